@@ -1,0 +1,3 @@
+from bundle.cli.main import main
+
+main()

@@ -1,0 +1,139 @@
+"""Errors are part of the interface: what happened, the usual cause, what to do next, and an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+
+class BundleError(Exception):
+    """Something that the user can act on.
+
+    Args:
+        what: what happened, one sentence, naming the thing it happened to.
+        cause: the usual cause, when it is not plain from `what`.
+        remedy: what to do next; the class supplies a general one where it can.
+        details: further lines, such as the tail of a log or every problem of a file.
+    """
+
+    exit_code: ClassVar[int] = 1
+    default_remedy: ClassVar[str] = "Run again with --debug for the traceback."
+
+    def __init__(
+        self, what: str, *, cause: str | None = None, remedy: str | None = None, details: Iterable[str] = ()
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.cause = cause
+        self.remedy = remedy if remedy is not None else self.default_remedy
+        self.details = tuple(details)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the error as the JSON value that `--json` prints."""
+        return {
+            "error": type(self).__name__,
+            "what": self.what,
+            "cause": self.cause,
+            "remedy": self.remedy,
+            "details": list(self.details),
+            "exitCode": self.exit_code,
+        }
+
+
+class WorkError(BundleError):
+    """The work failed: a build, a job, a full disk."""
+
+    default_remedy = "Read the lines above for the step that failed, mend it and run the same command again."
+
+
+class MissingPackageError(WorkError):
+    """A package has no usable file under the policy, and `strictMissing` makes that an error."""
+
+    default_remedy = (
+        "Choose another version, allow the source build (resolution.allowSourceList), or skip the package there "
+        "(packages.skip) with a reason."
+    )
+
+
+class ConfigError(BundleError):
+    """The configuration or the command line is wrong."""
+
+    exit_code = 2
+    default_remedy = "Correct the configuration; `bundle check` lists every problem at once."
+
+
+class NetworkError(BundleError):
+    """A registry, mirror or remote did not answer, or answered with an error."""
+
+    exit_code = 3
+    default_remedy = "Check the connection and the registry's address, then run the same command again; it resumes."
+
+
+class IntegrityError(BundleError):
+    """Bytes are not what their hash promised, or an archive is unsafe."""
+
+    exit_code = 4
+    default_remedy = "Do not use the file. Find out who changed it; `bundle cache verify` checks what is stored."
+
+
+class VerificationError(BundleError):
+    """The bundle is not portable, or does not import."""
+
+    exit_code = 5
+    default_remedy = "Mend the package named above, or accept the finding with a reason in the import allow-list."
+
+
+class InterruptedRunError(BundleError):
+    """The user or the system asked the run to stop."""
+
+    exit_code = 130
+    default_remedy = "Nothing was lost. Run the same command again; it goes on from here."
+
+
+class Problems:
+    """Collects several problems and raises them together.
+
+    Use `with problems.collecting(): ...` around each part that may fail, then `raise_if_any`.
+    """
+
+    def __init__(self) -> None:
+        self._errors: list[BundleError] = []
+
+    def add(self, error: BundleError) -> None:
+        """Remember a problem."""
+        self._errors.append(error)
+
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Remember the `BundleError` that the block raises, and go on behind it."""
+        try:
+            yield
+        except BundleError as error:
+            self.add(error)
+
+    @property
+    def errors(self) -> tuple[BundleError, ...]:
+        """What was collected so far, in order."""
+        return tuple(self._errors)
+
+    def raise_if_any(self, what: str) -> None:
+        """Raise one error for all that was collected.
+
+        Args:
+            what: the headline when there are several.
+
+        Raises:
+            BundleError: the only problem as it is, or one error of the gravest kind that lists them all.
+        """
+        if not self._errors:
+            return
+        if len(self._errors) == 1:
+            raise self._errors[0]
+        gravest = max(self._errors, key=lambda error: error.exit_code)
+        details: list[str] = []
+        for error in self._errors:
+            details.append(error.what + (f" ({error.cause})" if error.cause else ""))
+            details.extend(f"  {line}" for line in error.details)
+        remedies = list(dict.fromkeys(error.remedy for error in self._errors))
+        raise type(gravest)(what, remedy=" ".join(remedies), details=details)

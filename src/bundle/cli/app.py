@@ -1,0 +1,112 @@
+"""What every command is handed: the global options, made usable."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bundle.base.errors import ConfigError
+from bundle.model.platforms import PLATFORMS, Platform, platform_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bundle.base.report import Reporter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a command returns: one value, printed as text or as JSON by the one renderer."""
+
+    data: Any
+    """The JSON document of `--json`."""
+    text: Callable[[Console], None]
+    """Prints the same for people, on stdout."""
+    exit_code: int = 0
+
+
+@dataclass(kw_only=True)
+class App:
+    """The global options of one run of the command line."""
+
+    project_option: Path | None = None
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    debug: bool = False
+    environ: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    @cached_property
+    def project(self) -> Path:
+        """The project's folder: `--project`, else the nearest folder upward with a `shared-config.json`."""
+        if self.project_option is not None:
+            if not (self.project_option / "shared-config.json").is_file():
+                raise ConfigError(
+                    f"{self.project_option} is no bundle project: it has no shared-config.json.",
+                    remedy="Name the folder that holds shared-config.json and versions/ with --project.",
+                )
+            return self.project_option.resolve()
+        here = Path.cwd()
+        for folder in (here, *here.parents):
+            if (folder / "shared-config.json").is_file():
+                return folder
+        raise ConfigError(
+            f"No bundle project here: neither {here} nor a folder above it has a shared-config.json.",
+            remedy="Change into the project, or name it with --project DIR or BUNDLE_PROJECT.",
+        )
+
+    @cached_property
+    def cache(self) -> Path:
+        """The store's folder: `BUNDLE_CACHE_DIR`, else the platform's cache folder."""
+        if named := self.environ.get("BUNDLE_CACHE_DIR"):
+            return Path(named).expanduser().absolute()
+        from platformdirs import user_cache_path
+
+        return user_cache_path("bundle", appauthor=False)
+
+    @cached_property
+    def machine(self) -> Platform | None:
+        """The platform of this machine, None if it is none of ours."""
+        return platform_of(platform.system(), platform.machine())
+
+    @cached_property
+    def reporter(self) -> Reporter:
+        """Where the work tells what is going on: always stderr."""
+        from bundle.base import report
+
+        if self.quiet:
+            return report.WarningsReporter()
+        if sys.stderr.isatty():
+            return report.TerminalReporter(verbose=self.verbose)
+        return report.PlainReporter(verbose=self.verbose)
+
+
+pass_app = click.make_pass_decorator(App)
+
+
+def select_platforms(names: tuple[str, ...], *, default: tuple[str, ...]) -> tuple[Platform, ...]:
+    """Return the platforms that `--platform` names.
+
+    Args:
+        names: keys, or `all`; already checked by click.
+        default: the keys that apply when nothing is named.
+    """
+    keys = tuple(PLATFORMS) if "all" in names else names or default
+    return tuple(platform for key, platform in PLATFORMS.items() if key in keys)
+
+
+platform_option = click.option(
+    "--platform",
+    "platforms",
+    multiple=True,
+    type=click.Choice([*PLATFORMS, "all"]),
+    help="Platform key, or `all`; may be given several times.",
+)

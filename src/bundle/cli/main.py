@@ -1,0 +1,192 @@
+"""The command line: parse, call, render; the only place that exits."""
+
+from __future__ import annotations
+
+import errno
+import json
+import signal
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+import bundle
+from bundle.base.errors import BundleError, ConfigError, InterruptedRunError, WorkError
+from bundle.cli.app import App, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "build": ("bundle.cli.build", "Build bundles: all steps from configuration to catalogue."),
+    "cache": ("bundle.cli.cache", "Look after the store of layers and files."),
+    "catalogue": ("bundle.cli.catalogue", "Show and check what was built."),
+    "check": ("bundle.cli.project", "Validate the configuration, all problems at once."),
+    "clean": ("bundle.cli.project", "Remove what builds produced."),
+    "config": ("bundle.cli.project", "Show a version's merged configuration."),
+    "fetch": ("bundle.cli.lock", "Fill the wheelhouse with what the locks name."),
+    "interpreters": ("bundle.cli.interpreters", "Show what each interpreter source offers."),
+    "lock": ("bundle.cli.lock", "Write or check locks."),
+    "new": ("bundle.cli.project", "Start a new version."),
+    "platforms": ("bundle.cli.project", "List the platforms."),
+    "schema": ("bundle.cli.project", "Print the JSON schema of the configuration."),
+    "verify": ("bundle.cli.verify", "Check that a bundle imports, and survives a move."),
+    "versions": ("bundle.cli.project", "List the project's versions."),
+    "wheel": ("bundle.cli.lock", "Build one package's wheel from source."),
+}
+"""Each command's module and one-line help, so that a command imports no more than it needs."""
+
+
+class LazyGroup(click.Group):
+    """Imports the module of a command when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names of all commands."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Return one command, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{cmd_name} is no click command")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the likely word meant where the command is unknown."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, 1)
+            meant = f" Did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"No such command {args[0]!r}.{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=False,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": None, "max_content_width": 120},
+)
+@click.option(
+    "--project",
+    type=click.Path(path_type=Path),
+    envvar="BUNDLE_PROJECT",
+    help="The project's folder; else the nearest one upward with a shared-config.json.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+@click.option("--quiet", is_flag=True, help="Say nothing on stderr but warnings and errors.")
+@click.option("--verbose", is_flag=True, help="Say more on stderr.")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.version_option(bundle.__version__, prog_name="bundle")
+@click.pass_context
+def cli(ctx: click.Context, project: Path | None, as_json: bool, quiet: bool, verbose: bool, debug: bool) -> None:
+    """Turn a few lines of JSON into a portable Python runtime that runs anywhere."""
+    ctx.obj.project_option = project
+    ctx.obj.json = as_json
+    ctx.obj.quiet = quiet
+    ctx.obj.verbose = verbose
+    ctx.obj.debug = debug
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with the codes of the interface."""
+    app = App()
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        result = cli.main(args=arguments, standalone_mode=False, obj=app, prog_name="bundle")
+        code = _render(app, result)
+    except BrokenPipeError:
+        # Whoever read the output has had enough; Python would complain again when it flushes at exit.
+        sys.stderr.close()
+        code = 0
+    except Exception as error:  # noqa: BLE001 - the one place where every failure becomes a message and a code
+        code = _fail(app, error)
+    except KeyboardInterrupt:
+        code = _fail(app, InterruptedRunError("Interrupted."))
+    sys.exit(code)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the signal's signature
+    raise KeyboardInterrupt
+
+
+def _render(app: App, result: object) -> int:
+    if isinstance(result, int):
+        return result
+    if not isinstance(result, Result):
+        return 0
+    if app.json:
+        json.dump(result.data, sys.stdout, indent=2, ensure_ascii=False)
+        sys.stdout.write("\n")
+    else:
+        from rich.console import Console
+
+        result.text(Console(highlight=False, emoji=False, markup=False, soft_wrap=True))
+    sys.stdout.flush()
+    return result.exit_code
+
+
+def _fail(app: App, error: Exception) -> int:
+    if app.debug:
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, click.Abort):
+        error = InterruptedRunError("Interrupted.")
+    if isinstance(error, click.ClickException):
+        known: BundleError = ConfigError(error.format_message(), remedy="`bundle --help` lists commands and options.")
+    elif isinstance(error, OSError):
+        known = _os_error(error)
+    elif isinstance(error, BundleError):
+        known = error
+    else:
+        known = WorkError(
+            f"Unexpected {type(error).__name__}: {error}",
+            cause="A mistake in bundle itself.",
+            remedy="Run again with --debug and report the traceback.",
+        )
+    if app.json:
+        json.dump(known.as_json(), sys.stdout, indent=2, ensure_ascii=False)
+        sys.stdout.write("\n")
+    print(_message(known), file=sys.stderr)  # noqa: T201 - the last word, even when rich itself is what failed
+    return known.exit_code
+
+
+def _os_error(error: OSError) -> BundleError:
+    where = error.filename or "a file"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return WorkError(
+            f"No space left for {where}.",
+            cause="The disk or the quota is full.",
+            remedy="Free some space (`bundle cache prune` removes what no build used lately), then run again.",
+        )
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return WorkError(
+            f"{where} may not be written or read: {error.strerror}.",
+            cause="The folder is read-only or belongs to another user.",
+            remedy="Choose another folder (--output, BUNDLE_CACHE_DIR) or change its permissions.",
+        )
+    return WorkError(f"{where}: {error.strerror or error}.", cause=f"The system said {type(error).__name__}.")
+
+
+def _message(error: BundleError) -> str:
+    lines = [f"error: {error.what}", *(f"  {line}" for line in error.details)]
+    if error.cause:
+        lines.append(f"  cause: {error.cause}")
+    if error.remedy:
+        lines.append(f"  to do: {error.remedy}")
+    return "\n".join(lines)
