@@ -1,0 +1,25 @@
+"""The likely word meant, for names that nobody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def nearest(word: str, known: Iterable[str], *, count: int = 1) -> list[str]:
+    """Return the known words most like `word`, best first, letter case aside.
+
+    Args:
+        word: what was written.
+        known: what could have been written.
+        count: how many at most.
+    """
+    by_lower_case = {name.lower(): name for name in known}
+    near = get_close_matches(word.lower(), by_lower_case, n=count, cutoff=0.55)
+    return [by_lower_case[name] for name in near]
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ` Did you mean "x"?` with a leading space, or nothing."""
+    near = nearest(word, known)
+    return f' Did you mean "{near[0]}"?' if near else ""

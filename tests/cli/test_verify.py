@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bundle.cli.main import main
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.setenv("BUNDLE_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        output = capsys.readouterr()
+        assert isinstance(caught.value.code, int)
+        return caught.value.code, output.out, output.err
+
+    return call
+
+
+def foreign(folder: Path, text: str = "") -> Path:
+    """Make a bundle that nothing here can run."""
+    folder.mkdir(parents=True)
+    manifest: dict[str, Any] = {"version": "3.12.10", "platform": "windows-x64", "python": {"actual": "3.12.10"}}
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+    (folder / "data").write_text(text)
+    return folder
+
+
+def test_a_bundle_for_another_platform_is_checked_as_far_as_possible(run: Run, tmp_path: Path) -> None:
+    folder = foreign(tmp_path / "bundle")
+    code, output, _ = run("--json", "verify", str(folder))
+    (found,) = json.loads(output)["bundles"]
+    assert code == 0
+    assert (found["version"], found["platform"], found["ok"]) == ("3.12.10", "windows-x64", True)
+    assert "imports" not in found["checked"]
+    code, output, _ = run("verify", str(folder))
+    assert "not run: foreign platform" in output
+
+
+def test_a_bundle_that_names_the_cache_is_refused(run: Run, tmp_path: Path) -> None:
+    folder = foreign(tmp_path / "bundle", f"made in {tmp_path / 'cache'}")
+    code, output, _ = run("verify", str(folder))
+    assert code == 5
+    assert f"error: paths: data: names a folder of the building machine, {tmp_path / 'cache'}" in output
+    assert "1 errors" not in output
+
+
+def test_what_is_no_bundle_is_wrong_usage(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    code, _, errors = run("verify", "empty")
+    assert code == 2
+    assert "empty is no bundle: it has no bundle.json." in errors
+    assert run("verify", "nothing-of-that-name")[0] == 2
+
+
+def test_an_allow_list_that_is_wrong_is_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "shared-config.json").write_text("{}")
+    (tmp_path / "import-allowlist.json").write_text('{"a": 1}')
+    code, _, errors = run("verify", str(foreign(tmp_path / "bundle")))
+    assert code == 2
+    assert "import-allowlist.json:1" in errors

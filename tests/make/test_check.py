@@ -1,0 +1,175 @@
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bundle.base.errors import ConfigError
+from bundle.make.check import CheckReport, check_versions
+from bundle.model.lock import Lock, LockedFile, LockedPackage, SkippedPackage
+from bundle.model.platforms import Platform
+from bundle.model.project import Project
+from tests.model.configs import write_project
+
+
+def releases(python: str, platform: Platform) -> Sequence[str]:
+    """Know 3.12 everywhere, and 3.13.1 for Linux."""
+    if python == "3.12":
+        return ("3.12.10", "3.12.9")
+    return ("3.13.1",) if python == "3.13" and platform.system == "linux" else ()
+
+
+def check(root: Path, *versions: str) -> CheckReport:
+    return check_versions(Project(root), versions, {}, releases=releases)
+
+
+def write_lock(root: Path, version: str, platform: str, *names: str, skipped: Sequence[str] = ()) -> None:
+    packages = tuple(
+        LockedPackage(
+            name=name,
+            version="1.0",
+            kind="wheel",
+            file=LockedFile(name=f"{name.replace('-', '_')}-1.0-py3-none-any.whl", sha256="0" * 64, size=1),
+            reason="a wheel fits",
+            required_by=("",),
+        )
+        for name in names
+    )
+    left_out = tuple(SkippedPackage(name=name, reason="r", required_by=("",), kind="skipped") for name in skipped)
+    lock = Lock(
+        version=version, platform=platform, python="3.12.10", inputs="0" * 64, packages=packages, skipped=left_out
+    )
+    lock.write(Project(root).lock_path(version, platform))
+
+
+def test_a_project_in_order_has_nothing_to_tell(tmp_path: Path) -> None:
+    report = check(write_project(tmp_path, {}, **{"3.12.10": {}, "3.12.9-x": {}}))
+    assert [(one.version, one.problems, one.warnings) for one in report.versions] == [
+        ("3.12.9-x", (), ()),
+        ("3.12.10", (), ()),
+    ]
+    assert not report.failed
+    assert report.notes == ()
+
+
+def test_the_problems_of_all_versions_are_told_at_once(tmp_path: Path) -> None:
+    broken: dict[str, Any] = {"bild": {}}
+    report = check(write_project(tmp_path, {}, **{"3.12.10-a": broken, "3.12.10-b": {"platforms": ["x"]}, "odd": {}}))
+    assert report.failed
+    a, b, odd = report.versions
+    assert a.problems == ('versions/3.12.10-a/config.json:2: bild: unknown key "bild". Did you mean "build"?',)
+    assert len(b.problems) == 1
+    assert odd.problems[0].startswith("versions/odd: a version is named X.Y.Z")
+
+
+def test_only_the_versions_asked_for_are_checked(tmp_path: Path) -> None:
+    write_project(tmp_path, {}, **{"3.12.10-a": {"bild": {}}, "3.12.10-b": {}})
+    assert not check(tmp_path, "3.12.10-b").failed
+    with pytest.raises(ConfigError, match=r"There is no version '3\.12\.10-c'"):
+        check(tmp_path, "3.12.10-c")
+
+
+def test_a_broken_shared_file_is_told_even_without_versions(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Did you mean"):
+        check(write_project(tmp_path, {"bild": {}}))
+
+
+def test_files_to_copy_must_exist_and_stay_inside(tmp_path: Path) -> None:
+    own = {
+        "packages": {
+            "copyFiles": [
+                {"from": "gone", "to": "bin"},
+                {"from": "../../shared-config.json", "to": "etc/"},
+                {"from": "config.json", "to": "../outside"},
+            ]
+        }
+    }
+    (findings,) = check(write_project(tmp_path, {}, **{"3.12.10": own})).versions
+    gone, climbing, outside = findings.problems
+    assert gone.startswith("versions/3.12.10/config.json:4: copyFiles from")
+    assert "does not exist" in gone
+    assert "leaves" in climbing
+    assert "leaves the bundle" in outside
+
+
+def test_a_symlink_that_leads_out_of_the_version_is_found(tmp_path: Path) -> None:
+    own = {"packages": {"copyFiles": [{"from": "out", "to": "etc/out"}]}}
+    write_project(tmp_path, {}, **{"3.12.10": own})
+    (tmp_path / "versions" / "3.12.10" / "out").symlink_to(tmp_path / "shared-config.json")
+    assert check(tmp_path).failed
+
+
+def test_a_python_that_no_source_has_is_a_warning_that_names_the_newest(tmp_path: Path) -> None:
+    own = {"interpreter": {"sources": ["python-build-standalone"]}}
+    report = check(write_project(tmp_path, own, **{"3.12.99": {}, "3.13.1": {}}))
+    first, second = report.versions
+    assert first.warnings == (
+        "no interpreter source knows CPython 3.12.99 for any platform. The newest 3.12 is 3.12.10.",
+    )
+    assert second.warnings == (
+        "no interpreter source knows CPython 3.13.1 for macosx-x64, macosx-aarch64, windows-x64.",
+    )
+    assert not report.failed
+
+
+def test_an_archive_serves_its_platform_and_one_that_nobody_asks_is_a_warning(tmp_path: Path) -> None:
+    archives = {"linux-x64": {"url": "https://files.example/python.tar.gz", "sha256": "0" * 64}}
+    asked = {"interpreter": {"sources": ["archive"], "archives": archives}, "platforms": ["linux-x64"]}
+    unasked = {"interpreter": {"archives": archives}}
+    report = check(write_project(tmp_path, {}, **{"3.12.0": asked, "3.12.10": unasked}))
+    assert [findings.warnings for findings in report.versions] == [
+        (),
+        ('interpreter.archives is never used: "archive" is not among interpreter.sources.',),
+    ]
+
+
+RULES: dict[str, Any] = {
+    "packages": {
+        "skip": {"Used": {"linux-x64": "r"}, "left-out": {"linux-x64": "r"}, "dead-a": {"windows-x64": "r"}},
+        "forceSource": {"dead-b": {"linux-x64": "r"}},
+        "buildWheel": {"dead-c": {"linux-x64": {"reason": "r"}}},
+        "overrides": {"dead-d": "1", "used": "1"},
+        "platformSpecific": {"linux-x64": {"overrides": {"dead-e": "1"}}},
+    }
+}
+
+
+def test_an_exception_for_a_package_that_no_lock_has_is_a_warning_with_its_line(tmp_path: Path) -> None:
+    write_project(tmp_path, {}, **{"3.12.10": RULES})
+    write_lock(tmp_path, "3.12.10", "linux-x64", "used", skipped=["left-out"])
+    (findings,) = check(tmp_path).versions
+    assert [warning.split(": ")[1].rsplit(".", 1)[1] for warning in findings.warnings] == [
+        "dead-a",
+        "dead-b",
+        "dead-c",
+        "dead-d",
+        "dead-e",
+    ]
+    assert findings.warnings[0].startswith("versions/3.12.10/config.json:10: packages.skip.dead-a: no lock")
+    assert findings.problems == ()
+
+
+def test_nothing_is_said_about_exceptions_before_there_is_a_lock(tmp_path: Path) -> None:
+    (findings,) = check(write_project(tmp_path, {}, **{"3.12.10": RULES})).versions
+    assert findings.warnings == ()
+
+
+def test_shared_exceptions_are_judged_by_all_versions_together(tmp_path: Path) -> None:
+    write_project(tmp_path, RULES, **{"3.12.10-a": {}, "3.12.10-b": {}})
+    write_lock(tmp_path, "3.12.10-a", "linux-x64", "used", "dead-a", "dead-b")
+    assert check(tmp_path).notes == ()
+    write_lock(tmp_path, "3.12.10-b", "windows-x64", "left-out", "dead-c")
+    report = check(tmp_path)
+    assert report.notes == (
+        "shared-config.json has exceptions for packages that no version's lock has: dead-d, dead-e.",
+    )
+    assert all(findings.warnings == () for findings in report.versions)
+    assert check(tmp_path, "3.12.10-a").notes == ()
+
+
+def test_a_lock_that_cannot_be_read_is_a_warning(tmp_path: Path) -> None:
+    write_project(tmp_path, {}, **{"3.12.10": RULES})
+    (tmp_path / "versions" / "3.12.10" / "pylock.linux-x64.toml").write_text("broken = ")
+    (findings,) = check(tmp_path).versions
+    assert len(findings.warnings) == 1
+    assert "pylock.linux-x64.toml" in findings.warnings[0]

@@ -1,0 +1,93 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from bundle.base.errors import ConfigError
+from bundle.make.project_folder import remove_output, start_version
+from bundle.model.platforms import PLATFORMS
+from bundle.model.project import Project
+from tests.model.configs import write_project
+
+
+def test_a_new_version_loads_and_spells_the_shared_dependencies_out(tmp_path: Path) -> None:
+    project = Project(write_project(tmp_path, {"packages": {"dependencies": ["numpy==2.2.6"]}}))
+    path = start_version(project, "3.13.0-custom")
+    assert path == tmp_path / "versions" / "3.13.0-custom" / "config.json"
+    assert json.loads(path.read_text()) == {
+        "platforms": list(PLATFORMS),
+        "packages": {"dependencies": ["numpy==2.2.6"]},
+    }
+    assert project.load("3.13.0-custom", {}).config.python == "3.13.0"
+
+
+def test_a_version_may_start_as_a_copy_without_its_locks(tmp_path: Path) -> None:
+    project = Project(write_project(tmp_path, {}, **{"3.12.10-a": {"platforms": ["linux-x64"]}}))
+    template = project.folder("3.12.10-a")
+    (template / "bin").mkdir()
+    (template / "bin" / "tool").write_text("#!/bin/sh\n")
+    (template / "bin" / "tool").chmod(0o755)
+    (template / "bin" / "link").symlink_to("tool")
+    (template / "pylock.linux-x64.toml").touch()
+    start_version(project, "3.13.0-b", template="3.12.10-a")
+    made = project.folder("3.13.0-b")
+    assert sorted(path.relative_to(made).as_posix() for path in made.rglob("*")) == [
+        "bin",
+        "bin/link",
+        "bin/tool",
+        "config.json",
+    ]
+    assert (made / "bin" / "link").is_symlink()
+    assert (made / "bin" / "tool").stat().st_mode & 0o111
+    assert project.load("3.13.0-b", {}).config.platforms == ("linux-x64",)
+
+
+@pytest.mark.parametrize(
+    ("name", "template", "problem"),
+    [
+        ("3.12.10-a", None, "exists already"),
+        ("3.13-b", None, "Did you mean 3.13.0-b"),
+        ("../3.13.0", None, "a version is named"),
+        ("3.13.0-b", "3.12.10-c", r"There is no version '3\.12\.10-c'"),
+    ],
+)
+def test_what_cannot_be_started_is_refused_and_leaves_nothing(
+    tmp_path: Path, name: str, template: str | None, problem: str
+) -> None:
+    project = Project(write_project(tmp_path, {}, **{"3.12.10-a": {}}))
+    with pytest.raises(ConfigError, match=problem):
+        start_version(project, name, template=template)
+    assert [path.name for path in (tmp_path / "versions").iterdir()] == ["3.12.10-a"]
+
+
+def test_a_shared_configuration_that_is_broken_is_no_beginning(tmp_path: Path) -> None:
+    project = Project(write_project(tmp_path, {"bild": {}}))
+    with pytest.raises(ConfigError, match="bild"):
+        start_version(project, "3.13.0")
+    assert not (tmp_path / "versions").exists()
+
+
+def test_cleaning_removes_what_builds_produced_and_says_how_much(tmp_path: Path) -> None:
+    project = Project(write_project(tmp_path, {}, **{"3.12.10": {}}))
+    assert remove_output(project) is None
+    inside = project.output / "3.12.10" / "linux-x64" / "bin"
+    inside.mkdir(parents=True)
+    (inside / "python").write_bytes(b"x" * 1000)
+    (inside / "python").chmod(0o444)
+    inside.chmod(0o555)
+    assert remove_output(project) == 1000
+    assert not project.output.exists()
+    assert project.versions() == ["3.12.10"]
+
+
+def test_an_output_folder_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    root.mkdir()
+    project = Project(write_project(root, {}))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "file").touch()
+    project.output.symlink_to(elsewhere)
+    with pytest.raises(ConfigError, match="link to another place"):
+        remove_output(project)
+    assert (elsewhere / "file").exists()
