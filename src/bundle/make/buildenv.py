@@ -1,0 +1,221 @@
+"""The closed room that a source is built in: its Python, its packages, its environment variables."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bundle.base.files import remove_tree
+from bundle.base.process import Completed, check, run
+
+if TYPE_CHECKING:
+    from bundle.base.report import Reporter
+
+_COMPILERS = {"CC": ("gcc", "cc", "clang"), "CXX": ("g++", "c++", "clang++")}
+"""The first that is on PATH counts, whatever the interpreter itself was built with."""
+
+_OPTIMISATION = "-O3 -DNDEBUG -fno-strict-overflow -fPIC -g0"
+"""What CPython's own build passes on to extensions, without the debug information that would name folders."""
+
+_KEPT = (
+    *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "NUMBER_OF_PROCESSORS", "PROCESSOR_ARCHITECTURE"),
+    *("PROGRAMDATA", "PROGRAMFILES", "PROGRAMFILES(X86)", "PROGRAMW6432", "VSINSTALLDIR", "VCINSTALLDIR"),
+    *("SDKROOT", "DEVELOPER_DIR", "MACOSX_DEPLOYMENT_TARGET"),
+)
+"""Variables that compilers of Windows and macOS cannot be found without; none of them is a Python's."""
+
+_SHARED_PREFIXES = frozenset({Path("/"), Path("/usr"), Path("/usr/local"), Path("/opt")})
+"""Prefixes that stand in many harmless files, and say nothing about where a bundle was built."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Toolbox:
+    """What one source build may use."""
+
+    python: Path
+    """The bundle's own interpreter: `bin/python3.12` of an unpacked, relocatable CPython."""
+    timeout: float
+    """Seconds that each step of the build may take."""
+    log: Path
+    """Everything that the build prints is appended here."""
+    reporter: Reporter
+    work: Path
+    """Scratch folder of this build alone."""
+    epoch: int
+    """`SOURCE_DATE_EPOCH`: seconds since 1970 that stand in results in place of now."""
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+    """Where PATH and the compilers' own variables are taken from."""
+
+    @property
+    def private_paths(self) -> tuple[tuple[Path, str], ...]:
+        """Folders of this machine that no result may name, each with what stands for it in compiled files."""
+        prefix = self.python.absolute().parent.parent
+        named = [(prefix, "/python"), (self.work.absolute(), "/build")]
+        both = [(form, alias) for path, alias in named for form in dict.fromkeys((path.resolve(), path))]
+        return tuple(pair for pair in both if pair[0] not in _SHARED_PREFIXES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """A virtual environment that holds the named wheels and nothing else."""
+
+    root: Path
+    python: Path
+    wheels: tuple[Path, ...]
+
+
+def make_environment(toolbox: Toolbox, wheels: Sequence[Path]) -> Environment:
+    """Make a virtual environment of the bundle's interpreter with exactly the given wheels, through uv.
+
+    Args:
+        toolbox: names the interpreter and the scratch folder.
+        wheels: wheel files, already verified; their dependencies are not looked for.
+
+    Raises:
+        WorkError: the interpreter does not run, or a wheel does not fit it.
+    """
+    from uv import find_uv_bin
+
+    chosen = tuple(sorted({wheel.resolve() for wheel in wheels}, key=lambda wheel: (wheel.name, wheel)))
+    # A name of its own, so that the environment that asks for more requirements and the one that has them can coexist.
+    mark = sha256("\n".join(map(str, chosen)).encode()).hexdigest()[:8]
+    root = toolbox.work.absolute() / f"environment-{mark}"
+    python = root / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    remove_tree(root)
+    environment = Environment(root=root, python=python, wheels=chosen)
+    uv = Path(find_uv_bin())
+    made = run_logged([uv, "venv", "--python", toolbox.python.absolute(), root], environment, toolbox)
+    check(made, "Making the environment for a source build", log=toolbox.log)
+    if chosen:
+        install: list[str | Path] = [uv, "pip", "install", "--python", python, "--no-index", "--no-deps", "--strict"]
+        install.extend(chosen)
+        filled = run_logged(install, environment, toolbox)
+        check(filled, "Installing the build requirements of a source build", log=toolbox.log)
+    return environment
+
+
+def run_logged(
+    command: Sequence[str | Path],
+    environment: Environment,
+    toolbox: Toolbox,
+    *,
+    cwd: Path | None = None,
+    extra: Mapping[str, str] | None = None,
+) -> Completed:
+    """Run a program in the closed room, under the time limit, with its output in the log.
+
+    Args:
+        command: program and arguments.
+        environment: comes first on PATH.
+        toolbox: time limit, log and scratch folder.
+        cwd: where it runs; the scratch folder if None.
+        extra: variables to add.
+
+    Raises:
+        WorkError: the program does not exist.
+    """
+    cwd = cwd or toolbox.work.absolute()
+    cwd.mkdir(parents=True, exist_ok=True)
+    toolbox.log.parent.mkdir(parents=True, exist_ok=True)
+    with toolbox.log.open("a", encoding="utf-8") as log:
+        log.write(f"$ {shlex.join(map(str, command))}\n")
+    if sys.platform != "win32":
+        # Builds copy modes into their results, and the umask of this process belongs to all its threads.
+        command = ["/bin/sh", "-c", 'umask 022; exec "$@"', "sh", *command]
+    env = {**build_variables(toolbox, environment), **(extra or {})}
+    return run(command, env=env, cwd=cwd, timeout=toolbox.timeout, log=toolbox.log)
+
+
+def build_variables(toolbox: Toolbox, environment: Environment) -> dict[str, str]:
+    """Return the complete environment of a build: nothing of the user's but the way to the compilers.
+
+    Args:
+        toolbox: interpreter, scratch folder and the environment to take PATH from.
+        environment: comes first on PATH.
+    """
+    home, scratch = toolbox.work.absolute() / "home", toolbox.work.absolute() / "tmp"
+    for folder in (home, scratch):
+        folder.mkdir(parents=True, exist_ok=True)
+    path = os.pathsep.join([str(environment.python.parent), *_machine_path(toolbox.environ)])
+    variables = {name: toolbox.environ[name] for name in _KEPT if name in toolbox.environ}
+    variables |= {
+        "PATH": path,
+        "VIRTUAL_ENV": str(environment.root),
+        **dict.fromkeys(("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"), str(home)),
+        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch)),
+        **dict.fromkeys(("LANG", "LC_ALL"), "C.UTF-8"),
+        "TZ": "UTC",
+        "SOURCE_DATE_EPOCH": str(toolbox.epoch),
+        "ZERO_AR_DATE": "1",
+        "PYTHONHASHSEED": "0",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        # A build that calls an installer itself would bring in what no lock knows.
+        "PIP_NO_INDEX": "1",
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "UV_OFFLINE": "1",
+        "UV_NO_CONFIG": "1",
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_CACHE_DIR": str(toolbox.work.absolute() / "uv-cache"),
+        "UV_NO_PROGRESS": "1",
+    }
+    if sys.platform != "win32":
+        variables |= _compiler_variables(path, toolbox.private_paths)
+    return variables
+
+
+def compiler_identity(environ: Mapping[str, str]) -> str:
+    """Return what tells one machine's compiler from another's: its first line of `--version`, and the C library.
+
+    Args:
+        environ: names PATH.
+
+    Returns:
+        One line; `none` where no compiler is installed.
+    """
+    compiler = _found(_COMPILERS["CC"], os.pathsep.join(_machine_path(environ)))
+    if compiler is None:
+        return "none"
+    answer = run([compiler, "--version"], timeout=60)
+    names = getattr(os, "confstr_names", {})
+    library = os.confstr("CS_GNU_LIBC_VERSION") if "CS_GNU_LIBC_VERSION" in names else None
+    return "; ".join(part for part in (*answer.output.splitlines()[:1], library) if part) or "unknown"
+
+
+def _machine_path(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the folders of PATH, without those of a virtual environment that happens to be active."""
+    active = {Path(sys.prefix)} if sys.prefix != sys.base_prefix else set()
+    if named := environ.get("VIRTUAL_ENV"):
+        active.add(Path(named))
+    for folder in environ.get("PATH", os.defpath).split(os.pathsep):
+        if folder and Path(folder).parent not in active:
+            yield folder
+
+
+def _found(names: Sequence[str], path: str) -> str | None:
+    return next((name for name in names if shutil.which(name, path=path)), None)
+
+
+def _compiler_variables(path: str, private: Sequence[tuple[Path, str]]) -> dict[str, str]:
+    # The last map that fits counts, so the longer path comes later.
+    maps = sorted(private, key=lambda pair: len(str(pair[0])))
+    flags = " ".join([_OPTIMISATION, *(shlex.quote(f"-ffile-prefix-map={place}={alias}") for place, alias in maps)])
+    variables = {"CFLAGS": flags, "CXXFLAGS": flags}
+    shared = "-bundle -undefined dynamic_lookup" if sys.platform == "darwin" else "-shared"
+    for name, link in (("CC", "LDSHARED"), ("CXX", "LDCXXSHARED")):
+        if compiler := _found(_COMPILERS[name], path):
+            # Without it, the interpreter's recorded flags would put its own folder into the run path.
+            variables |= {name: compiler, link: f"{compiler} {shared}"}
+    if sys.platform == "linux":
+        # The build id is a hash over what is stripped later, too.
+        variables["LDFLAGS"] = "-Wl,--build-id=none"
+    return variables

