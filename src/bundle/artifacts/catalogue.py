@@ -1,0 +1,172 @@
+"""The catalogue: every bundle that exists, and what is inside and why."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from bundle.artifacts.entries import ArchiveRecord, Entry
+from bundle.base.errors import IntegrityError
+from bundle.base.files import locked, pretty_json, sha256_of, sweep_staging, write_atomically
+
+if TYPE_CHECKING:
+    from bundle.base.report import Reporter
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalogue:
+    """The bundles of one catalogue file."""
+
+    entries: tuple[Entry, ...] = ()
+    """Sorted by version and platform."""
+
+    @classmethod
+    def load(cls, path: Path, *, validate: bool = True) -> Catalogue:
+        """Read a catalogue; one that does not exist yet is empty.
+
+        Args:
+            path: the file.
+            validate: check it against the schema; without, only what has another shape is found.
+
+        Raises:
+            IntegrityError: the file is no catalogue.
+        """
+        try:
+            text = path.read_bytes()
+        except FileNotFoundError:
+            return cls()
+        try:
+            value = json.loads(text)
+        except ValueError as error:
+            raise _no_catalogue(path, [str(error)]) from error
+        if validate and (problems := _schema_problems(value)):
+            raise _no_catalogue(path, problems)
+        try:
+            if value["format"] != _FORMAT:
+                raise _no_catalogue(path, [f"its format is {value['format']!r}, not {_FORMAT}"])
+            return cls(entries=_sorted(Entry.from_json(entry) for entry in value["bundles"]))
+        except (KeyError, TypeError) as error:
+            raise _no_catalogue(path, [f"{type(error).__name__}: {error}"]) from error
+
+    def find(self, version: str, platform: str) -> Entry | None:
+        """Return one bundle, or None.
+
+        Args:
+            version: name of the version.
+            platform: platform key.
+        """
+        return next((entry for entry in self.entries if (entry.version, entry.platform) == (version, platform)), None)
+
+    def versions(self) -> list[str]:
+        """Return the names of the versions that have a bundle, in order."""
+        return list(dict.fromkeys(entry.version for entry in self.entries))
+
+    def with_entry(self, entry: Entry) -> Catalogue:
+        """Return a catalogue with one bundle added, or replaced if it has that version and platform already."""
+        others = (old for old in self.entries if (old.version, old.platform) != (entry.version, entry.platform))
+        return Catalogue(entries=_sorted([*others, entry]))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON value of the file."""
+        return {"format": _FORMAT, "bundles": [entry.to_json() for entry in self.entries]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """An archive that is not what the catalogue says."""
+
+    version: str
+    platform: str
+    kind: Literal["missing", "changed"]
+    path: str
+    """As the catalogue names it."""
+    detail: str
+
+
+def record(path: Path, entry: Entry, *, reporter: Reporter) -> None:
+    """Add a bundle to a catalogue, or replace it; other processes that do the same wait.
+
+    Args:
+        path: the catalogue's file; made if it is missing, left untouched if nothing changes.
+        entry: the bundle.
+        reporter: told when another process holds the catalogue for long.
+
+    Raises:
+        IntegrityError: the file is there, but no catalogue.
+    """
+    with locked(path.with_name(f".{path.name}.lock"), reporter=reporter, what="the catalogue"):
+        sweep_staging(path.parent)
+        before = Catalogue.load(path, validate=False)
+        after = before.with_entry(entry)
+        if after != before or not path.exists():
+            write_atomically(path, pretty_json(after.to_json()))
+
+
+def verify(path: Path, root: Path) -> list[Finding]:
+    """Read every archive that a catalogue names, and compare it.
+
+    Args:
+        path: the catalogue's file.
+        root: the folder that the paths in it are relative to.
+
+    Returns:
+        What is missing or changed, in the order of the catalogue.
+
+    Raises:
+        IntegrityError: the file is no catalogue.
+    """
+    named = [(entry, archive) for entry in Catalogue.load(path).entries for archive in entry.archives]
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(lambda pair: _compare(pair[0], pair[1], root), named)
+        return [finding for finding in found if finding is not None]
+
+
+def _compare(entry: Entry, archive: ArchiveRecord, root: Path) -> Finding | None:
+    path = root / archive.path
+    kind: Literal["missing", "changed"] = "changed"
+    try:
+        size = path.stat().st_size
+        if size == archive.size:
+            digest = sha256_of(path)
+            if digest == archive.sha256:
+                return None
+            detail = f"its SHA-256 is {digest}, not {archive.sha256}"
+        else:
+            detail = f"it has {size} bytes, not {archive.size}"
+    except FileNotFoundError:
+        kind, detail = "missing", "it is not there"
+    return Finding(version=entry.version, platform=entry.platform, kind=kind, path=archive.path, detail=detail)
+
+
+def _sorted(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    return tuple(sorted(entries, key=lambda entry: (_natural(entry.version), entry.platform)))
+
+
+def _natural(version: str) -> tuple[tuple[int, str], ...]:
+    """Order 3.9.1 before 3.12.1, and both before their variants."""
+    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.findall(r"[0-9]+|[^0-9.]+", version))
+
+
+def _schema_problems(value: Any) -> list[str]:
+    import jsonschema
+
+    schema = json.loads(resources.files("bundle.artifacts").joinpath("catalogue.schema.json").read_text("utf-8"))
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(value)
+    return [f"{error.json_path}: {error.message}" for error in errors]
+
+
+def _no_catalogue(path: Path, problems: list[str]) -> IntegrityError:
+    return IntegrityError(
+        f"{path} is no catalogue of bundles.",
+        cause="It was edited, or merged badly.",
+        remedy="Restore it from version control, or remove it and build again.",
+        details=problems[:20],
+    )

@@ -1,0 +1,312 @@
+"""Layers: a file tree from one input, the tar entries that stand for it, and the digest of those."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from bundle.base.errors import IntegrityError
+
+EntryKind = Literal["file", "symlink", "folder"]
+LayerKind = Literal["interpreter", "wheel", "copyFiles", "manifest"]
+
+TOP = "python"
+"""The one top folder of every archive."""
+
+END_OF_TAR = bytes(1024)
+"""Two empty blocks say that a tar stream is complete (POSIX.1-2008, pax, ustar format)."""
+
+_BLOCK = 512
+_CHUNK = 2**20
+
+
+class Entry(NamedTuple):
+    """One file, link or folder of a layer; a plain tuple, because a bundle has tens of thousands of them."""
+
+    path: str
+    """Relative to the bundle's root, with `/` between the parts."""
+    kind: EntryKind
+    executable: bool
+    size: int
+    """Bytes of a file, 0 for all else."""
+    sha256: str | None
+    """Of a file's bytes; None for all else, and before they have been read."""
+    target: str | None
+    """Where a symlink points to; None for all else."""
+
+    @property
+    def mode(self) -> int:
+        """The permission bits: 0755 for folders and what may be executed, else 0644."""
+        return 0o755 if self.executable or self.kind == "folder" else 0o644
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """A deterministic file tree from one input."""
+
+    digest: str
+    """SHA-256 of the uncompressed tar entries, each under the top folder, without the end marker."""
+    kind: LayerKind
+    name: str
+    version: str
+    size: int
+    """Bytes of all its files together."""
+    entries: tuple[Entry, ...] = field(repr=False)
+    """Sorted by `path_order`: a folder stands right before what is in it."""
+    about: Mapping[str, Any] = field(repr=False)
+    """What the maker wants to keep, as JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conflict:
+    """Two layers hold different bytes for the same path."""
+
+    path: str
+    kept: str
+    """Name of the layer whose bytes are in the bundle: the later one."""
+    lost: str
+    """Name of the layer whose bytes are not."""
+
+
+def scan(tree: Path) -> tuple[Entry, ...]:
+    """List what is in a tree, unread: the entries have no `sha256` yet.
+
+    Args:
+        tree: a folder with the bundle's layout (`bin/`, `lib/`…).
+
+    Raises:
+        IntegrityError: the tree holds a device, a link that points out of it, or a name that not every system has.
+    """
+    found: list[Entry] = []
+    pending = [(os.fspath(tree), "")]
+    while pending:
+        folder, prefix = pending.pop()
+        with os.scandir(folder) as listing:
+            for item in listing:
+                path = prefix + item.name
+                _check_name(path)
+                if item.is_symlink():
+                    target = os.readlink(item.path)  # noqa: PTH115 - pathlib would lose a trailing slash
+                    _check_link(path, target)
+                    found.append(Entry(path, "symlink", False, 0, None, target))
+                elif item.is_dir(follow_symlinks=False):
+                    found.append(Entry(path, "folder", False, 0, None, None))
+                    pending.append((item.path, path + "/"))
+                elif item.is_file(follow_symlinks=False):
+                    status = item.stat(follow_symlinks=False)
+                    found.append(Entry(path, "file", bool(status.st_mode & 0o111), status.st_size, None, None))
+                else:
+                    raise IntegrityError(f"{path} is neither a file nor a folder nor a link; a layer cannot hold it.")
+    found.sort(key=lambda entry: path_order(entry.path))
+    return tuple(found)
+
+
+def path_order(path: str) -> bytes:
+    """Return the sort key of entries: the bytes of the path, with nothing between a folder and what is in it.
+
+    Without the second half `a.py` would stand between `a` and `a/b`, and GNU tar, which sets a folder's time when it
+    leaves the folder, would come back to `a` and leave the time of unpacking on it.
+
+    Args:
+        path: relative, with `/` between the parts.
+    """
+    return path.encode().replace(b"/", b"\0")
+
+
+def _check_name(path: str) -> None:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise IntegrityError(
+            f"{path!r} has a name that is not valid UTF-8; not every system could unpack it."
+        ) from None
+    if "\\" in path or any(sign < " " for sign in path):
+        raise IntegrityError(f"{path!r} has a backslash or a control character in its name, which Windows cannot have.")
+
+
+def _check_link(path: str, target: str) -> None:
+    """Refuse a link that leaves the tree.
+
+    `..` may stand at the beginning only: behind a name it would climb from wherever another link leads.
+    """
+    parts = [part for part in target.split("/") if part not in ("", ".")]
+    climbs = next((count for count, part in enumerate(parts) if part != ".."), len(parts))
+    safe = target and not target.startswith("/") and climbs <= path.count("/") and ".." not in parts[climbs:]
+    if not safe or "\\" in target:
+        raise IntegrityError(f"{path} is a link to {target!r}, which is outside the tree or can lead there.")
+
+
+def normalise(tree: Path, entries: Iterable[Entry], *, epoch: int) -> None:
+    """Give a tree the modes and the modification time that its tar entries have.
+
+    Args:
+        tree: the folder that was scanned.
+        entries: what is in it.
+        epoch: seconds since 1970.
+    """
+    root = os.fspath(tree)
+    tree.chmod(0o755)
+    for entry in entries:
+        if entry.kind == "symlink":
+            continue
+        path = f"{root}/{entry.path}"
+        os.chmod(path, entry.mode)  # noqa: PTH101 - a path object for each of 12,000 files is slow
+        if entry.kind == "file":
+            os.utime(path, (epoch, epoch))
+
+
+def headers(entries: Iterable[Entry], *, epoch: int) -> Iterator[bytes]:
+    """Yield the tar header of the top folder and then of each entry.
+
+    The pax format (POSIX.1-2008) is the one that every tar reads with long and non-ASCII names; its extra records
+    are written only where a name needs them.
+
+    Args:
+        entries: sorted.
+        epoch: modification time of all, in seconds since 1970.
+    """
+    yield _header(TOP, tarfile.DIRTYPE, 0o755, 0, "", epoch)
+    for path, kind, executable, size, _, target in entries:
+        name = f"{TOP}/{path}"
+        if kind == "file":
+            yield _header(name, tarfile.REGTYPE, 0o755 if executable else 0o644, size, "", epoch)
+        elif kind == "folder":
+            yield _header(name, tarfile.DIRTYPE, 0o755, 0, "", epoch)
+        else:
+            yield _header(name, tarfile.SYMTYPE, 0o644, 0, target or "", epoch)
+
+
+def _header(name: str, kind: bytes, mode: int, size: int, target: str, epoch: int) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    info.mode = mode
+    info.size = size
+    info.linkname = target
+    info.mtime = epoch
+    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
+
+
+def tar_size(entries: Sequence[Entry], *, epoch: int) -> int:
+    """Return how many bytes `tar_chunks` yields.
+
+    Args:
+        entries: sorted.
+        epoch: modification time of all, in seconds since 1970.
+    """
+    return sum(map(len, headers(entries, epoch=epoch))) + sum(-(-entry.size // _BLOCK) * _BLOCK for entry in entries)
+
+
+def tar_chunks(tree: Path, entries: Sequence[Entry], *, epoch: int) -> Iterator[bytes]:
+    """Yield the uncompressed tar entries of a tree, without the end marker.
+
+    Args:
+        tree: where the files are.
+        entries: what is in it, sorted.
+        epoch: modification time of all, in seconds since 1970.
+
+    Raises:
+        IntegrityError: a file does not have the size that its entry says.
+    """
+    root = os.fspath(tree)
+    blocks = headers(entries, epoch=epoch)
+    yield next(blocks)
+    for entry, header in zip(entries, blocks, strict=True):
+        yield header
+        if entry.size:
+            yield from _content(f"{root}/{entry.path}", entry)
+            if padding := -entry.size % _BLOCK:
+                yield bytes(padding)
+
+
+def _content(path: str, entry: Entry) -> Iterator[bytes]:
+    left = entry.size
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a path object for each of 12,000 files is slow
+        while chunk := file.read(_CHUNK):
+            left -= len(chunk)
+            if left < 0:
+                break
+            yield chunk
+    if left:
+        raise IntegrityError(f"{path} does not have the {entry.size} bytes that its layer says.")
+
+
+def digest_of(chunks: Iterable[bytes]) -> str:
+    """Return the digest of a layer.
+
+    Args:
+        chunks: its tar entries.
+    """
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def seal(tree: Path, entries: Sequence[Entry], *, epoch: int) -> tuple[str, tuple[Entry, ...]]:
+    """Read a tree once, for the layer's digest and the hash of each file.
+
+    Args:
+        tree: where the files are.
+        entries: what is in it, sorted.
+        epoch: modification time of all, in seconds since 1970.
+
+    Returns:
+        The digest, and the entries with their `sha256`.
+
+    Raises:
+        IntegrityError: a file changed its size since it was listed.
+    """
+    root = os.fspath(tree)
+    digest = hashlib.sha256()
+    blocks = headers(entries, epoch=epoch)
+    digest.update(next(blocks))
+    sealed: list[Entry] = []
+    for entry, header in zip(entries, blocks, strict=True):
+        digest.update(header)
+        if entry.kind != "file":
+            sealed.append(entry)
+            continue
+        own = hashlib.sha256()
+        for chunk in _content(f"{root}/{entry.path}", entry):
+            own.update(chunk)
+            digest.update(chunk)
+        digest.update(bytes(-entry.size % _BLOCK))
+        sealed.append(entry._replace(sha256=own.hexdigest()))
+    return digest.hexdigest(), tuple(sealed)
+
+
+def overlay(layers: Sequence[Layer]) -> tuple[dict[str, tuple[Layer, Entry]], list[Conflict]]:
+    """Put layers on top of each other: what a bundle of them holds.
+
+    Args:
+        layers: in lock order; a later one wins.
+
+    Returns:
+        Each path with the layer that supplies it, folders before what is in them; and where bytes differed.
+
+    Raises:
+        IntegrityError: one layer has a file, link or folder where another has something of another kind.
+    """
+    held: dict[str, tuple[Layer, Entry]] = {}
+    conflicts: list[Conflict] = []
+    for layer in layers:
+        for entry in layer.entries:
+            path = entry.path
+            if path in held:
+                before, other = held[path]
+                if other.kind != entry.kind:
+                    raise IntegrityError(
+                        f"{path} is a {other.kind} in {before.name} {before.version} "
+                        f"and a {entry.kind} in {layer.name} {layer.version}.",
+                        cause="Two inputs of the bundle do not fit together.",
+                        remedy="Skip one of them (packages.skip), or correct packages.copyFiles.",
+                    )
+                if (other.sha256, other.target) != (entry.sha256, entry.target):
+                    conflicts.append(Conflict(path=path, kept=layer.name, lost=before.name))
+            held[path] = (layer, entry)
+    return held, conflicts

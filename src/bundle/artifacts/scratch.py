@@ -1,0 +1,57 @@
+"""Folders for half-made things: gone when the block ends, and found again when the process was killed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from bundle.base.files import staged_folder
+
+
+class _Finished(Exception):  # noqa: N818 - not an error: it tells `staged_folder` to keep nothing
+    pass
+
+
+@contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """Give an empty folder that is removed when the block ends.
+
+    It is named as `staged_folder` names its folders, so that `sweep_staging` removes what a killed process left.
+
+    Args:
+        parent: where the folder is made; made too if it is missing.
+    """
+    try:
+        with staged_folder(parent / secrets.token_hex(4)) as folder:
+            yield folder
+            raise _Finished
+    except _Finished:
+        pass
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Give the system's errors in the block a file name where they have none: a full disk does not say which.
+
+    Args:
+        path: what is being written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def touch(path: Path) -> None:
+    """Note that something was used now; a store that may only be read is still good to read from.
+
+    Args:
+        path: the file whose time tells the last use.
+    """
+    with suppress(OSError):
+        os.utime(path)

@@ -1,0 +1,95 @@
+"""The store's own commands: where it is, how large, whether sound, and what of it may go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from bundle.cli.app import App, Result, pass_app
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bundle.artifacts.store import Store
+
+
+@click.group()
+def cache() -> None:
+    """Look after the store of layers and files."""
+
+
+@cache.command(name="dir")
+@pass_app
+def folder(app: App) -> Result:
+    """Print the store's folder."""
+    return Result(data={"dir": str(app.cache)}, text=lambda console: console.print(str(app.cache)))
+
+
+@cache.command()
+@pass_app
+def size(app: App) -> Result:
+    """Say how large the store is, and what takes the room."""
+    parts = _store(app).size()
+    total = sum(parts.values())
+
+    def text(console: Console) -> None:
+        from rich.filesize import decimal
+
+        from bundle.cli.tables import print_columns
+
+        print_columns(console, [*((name, decimal(part)) for name, part in parts.items()), ("total", decimal(total))])
+
+    return Result(data={"dir": str(app.cache), "total": total, "parts": parts}, text=text)
+
+
+@cache.command()
+@click.option("--repair", is_flag=True, help="Remove what is damaged; it is made again when a build needs it.")
+@pass_app
+def verify(app: App, repair: bool) -> Result:
+    """Read every byte in the store, and say what is not what it was."""
+    damaged = _store(app).check(full=True, repair=repair)
+
+    def text(console: Console) -> None:
+        for line in damaged:
+            console.print(line)
+        if not damaged:
+            console.print("Everything in the store is sound.")
+        elif repair:
+            console.print(f"{len(damaged)} damaged; removed. The next build that needs them makes them again.")
+        else:
+            console.print(f"{len(damaged)} damaged. `bundle cache verify --repair` removes what is listed here.")
+
+    return Result(
+        data={"damaged": damaged, "repaired": repair}, text=text, exit_code=4 if damaged and not repair else 0
+    )
+
+
+@cache.command()
+@click.option(
+    "--older-than",
+    "days",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    metavar="DAYS",
+    help="How long it was not used.",
+)
+@pass_app
+def prune(app: App, days: float) -> Result:
+    """Remove what no build used lately, and what killed runs left."""
+    freed = _store(app).prune(older_than_days=days)
+
+    def text(console: Console) -> None:
+        from rich.filesize import decimal
+
+        console.print(f"{decimal(freed)} freed in {app.cache}.")
+
+    return Result(data={"dir": str(app.cache), "freed": freed}, text=text)
+
+
+def _store(app: App) -> Store:
+    from bundle.artifacts.store import Store
+    from bundle.base.files import source_date_epoch
+
+    return Store(app.cache, reporter=app.reporter, epoch=source_date_epoch(app.environ))

@@ -1,0 +1,192 @@
+"""The catalogue's commands: what exists, what is inside and why, and whether it is still what was built."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from bundle.cli.app import App, Result, pass_app, platform_option, select_platforms
+from bundle.model.platforms import PLATFORMS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from bundle.artifacts.entries import Entry, PythonRecord
+    from bundle.model.project import Project
+
+
+@click.group()
+def catalogue() -> None:
+    """Show and check what was built."""
+
+
+@catalogue.command(name="list")
+@pass_app
+def list_all(app: App) -> Result:
+    """List every bundle that exists."""
+    from bundle.artifacts.catalogue import Catalogue
+
+    found = Catalogue.load(_project(app).catalogue)
+
+    def text(console: Console) -> None:
+        from rich.filesize import decimal
+
+        from bundle.cli.tables import print_columns
+
+        if not found.entries:
+            console.print("No bundle yet; `bundle build VERSION` makes one.")
+            return
+        rows = [
+            (
+                entry.version,
+                entry.platform,
+                _python(entry.python),
+                str(len(entry.packages)),
+                decimal(entry.size),
+                ", ".join(f"{archive.path} ({decimal(archive.size)})" for archive in entry.archives) or "none",
+            )
+            for entry in found.entries
+        ]
+        print_columns(console, rows, heading=("VERSION", "PLATFORM", "PYTHON", "PACKAGES", "SIZE", "ARCHIVE"))
+
+    return Result(data=found.to_json(), text=text)
+
+
+@catalogue.command()
+@click.argument("version")
+@platform_option
+@pass_app
+def show(app: App, version: str, platforms: tuple[str, ...]) -> Result:
+    """Show everything that is inside the bundles of VERSION, and why."""
+    entries = _entries(_project(app), version, platforms)
+
+    def text(console: Console) -> None:
+        for number, entry in enumerate(entries):
+            if number:
+                console.print()
+            _print_entry(console, entry)
+
+    return Result(data={"bundles": [entry.to_json() for entry in entries]}, text=text)
+
+
+@catalogue.command()
+@pass_app
+def verify(app: App) -> Result:
+    """Read every archive that the catalogue names, and say what is missing or changed."""
+    from bundle.artifacts.catalogue import Catalogue
+    from bundle.artifacts.catalogue import verify as compare
+
+    project = _project(app)
+    findings = compare(project.catalogue, project.root)
+    count = sum(len(entry.archives) for entry in Catalogue.load(project.catalogue, validate=False).entries)
+
+    def text(console: Console) -> None:
+        for finding in findings:
+            console.print(f"{finding.kind}: {finding.path}: {finding.detail}")
+        if findings:
+            versions = " ".join(dict.fromkeys(finding.version for finding in findings))
+            console.print(f"{len(findings)} of {count} archives. `bundle build {versions}` makes them again.")
+        else:
+            console.print(f"All {count} archives are what the catalogue says.")
+
+    data = {"checked": count, "findings": [asdict(finding) for finding in findings]}
+    return Result(data=data, text=text, exit_code=4 if findings else 0)
+
+
+def _project(app: App) -> Project:
+    from bundle.model.project import Project
+
+    return Project(app.project)
+
+
+def _entries(project: Project, version: str, platforms: tuple[str, ...]) -> list[Entry]:
+    from bundle.artifacts.catalogue import Catalogue
+    from bundle.base.errors import ConfigError
+    from bundle.model.suggest import nearest
+
+    found = Catalogue.load(project.catalogue)
+    if version not in found.versions():
+        near = nearest(version, found.versions(), count=3)
+        built = version in project.versions()
+        raise ConfigError(
+            f"The catalogue has no bundle of {version}.",
+            cause="It was not built yet." if built else f"It has {', '.join(near)}." if near else None,
+            remedy=f"Run `bundle build {version}`." if built else "`bundle catalogue list` shows what it has.",
+        )
+    wanted = {platform.key for platform in select_platforms(platforms, default=tuple(PLATFORMS))}
+    entries = [entry for entry in found.entries if entry.version == version and entry.platform in wanted]
+    if not entries:
+        there = ", ".join(entry.platform for entry in found.entries if entry.version == version)
+        raise ConfigError(
+            f"The catalogue has no bundle of {version} for {', '.join(platforms)}.",
+            cause=f"It was built for {there} only.",
+            remedy=f"Name one of these, or build it: `bundle build {version} --platform {platforms[0]}`.",
+        )
+    return entries
+
+
+def _python(python: PythonRecord) -> str:
+    return f"{python.requested} -> {python.actual}" if python.substituted else python.actual
+
+
+def _asked_by(names: Sequence[str]) -> str:
+    return ", ".join(name or "the configuration" for name in names)
+
+
+def _print_entry(console: Console, entry: Entry) -> None:
+    from rich.filesize import decimal
+
+    from bundle.cli.tables import print_columns
+
+    console.print(f"{entry.version} for {entry.platform}")
+    facts = [
+        ("python", f"{_python(entry.python)} ({entry.python.source})"),
+        ("folder", f"{entry.path} ({decimal(entry.size)})"),
+        ("digest", entry.digest),
+    ]
+    for archive in entry.archives:
+        facts += [("archive", f"{archive.path} ({decimal(archive.size)})"), ("", f"sha256 {archive.sha256}")]
+    print_columns(console, facts, indent=2)
+    _print_part(
+        console,
+        f"packages ({len(entry.packages)})",
+        [
+            (package.name, package.version, package.decision, package.reason, f"for {_asked_by(package.required_by)}")
+            for package in entry.packages
+        ],
+    )
+    _print_part(
+        console,
+        f"left out ({len(entry.skipped)})",
+        [
+            (
+                package.name,
+                package.kind,
+                package.reason + (f" (there is: {', '.join(package.available)})" if package.available else ""),
+                f"for {_asked_by(package.required_by)}",
+            )
+            for package in entry.skipped
+        ],
+    )
+    _print_part(
+        console,
+        f"conflicts ({len(entry.conflicts)})",
+        [(conflict.path, f"kept {conflict.kept}", f"lost {conflict.lost}") for conflict in entry.conflicts],
+    )
+    _print_part(
+        console,
+        f"layers ({len(entry.layers)})",
+        [(layer.digest, layer.kind, layer.name, layer.version, decimal(layer.size)) for layer in entry.layers],
+    )
+
+
+def _print_part(console: Console, title: str, rows: Sequence[Sequence[str]]) -> None:
+    from bundle.cli.tables import print_columns
+
+    if rows:
+        console.print(f"  {title}")
+        print_columns(console, rows, indent=4)

@@ -1,0 +1,29 @@
+"""Columns of text that survive a pipe: never folded, never cut, so that `grep` and `awk` find whole words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def print_columns(
+    console: Console, rows: Iterable[Sequence[str]], *, heading: Sequence[str] = (), indent: int = 0
+) -> None:
+    """Print rows as aligned columns.
+
+    Args:
+        console: where to.
+        rows: each with the same number of cells.
+        heading: the names of the columns; none if empty.
+        indent: blanks before each row.
+    """
+    lines = [list(row) for row in ([heading] if heading else [])] + [list(row) for row in rows]
+    if not lines:
+        return
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        console.print(" " * indent + "  ".join(cells).rstrip())
