@@ -1,0 +1,268 @@
+"""Scripts that find their interpreter beside them, wherever the bundle stands."""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from installer.scripts import Script
+
+from bundle.base.errors import IntegrityError
+from bundle.model.platforms import Platform, short_version
+
+# One text that is a shell program and a Python string at once: `''':'` is the command `:` to the one and the start of
+# a string to the other. Hence no backslash and no three quotes inside. The first case is the usual one and starts no
+# further process; `readlink` is asked only behind a symlink. A dot guards the newlines that a path may end with, and
+# a path that begins with a dash gets `./` in front lest it be taken for an option.
+_HEADER = """\
+''':'
+case $0 in [!-]*/*) [ -h "$0" ] || exec "${0%/*}/PYTHON"ARGUMENTS "$0" "$@" ;; esac
+case $0 in
+/*) __script=$0 ;;
+*/*) __script=./$0 ;;
+*) if [ -e "./$0" ]; then __script=./$0; else __script=$(command -v "$0"); fi ;;
+esac
+__real=$__script
+while [ -h "$__real" ]; do
+__link=$(readlink "$__real"; echo .)
+__link=${__link%??}
+case $__link in /*) __real=$__link ;; *) __real=${__real%/*}/$__link ;; esac
+done
+__folder=$(CDPATH=; cd -P "${__real%/*}/" && pwd -P; echo .)
+exec "${__folder%??}/PYTHON"ARGUMENTS "$__script" "$@"
+exit 127
+'''"""
+
+# Python 2 is left alone: giving its scripts to Python 3 would only change the error.
+_PYTHON_SHEBANG = re.compile(
+    rb"""\#![ \t]*(?:"[^"\n]*[/\\]|[^\s"]*[/\\])?(?:env[ \t]+(?:-S[ \t]*)?)?
+         (?P<name>pythonw?)(?!2)[0-9.]*t?(?:\.exe)?"?(?P<arguments>(?:[ \t][^\r\n]*)?)(?:\r?\n|\Z)""",
+    re.VERBOSE,
+)
+# What pip, distlib and python-build-standalone write where a plain `#!` line would not do.
+_SHELL_SHEBANG = re.compile(rb"""#!/bin/sh\n'''exec' [^\n]*python[^\n]* "\$0" "\$@"\n' '''\n""")
+_FLAGS = re.compile(rb"(?:[ \t]+-[bBdEiIOPqsSuv]+)*[ \t]*")
+_COOKIE = re.compile(rb"#[^\n]*?coding[:=][ \t]*[-\w.]")
+_FRONT = re.compile(r"[ \t\f]*(#.*)?", re.DOTALL)
+_PLAIN_STRING = re.compile(r"[rRuU]?['\"]")
+_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScriptFile:
+    """One file for the bundle's scripts folder."""
+
+    name: str
+    content: bytes
+
+
+def entry_script(
+    name: str, module: str, attribute: str, *, platform: Platform, python: str, gui: bool = False
+) -> ScriptFile:
+    """Return the script of an entry point.
+
+    Args:
+        name: the command's name.
+        module: dotted name of the module.
+        attribute: what to call in it, such as `main` or `Application.start`.
+        platform: where it will run.
+        python: the bundle's Python, such as `3.12.10`.
+        gui: whether it wants no console (Windows).
+
+    Raises:
+        IntegrityError: a name that is none: it could leave the scripts folder, or put code into the script.
+    """
+    check_script_name(name)
+    if not (_DOTTED.fullmatch(module) and _DOTTED.fullmatch(attribute)):
+        raise IntegrityError(f"The entry point {name!r} names {module}:{attribute}, which cannot be imported")
+    lines = ["import sys", f"from {module} import {attribute.split('.')[0]}", 'if __name__ == "__main__":']
+    if platform.is_windows:
+        lines += ['    if sys.argv[0].endswith(".exe"):', "        sys.argv[0] = sys.argv[0][:-4]"]
+    body = "\n".join((*lines, f"    sys.exit({attribute}())", "")).encode()
+    if platform.is_windows:
+        return ScriptFile(name=f"{name}.exe", content=windows_launcher(body, gui=gui))
+    return ScriptFile(name=name, content=_polyglot(body, python=python))
+
+
+def shipped_script(name: str, content: bytes, *, platform: Platform, python: str) -> tuple[ScriptFile, ...]:
+    """Return what stands in the scripts folder for a script that a wheel ships (`NAME.data/scripts`).
+
+    On Windows a Python script gets a launcher beside it, since no `#!` line counts there.
+
+    Args:
+        name: the file's name.
+        content: the file's bytes; anything that is no Python script passes unchanged.
+        platform: where it will run.
+        python: the bundle's Python, such as `3.12.10`.
+    """
+    check_script_name(name)
+    if not platform.is_windows:
+        return (ScriptFile(name=name, content=relocate_script(content, python=python) or content),)
+    shipped = ScriptFile(name=name, content=content)
+    found = _PYTHON_SHEBANG.match(content)
+    if not found:
+        return (shipped,)
+    launcher = windows_launcher(content, gui=found["name"] == b"pythonw")
+    return shipped, ScriptFile(name=re.sub(r"\.pyw?$", "", name) + ".exe", content=launcher)
+
+
+def relocate_script(text: bytes, *, python: str) -> bytes | None:
+    """Give a POSIX script that starts some Python a header that starts the one beside it instead.
+
+    The script's docstring, `from __future__` imports, encoding and leading comments keep their meaning; line numbers
+    grow by the header's. Line ends become line feeds, which they are to Python anyway.
+
+    Args:
+        text: the script, with the `#!` line (or the shell header that pip writes) of wherever it comes from.
+        python: the bundle's Python, such as `3.12.10`.
+
+    Returns:
+        The new script, or None if `text` is no script for Python 3.
+    """
+    if text.startswith(b"#!") and b"\0" not in text:  # a zip file may stand behind the line
+        text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if shell := _SHELL_SHEBANG.match(text):
+        return _polyglot(text[shell.end() :], python=python)
+    if not (found := _PYTHON_SHEBANG.match(text)):
+        return None
+    flags = found["arguments"] if _FLAGS.fullmatch(found["arguments"]) else b""
+    body = text[found.end() :]
+    if _COOKIE.match(found[0]):
+        encoding, _ = _encoding(text)
+        body = f"# -*- coding: {encoding} -*-\n".encode() + body
+    return _polyglot(body, python=python, flags=flags.decode().split())
+
+
+def windows_launcher(code: bytes, *, gui: bool) -> bytes:
+    """Return an `.exe` for the scripts folder that runs `code` with the Python in the folder above.
+
+    The executable is PyPA installer's, which reads the `#!` line and the zip file behind itself and understands
+    `<launcher_dir>`.
+    """
+    executable = rf"<launcher_dir>\..\{'pythonw' if gui else 'python'}.exe"
+    shebang = f"#!{executable}\n".encode()
+    pattern = Script("launcher", "launcher", "launcher", "gui" if gui else "console")
+    _, data = pattern.generate(r"<launcher_dir>\..\python.exe", "win-amd64")
+    program, found, _ = data.partition(shebang)
+    if not found:
+        raise RuntimeError("the launcher template has no #! line of the expected form")
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        member = zipfile.ZipInfo("__main__.py", (1980, 1, 1, 0, 0, 0))
+        member.create_system = 0
+        archive.writestr(member, code)
+    return program + shebang + stream.getvalue()
+
+
+def check_script_name(name: str) -> None:
+    """Refuse a script name that is no plain file name.
+
+    Raises:
+        IntegrityError: with the name.
+    """
+    if not name or name in {".", ".."} or any(char in "/\\" or not char.isprintable() for char in name):
+        raise IntegrityError(f"The script name {name!r} is no plain file name")
+
+
+def _encoding(text: bytes) -> tuple[str, str | None]:
+    """Return the name of the source encoding (PEP 263), and the text if it really reads so, both ways."""
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(text).readline)
+        source = text.decode(encoding)
+        same = source.encode(encoding) == text
+    except (SyntaxError, LookupError, UnicodeError):
+        return "utf-8", None
+    return encoding, source if same and "\0" not in source and "\r" not in source else None
+
+
+def _polyglot(body: bytes, *, python: str, flags: list[str] | None = None) -> bytes:
+    """Put the header in front of a script without its `#!` line, behind its leading comments."""
+    interpreter = f"python{short_version(python)}"
+    header = _HEADER.replace("PYTHON", interpreter).replace("ARGUMENTS", "".join(f" {flag}" for flag in flags or ()))
+    encoding, source = _encoding(b"#!\n" + body)
+    if source is None:
+        # Nothing that Python could read: only the line that may name the encoding stays in front.
+        first, newline, rest = body.partition(b"\n")
+        front = first + newline if first.lstrip(b" \t\f").startswith(b"#") else b""
+        rest = rest if front else body
+        return b"#!/bin/sh\n" + front + header.encode() + b"; __doc__ = None\n" + rest
+    lines = source.removeprefix("#!\n").removesuffix("\n").split("\n")
+    start = next((number for number, line in enumerate(lines) if not _FRONT.fullmatch(line)), len(lines))
+    front_text = "".join(line.lstrip(" \t\f") + "\n" for line in lines[:start])
+    return ("#!/bin/sh\n" + front_text + _join(header, "\n".join((*lines[start:], "")))).encode(encoding)
+
+
+def _join(header: str, body: str) -> str:
+    """Put header and code together such that docstring and `__future__` imports stay what they were."""
+    head = _read_head(body)
+    rest = body[head.docstring_end : head.end]
+    if head.docstring is None:
+        forget = "; __doc__ = None"
+        return f"{header}\n{rest}{forget}{body[head.end :]}" if rest else f"{header}{forget}\n{body}"
+    # Python -OO has no docstrings.
+    restore = f"; __doc__ = __doc__ and __doc__[{len(header) - 6}:]"
+    padding = " \\\n" * (body.count("\n", 0, head.docstring_end) - head.docstring.count("\n"))
+    return f"{header} \\\n{head.docstring}{padding}{rest}{restore}{body[head.end :]}"
+
+
+@dataclass(kw_only=True)
+class _Head:
+    docstring: str | None = None
+    """Source of the docstring, without parentheses and comments around its parts."""
+    docstring_end: int = 0
+    end: int = 0
+    """Where the docstring or the last `__future__` import ends."""
+
+
+def _read_head(body: str) -> _Head:
+    """Find docstring and `__future__` imports.
+
+    By tokens and not by `ast`: the rest of the script may be newer than the Python that runs here, and the same
+    script must give the same bytes on every host.
+    """
+    head = _Head()
+    starts = [0]
+    for line in body.split("\n"):
+        starts.append(starts[-1] + len(line) + 1)
+    try:
+        for number, statement in enumerate(_statements(body)):
+            row, column = statement[-1].end
+            if number == 0 and _is_docstring(statement):
+                head.docstring = " ".join(token.string for token in statement if token.type == tokenize.STRING)
+                head.docstring_end = head.end = starts[row - 1] + column
+            elif [token.string for token in statement[:3]] == ["from", "__future__", "import"]:
+                head.end = starts[row - 1] + column
+            else:
+                break
+    except (tokenize.TokenError, SyntaxError):
+        # Not Python 3: what was understood so far stands, and Python will say the rest.
+        return head
+    return head
+
+
+def _statements(source: str) -> Iterator[list[tokenize.TokenInfo]]:
+    statement: list[tokenize.TokenInfo] = []
+    depth = 0
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type in {tokenize.COMMENT, tokenize.NL}:
+            continue
+        if token.type in {tokenize.NEWLINE, tokenize.ENDMARKER} or (token.string == ";" and not depth):
+            if not statement:
+                return
+            yield statement
+            statement = []
+            continue
+        if token.type == tokenize.OP:
+            depth += (token.string in "([{") - (token.string in ")]}")
+        statement.append(token)
+
+
+def _is_docstring(statement: list[tokenize.TokenInfo]) -> bool:
+    if any(token.type not in {tokenize.STRING, tokenize.OP} for token in statement):
+        return False
+    shape = "".join("s" if _PLAIN_STRING.match(token.string) else token.string[0] for token in statement)
+    return re.fullmatch(r"\(*s+\)*", shape) is not None

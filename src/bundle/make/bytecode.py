@@ -1,0 +1,79 @@
+"""Compiled modules that are the same bytes wherever they were compiled."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from bundle.base.process import check, run
+
+# Runs in the bundle's interpreter, whichever version that is. The hash stands for the source, so no time is inside; it
+# goes unchecked, since a bundle's files do not change; the path inside is relative, and Python replaces it by the true
+# one at import. Links are left out: what they lead to is compiled where it stands. `-S` and the missing "" keep
+# anything in the tree from being imported, and with it from being run.
+_PROGRAM = """
+import sys
+del sys.path[0]
+import json, os, py_compile
+root, prefix = sys.argv[1:]
+os.umask(0o022)
+compiled, skipped = 0, []
+for folder, folders, files in os.walk(root):
+    folders[:] = sorted(
+        name for name in folders if name != "__pycache__" and not os.path.islink(os.path.join(folder, name))
+    )
+    for name in sorted(files):
+        path = os.path.join(folder, name)
+        if not name.endswith(".py") or os.path.islink(path):
+            continue
+        inside = os.path.relpath(path, root).replace(os.sep, "/")
+        try:
+            target = py_compile.compile(
+                path,
+                dfile=prefix + inside,
+                doraise=True,
+                optimize=0,
+                invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+            )
+        except py_compile.PyCompileError:
+            skipped.append(inside)
+        else:
+            os.chmod(target, 0o644)
+            compiled += 1
+print(json.dumps({"compiled": compiled, "skipped": skipped}))
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compiled:
+    """What became of the modules of a tree."""
+
+    compiled: int
+    skipped: tuple[str, ...]
+    """Files that are no modules of this Python, such as templates; relative to the tree."""
+
+
+def compile_tree(tree: Path, *, python: Path, prefix: str = "", timeout: float | None = None) -> Compiled:
+    """Compile the modules below a folder into `__pycache__`.
+
+    Source: PEP 552 (hash-based .pyc), PEP 3147 (`__pycache__`).
+
+    Args:
+        tree: the folder, such as a bundle's root; what stands in `__pycache__` already is replaced.
+        python: the interpreter whose bytecode it becomes: the bundle's own, or one of exactly its version.
+        prefix: where `tree` stands below the bundle's root, such as `lib/python3.12/`; empty for the root itself.
+        timeout: seconds that it may take.
+
+    Raises:
+        WorkError: the interpreter does not run, or the disk is full.
+    """
+    # Nothing of the environment may shape the result; this one no program on Windows can start without.
+    environment = {name: value for name, value in os.environ.items() if name.upper() == "SYSTEMROOT"}
+    # One seed, one process, one order: sets and shared constants end up in the same order in every run.
+    environment |= {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
+    command: list[str | Path] = [python, "-B", "-S", "-s", "-W", "ignore", "-c", _PROGRAM, tree, prefix]
+    completed = check(run(command, env=environment, timeout=timeout), f"Compiling {tree.name}")
+    result = json.loads(completed.output)
+    return Compiled(compiled=result["compiled"], skipped=tuple(result["skipped"]))
