@@ -1,0 +1,175 @@
+"""Interpreter source `python-build-standalone`: relocatable builds from a table of releases with their hashes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from bundle.artifacts.interpreters.contact import Contacts
+from bundle.artifacts.interpreters.rules import LICENCES_OF_STANDALONE, RULES_VERSION
+from bundle.artifacts.interpreters.source import About, Offer, Refusal, Request, Tools, obtain
+from bundle.artifacts.interpreters.unpacked import make as finish
+from bundle.artifacts.interpreters.unpacked import unpack
+from bundle.base.errors import IntegrityError
+from bundle.base.files import remove_tree
+from bundle.model.platforms import Platform, short_version
+
+Found = TypeVar("Found")
+
+NAME = "python-build-standalone"
+MIRROR_VARIABLE = "BUNDLE_PYTHON_MIRROR"
+
+_NAMES = {
+    "linux-x64": ("x86_64", "linux"),
+    "linux-aarch64": ("aarch64", "linux"),
+    "macosx-x64": ("x86_64", "macos"),
+    "macosx-aarch64": ("aarch64", "macos"),
+    "windows-x64": ("x86_64", "windows"),
+}
+"""How pbs-installer calls our platforms: machine and system."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """One file of one release."""
+
+    python: str
+    url: str
+    sha256: str
+
+
+class Table(Protocol):
+    """Where releases are looked up."""
+
+    def releases(self, python: str, platform: Platform) -> Sequence[Release]:
+        """Return the releases of X.Y there, newest first."""
+        ...
+
+
+class PbsTable:
+    """The table that the package pbs-installer carries."""
+
+    def releases(self, python: str, platform: Platform) -> Sequence[Release]:
+        """Return the releases of X.Y there, newest first; those without a hash do not count."""
+        newest = self._release(python, platform)
+        if newest is None:
+            return ()
+        older = (
+            self._release(f"{python}.{patch}", platform) for patch in reversed(range(int(newest.python.split(".")[2])))
+        )
+        return (newest, *(release for release in older if release is not None))
+
+    def _release(self, python: str, platform: Platform) -> Release | None:
+        arch, system = _NAMES[platform.key]
+        try:
+            with warnings.catch_warnings():
+                # It reads its own data in a way that Python 3.11 dislikes.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                from pbs_installer import get_download_link
+
+                # An empty base URL keeps PBS_INSTALLER_BASE_URL out, whose layout has no release tags.
+                version, (url, sha256) = get_download_link(python, arch=arch, platform=system, base_url="")
+        except ValueError:
+            return None
+        if sha256 is None:
+            return None
+        return Release(python=f"{version.major}.{version.minor}.{version.micro}", url=url, sha256=sha256)
+
+
+class PythonBuildStandalone:
+    """The source.
+
+    Args:
+        table: where releases are looked up; the one of pbs-installer by default.
+    """
+
+    name = NAME
+
+    def __init__(self, table: Table | None = None) -> None:
+        self._table = table or PbsTable()
+        self._contacts = Contacts()
+
+    def offers(self, request: Request) -> Sequence[Offer | Refusal]:
+        """Return the exact release, then the other patch releases of the same X.Y, newest first."""
+        minor = short_version(request.python)
+        releases = self._table.releases(minor, request.platform)
+        offers: list[Offer | Refusal] = [_offer(release, request) for release in releases]
+        offers.sort(key=lambda offer: isinstance(offer, Offer) and offer.python != request.python)
+        if not releases:
+            return [Refusal(source=NAME, reason=f"its table knows no CPython {minor} for {request.platform.key}")]
+        if all(release.python != request.python for release in releases):
+            newest = releases[0].python
+            reason = (
+                f"its table knows no CPython {request.python} for {request.platform.key} (newest {minor}: {newest})"
+            )
+            offers.insert(0, Refusal(source=NAME, reason=reason))
+        return offers
+
+    def fetch(self, offer: Offer, request: Request, tools: Tools) -> Offer:
+        """Bring the archive into the file cache."""
+        self._obtain(offer, request, tools)
+        return offer
+
+    def look(self, offer: Offer, request: Request, tools: Tools) -> None:
+        """Ask the release host, or the mirror, whether it has the archive."""
+        if tools.files.get(offer.key["sha256"]) is None:
+            self._first(offer, request, tools, tools.downloader.size)
+
+    def make(self, offer: Offer, request: Request, tree: Path, tools: Tools) -> About:
+        """Unpack the archive and normalise it."""
+        archive = self._obtain(offer, request, tools)
+        scratch = tools.work / offer.key["sha256"][:16]
+        unpacked = unpack(archive, scratch, request.platform, name=archive.name)
+        if unpacked.python != offer.python:
+            raise IntegrityError(
+                f"{archive.name} holds Python {unpacked.python}; the release table says {offer.python}."
+            )
+        about = finish(unpacked, request, tree, tools)
+        remove_tree(scratch)
+        return replace(about, licences={**LICENCES_OF_STANDALONE, **about.licences})
+
+    def _obtain(self, offer: Offer, request: Request, tools: Tools) -> Path:
+        sha256 = offer.key["sha256"]
+        filename = _filename(offer.location)
+        if cached := tools.files.get(sha256):
+            return cached
+        return self._first(offer, request, tools, lambda url: obtain(sha256, url, filename, tools))
+
+    def _first(self, offer: Offer, request: Request, tools: Tools, ask: Callable[[str], Found]) -> Found:
+        """Return what the first address gives that has the file at all."""
+        from bundle.base.download import NotFoundError
+
+        addresses = _addresses(offer.location, request)
+        self._contacts.require(addresses[0], request.environ, tools)
+        for address in addresses[:-1]:
+            try:
+                return ask(address)
+            except NotFoundError as error:
+                tools.reporter.detail(error.what)
+        return ask(addresses[-1])
+
+
+def _offer(release: Release, request: Request) -> Offer:
+    from bundle.base.addresses import redact
+
+    key = {"kind": "archive", "platform": request.platform.key, "rules": RULES_VERSION, "sha256": release.sha256}
+    address = _addresses(release.url, request)[0]
+    return Offer(source=NAME, python=release.python, detail=redact(address), key=key, location=release.url)
+
+
+def _addresses(url: str, request: Request) -> Sequence[str]:
+    """Return where a release may be: on its host, or on the mirror in the host's layout or in one flat folder."""
+    mirror = request.environ.get(MIRROR_VARIABLE) or request.config.mirror
+    if not mirror:
+        return (url,)
+    base = Path(mirror).as_uri() if Path(mirror).is_absolute() else mirror.rstrip("/")
+    tag, file = urlsplit(url).path.split("/")[-2:]
+    return (f"{base}/{tag}/{file}", f"{base}/{file}")
+
+
+def _filename(url: str) -> str:
+    return unquote(urlsplit(url).path.rpartition("/")[2])

@@ -1,0 +1,130 @@
+"""What stays, what goes and what is rewritten when an interpreter is normalised: data, no code.
+
+Globs are relative to the tree; `*` stays within one name, `**/` means any depth. `{stdlib}` stands for the standard
+library's folder. Whoever changes a rule, here or in a module that applies them, raises `RULES_VERSION`: it is part of
+every offer's key.
+"""
+
+from __future__ import annotations
+
+RULES_VERSION = "1"
+
+DROP = (
+    "**/__pycache__",
+    "{stdlib}/site-packages",
+    "{stdlib}/test",
+    "{stdlib}/*/test",
+    "{stdlib}/*/tests",
+    "{stdlib}/idlelib",
+    "{stdlib}/turtledemo",
+    "{stdlib}/config-*",
+    "{stdlib}/EXTERNALLY-MANAGED",
+    "{stdlib}/_sysconfig_vars_*.json",
+    "{stdlib}/build-details.json",
+    "{stdlib}/lib-dynload/_test*",
+    "{stdlib}/lib-dynload/_ctypes_test*",
+    "{stdlib}/lib-dynload/_xxtest*",
+    "{stdlib}/lib-dynload/xxlimited*",
+    "{stdlib}/lib-dynload/xxsubtype*",
+    "lib/libpython*.a",
+    "share/man",
+    "share/doc",
+    "share/gdb",
+    "DLLs/_test*",
+    "DLLs/_ctypes_test*",
+    "Doc",
+    "Scripts",
+    "Tools",
+)
+"""Left out of every interpreter: tests, what belongs to a graphical editor, static libraries and the Makefile that goes
+with them (it is a record of the build machine), manuals, and packages that somebody installed."""
+
+DROP_FROM_HOST = (
+    "{stdlib}/tkinter",
+    "{stdlib}/turtle.py",
+    "{stdlib}/lib-dynload/_tkinter*",
+    "{stdlib}/lib-dynload/nis.*",
+)
+"""Left out of a host's interpreter as well: Tk would need half a desktop, NIS drags Kerberos along."""
+
+GLIBC = (
+    "ld-linux*.so.*",
+    "linux-vdso.so.*",
+    "libanl.so.*",
+    "libBrokenLocale.so.*",
+    "libc.so.*",
+    "libdl.so.*",
+    "libm.so.*",
+    "libmvec.so.*",
+    "libnsl.so.1",
+    "libnss_*.so.*",
+    "libpthread.so.*",
+    "libresolv.so.*",
+    "librt.so.*",
+    "libthread_db.so.*",
+    "libutil.so.*",
+)
+"""The C library's own files, which the target must have and nobody may bring along."""
+
+EXPECTED_BY_WHEELS = ("libgcc_s.so.1", "libstdc++.so.6", "libz.so.1")
+"""Libraries that PEP 600 lets wheels take for granted, and that a system with nothing but glibc lacks."""
+
+LICENCES = {
+    "libbz2": "bzip2-1.0.6",
+    "libcrypt": "LGPL-2.1-or-later",
+    "libcrypto": "Apache-2.0",
+    "libdb-5": "Sleepycat",
+    "libedit": "BSD-3-Clause",
+    "libexpat": "MIT",
+    "libffi": "MIT",
+    "libgcc_s": "GPL-3.0-or-later WITH GCC-exception-3.1",
+    "libgdbm": "GPL-3.0-or-later",
+    "libgdbm_compat": "GPL-3.0-or-later",
+    "liblzma": "LicenseRef-public-domain OR 0BSD",
+    "libmpdec": "BSD-2-Clause",
+    "libncurses": "X11-distribute-modifications-variant",
+    "libncursesw": "X11-distribute-modifications-variant",
+    "libpanel": "X11-distribute-modifications-variant",
+    "libpanelw": "X11-distribute-modifications-variant",
+    "libreadline": "GPL-3.0-or-later",
+    "libsqlite3": "blessing",
+    "libssl": "Apache-2.0",
+    "libstdc++": "GPL-3.0-or-later WITH GCC-exception-3.1",
+    "libtinfo": "X11-distribute-modifications-variant",
+    "libuuid": "BSD-3-Clause",
+    "libz": "Zlib",
+    "libzstd": "BSD-3-Clause OR GPL-2.0-only",
+}
+"""SPDX expressions of the libraries that interpreters are linked with, by file name up to `.so`."""
+
+LICENCES_OF_STANDALONE = {
+    "bzip2": "bzip2-1.0.6",
+    "expat": "MIT",
+    "libffi": "MIT",
+    "mpdecimal": "BSD-2-Clause",
+    "ncurses": "X11-distribute-modifications-variant",
+    "OpenSSL": "Apache-2.0",
+    "SQLite": "blessing",
+    "xz": "0BSD",
+    "zlib": "Zlib",
+}
+"""What python-build-standalone links into its interpreters on every platform, by its own documentation."""
+
+COMPILERS = {
+    "clang": "cc",
+    "clang++": "c++",
+    "llvm-ar": "ar",
+    "x86_64-linux-gnu-gcc": "cc",
+    "aarch64-linux-gnu-gcc": "cc",
+}
+"""Programs of a build machine, by file name, and what the target has in their place."""
+
+COMPILER_VARIABLES = ("AR", "BLDSHARED", "CC", "CXX", "LDCXXSHARED", "LDSHARED", "LINKCC", "MAINCC")
+"""The sysconfig variables whose first word is a program that builds of C extensions start."""
+
+SYSTEM_VARIABLES = ("INSTALL", "INSTALL_*", "MKDIR_P", "SHELL", "TZPATH")
+"""Globs of the sysconfig variables that speak of the system, even where an interpreter stood in its prefix."""
+
+FOREIGN_FLAGS = ("-fdebug-default-version=4", "-g")
+"""Compiler flags that are dropped: what only the compiler of the build machine knows, and what would put the paths of
+whoever builds a C extension into it."""

@@ -1,0 +1,64 @@
+"""`bundle interpreters` without any network: mirrors that are folders, and archives that are not there."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bundle.cli.app import App, Result
+from bundle.cli.main import cli
+from tests.cli.rendering import text_of
+
+pytestmark = pytest.mark.real
+
+
+def _project(folder: Path, interpreter: dict[str, Any]) -> Path:
+    version = folder / "versions" / "3.12.10"
+    version.mkdir(parents=True)
+    (folder / "shared-config.json").write_text(json.dumps({"interpreter": interpreter}))
+    (version / "config.json").write_text("{}")
+    return folder
+
+
+def _call(project: Path, *arguments: str) -> Result:
+    environ = {"BUNDLE_CACHE_DIR": str(project / "cache"), "HOME": str(project), "PATH": ""}
+    app = App(quiet=True, project_option=project, environ=environ)
+    words = ["--project", str(project), "--quiet", "interpreters", "3.12.10", *arguments]
+    result: Any = cli.main(words, standalone_mode=False, obj=app)
+    assert isinstance(result, Result)
+    return result
+
+
+def test_a_mirror_that_has_the_file_wins_and_the_others_say_what_they_have(tmp_path: Path) -> None:
+    mirror = tmp_path / "mirror" / "20250529"
+    mirror.mkdir(parents=True)
+    name = "cpython-3.12.10+20250529-aarch64-unknown-linux-gnu-install_only_stripped.tar.gz"
+    (mirror / name).write_bytes(b"not looked into by now")
+    interpreter = {"mirror": mirror.parent.as_uri(), "sources": ["host", "python-build-standalone"]}
+    project = _project(tmp_path / "project", interpreter)
+    result = _call(project, "--platform", "linux-aarch64")
+    (row,) = result.data["platforms"]
+    assert not row["choice"]["substituted"]
+    assert [source["source"] for source in row["sources"]][:2] == ["host", "python-build-standalone"]
+    assert "it has the exact version" in text_of(result)
+    assert result.exit_code == 0
+
+
+def test_where_nothing_fits_each_platform_says_why_and_the_exit_code_tells(tmp_path: Path) -> None:
+    archives = {"windows-x64": {"path": "gone.zip", "sha256": "0" * 64}}
+    result = _call(_project(tmp_path, {"sources": ["archive"], "archives": archives}), "--platform", "all")
+    assert result.exit_code == 2
+    assert [row["choice"] for row in result.data["platforms"]] == [None] * 5
+    reasons = {row["platform"]: row["sources"][0]["answer"] for row in result.data["platforms"]}
+    assert "gone.zip" in reasons["windows-x64"]
+    assert "interpreter.archives" in reasons["linux-x64"]
+    assert "to do:" in text_of(result)
+
+
+def test_a_mirror_without_the_file_is_told_apart_from_one_that_does_not_answer(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    interpreter = {"mirror": (tmp_path / "empty").as_uri(), "sources": ["python-build-standalone"]}
+    result = _call(_project(tmp_path / "project", interpreter), "--platform", "macosx-x64")
+    assert [source["outcome"] for source in result.data["platforms"][0]["sources"]] == ["missing"]
+    assert result.exit_code == 2
