@@ -1,0 +1,213 @@
+"""What is installed in a bundle: files, distributions, native modules and scripts; read, nothing is run."""
+
+from __future__ import annotations
+
+import csv
+import os
+import posixpath
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from bundle.model.platforms import Platform, short_version
+
+INTERPRETER = "python"
+"""The package that the interpreter's own native modules count as."""
+
+UNOWNED = "unowned"
+"""The package that modules and scripts count as which no distribution recorded, such as those of copyFiles."""
+
+_TAG = re.compile(r"(cpython|cp|pypy|graalpy|pp)-?\d.*|abi3.*")
+"""What stands between a native module's name and `.so` or `.pyd` if it is built for some interpreter (PEP 3149)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NativeModule:
+    """A native module of a package."""
+
+    package: str
+    """Normalised name."""
+    name: str
+    """Dotted name, as it is imported."""
+    path: str
+    """Relative to the bundle's root, with `/`."""
+    other: str | None = None
+    """The tag of the interpreter that it is built for, if that is not the bundle's and no other file has its name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distribution:
+    """An installed distribution."""
+
+    name: str
+    """Normalised."""
+    record: str
+    """Path of its RECORD, relative to the bundle's root."""
+    files: Mapping[str, int | None]
+    """Size by path relative to the bundle's root (it may point outside, if the RECORD does); None if not recorded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What is installed in a bundle."""
+
+    root: Path
+    python: str
+    platform: Platform
+    files: Mapping[str, os.stat_result]
+    """Everything in the tree by path relative to the root; links are not followed."""
+    distributions: tuple[Distribution, ...]
+
+    @cached_property
+    def modules(self) -> tuple[NativeModule, ...]:
+        """The native modules of every distribution, of the interpreter, and of nobody; sorted by package and name."""
+        owners = {path: distribution.name for distribution in self.distributions for path in distribution.files}
+        found: dict[tuple[str, str], NativeModule] = {}
+        for module in self._native(owners):
+            key = (module.package, module.name)
+            if key not in found or found[key].other:
+                found[key] = module
+        return tuple(found[key] for key in sorted(found))
+
+    @cached_property
+    def scripts(self) -> Mapping[str, str]:
+        """Package by path of everything in the scripts' folder that can be started, the interpreter itself aside."""
+        owners = {path: distribution.name for distribution in self.distributions for path in distribution.files}
+        prefix = f"{self.platform.scripts}/"
+        scripts: dict[str, str] = {}
+        for path in self.files:
+            name = path.removeprefix(prefix)
+            if path.startswith(prefix) and "/" not in name and not self._is_interpreter(path) and self._starts(path):
+                scripts[path] = owners.get(path, UNOWNED)
+        return dict(sorted(scripts.items()))
+
+    def _starts(self, path: str) -> bool:
+        if self.platform.is_windows:
+            return path.lower().endswith((".exe", ".bat", ".cmd"))
+        target = self.root / path
+        return target.is_file() and bool(target.stat().st_mode & stat.S_IXUSR)
+
+    def _is_interpreter(self, path: str) -> bool:
+        name = posixpath.basename(path)
+        return re.fullmatch(r"(python|pythonw|venvlauncher|venvwlauncher)[\d.]*t?(\.exe)?", name) is not None
+
+    def _native(self, owners: Mapping[str, str]) -> Iterator[NativeModule]:
+        site = f"{self.platform.site_packages(self.python)}/"
+        own = f"{'DLLs' if self.platform.is_windows else self.platform.stdlib(self.python) + '/lib-dynload'}/"
+        for path in self.files:
+            if not path.endswith((".so", ".pyd")):
+                continue
+            if path.startswith(site):
+                base, package = site, owners.get(path, UNOWNED)
+            elif path.startswith(own):
+                base, package = own, INTERPRETER
+            else:
+                continue
+            named = module_name(path.removeprefix(base), self.platform, self.python)
+            if named is None:
+                continue
+            name, tag = named
+            if tag == "" and not _initialises(self.root / path, name):
+                continue
+            fits = not tag or f".{tag}" in _fitting(self.platform, self.python)
+            yield NativeModule(package=package, name=name, path=path, other=None if fits else tag)
+
+
+def read_contents(root: Path, *, python: str, platform: Platform) -> Contents:
+    """Read what is installed in a bundle.
+
+    Args:
+        root: the bundle's folder.
+        python: the interpreter's version, such as `3.12.10`.
+        platform: what the bundle is for.
+    """
+    files = listing(root)
+    site = platform.site_packages(python)
+    distributions: list[Distribution] = []
+    for path in sorted(files):
+        folder, name = posixpath.split(path)
+        if name != "RECORD" or not folder.endswith(".dist-info") or posixpath.dirname(folder) != site:
+            continue
+        stem = posixpath.basename(folder).removesuffix(".dist-info")
+        distributions.append(
+            Distribution(
+                name=canonicalize_name(stem.rpartition("-")[0] or stem),
+                record=path,
+                files=_recorded(root / path, site),
+            )
+        )
+    return Contents(root=root, python=python, platform=platform, files=files, distributions=tuple(distributions))
+
+
+def listing(root: Path) -> dict[str, os.stat_result]:
+    """Return everything below a folder by its path relative to it, with `/`, in no certain order; follows no links."""
+    found: dict[str, os.stat_result] = {}
+    folders = [""]
+    while folders:
+        prefix = folders.pop()
+        with os.scandir(root / prefix) as entries:
+            for entry in entries:
+                path = prefix + entry.name
+                found[path] = entry.stat(follow_symlinks=False)
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(f"{path}/")
+    return found
+
+
+def module_name(path: str, platform: Platform, python: str) -> tuple[str, str] | None:
+    """Return the dotted name and the interpreter tag of a file, if by its name it can be a native module.
+
+    Args:
+        path: relative to the folder that imports start from, with `/`.
+        platform: what the file is for.
+        python: the interpreter's version.
+
+    Returns:
+        None if no import could find it; the tag is `""` where the file has none, as any shared library.
+    """
+    *folders, file = path.split("/")
+    if not all(folder.isidentifier() for folder in folders):
+        return None
+    stem, _, suffix = file.partition(".")
+    tag, _, extension = suffix.rpartition(".")
+    if extension != ("pyd" if platform.is_windows else "so") or not re.fullmatch(r"\w+", stem):
+        return None
+    if tag and f".{tag}" not in _fitting(platform, python) and not _TAG.fullmatch(tag):
+        return None
+    if folders and stem == "__init__":
+        return ".".join(folders), tag
+    return ".".join((*folders, stem)), tag
+
+
+def _fitting(platform: Platform, python: str) -> tuple[str, ...]:
+    """Return the tags of the native modules that an interpreter loads (`importlib.machinery.EXTENSION_SUFFIXES`)."""
+    digits = short_version(python).replace(".", "")
+    if platform.is_windows:
+        return (f".cp{digits}-win_{platform.machine}",)
+    if platform.system == "macosx":
+        return (f".cpython-{digits}-darwin", ".abi3")
+    return (f".cpython-{digits}-{platform.machine}-linux-gnu", ".abi3")
+
+
+def _initialises(path: Path, name: str) -> bool:
+    """Return whether a file exports the function that makes a native module (PEP 489)."""
+    stem = name.rpartition(".")[2]
+    punycode = stem.encode("punycode").replace(b"-", b"_")
+    symbol = b"PyInit_" + stem.encode() if stem.isascii() else b"PyInitU_" + punycode
+    # Symbol names end in NUL in ELF, Mach-O and PE alike.
+    return symbol + b"\0" in path.read_bytes()
+
+
+def _recorded(path: Path, site: str) -> dict[str, int | None]:
+    files: dict[str, int | None] = {}
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.reader(file):
+            if row and row[0]:
+                size = int(row[2]) if len(row) > 2 and row[2].isdigit() else None
+                files[posixpath.normpath(posixpath.join(site, row[0].replace("\\", "/")))] = size
+    return files

@@ -1,0 +1,157 @@
+"""A bundle under inspection: what every check is given, and how its interpreter is started apart from the machine."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bundle.base.files import remove_tree, staged_folder, sweep_staging
+from bundle.base.process import Completed, run
+from bundle.base.report import Reporter
+from bundle.make.contents import Contents
+from bundle.model.allowlist import AllowList
+from bundle.model.platforms import Platform
+
+_WINDOWS_NEEDS = ("SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "PATHEXT")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Isolation:
+    """How a bundle's programs are started: no setting of the user reaches them, and nothing they write the bundle."""
+
+    root: Path
+    """The bundle's folder."""
+    python: str
+    """The interpreter's version, such as `3.12.10`."""
+    platform: Platform
+    scratch: Path
+    """A folder for all that the programs write; they start in it."""
+
+    @property
+    def executable(self) -> Path:
+        """The interpreter."""
+        return self.root / self.platform.executable(self.python)
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Return the complete environment of a program, with further variables."""
+        return {
+            **_system_environment(self.platform),
+            "HOME": str(self.scratch),
+            "USERPROFILE": str(self.scratch),
+            "TMPDIR": str(self.scratch),
+            "TEMP": str(self.scratch),
+            "TMP": str(self.scratch),
+            "LANG": "C.UTF-8",
+            # Scripts start the interpreter themselves; the bundle is not where compiled modules go.
+            "PYTHONPYCACHEPREFIX": str(self.caches),
+            # Threads that start at import cost more than they bring, and do not survive a fork.
+            "OPENBLAS_NUM_THREADS": "1",
+            "OMP_NUM_THREADS": "1",
+            # pip is asked what is installed, and is not to read the machine's settings or the network.
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PIP_NO_INDEX": "1",
+            **more,
+        }
+
+    @property
+    def caches(self) -> Path:
+        """Where compiled modules go."""
+        return self.scratch / "pycache"
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The interpreter's options: isolated, and writing no compiled module into the bundle."""
+        if (self.root / self.platform.stdlib(self.python) / "__pycache__").is_dir():
+            # The bundle's own compiled modules are part of what is checked.
+            return ("-I", "-B")
+        return ("-I", "-X", f"pycache_prefix={self.caches}")
+
+    def run_python(self, arguments: Sequence[str | Path], *, timeout: float, stdin: bytes | None = None) -> Completed:
+        """Run the bundle's interpreter, isolated.
+
+        Args:
+            arguments: what follows the interpreter and its options.
+            timeout: seconds it may take.
+            stdin: what it reads; nothing if None.
+
+        Raises:
+            WorkError: the interpreter cannot be started at all.
+        """
+        return self.run([self.executable, *self.flags, *arguments], timeout=timeout, stdin=stdin)
+
+    def run(
+        self,
+        arguments: Sequence[str | Path],
+        *,
+        timeout: float,
+        stdin: bytes | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """Run any program in the bundle's environment.
+
+        Raises:
+            WorkError: the program cannot be started at all.
+        """
+        return run(arguments, env=self.environment(**(variables or {})), cwd=self.scratch, timeout=timeout, stdin=stdin)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspected:
+    """What every check is given."""
+
+    isolation: Isolation
+    contents: Contents
+    allowlist: AllowList
+    forbidden: tuple[Path, ...]
+    """Folders of the building machine that no file may name."""
+    suspicious: tuple[Path, ...]
+    """Folders of the building machine that a file had better not name, though others have them, too."""
+    skipped: frozenset[str]
+    """Normalised names of packages that were left out on purpose."""
+    relaxed: frozenset[str]
+    """Normalised names of packages whose version, or whose lack of dependencies, was decided against their metadata."""
+    jobs: int
+    """How many processes run at once."""
+    reporter: Reporter
+
+    @property
+    def root(self) -> Path:
+        """The bundle's folder."""
+        return self.isolation.root
+
+    @property
+    def platform(self) -> Platform:
+        """What the bundle is for."""
+        return self.isolation.platform
+
+
+@contextmanager
+def scratch_folder(work: Path, name: str) -> Iterator[Path]:
+    """Give an empty folder that is gone behind the block, and after a kill with the next one that is asked for.
+
+    Args:
+        work: where it is made.
+        name: what it is for.
+    """
+    sweep_staging(work)
+    done = work / f"{name}-{secrets.token_hex(4)}"
+    with staged_folder(done) as folder:
+        yield folder.resolve()
+    remove_tree(done)
+
+
+def last_lines(text: str, count: int = 6) -> tuple[str, ...]:
+    """Return the last lines of an output that hold anything."""
+    return tuple(line.rstrip() for line in text.splitlines() if line.strip())[-count:]
+
+
+def _system_environment(platform: Platform) -> dict[str, str]:
+    if not platform.is_windows:
+        return {"PATH": os.defpath}
+    needed = {name: os.environ[name] for name in _WINDOWS_NEEDS if name in os.environ}
+    return {"PATH": str(Path(needed.get("SYSTEMROOT", r"C:\Windows"), "System32")), **needed}

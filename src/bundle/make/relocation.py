@@ -1,0 +1,266 @@
+"""The relocation check: a copy of the bundle, elsewhere and read-only, must work like the bundle itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bundle.base.errors import WorkError
+from bundle.base.files import remove_tree
+from bundle.base.linking import place_tree
+from bundle.base.process import Completed
+from bundle.make.contents import listing
+from bundle.make.findings import Finding, Outcome
+from bundle.make.imports import import_modules, no_interpreter
+from bundle.make.inspected import Inspected, Isolation, last_lines
+from bundle.make.starting import start_scripts
+
+CHECK = "relocation"
+
+PLACE = "räume & spaces"
+"""The copy's folder: a space, an accent, and a character that shells care about."""
+
+_TIMEOUT = 300.0
+_STDLIB = ("bz2", "ctypes", "hashlib", "lzma", "readline", "sqlite3", "ssl", "zlib")
+"""Modules of the standard library that need libraries which an interpreter may leave behind when it moves."""
+
+_SHOWN = 10
+
+_ASK = """
+import json, sys, sysconfig
+print(json.dumps({
+    "sys.prefix": sys.prefix, "sys.exec_prefix": sys.exec_prefix, "sys.base_prefix": sys.base_prefix,
+    "paths": sysconfig.get_paths(), "variables": sysconfig.get_config_vars(),
+}, default=str))
+"""
+
+
+def check_relocation(inspected: Inspected) -> Outcome:
+    """Copy a bundle to a path with a space and an accent, make it read-only, and use it there.
+
+    Its `sys.prefix` and sysconfig must speak of the new place; native modules, scripts and virtual environments must
+    work; nothing may be written.
+    """
+    here = inspected.isolation
+    place = here.scratch / PLACE
+    moved = Isolation(root=place / "python", python=here.python, platform=here.platform, scratch=here.scratch)
+    with inspected.reporter.task("copying the bundle"):
+        _copy(inspected.contents.files, here.root, moved.root)
+    try:
+        _share_caches(here, moved)
+        before = _state(moved.root)
+        outcomes = [
+            _where(inspected, moved),
+            _modules(inspected, moved),
+            start_scripts(inspected, moved, CHECK),
+            _environments(moved),
+            _untouched(before, _state(moved.root)),
+        ]
+    finally:
+        remove_tree(place)
+    return Outcome(
+        findings=tuple(finding for outcome in outcomes for finding in outcome.findings),
+        checked=sum(outcome.checked for outcome in outcomes),
+    )
+
+
+def _copy(files: Mapping[str, os.stat_result], source: Path, target: Path) -> None:
+    """Copy a tree, links as they are, and take away every right to write."""
+    entries: list[tuple[Path, Path, int]] = []
+    links: list[str] = []
+    folders: list[str] = []
+    newest = 0.0
+    target.mkdir(parents=True)
+    for path, status in files.items():
+        if stat.S_ISLNK(status.st_mode):
+            links.append(path)
+        elif stat.S_ISDIR(status.st_mode):
+            folders.append(path)
+        else:
+            entries.append((source / path, target / path, stat.S_IMODE(status.st_mode) & 0o555))
+            newest = max(newest, status.st_mtime)
+    # Files of a bundle have one time; where they do not, compiled modules are merely made again.
+    place_tree(entries, mtime=int(newest))
+    for path in folders:
+        (target / path).mkdir(parents=True, exist_ok=True)
+    for path in links:
+        (target / path).symlink_to((source / path).readlink())
+    for path in sorted(folders, reverse=True):
+        (target / path).chmod(0o555)
+    target.chmod(0o555)
+
+
+def _share_caches(here: Isolation, moved: Isolation) -> None:
+    """Let the copy use the modules that the import check has compiled: the cache repeats the path of the source."""
+    if here.platform.is_windows or not here.caches.is_dir():
+        return
+    made = here.caches.joinpath(*here.root.parts[1:])
+    link = here.caches.joinpath(*moved.root.parts[1:])
+    if made.is_dir() and not os.path.lexists(link):
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(made)
+
+
+def _state(root: Path) -> dict[str, tuple[int, int, int]]:
+    # Compiled modules are no change: who may write gets them, who may not works without.
+    return {
+        path: (status.st_mode, status.st_size if stat.S_ISREG(status.st_mode) else 0, status.st_mtime_ns)
+        for path, status in listing(root).items()
+        if "__pycache__" not in path.split("/") and not stat.S_ISDIR(status.st_mode)
+    }
+
+
+def _untouched(before: Mapping[str, tuple[int, int, int]], after: Mapping[str, tuple[int, int, int]]) -> Outcome:
+    changed = sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
+    return Outcome(
+        findings=tuple(
+            _error(
+                path,
+                f"was {'changed' if path in before and path in after else 'removed' if path in before else 'written'} "
+                "while the bundle was used; it must work where nobody may write.",
+                remedy="Make the program write to a folder of the user.",
+            )
+            for path in changed[:_SHOWN]
+        ),
+        checked=1,
+    )
+
+
+def _where(inspected: Inspected, moved: Isolation) -> Outcome:
+    """Ask the interpreter where it is: by its path, through a symlink from elsewhere, and by its name on PATH."""
+    findings: list[Finding] = []
+    ways: dict[str, list[str | Path]] = {"by its path": [moved.executable]}
+    variables: dict[str, str] = {}
+    told: set[tuple[str, str]] = set()
+    if not moved.platform.is_windows:
+        link = moved.scratch / "linked python"
+        link.symlink_to(moved.executable)
+        ways["through a symlink"] = [link]
+        ways["through PATH"] = ["/bin/sh", "-c", 'exec "$0" "$@"', moved.executable.name]
+        variables["PATH"] = f"{moved.executable.parent}:{moved.environment()['PATH']}"
+    for way, command in ways.items():
+        answer = _answer(moved, [*command, *moved.flags, "-c", _ASK], variables)
+        if isinstance(answer, Finding):
+            findings.append(answer)
+            break
+        findings += _strangers(inspected, moved, way, answer, told)
+    return Outcome(findings=tuple(findings), checked=len(ways))
+
+
+def _answer(moved: Isolation, command: list[str | Path], variables: Mapping[str, str]) -> dict[str, Any] | Finding:
+    try:
+        completed = moved.run(command, timeout=_TIMEOUT, variables=variables)
+    except WorkError as error:
+        return _error("the interpreter", error.what)
+    if completed.code or completed.timed_out:
+        return _ended(completed, "the interpreter", "does not start in its new place")
+    answer: dict[str, Any] = json.loads(completed.output)
+    return answer
+
+
+def _strangers(
+    inspected: Inspected, moved: Isolation, way: str, answer: Mapping[str, Any], told: set[tuple[str, str]]
+) -> list[Finding]:
+    """Return what does not speak of the new place, but for what was told of another way already."""
+    values = {name: answer[name] for name in ("sys.prefix", "sys.exec_prefix", "sys.base_prefix")}
+    values |= {f"sysconfig.get_paths()[{name!r}]": value for name, value in answer["paths"].items()}
+    variables = answer["variables"]
+    for name in ("prefix", "exec_prefix", "installed_base", "LIBDIR", "INCLUDEPY", "BINDIR", "LIBDEST"):
+        if variables.get(name) is not None:
+            values[f"sysconfig.get_config_var({name!r})"] = variables[name]
+    new = moved.root.resolve()
+    remedy = "Correct the interpreter's layer: its recorded paths must follow from where it stands."
+    wrong = {
+        name: f"says {value} when the interpreter is started {way}; the bundle stands in {new}."
+        for name, value in values.items()
+        if not Path(os.path.normpath(str(value))).is_relative_to(new)
+    }
+    for variable, value in variables.items():
+        name = f"sysconfig.get_config_var({variable!r})"
+        values.setdefault(name, value)
+        if name not in wrong and str(inspected.root) in str(value):
+            wrong[name] = f"names the place that the bundle came from: {value}"
+    fresh = [name for name in wrong if (name, str(values[name])) not in told]
+    told.update((name, str(values[name])) for name in fresh)
+    return [_error(name, wrong[name], remedy=remedy) for name in fresh]
+
+
+def _modules(inspected: Inspected, moved: Isolation) -> Outcome:
+    """Import one native module of each package, and the modules of the interpreter that need libraries."""
+    chosen: dict[str, str] = {}
+    for module in inspected.contents.modules:
+        if not module.other and not inspected.allowlist.about(module.package, module.name):
+            chosen.setdefault(module.package, module.name)
+    names = {name: package for package, name in chosen.items()}
+    try:
+        failures = import_modules(moved, [*names, *_STDLIB], jobs=inspected.jobs)
+    except WorkError as error:
+        return Outcome(findings=(no_interpreter(CHECK, error),))
+    findings: list[Finding] = []
+    for name, failure in sorted(failures.items()):
+        if name in _STDLIB and "ModuleNotFoundError" in failure.output:
+            findings.append(
+                Finding(
+                    check=CHECK,
+                    severity="note",
+                    subject=f"python: {name}",
+                    message="this interpreter was made without it.",
+                )
+            )
+            continue
+        findings.append(
+            _error(
+                f"{names.get(name, 'python')}: {name}",
+                f"{failure.message} It was asked in the bundle's new place.",
+                remedy="Its libraries must be found relative to the file (run paths with $ORIGIN).",
+                details=last_lines(failure.output),
+            )
+        )
+    return Outcome(findings=tuple(findings), checked=len(names) + len(_STDLIB))
+
+
+def _environments(moved: Isolation) -> Outcome:
+    """Make a virtual environment with the copy, and use its pip."""
+    folder = moved.scratch / "environment"
+    python = folder / ("Scripts/python.exe" if moved.platform.is_windows else "bin/python")
+    steps: tuple[tuple[str, list[str | Path]], ...] = (
+        ("python -m venv", [moved.executable, *moved.flags, "-m", "venv", folder]),
+        ("a virtual environment's python", [python, "-I", "-c", "import sys; print(sys.base_prefix)"]),
+        ("a virtual environment's pip", [python, "-I", "-m", "pip", "--version"]),
+    )
+    findings: list[Finding] = []
+    for subject, command in steps:
+        try:
+            completed = moved.run(command, timeout=_TIMEOUT)
+        except WorkError as error:
+            findings.append(_error(subject, error.what))
+            break
+        if completed.code or completed.timed_out:
+            findings.append(_ended(completed, subject, "does not work"))
+            break
+        if command[-1] == "import sys; print(sys.base_prefix)":
+            base = Path(completed.output.strip())
+            if not base.is_relative_to(moved.root.resolve()):
+                findings.append(_error(subject, f"says that it belongs to {base}, not to {moved.root.resolve()}."))
+    return Outcome(findings=tuple(findings), checked=len(steps))
+
+
+def _ended(completed: Completed, subject: str, what: str) -> Finding:
+    how = "it took too long" if completed.timed_out else f"exit code {completed.code}"
+    return _error(subject, f"{what}: {how}.", details=last_lines(completed.errors or completed.output))
+
+
+def _error(
+    subject: str,
+    message: str,
+    *,
+    remedy: str = "Look at the interpreter's layer: `bundle interpreters` shows where it came from.",
+    details: Iterable[str] = (),
+) -> Finding:
+    return Finding(
+        check=CHECK, severity="error", subject=subject, message=message, remedy=remedy, details=tuple(details)
+    )

@@ -1,0 +1,166 @@
+"""All checks of a bundle, one after the other."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+from bundle.base.errors import ConfigError
+from bundle.base.report import Reporter
+from bundle.make.contents import read_contents
+from bundle.make.findings import Finding, Outcome, Report
+from bundle.make.imports import check_imports
+from bundle.make.inspected import Inspected, Isolation, scratch_folder
+from bundle.make.installed import check_records, check_requirements
+from bundle.make.paths import check_paths
+from bundle.make.relocation import check_relocation
+from bundle.model.allowlist import AllowList
+from bundle.model.platforms import PLATFORMS, Platform
+
+MANIFEST = "bundle.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One way to look at a bundle."""
+
+    name: str
+    title: str
+    """What it does, as people read it while it runs."""
+    look: Callable[[Inspected], Outcome]
+    runs: bool
+    """Whether it runs programs of the bundle, and so needs a machine of its platform."""
+
+
+CHECKS = (
+    Check(name="records", title="Looking for every recorded file", look=check_records, runs=False),
+    Check(name="paths", title="Searching for paths of this machine", look=check_paths, runs=False),
+    Check(name="requirements", title="Checking requirements", look=check_requirements, runs=True),
+    Check(name="imports", title="Importing native modules", look=check_imports, runs=True),
+    Check(name="relocation", title="Using a copy elsewhere, read-only", look=check_relocation, runs=True),
+)
+"""Every check, in the order in which they run: the cheap first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity:
+    """What a bundle's manifest says of it, as far as the checks need it."""
+
+    version: str
+    platform: Platform
+    python: str
+    """The actual version of its interpreter."""
+    skipped: frozenset[str]
+    """Normalised names of the packages that were left out."""
+    relaxed: frozenset[str]
+    """Normalised names of the packages with an override, or installed without their dependencies."""
+
+
+def verify_bundle(
+    root: Path,
+    *,
+    python: str,
+    platform: Platform,
+    machine: Platform | None,
+    allowlist: AllowList,
+    forbidden: Sequence[Path],
+    skipped: Collection[str],
+    jobs: int,
+    reporter: Reporter,
+    work: Path,
+    relaxed: Collection[str] = (),
+    suspicious: Sequence[Path] = (),
+    checks: Sequence[Check] = CHECKS,
+) -> Report:
+    """Check that a bundle imports, survives a move, and names nothing of the building machine.
+
+    Args:
+        root: the bundle's folder.
+        python: its interpreter's version, such as `3.12.10`.
+        platform: what it is for.
+        machine: the platform of this machine; where it is another, nothing of the bundle is run.
+        allowlist: errors that are accepted.
+        forbidden: folders of the building machine that no file may name; the bundle's own place is one anyway.
+        skipped: names of packages that were left out on purpose.
+        jobs: how many processes run at once.
+        reporter: told what is going on.
+        work: a folder for scratch files; what is made there is removed again.
+        relaxed: names of packages with an override, or installed without their dependencies: complaints about their
+            requirements are warnings.
+        suspicious: folders that others may name with good reason, such as the builder's home; a warning.
+        checks: what to look at.
+
+    Returns:
+        all findings; see `bundle.make.findings.require`.
+    """
+    started = time.monotonic()
+    root = root.resolve()
+    findings: list[Finding] = []
+    checked: dict[str, int] = {}
+    with scratch_folder(work, "verify") as scratch:
+        inspected = Inspected(
+            isolation=Isolation(root=root, python=python, platform=platform, scratch=scratch),
+            contents=read_contents(root, python=python, platform=platform),
+            allowlist=allowlist,
+            forbidden=tuple(dict.fromkeys((*forbidden, root))),
+            suspicious=tuple(suspicious),
+            skipped=frozenset(canonicalize_name(name) for name in skipped),
+            relaxed=frozenset(canonicalize_name(name) for name in relaxed),
+            jobs=jobs,
+            reporter=reporter,
+        )
+        for check in checks:
+            if check.runs and machine != platform:
+                findings.append(_not_run(check, platform))
+                continue
+            reporter.detail(check.title)
+            outcome = check.look(inspected)
+            findings += outcome.findings
+            checked[check.name] = outcome.checked
+    return Report(findings=tuple(findings), checked=checked, seconds=time.monotonic() - started)
+
+
+def identify(root: Path) -> Identity:
+    """Read from a bundle's manifest what the checks need.
+
+    Raises:
+        ConfigError: there is no manifest, or none that says what the bundle is.
+    """
+    path = root / MANIFEST
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_bytes())
+        return Identity(
+            version=manifest["version"],
+            platform=PLATFORMS[manifest["platform"]],
+            python=manifest["python"]["actual"],
+            skipped=frozenset(canonicalize_name(package["name"]) for package in manifest.get("skipped", ())),
+            relaxed=frozenset(
+                canonicalize_name(name) for key in ("overrides", "noDeps") for name in manifest.get(key, ())
+            ),
+        )
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ConfigError(
+            f"{root} is no bundle: it has no {MANIFEST}.",
+            remedy="Name a version, the folder that holds bundle.json, or an archive of it.",
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"{path} does not say what the bundle is: {type(error).__name__}: {error}.",
+            cause="It was edited, or made by another program.",
+            remedy="Build the bundle anew.",
+        ) from error
+
+
+def _not_run(check: Check, platform: Platform) -> Finding:
+    return Finding(
+        check=check.name,
+        severity="note",
+        subject=platform.key,
+        message="not run: foreign platform. Run `bundle verify` on a machine of that platform.",
+    )
