@@ -29,6 +29,15 @@ class BundleError(Exception):
         self.remedy = remedy if remedy is not None else self.default_remedy
         self.details = tuple(details)
 
+    def as_text(self) -> str:
+        """Return the error as the lines that people read on stderr."""
+        lines = [f"error: {self.what}", *(f"  {line}" for line in self.details)]
+        if self.cause:
+            lines.append(f"  cause: {self.cause}")
+        if self.remedy:
+            lines.append(f"  to do: {self.remedy}")
+        return "\n".join(lines)
+
     def as_json(self) -> dict[str, Any]:
         """Return the error as the JSON value that `--json` prints."""
         return {

@@ -55,12 +55,15 @@ class Reporter:
         yield Task()
 
 
-class Collector(Reporter):
-    """Keeps the warnings, and passes everything on."""
+class Relay(Reporter):
+    """Passes everything on to another reporter; the base of those that add to it.
+
+    Args:
+        behind: who hears it all.
+    """
 
     def __init__(self, behind: Reporter) -> None:
         self._behind = behind
-        self.warnings: list[str] = []
 
     def info(self, message: str) -> None:
         self._behind.info(message)
@@ -69,7 +72,6 @@ class Collector(Reporter):
         self._behind.detail(message)
 
     def warning(self, message: str) -> None:
-        self.warnings.append(message)
         self._behind.warning(message)
 
     @contextmanager
@@ -80,6 +82,57 @@ class Collector(Reporter):
     @contextmanager
     def task(self, label: str, *, total: int | None = None, unit: str = "items") -> Iterator[Task]:
         with self._behind.task(label, total=total, unit=unit) as task:
+            yield task
+
+
+class Collector(Relay):
+    """Keeps the warnings as well.
+
+    Args:
+        behind: who hears it all.
+    """
+
+    def __init__(self, behind: Reporter) -> None:
+        super().__init__(behind)
+        self.warnings: list[str] = []
+
+    def warning(self, message: str) -> None:
+        self.warnings.append(message)
+        super().warning(message)
+
+
+class Logbook(Relay):
+    """Writes everything to a stream as well, details included, whatever the terminal shows.
+
+    Args:
+        behind: who hears it all.
+        stream: gets plain lines.
+    """
+
+    def __init__(self, behind: Reporter, stream: TextIO) -> None:
+        super().__init__(behind)
+        self._plain = PlainReporter(stream, verbose=True)
+
+    def info(self, message: str) -> None:
+        self._plain.info(message)
+        super().info(message)
+
+    def detail(self, message: str) -> None:
+        self._plain.detail(message)
+        super().detail(message)
+
+    def warning(self, message: str) -> None:
+        self._plain.warning(message)
+        super().warning(message)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        with self._plain.step(name), super().step(name):
+            yield
+
+    @contextmanager
+    def task(self, label: str, *, total: int | None = None, unit: str = "items") -> Iterator[Task]:
+        with self._plain.task(label, total=total, unit=unit), super().task(label, total=total, unit=unit) as task:
             yield task
 
 

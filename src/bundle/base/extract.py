@@ -1,0 +1,274 @@
+"""Archives unpacked, whatever they were made to do."""
+
+from __future__ import annotations
+
+import bz2
+import calendar
+import errno
+import lzma
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from tarfile import ReadError
+from typing import BinaryIO, Protocol, Self, cast
+
+from bundle.base.errors import IntegrityError
+from bundle.base.sandbox import Limits, Sandbox
+
+__all__ = ["Limits", "extract"]
+
+_CHUNK = 2**20
+
+_HEADERS = 2**20
+"""Bytes that may stand between the contents of two entries: long names and PAX records, and the padding at the end."""
+
+_PADDING = 2**14
+"""Bytes read at once behind the end marker, where nothing but padding should be."""
+
+_LINK = 2**16
+"""Bytes that a link's target may have."""
+
+_EXECUTABLE = 0o111
+
+_DEFAULTS = Limits()
+
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def extract(archive: Path, target: Path, *, limits: Limits = _DEFAULTS) -> None:
+    """Unpack a tar or zip archive; its kind is told by its first bytes, not by its name.
+
+    Known are tar, plain or compressed with gzip, bzip2, xz or zstd, and zip. Files get mode 0755 where the archive
+    says that somebody may execute them, else 0644; folders 0755. Hard links become copies. What was written before a
+    refusal stays: unpack into `files.staged_folder`.
+
+    Args:
+        archive: the file.
+        target: the folder to unpack into; made if absent.
+        limits: how much may be written.
+
+    Raises:
+        IntegrityError: the archive is damaged or of no known kind, exceeds a limit, or holds an entry that is
+            absolute, leads out of `target`, goes through a link, is neither file, folder nor link, comes as two
+            kinds, or has a name that another platform cannot have; the message names it.
+    """
+    sandbox = Sandbox(target, limits, archive.name)
+    with archive.open("rb") as file:
+        if file.read(4) in (b"PK\x03\x04", b"PK\x05\x06"):
+            _extract_zip(archive, sandbox)
+        else:
+            file.seek(0)
+            _extract_tar(archive, _Stream(_decompressed(file), archive), sandbox)
+    sandbox.finish()
+
+
+def _decompressed(file: BinaryIO) -> _Readable:
+    start = file.read(6)
+    file.seek(0)
+    if start.startswith(b"\x1f\x8b"):
+        from isal import igzip
+
+        gzipped: _Readable = igzip.IGzipFile(fileobj=file, mode="rb")  # type: ignore[no-untyped-call]
+        return gzipped
+    if start.startswith(b"BZh"):
+        return bz2.BZ2File(file)
+    if start.startswith(b"\xfd7zXZ\x00"):
+        return lzma.LZMAFile(file)
+    if start.startswith(b"\x28\xb5\x2f\xfd") or (start[1:4] == b"\x2a\x4d\x18" and start[0] >> 4 == 5):
+        import zstandard
+
+        return zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+    return file
+
+
+class _Stream:
+    """Decompressed bytes, read forward only, and no more of them than the entries seen so far account for."""
+
+    def __init__(self, source: _Readable, archive: Path) -> None:
+        self._source = source
+        self._archive = archive
+        self._chunk = b""
+        self._at = 0
+        self._position = 0
+        self._allowed = _HEADERS
+
+    def allow(self, position: int) -> None:
+        """Let the stream be read as far as what may stand behind a position.
+
+        Args:
+            position: bytes from the start, where the next header is expected.
+        """
+        self._allowed = position + _HEADERS
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._position
+
+    def seek(self, position: int) -> int:
+        """Skip what is before a position."""
+        if position < self._position:
+            raise tarfile.StreamError("an entry points backward")
+        while self._position < position and self.read(min(_CHUNK, position - self._position)):
+            pass
+        return self._position
+
+    def read(self, size: int) -> bytes:
+        """Return `size` bytes, fewer at the end only."""
+        if self._position + size > self._allowed:
+            raise IntegrityError(
+                f"{self._archive.name} is unsafe: it holds more data than its entries account for.",
+                cause="The archive is damaged, or was made to exhaust the memory.",
+            )
+        data = self._chunk[self._at : self._at + size]
+        self._at += len(data)
+        if len(data) < size:
+            pieces = [data]
+            left = size - len(data)
+            while left and (chunk := self._next()):
+                pieces.append(chunk[:left])
+                self._chunk, self._at = chunk, len(pieces[-1])
+                left -= len(pieces[-1])
+            data = b"".join(pieces)
+        self._position += len(data)
+        return data
+
+    def _next(self) -> bytes:
+        try:
+            return self._source.read(_CHUNK)
+        except (EOFError, zlib.error, lzma.LZMAError) as error:
+            raise self._damaged(error) from error
+        except OSError as error:
+            # Decoders have no errno for what they cannot decode, the disk has.
+            if error.errno is not None:
+                raise
+            raise self._damaged(error) from error
+        except Exception as error:
+            # Named, not imported: only the decoder at hand is loaded.
+            if type(error).__module__.partition(".")[0] in ("igzip_lib", "isal", "zstandard"):
+                raise self._damaged(error) from error
+            raise
+
+    def _damaged(self, error: Exception) -> IntegrityError:
+        return _damaged(self._archive, str(error) or type(error).__name__)
+
+
+class _Header(tarfile.TarInfo):
+    """An entry that is never guessed: the library takes a damaged header for the end of the archive."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
+        """Read an entry's headers."""
+        try:
+            return super().fromtarfile(tarfile)
+        except (ValueError, LookupError, ArithmeticError, RecursionError) as error:
+            raise ReadError(f"a header is damaged ({error})") from error
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Read one header block."""
+        if not buf:
+            raise ReadError("the end marker is missing")
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # undocumented, like its base
+            raise
+        except tarfile.HeaderError as error:
+            raise ReadError(str(error)) from error
+
+
+def _extract_tar(archive: Path, stream: _Stream, sandbox: Sandbox) -> None:
+    try:
+        # Not its mode for streams, which copies what it has buffered with every header.
+        with tarfile.TarFile(fileobj=cast("BinaryIO", stream), tarinfo=_Header, encoding="utf-8") as tar:
+            while (member := tar.next()) is not None:
+                if member.size < 0:
+                    raise ReadError(f"the entry {member.name!r} has a negative size")
+                stream.allow(tar.offset)
+                _extract_member(tar, member, sandbox, archive)
+                # Kept by the library for random access; a large archive would fill the memory with them.
+                tar.members.clear()  # type: ignore[attr-defined]
+        while stream.read(_PADDING):
+            pass  # The checksum of the compressed data stands at its end.
+    except tarfile.TarError as error:
+        raise _damaged(archive, str(error)) from error
+
+
+def _extract_member(tar: tarfile.TarFile, member: tarfile.TarInfo, sandbox: Sandbox, archive: Path) -> None:
+    if member.isdir():
+        sandbox.folder(member.name, mtime=member.mtime)
+    elif member.issym():
+        sandbox.link(member.name, member.linkname)
+    elif member.islnk():
+        sandbox.copy(member.name, member.linkname, mtime=member.mtime)
+    elif member.isreg():
+        content = tar.extractfile(member)
+        if content is None:
+            raise _damaged(archive, f"the entry {member.name!r} has no content")
+        chunks = _exactly(content, member.size, archive, member.name)
+        sandbox.file(member.name, chunks, executable=bool(member.mode & _EXECUTABLE), mtime=member.mtime)
+    else:
+        raise IntegrityError(
+            f"{archive.name} is unsafe: the entry {member.name!r} was refused because it is neither a file, a folder "
+            "nor a link."
+        )
+
+
+def _extract_zip(archive: Path, sandbox: Sandbox) -> None:
+    try:
+        with zipfile.ZipFile(archive) as pack:
+            for info in pack.infolist():
+                _extract_info(pack, info, sandbox, archive)
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError) as error:
+        raise _damaged(archive, str(error)) from error
+    except OSError as error:
+        # What a damaged position makes of a seek.
+        if error.errno != errno.EINVAL:
+            raise
+        raise _damaged(archive, "it points to before its start") from error
+
+
+def _extract_info(pack: zipfile.ZipFile, info: zipfile.ZipInfo, sandbox: Sandbox, archive: Path) -> None:
+    # `filename` ends at the first NUL and has the separators of the running system.
+    name = info.orig_filename
+    unix = 3
+    mode = info.external_attr >> 16 if info.create_system == unix else 0
+    mtime = calendar.timegm((*info.date_time, 0, 0, 0)) if info.date_time >= (1980, 1, 1) else 0
+    kind = stat.S_IFMT(mode)
+    if info.flag_bits & 1:
+        raise _damaged(archive, f"the entry {name!r} is encrypted")
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
+        raise IntegrityError(
+            f"{archive.name} is unsafe: the entry {name!r} was refused because it is neither a file, a folder "
+            "nor a link."
+        )
+    if name.endswith("/"):
+        sandbox.folder(name, mtime=mtime)
+        return
+    with pack.open(info) as content:
+        if kind == stat.S_IFLNK:
+            sandbox.link(name, content.read(_LINK).decode(errors="surrogateescape"))
+        else:
+            chunks = _exactly(content, info.file_size, archive, name)
+            sandbox.file(name, chunks, executable=bool(mode & _EXECUTABLE), mtime=mtime)
+
+
+def _exactly(content: _Readable, size: int, archive: Path, name: str) -> Iterator[bytes]:
+    left = size
+    while left:
+        chunk = content.read(min(left, _CHUNK))
+        if not chunk:
+            raise _damaged(archive, f"the entry {name!r} ends {left} bytes early")
+        left -= len(chunk)
+        yield chunk
+
+
+def _damaged(archive: Path, why: str) -> IntegrityError:
+    return IntegrityError(
+        f"{archive.name} cannot be unpacked: {why}.",
+        cause="The file is damaged or incomplete, or it is no archive of a known kind (tar, zip).",
+    )

@@ -1,0 +1,294 @@
+"""A folder that entries of unknown origin are written to, and that nothing leaves."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shutil
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bundle.base.errors import IntegrityError
+
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(\..*)?", re.DOTALL)
+"""Names that are devices on Windows, with any suffix (learn.microsoft.com, "Naming Files, Paths, and Namespaces")."""
+
+_FORBIDDEN = re.compile(r"[\\\x00-\x1f]")
+"""A backslash separates on Windows; control characters make names that lie on a terminal."""
+
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+_MOMENTS = (0, 2**33)
+"""Times that every file system can hold."""
+
+_FOLLOWED = 40
+"""Links in a row that a system follows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much an archive may hold before it counts as an attack."""
+
+    files: int = 200_000
+    """Files, folders and links together."""
+    size: int = 20 * 2**30
+    """Bytes written."""
+
+
+class Sandbox:
+    """Writes entries below a root.
+
+    Links appear at the end only, when all are known: so nothing is ever written through one, and each can be judged
+    by where it really leads.
+
+    Args:
+        root: the folder, made if absent.
+        limits: how much may be written.
+        origin: what the entries come from, for messages.
+    """
+
+    def __init__(self, root: Path, limits: Limits, origin: str) -> None:
+        self._root = os.fspath(root)
+        self._limits = limits
+        self._origin = origin
+        self._kinds: dict[str, str] = {}
+        self._links: dict[str, str] = {}
+        self._folder_times: dict[str, int] = {}
+        self._count = 0
+        self._size = 0
+        root.mkdir(parents=True, exist_ok=True)
+
+    def folder(self, name: str, *, mtime: float | None = None) -> None:
+        """Make a folder, and those above it.
+
+        Args:
+            name: the entry's name, relative to the root.
+            mtime: seconds since 1970; now if None.
+
+        Raises:
+            IntegrityError: the entry is unsafe.
+        """
+        path = self._path(name)
+        if path:
+            self._make_folder(path, name)
+        if mtime is not None:
+            self._folder_times[path] = _moment(mtime)
+
+    def file(self, name: str, chunks: Iterable[bytes], *, executable: bool, mtime: float | None = None) -> None:
+        """Make a file; a second one of the same name replaces the first.
+
+        Args:
+            name: the entry's name, relative to the root.
+            chunks: its content.
+            executable: mode 0755, else 0644.
+            mtime: seconds since 1970; now if None.
+
+        Raises:
+            IntegrityError: the entry is unsafe, or exceeds a limit.
+        """
+        where = self._prepare(name, "file")
+        mode = 0o755 if executable else 0o644
+        file = os.open(where, _CREATE, mode)
+        try:
+            for chunk in chunks:
+                self._grow(len(chunk), name)
+                view = memoryview(chunk)
+                while view:
+                    view = view[os.write(file, view) :]
+            if hasattr(os, "fchmod"):
+                os.fchmod(file, mode)
+        finally:
+            os.close(file)
+        if mtime is not None:
+            os.utime(where, (_moment(mtime),) * 2)
+
+    def copy(self, name: str, original: str, *, mtime: float | None = None) -> None:
+        """Make a file with the content of one that was written before: what a hard link becomes.
+
+        Args:
+            name: the entry's name, relative to the root.
+            original: the name of the other entry.
+            mtime: seconds since 1970; now if None.
+
+        Raises:
+            IntegrityError: the entry is unsafe, or the other one is no file of this archive.
+        """
+        source = self._path(original)
+        if self._kind(source) != "file":
+            raise self._unsafe(name, f"it is a hard link to {original!r}, which is no file of the archive before it")
+        if self._path(name) == source:
+            raise self._unsafe(name, "it is a hard link to itself")
+        self._grow(os.stat(self._where(source)).st_size, name)  # noqa: PTH116 - paths are strings in this class
+        where = self._prepare(name, "file")
+        shutil.copyfile(self._where(source), where)
+        shutil.copymode(self._where(source), where)
+        if mtime is not None:
+            os.utime(where, (_moment(mtime),) * 2)
+
+    def link(self, name: str, target: str) -> None:
+        """Remember a symbolic link, which `finish` makes.
+
+        Args:
+            name: the entry's name, relative to the root.
+            target: what the link says.
+
+        Raises:
+            IntegrityError: the entry is unsafe.
+        """
+        if not target or target.startswith("/") or _DRIVE.match(target):
+            raise self._unsafe(name, f"it is a link to {target!r}, which is no relative path")
+        self._check_text(target, name)
+        path = self._path(name)
+        self._prepare(name, "link")
+        self._links[path] = target
+
+    def finish(self) -> None:
+        """Make the links and set the times of folders, now that everything is there.
+
+        Raises:
+            IntegrityError: a link leads out of the root.
+        """
+        folded = {_fold(path): target for path, target in self._links.items()}
+        for path, target in self._links.items():
+            # Not every file system tells "A" from "a"; a link has to stay inside on both kinds.
+            inside = _stays_inside(path, target, self._links) and _stays_inside(_fold(path), _fold(target), folded)
+            if len(folded) != len(self._links) or not inside:
+                raise self._unsafe(path, f"it is a link to {target!r}, which leads out of the archive or in a circle")
+        for path, target in self._links.items():
+            os.symlink(target, self._where(path))  # noqa: PTH211
+        for path, moment in sorted(self._folder_times.items(), reverse=True):
+            os.utime(self._where(path), (moment, moment))
+
+    def _prepare(self, name: str, kind: str) -> str:
+        path = self._path(name)
+        if not path:
+            raise self._unsafe(name, "it names the folder that the archive is unpacked to")
+        above = path.rpartition("/")[0]
+        if above and self._kinds.get(above) != "folder":
+            self._make_folder(above, name)
+        where = self._where(path)
+        present = self._kind(path)
+        if present is None:
+            self._add(path, kind, name)
+        elif present != kind:
+            raise self._unsafe(name, f"it is a {kind}, but there is a {present} of that name already")
+        elif kind == "file":
+            os.unlink(where)  # noqa: PTH108
+        return where
+
+    def _make_folder(self, path: str, name: str) -> None:
+        present = self._kind(path)
+        if present == "folder":
+            return
+        if present is not None:
+            raise self._unsafe(name, f"{path!r} is a folder here and a {present} elsewhere")
+        above = path.rpartition("/")[0]
+        if above:
+            self._make_folder(above, name)
+        self._add(path, "folder", name)
+        os.mkdir(self._where(path))  # noqa: PTH102
+        os.chmod(self._where(path), 0o755)  # noqa: PTH101, S103 - whatever the umask
+
+    def _kind(self, path: str) -> str | None:
+        """Return what is at a path: as an entry of this archive, or on the disk from before."""
+        if path in self._kinds:
+            return self._kinds[path]
+        above = path.rpartition("/")[0]
+        where = self._where(path)
+        if (above and self._kind(above) != "folder") or not os.path.lexists(where):
+            return None
+        kind = "file"
+        if os.path.islink(where):  # noqa: PTH114
+            kind = "link"
+        elif os.path.isdir(where):  # noqa: PTH112
+            kind = "folder"
+        self._kinds[path] = kind
+        return kind
+
+    def _add(self, path: str, kind: str, name: str) -> None:
+        self._count += 1
+        if self._count > self._limits.files:
+            raise self._unsafe(name, f"there are more than {self._limits.files} entries")
+        self._kinds[path] = kind
+
+    def _grow(self, size: int, name: str) -> None:
+        self._size += size
+        if self._size > self._limits.size:
+            raise self._unsafe(name, f"the content is larger than {self._limits.size} bytes")
+
+    def _where(self, path: str) -> str:
+        return f"{self._root}/{path}"
+
+    def _path(self, name: str) -> str:
+        """Return an entry's name in its one form, "" for the root."""
+        self._check_text(name, name)
+        if name.startswith("/") or _DRIVE.match(name):
+            raise self._unsafe(name, "its path is absolute")
+        parts = [part for part in name.split("/") if part not in ("", ".")]
+        for part in parts:
+            if part == "..":
+                raise self._unsafe(name, "its path leads upward")
+            if _RESERVED.fullmatch(part):
+                raise self._unsafe(name, f"{part!r} is a device on Windows")
+            if os.name == "nt" and (part[-1] in ". " or any(sign in part for sign in '<>:"|?*')):
+                raise self._unsafe(name, f"Windows has no name {part!r}")
+        return "/".join(parts)
+
+    def _check_text(self, text: str, name: str) -> None:
+        if _FORBIDDEN.search(text):
+            raise self._unsafe(name, "its path holds a backslash or a control character")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise self._unsafe(name, "its path is no UTF-8") from None
+
+    def _unsafe(self, name: str, why: str) -> IntegrityError:
+        return IntegrityError(
+            f"{self._origin} is unsafe: the entry {name!r} was refused because {why}.",
+            cause="The archive is damaged, or was made to do harm.",
+        )
+
+
+def _stays_inside(path: str, target: str, links: Mapping[str, str]) -> bool:
+    """Walk a link as the system would, and say whether it ends without leaving the root.
+
+    Args:
+        path: of the link, in its one form.
+        target: what it says.
+        links: all links, by path.
+    """
+    here = path.split("/")[:-1]
+    ahead = target.split("/")[::-1]
+    followed = 0
+    while ahead:
+        part = ahead.pop()
+        if part in ("", "."):
+            continue
+        if part == "..":
+            if not here:
+                return False
+            here.pop()
+            continue
+        here.append(part)
+        further = links.get("/".join(here))
+        if further is not None:
+            followed += 1
+            if followed > _FOLLOWED:
+                return False
+            here.pop()
+            ahead.extend(further.split("/")[::-1])
+    return True
+
+
+def _fold(text: str) -> str:
+    return unicodedata.normalize("NFC", text).casefold()
+
+
+def _moment(mtime: float) -> int:
+    low, high = _MOMENTS
+    return low if math.isnan(mtime) else int(min(max(mtime, low), high))

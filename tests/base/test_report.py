@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import io
+import threading
+
+import pytest
+
+from bundle.base.report import (
+    Collector,
+    Logbook,
+    PlainReporter,
+    Reporter,
+    TerminalReporter,
+    WarningsReporter,
+)
+
+
+def tell_everything(reporter: Reporter) -> None:
+    reporter.info("an information")
+    reporter.detail("a detail")
+    reporter.warning("a problem")
+    with reporter.step("lock"), reporter.task("numpy.whl", total=3, unit="bytes") as task:
+        task.total(4)
+        task.advance()
+        task.advance(3)
+
+
+def plain(*, verbose: bool = False) -> tuple[PlainReporter, io.StringIO]:
+    stream = io.StringIO()
+    return PlainReporter(stream, verbose=verbose), stream
+
+
+def test_the_base_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
+    tell_everything(Reporter())
+    assert capfd.readouterr() == ("", "")
+
+
+def test_plain_lines_show_steps_and_what_everybody_should_see() -> None:
+    reporter, stream = plain()
+    tell_everything(reporter)
+    assert stream.getvalue() == "an information\nwarning: a problem\nlock ...\nlock: 0.0 s\n"
+
+
+def test_plain_lines_show_details_and_tasks_when_asked() -> None:
+    reporter, stream = plain(verbose=True)
+    tell_everything(reporter)
+    assert "a detail\n" in stream.getvalue()
+    assert "  numpy.whl: 0.0 s\n" in stream.getvalue()
+
+
+def test_square_brackets_and_colons_are_printed_as_they_are() -> None:
+    reporter, stream = plain()
+    reporter.info("numpy[extra] :warning: [bold]")
+    assert stream.getvalue() == "numpy[extra] :warning: [bold]\n"
+
+
+def test_quiet_shows_warnings_on_stderr_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_everything(WarningsReporter())
+    assert capsys.readouterr() == ("", "warning: a problem\n")
+
+
+def test_a_collector_keeps_the_warnings_and_passes_everything_on() -> None:
+    direct, expected = plain(verbose=True)
+    behind, stream = plain(verbose=True)
+    collector = Collector(behind)
+    tell_everything(collector)
+    tell_everything(direct)
+    assert collector.warnings == ["a problem"]
+    assert stream.getvalue() == expected.getvalue()
+
+
+def test_a_logbook_writes_details_that_the_terminal_does_not_show() -> None:
+    behind, shown = plain()
+    log = io.StringIO()
+    tell_everything(Logbook(behind, log))
+    assert "a detail" not in shown.getvalue()
+    assert "a detail\n" in log.getvalue()
+    assert "an information\n" in log.getvalue()
+    assert "warning: a problem\n" in log.getvalue()
+
+
+def test_a_terminal_shows_steps_warnings_and_nothing_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_everything(TerminalReporter(verbose=True))
+    out, err = capsys.readouterr()
+    assert out == ""
+    for text in ("an information", "a detail", "warning: a problem", "lock"):
+        assert text in err
+
+
+def test_tasks_of_many_threads_can_run_at_once_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    reporter = TerminalReporter()
+
+    def work(number: int) -> None:
+        for _ in range(3):
+            with reporter.task(f"task {number}", total=10) as task:
+                for _ in range(10):
+                    task.advance()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert "Traceback" not in capsys.readouterr().err

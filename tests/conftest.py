@@ -1,0 +1,29 @@
+"""What every test is held to."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from typing import NoReturn
+
+import pytest
+import requests
+
+
+def _refuse(*arguments: object, **options: object) -> NoReturn:
+    raise AssertionError("unit tests need no network and no subprocess; mark the test `real` if it does")
+
+
+@pytest.fixture(autouse=True)
+def closed_world(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let only tests marked `real` start programs and open connections."""
+    if request.node.get_closest_marker("real") is not None:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess.Popen, "__init__", _refuse)
+        patch.setattr(requests.Session, "send", _refuse)
+        patch.setattr(socket.socket, "connect", _refuse)
+        patch.setattr(socket.socket, "connect_ex", _refuse)
+        yield
