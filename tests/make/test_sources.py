@@ -28,6 +28,7 @@ from bundle.make.sources import (
     static_requires,
     unpack_source,
 )
+from bundle.model.platforms import PLATFORMS
 from tests.make import sdistmaker
 
 pytestmark = pytest.mark.real
@@ -41,6 +42,7 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
 def toolbox_in(work: Path, *, timeout: float = 120, reporter: Reporter | None = None) -> Toolbox:
     return Toolbox(
         python=Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}"),
+        machine=PLATFORMS["linux-x64"],
         timeout=timeout,
         log=work / "build.log",
         reporter=reporter or Reporter(),

@@ -1,0 +1,121 @@
+"""A package index on this machine's loopback, for the run of one resolution: what uv sees in place of registries."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock, Thread
+from typing import Protocol
+from urllib.parse import quote, unquote
+
+from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.version import Version
+
+_JSON = "application/vnd.pypi.simple.v1+json"
+
+
+class Index(Protocol):
+    """What the solver may choose from."""
+
+    def versions(self, name: str) -> Iterable[Version] | None:
+        """Return the versions of a normalised name, None if nobody knows the name."""
+
+    def metadata(self, name: str, version: Version) -> bytes:
+        """Return the core metadata of a version."""
+
+
+class Served:
+    """A running loopback index."""
+
+    def __init__(self, index: Index, url: str, errors: list[Exception]) -> None:
+        self._index = index
+        self.url = url
+        """Address of the simple API."""
+        self._errors = errors
+        self._lock = Lock()
+
+    @property
+    def failure(self) -> Exception | None:
+        """The first error that a request met; the asker only saw that there was one."""
+        return self._errors[0] if self._errors else None
+
+    def answer(self, path: str) -> tuple[int, str, bytes]:
+        """Return status, content type and body for a request's path."""
+        try:
+            parts = [unquote(part) for part in path.split("?")[0].strip("/").split("/")]
+            if len(parts) == 2 and parts[0] == "simple":
+                return self._page(canonicalize_name(parts[1]))
+            if len(parts) == 2 and parts[0] == "files" and parts[1].endswith(".whl.metadata"):
+                name, version, _, _ = parse_wheel_filename(parts[1].removesuffix(".metadata"))
+                return 200, "text/plain", self._index.metadata(name, version)
+        except Exception as error:  # noqa: BLE001 - handed to whoever started the server
+            with self._lock:
+                self._errors.append(error)
+            return 500, "text/plain", b""
+        return 404, "text/plain", b""
+
+    def _page(self, name: str) -> tuple[int, str, bytes]:
+        versions = self._index.versions(name)
+        if versions is None:
+            return 404, "text/plain", b""
+        files = [
+            {"filename": file, "url": f"/files/{quote(file)}", "hashes": {}, "core-metadata": True}
+            for file in (f"{name.replace('-', '_')}-{version}-py3-none-any.whl" for version in versions)
+        ]
+        page = {"meta": {"api-version": "1.1"}, "name": name, "files": files}
+        return 200, _JSON, json.dumps(page).encode()
+
+
+@contextmanager
+def serving(index: Index) -> Iterator[Served]:
+    """Serve an index on a free loopback port while the block runs.
+
+    Args:
+        index: what there is; asked from several threads.
+    """
+    server = _Server(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    served = Served(index, f"http://127.0.0.1:{server.server_port}/simple", [])
+    server.RequestHandlerClass = _handler(served.answer)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield served
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - the library's signature
+        """Pass over connections that the solver closes because it knows enough."""
+        if not isinstance(sys.exception(), ConnectionError):
+            raise
+
+
+def _handler(answer: Callable[[str], tuple[int, str, bytes]]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            status, kind, body = answer(self.path)
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Cache-Control", "no-store")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_HEAD(self) -> None:
+            self.send_error(405)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's signature
+            """Say nothing: every request is of our own making."""
+
+    return Handler

@@ -1,0 +1,62 @@
+"""The same work on many things at once, in threads that never keep an interrupted program from ending."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from queue import Empty, Queue
+from threading import Event, Thread
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def in_parallel(function: Callable[[Item], Result], items: Iterable[Item], *, threads: int) -> list[Result | Exception]:
+    """Return what a function makes of each item, or the error that it raised, in the order of the items.
+
+    Args:
+        function: called in a thread.
+        items: what it is called with.
+        threads: how many calls may run at once.
+
+    Raises:
+        KeyboardInterrupt: at once; calls that run go on behind the scenes, and no other begins.
+    """
+    todo: Queue[tuple[int, Item]] = Queue()
+    for place, item in enumerate(items):
+        todo.put((place, item))
+    count = todo.qsize()
+    if count < 2 or threads < 2:
+        return [_outcome(function, todo.get_nowait()[1]) for _ in range(count)]
+    done: Queue[tuple[int, Result | Exception]] = Queue()
+    stopped = Event()
+
+    def work() -> None:
+        while not stopped.is_set():
+            try:
+                place, item = todo.get_nowait()
+            except Empty:
+                return
+            done.put((place, _outcome(function, item)))
+
+    for _ in range(min(threads, count)):
+        Thread(target=work, daemon=True).start()
+    results: dict[int, Result | Exception] = {}
+    try:
+        while len(results) < count:
+            try:
+                place, result = done.get(timeout=0.5)
+            except Empty:
+                # In slices, because a wait without end cannot be interrupted on Windows.
+                continue
+            results[place] = result
+    finally:
+        stopped.set()
+    return [results[place] for place in range(count)]
+
+
+def _outcome(function: Callable[[Item], Result], item: Item) -> Result | Exception:
+    try:
+        return function(item)
+    except Exception as error:  # noqa: BLE001 - handed to the caller
+        return error

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bundle.base.errors import ConfigError, IntegrityError, MissingPackageError
+from bundle.cli.app import App, Result
+from bundle.cli.main import cli
+from bundle.model.platforms import PLATFORMS, platform_of
+from tests.cli.rendering import text_of
+from tests.make.registry import Registry, serving
+from tests.make.workplace import Workplace
+
+pytestmark = pytest.mark.real
+
+VERSION = platform.python_version()
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    with serving(Registry(tmp_path / "registry")) as running:
+        running.wheel("top", "1.0", ["low", "cuda"])
+        running.wheel("low", "1.0")
+        yield running
+
+
+@pytest.fixture
+def place(tmp_path: Path, registry: Registry) -> Workplace:
+    place = Workplace(tmp_path / "project", registry, version=VERSION)
+    place.config("top", skip={"cuda": dict.fromkeys(PLATFORMS, "no GPU there")})
+    return place
+
+
+def call(place: Workplace, *arguments: str) -> Result:
+    app = App(quiet=True, environ={"BUNDLE_CACHE_DIR": str(place.root / "cache")}, project_option=place.root)
+    result: Any = cli.main(["--project", str(place.root), *arguments], standalone_mode=False, obj=app)
+    assert isinstance(result, Result)
+    return result
+
+
+def state(place: Workplace, *arguments: str) -> tuple[int, str]:
+    result = call(place, "lock", VERSION, "--check", *arguments)
+    return result.exit_code, result.data["locks"][0]["state"]
+
+
+def lock_path(place: Workplace) -> Path:
+    machine = platform_of(platform.system(), platform.machine())
+    assert machine is not None
+    return place.project.lock_path(VERSION, machine.key)
+
+
+def test_a_lock_is_written_told_and_left_alone_while_it_is_fresh(place: Workplace, registry: Registry) -> None:
+    assert state(place) == (1, "missing")
+
+    first = call(place, "lock", VERSION)
+    assert first.data["locks"][0]["status"] == "written"
+    assert text_of(first).splitlines()[0].startswith(f"{VERSION} for ")
+    assert "2 wheels, 1 skipped" in text_of(first)
+    assert "no GPU there" in text_of(first)
+    assert state(place) == (0, "fresh")
+
+    registry.requests.clear()
+    assert call(place, "lock", VERSION).data["locks"][0]["status"] == "unchanged"
+    assert not registry.requests
+
+
+def test_a_changed_configuration_makes_a_lock_stale(place: Workplace) -> None:
+    call(place, "lock", VERSION)
+    place.config("low")
+
+    assert state(place) == (1, "stale")
+    with pytest.raises(ConfigError, match="stale"):
+        call(place, "fetch", VERSION)
+
+
+def test_a_lock_edited_by_hand_is_noticed_and_written_anew_on_request(place: Workplace) -> None:
+    call(place, "lock", VERSION)
+    path = lock_path(place)
+    before = path.read_bytes()
+    path.write_bytes(before.replace(b"1.0", b"1.1"))
+
+    assert state(place) == (4, "edited")
+    with pytest.raises(IntegrityError, match="edited by hand"):
+        call(place, "fetch", VERSION)
+
+    call(place, "lock", VERSION)
+    assert path.read_bytes() == before
+
+
+def test_upgrading_takes_a_package_a_version_or_nothing_behind_it(place: Workplace, registry: Registry) -> None:
+    call(place, "lock", VERSION)
+    registry.wheel("low", "2.0")
+    registry.wheel("top", "2.0", ["low"])
+
+    def versions(result: Result) -> dict[str, str]:
+        return {one["name"]: one["version"] for one in result.data["locks"][0]["packages"]}
+
+    assert versions(call(place, "lock", VERSION)) == {"low": "1.0", "top": "1.0"}
+    assert versions(call(place, "lock", VERSION, "--upgrade", "Low")) == {"low": "2.0", "top": "1.0"}
+    assert versions(call(place, "lock", "--upgrade", VERSION)) == {"low": "2.0", "top": "2.0"}
+
+
+def test_several_platforms_are_locked_and_what_fails_is_told(place: Workplace, registry: Registry) -> None:
+    registry.wheel("only", "1.0", tag=f"cp{VERSION.replace('.', '')[:3]}-none-win_amd64")
+    place.config("only")
+
+    result = call(place, "lock", VERSION, "--platform", "windows-x64", "--platform", "linux-aarch64")
+
+    assert [one["platform"] for one in result.data["locks"]] == ["windows-x64"]
+    assert [(one["platform"], one["error"]) for one in result.data["failed"]] == [
+        ("linux-aarch64", MissingPackageError.__name__)
+    ]
+    assert result.exit_code == 1
+
+
+def test_fetching_fills_the_wheelhouse(place: Workplace) -> None:
+    call(place, "lock", VERSION)
+
+    result = call(place, "fetch", VERSION)
+
+    files = {file["name"] for file in result.data["fetched"][0]["files"]}
+    assert {path.name for path in place.project.wheelhouse.iterdir()} == files
+    assert "2 files" in text_of(result)
+
+
+def test_only_packages_from_source_have_a_wheel_to_build(place: Workplace) -> None:
+    call(place, "lock", VERSION)
+
+    with pytest.raises(ConfigError, match="takes from a wheel low"):
+        call(place, "wheel", VERSION, "low")
+    with pytest.raises(ConfigError, match="has no package nope"):
+        call(place, "wheel", VERSION, "nope")
+
+
+def test_an_unknown_version_is_answered_with_the_nearest(place: Workplace) -> None:
+    with pytest.raises(ConfigError) as caught:
+        call(place, "lock", f"{VERSION}1")
+
+    assert VERSION in caught.value.remedy

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from bundle.make.evidence import Evidence
+from bundle.make.findings import Finding, Report
+
+WARNING = Finding(check="imports", severity="warning", subject="numpy", message="unused", details=("a", "b"))
+ERROR = Finding(check="imports", severity="error", subject="numpy", message="does not import")
+
+
+def report(*findings: Finding) -> Report:
+    return Report(findings=findings, checked={"imports": 3}, seconds=7.0)
+
+
+def test_a_bundle_that_passed_is_remembered_with_its_warnings(tmp_path: Path) -> None:
+    evidence = Evidence(tmp_path)
+    evidence.keep("digest", "allowed", report(WARNING))
+    recalled = Evidence(tmp_path).recall("digest", "allowed")
+    assert recalled is not None
+    assert recalled.findings == (WARNING,)
+    assert recalled.checked == {"imports": 3}
+
+
+def test_a_bundle_that_failed_is_run_again(tmp_path: Path) -> None:
+    evidence = Evidence(tmp_path)
+    evidence.keep("digest", "allowed", report(ERROR))
+    assert evidence.recall("digest", "allowed") is None
+
+
+def test_other_bytes_or_another_allow_list_are_run_again(tmp_path: Path) -> None:
+    evidence = Evidence(tmp_path)
+    evidence.keep("digest", "allowed", report())
+    assert evidence.recall("another", "allowed") is None
+    assert evidence.recall("digest", "changed") is None
+
+
+def test_a_damaged_memory_counts_as_none(tmp_path: Path) -> None:
+    evidence = Evidence(tmp_path)
+    evidence.keep("digest", "allowed", report())
+    for path in tmp_path.iterdir():
+        path.write_text('{"findings": [{"check": 1}]}')
+    assert evidence.recall("digest", "allowed") is None

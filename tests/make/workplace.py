@@ -1,0 +1,102 @@
+"""A project with one version, and everything that locking and fetching it needs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from bundle.artifacts.store import Store
+from bundle.base.report import Collector, Reporter
+from bundle.make.context import Context
+from bundle.make.fetch import fetch_packages
+from bundle.make.locking import resolve_lock
+from bundle.make.resolve import resolve
+from bundle.model.config import Config
+from bundle.model.lock import Lock, LockedPackage
+from bundle.model.platforms import PLATFORMS
+from bundle.model.project import Project
+from tests.make.registry import Registry
+
+LINUX = PLATFORMS["linux-x64"]
+
+
+class Workplace:
+    """Makes locks of requirements."""
+
+    def __init__(self, root: Path, registry: Registry, *, version: str = "3.12.10") -> None:
+        self.root = root
+        self.version = version
+        self.reporter = Collector(Reporter())
+        self.registries: dict[str, Any] = {"default": registry.url}
+
+    def config(self, *dependencies: str, **packages: Any) -> Config:
+        """Write the version's configuration, and read it."""
+        value = {"registries": self.registries, "packages": {"dependencies": list(dependencies), **packages}}
+        folder = self.root / "versions" / self.version
+        folder.mkdir(parents=True, exist_ok=True)
+        (self.root / "shared-config.json").write_text("{}")
+        (folder / "config.json").write_text(json.dumps(value))
+        return self.project.load(self.version, {}).config
+
+    @property
+    def project(self) -> Project:
+        return Project(self.root)
+
+    def context(self, *, offline: bool = False, cache: str = "cache") -> Context:
+        return Context(
+            project=self.project,
+            store=Store(self.root / cache, reporter=self.reporter),
+            reporter=self.reporter,
+            machine=LINUX,
+            environ={},
+            offline=offline,
+        )
+
+    def lock(
+        self,
+        *dependencies: str,
+        platform: str = "linux-x64",
+        previous: Lock | None = None,
+        upgrade: bool | frozenset[str] = False,
+        offline: bool = False,
+        python: Path | None = None,
+        **packages: Any,
+    ) -> Lock:
+        """Resolve requirements; `python` stands for the bundle's interpreter."""
+        config = self.config(*dependencies, **packages)
+        context = self.context(offline=offline)
+        if python is None:
+            return resolve_lock(context, config, PLATFORMS[platform], previous=previous, upgrade=upgrade)
+        interpreter = python
+        with context.store.work() as work:
+            return resolve(
+                config,
+                PLATFORMS[platform],
+                registries=context.registries(config),
+                repositories=context.repositories,
+                store=context.store,
+                downloader=context.downloader,
+                interpreter=lambda: interpreter,
+                machine=LINUX,
+                previous=previous,
+                upgrade=upgrade,
+                reporter=self.reporter,
+                work=work,
+                logs=self.root / "logs",
+            )
+
+    def fetch(self, lock: Lock, config: Config, *, offline: bool = False, cache: str = "cache") -> dict[str, Path]:
+        """Fetch a lock's files, and fill the wheelhouse."""
+        context = self.context(offline=offline, cache=cache)
+        return fetch_packages(context, config, lock, wheelhouse=self.project.wheelhouse)
+
+
+def pins(lock: Lock) -> dict[str, str]:
+    return {package.name: package.version for package in lock.packages}
+
+
+def found(lock: Lock, name: str) -> LockedPackage:
+    package = lock.package(name)
+    assert package is not None
+    return package
