@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bundle.base.report import Reporter
+    from bundle.make.context import Context
+    from bundle.model.project import Project
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,28 @@ class App:
         if sys.stderr.isatty():
             return report.TerminalReporter(verbose=self.verbose)
         return report.PlainReporter(verbose=self.verbose)
+
+    def context(self, project: Project, *, offline: bool = False, verify_store: bool = False) -> Context:
+        """Return what the authoring side has at hand.
+
+        Args:
+            project: the project.
+            offline: whether the network may not be used.
+            verify_store: whether stored layers are read in full before they are used.
+        """
+        from bundle.artifacts.store import Store
+        from bundle.base.files import source_date_epoch
+        from bundle.make.context import Context
+
+        return Context(
+            project=project,
+            store=Store(self.cache, reporter=self.reporter, epoch=source_date_epoch(self.environ)),
+            reporter=self.reporter,
+            machine=self.machine,
+            environ=self.environ,
+            offline=offline,
+            verify_store=verify_store,
+        )
 
 
 pass_app = click.make_pass_decorator(App)

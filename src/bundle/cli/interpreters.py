@@ -45,6 +45,7 @@ def _ask(context: Context, config: Config, platform: Platform, shared: dict[str,
     from bundle.artifacts.interpreters.choose import NoInterpreterError, UnreachableInterpreterError, choose
     from bundle.artifacts.interpreters.named import sources_for
     from bundle.artifacts.interpreters.source import Request, Tools
+    from bundle.make.interpreter import known_in
 
     request = Request(
         python=config.python,
@@ -59,7 +60,7 @@ def _ask(context: Context, config: Config, platform: Platform, shared: dict[str,
         )
         sources = sources_for((), config.interpreter.sources, platform, table=shared)
         try:
-            choice = choose(request, sources, tools, fetch=False)
+            choice = choose(request, sources, tools, known=known_in(context, config, platform), fetch=False)
         except (NoInterpreterError, UnreachableInterpreterError) as error:
             tried = [attempt.as_json() for attempt in error.tried]
             return {"platform": platform.key, "choice": None, "why": None, "sources": tried, "error": error.as_json()}

@@ -162,7 +162,7 @@ def _fail(app: App, error: Exception) -> int:
     if app.json:
         json.dump(known.as_json(), sys.stdout, indent=2, ensure_ascii=False)
         sys.stdout.write("\n")
-    print(_message(known), file=sys.stderr)  # noqa: T201 - the last word, even when rich itself is what failed
+    print(known.as_text(), file=sys.stderr)  # noqa: T201 - the last word, even when rich itself is what failed
     return known.exit_code
 
 
@@ -181,12 +181,3 @@ def _os_error(error: OSError) -> BundleError:
             remedy="Choose another folder (--output, BUNDLE_CACHE_DIR) or change its permissions.",
         )
     return WorkError(f"{where}: {error.strerror or error}.", cause=f"The system said {type(error).__name__}.")
-
-
-def _message(error: BundleError) -> str:
-    lines = [f"error: {error.what}", *(f"  {line}" for line in error.details)]
-    if error.cause:
-        lines.append(f"  cause: {error.cause}")
-    if error.remedy:
-        lines.append(f"  to do: {error.remedy}")
-    return "\n".join(lines)

@@ -17,6 +17,7 @@ from bundle.base.process import Completed, check, run
 
 if TYPE_CHECKING:
     from bundle.base.report import Reporter
+from bundle.model.platforms import Platform
 
 _COMPILERS = {"CC": ("gcc", "cc", "clang"), "CXX": ("g++", "c++", "clang++")}
 """The first that is on PATH counts, whatever the interpreter itself was built with."""
@@ -41,6 +42,8 @@ class Toolbox:
 
     python: Path
     """The bundle's own interpreter: `bin/python3.12` of an unpacked, relocatable CPython."""
+    machine: Platform
+    """The platform of this machine, where the build runs."""
     timeout: float
     """Seconds that each step of the build may take."""
     log: Path
@@ -87,7 +90,7 @@ def make_environment(toolbox: Toolbox, wheels: Sequence[Path]) -> Environment:
     # A name of its own, so that the environment that asks for more requirements and the one that has them can coexist.
     mark = sha256("\n".join(map(str, chosen)).encode()).hexdigest()[:8]
     root = toolbox.work.absolute() / f"environment-{mark}"
-    python = root / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    python = root / ("Scripts/python.exe" if toolbox.machine.is_windows else "bin/python")
     remove_tree(root)
     environment = Environment(root=root, python=python, wheels=chosen)
     uv = Path(find_uv_bin())
@@ -126,7 +129,7 @@ def run_logged(
     toolbox.log.parent.mkdir(parents=True, exist_ok=True)
     with toolbox.log.open("a", encoding="utf-8") as log:
         log.write(f"$ {shlex.join(map(str, command))}\n")
-    if sys.platform != "win32":
+    if not toolbox.machine.is_windows:
         # Builds copy modes into their results, and the umask of this process belongs to all its threads.
         command = ["/bin/sh", "-c", 'umask 022; exec "$@"', "sh", *command]
     env = {**build_variables(toolbox, environment), **(extra or {})}
@@ -168,8 +171,8 @@ def build_variables(toolbox: Toolbox, environment: Environment) -> dict[str, str
         "UV_CACHE_DIR": str(toolbox.work.absolute() / "uv-cache"),
         "UV_NO_PROGRESS": "1",
     }
-    if sys.platform != "win32":
-        variables |= _compiler_variables(path, toolbox.private_paths)
+    if not toolbox.machine.is_windows:
+        variables |= _compiler_variables(path, toolbox)
     return variables
 
 
@@ -205,17 +208,17 @@ def _found(names: Sequence[str], path: str) -> str | None:
     return next((name for name in names if shutil.which(name, path=path)), None)
 
 
-def _compiler_variables(path: str, private: Sequence[tuple[Path, str]]) -> dict[str, str]:
+def _compiler_variables(path: str, toolbox: Toolbox) -> dict[str, str]:
     # The last map that fits counts, so the longer path comes later.
-    maps = sorted(private, key=lambda pair: len(str(pair[0])))
+    maps = sorted(toolbox.private_paths, key=lambda pair: len(str(pair[0])))
     flags = " ".join([_OPTIMISATION, *(shlex.quote(f"-ffile-prefix-map={place}={alias}") for place, alias in maps)])
     variables = {"CFLAGS": flags, "CXXFLAGS": flags}
-    shared = "-bundle -undefined dynamic_lookup" if sys.platform == "darwin" else "-shared"
+    shared = "-bundle -undefined dynamic_lookup" if toolbox.machine.system == "macosx" else "-shared"
     for name, link in (("CC", "LDSHARED"), ("CXX", "LDCXXSHARED")):
         if compiler := _found(_COMPILERS[name], path):
             # Without it, the interpreter's recorded flags would put its own folder into the run path.
             variables |= {name: compiler, link: f"{compiler} {shared}"}
-    if sys.platform == "linux":
+    if toolbox.machine.system == "linux":
         # The build id is a hash over what is stripped later, too.
         variables["LDFLAGS"] = "-Wl,--build-id=none"
     return variables

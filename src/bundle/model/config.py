@@ -110,7 +110,7 @@ class BuildWheel:
 
     reason: str
     build_requires: tuple[str, ...] = ()
-    """PEP 508 requirements in place of the package's own."""
+    """PEP 508 requirements beyond those that the package declares."""
     config_settings: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     """PEP 517; `{packageRoot}` stands for the unpacked source."""
 

@@ -1,0 +1,61 @@
+"""The summary at the end of a build."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.filesize import decimal
+
+
+def print_bundle(console: Console, bundle: Mapping[str, Any], here: Path) -> None:
+    """Print what one bundle is, what is in it, and where.
+
+    Args:
+        console: printed to.
+        bundle: the JSON value of the command `build`.
+        here: paths below this folder are printed relative to it.
+    """
+    name = f"{bundle['version']} for {bundle['platform']}"
+    if bundle["status"] == "unchanged":
+        console.print(f"{name}: unchanged, nothing to do")
+        console.print(f"  bundle    {_shown(bundle['path'], here)}")
+        for archive in bundle["archives"]:
+            console.print(f"  archive   {_shown(archive['path'], here)}  {decimal(archive['size'])}")
+        return
+    console.print(f"{name}: built")
+    console.print(f"  python    {_python(bundle['python'])}")
+    console.print(f"  packages  {_packages(bundle)}")
+    for package in bundle["packages"]:
+        if package["decision"] == "source":
+            console.print(f"    source   {package['name']} {package['version']}: {package['reason']}")
+    for left_out in bundle["skipped"]:
+        askers = ", ".join(left_out["requiredBy"])
+        console.print(f"    {left_out['kind']:<8} {left_out['name']}: {left_out['reason']} (asked for by {askers})")
+    for conflict in bundle["conflicts"]:
+        console.print(f"    conflict {conflict['path']}: kept the one of {conflict['kept']}")
+    console.print(f"  bundle    {_shown(bundle['path'], here)}  {decimal(bundle['size'])}")
+    for archive in bundle["archives"]:
+        console.print(f"  archive   {_shown(archive['path'], here)}  {decimal(archive['size'])}")
+        console.print(f"            sha256 {archive['sha256']}")
+    spent = [f"{step} {seconds:.1f}" for step, seconds in bundle["seconds"].items() if seconds >= 0.05]
+    console.print(f"  seconds   {', '.join(spent)}; in all {sum(bundle['seconds'].values()):.1f}")
+
+
+def _python(python: Mapping[str, Any]) -> str:
+    if python["requested"] == python["actual"]:
+        return f"{python['actual']} from {python['source']}"
+    return f"{python['actual']} from {python['source']}, a SUBSTITUTE for {python['requested']}"
+
+
+def _packages(bundle: Mapping[str, Any]) -> str:
+    decisions = [package["decision"] for package in bundle["packages"]]
+    parts = [f"{decisions.count('wheel')} from wheels", f"{decisions.count('source')} built from source"]
+    return ", ".join([*parts, f"{len(bundle['skipped'])} left out"])
+
+
+def _shown(path: str, here: Path) -> str:
+    place = Path(path)
+    return str(place.relative_to(here)) if place.is_relative_to(here) else path

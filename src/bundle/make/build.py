@@ -1,0 +1,148 @@
+"""Bring a bundle up to date: build it, or find that it already is what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bundle
+from bundle.artifacts.catalogue import Catalogue
+from bundle.base.files import locked
+from bundle.make.context import Context
+from bundle.make.order import Order
+from bundle.make.unchanged import Record, file_stamp, fingerprint, read_record, tree_stamp, write_record
+from bundle.model.allowlist import FILE as ALLOWLIST
+from bundle.model.lock import input_checksum
+from bundle.model.project import SHARED
+
+if TYPE_CHECKING:
+    from bundle.make.pipeline import Build
+
+STATE = ".state"
+"""Folder below the output folder that holds what is needed to see that nothing changed."""
+
+
+def build_bundle(order: Order, context: Context) -> dict[str, Any]:
+    """Bring one bundle up to date.
+
+    Args:
+        order: what is asked for.
+        context: the world.
+
+    Returns:
+        The JSON value that the command `build` prints for it.
+
+    Raises:
+        BundleError: a step failed; what stood there before still does.
+    """
+    state = order.output / STATE
+    with ExitStack() as stack:
+        stack.enter_context(locked(state / f"{order.name}.lock", reporter=context.reporter, what=order.name))
+        # Asked before the build: what is edited meanwhile is a change, too.
+        asked = _asked(order, context)
+        if (record := _current(order, context, asked)) is not None:
+            return {**record.result, "status": "unchanged", "seconds": {}}
+        if order.config.build.enable_logging:
+            from bundle.base.report import Logbook
+
+            log = stack.enter_context((order.output / f"{order.name}.log").open("w", encoding="utf-8"))
+            context = replace(context, reporter=Logbook(context.reporter, log))
+        from bundle.make.pipeline import run
+
+        done = run(order, context)
+        value = _value(done)
+        record = Record(
+            inputs=_inputs(order, context, asked),
+            tree=_stamp(order),
+            archives={archive.path.name: file_stamp(archive.path) for archive in done.archives},
+            result=value,
+        )
+        write_record(_record_path(order), record)
+        return value
+
+
+def _current(order: Order, context: Context, asked: str) -> Record | None:
+    record = read_record(_record_path(order))
+    if record is None or record.inputs != _inputs(order, context, asked):
+        return None
+    if any(file_stamp(order.output / name) != stamp for name, stamp in record.archives.items()):
+        return None
+    if record.result["catalogued"]:
+        catalogue = Catalogue.load(order.catalogue, validate=False)
+        entry = catalogue.find(order.config.version, order.platform.key)
+        if entry is None or entry.digest != record.result["digest"]:
+            return None
+    return record if _stamp(order) == record.tree else None
+
+
+def _record_path(order: Order) -> Path:
+    return order.output / STATE / f"{order.name}.json"
+
+
+def _stamp(order: Order) -> str:
+    # A bundle without compiled modules gets some wherever it is used, which is no reason to build it again.
+    return tree_stamp(order.folder, caches=order.config.build.bytecode)
+
+
+def _inputs(order: Order, context: Context, asked: str) -> str:
+    """Return the fingerprint of what a build starts from; the lock, which it may write itself, as it is now."""
+    return fingerprint({"asked": asked}, [context.project.lock_path(order.config.version, order.platform.key)])
+
+
+def _asked(order: Order, context: Context) -> str:
+    config, project = order.config, context.project
+    copies = [
+        [rule.target, [[str(path), file_stamp(path)] for path in _files(rule.base / rule.source)]]
+        for rule in config.packages_for(order.platform.key).copy_files
+    ]
+    values = {
+        "bundle": bundle.__version__,
+        "epoch": context.store.epoch,
+        "name": order.name,
+        "output": str(order.output),
+        "resolution": input_checksum(config, order.platform.key),
+        "interpreters": order.interpreters,
+        "mirror": context.environ.get("BUNDLE_PYTHON_MIRROR"),
+        "archives": order.archives,
+        "verify": order.verify,
+        "copies": copies,
+    }
+    files = (
+        project.root / SHARED,
+        config.folder / "config.json",
+        project.root / ALLOWLIST,
+        config.folder / ALLOWLIST,
+    )
+    return fingerprint(values, files)
+
+
+def _files(source: Path) -> Iterator[Path]:
+    if source.is_dir():
+        yield from sorted(path for path in source.rglob("*") if "__pycache__" not in path.parts)
+    yield source
+
+
+def _value(done: Build) -> dict[str, Any]:
+    archives = [
+        {"path": str(archive.path), "sha256": archive.sha256, "size": archive.size} for archive in done.archives
+    ]
+    return {
+        "version": done.config.version,
+        "platform": done.platform.key,
+        "status": "built",
+        "path": str(done.order.folder),
+        "digest": done.digest,
+        "archive": archives[0] if archives else None,
+        "archives": archives,
+        "catalogued": done.catalogued,
+        "python": done.manifest["python"],
+        "packages": done.manifest["packages"],
+        "skipped": done.manifest["skipped"],
+        "conflicts": done.manifest["conflicts"],
+        "verification": None if done.report is None else done.report.as_json(),
+        "size": sum(layer.size for layer in done.layers),
+        "seconds": done.seconds,
+    }

@@ -1,0 +1,314 @@
+"""A build: one visible tuple of steps from a configuration to a catalogue entry."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from bundle.artifacts.archive import PackedArchive, pack
+from bundle.artifacts.catalogue import record
+from bundle.artifacts.layers import Conflict, Layer, overlay
+from bundle.base.files import pretty_json, sha256_of, staged_folder, sweep_staging
+from bundle.base.placement import keep_apart
+from bundle.make.building import SourceBuilder
+from bundle.make.carried import carried_lock
+from bundle.make.cataloguing import catalogue_entry
+from bundle.make.context import Context
+from bundle.make.copyfiles import plan_copies
+from bundle.make.evidence import Evidence
+from bundle.make.fetch import fetch_packages
+from bundle.make.findings import Report, require
+from bundle.make.interpreter import Interpreter, prepare_interpreter
+from bundle.make.layering import MANIFEST, WHEELHOUSE, Layering, direct_url
+from bundle.make.locking import fresh_lock
+from bundle.make.manifest import bundle_digest, describe
+from bundle.make.order import Order
+from bundle.make.verify import identify, verify_bundle
+from bundle.model.allowlist import load_allowlist
+from bundle.model.config import Config
+from bundle.model.lock import Lock
+from bundle.model.platforms import Platform
+
+
+@dataclass(kw_only=True)
+class Build:
+    """One bundle in the making; each step adds what the later ones need."""
+
+    order: Order
+    context: Context
+    stack: ExitStack
+    """Holds what outlives a step; closed when the build ends, well or not."""
+    interpreter: Interpreter = field(init=False)
+    lock: Lock = field(init=False)
+    known: dict[str, Layer] = field(init=False, default_factory=dict)
+    """Layers that the store already has, by package name."""
+    files: dict[str, Path] = field(init=False, default_factory=dict)
+    """Fetched files by `LockedPackage.key` and sha256."""
+    wheels: dict[str, Path] = field(init=False, default_factory=dict)
+    """Wheels by package name: those that are carried, or whose layer is still to be made."""
+    built: dict[str, str] = field(init=False, default_factory=dict)
+    """sha256 of the wheels built from source, by package name."""
+    layers: tuple[Layer, ...] = field(init=False)
+    conflicts: list[Conflict] = field(init=False)
+    manifest: dict[str, Any] = field(init=False)
+    tree: Path = field(init=False)
+    report: Report | None = field(init=False, default=None)
+    archives: list[PackedArchive] = field(init=False, default_factory=list)
+    catalogued: bool = field(init=False, default=False)
+    seconds: dict[str, float] = field(init=False, default_factory=dict)
+
+    @property
+    def config(self) -> Config:
+        """The version's configuration."""
+        return self.order.config
+
+    @property
+    def platform(self) -> Platform:
+        """Where the bundle is to run."""
+        return self.order.platform
+
+    @cached_property
+    def sources(self) -> SourceBuilder:
+        """Builds what has no wheel."""
+        return self.stack.enter_context(
+            SourceBuilder(context=self.context, config=self.config, interpreter=self.interpreter, logs=self.order.logs)
+        )
+
+    @cached_property
+    def layering(self) -> Layering:
+        """Makes layers."""
+        return Layering(
+            store=self.context.store,
+            platform=self.platform,
+            python=self.interpreter.python,
+            reporter=self.context.reporter,
+            compiler=self.sources.python if self.config.build.bytecode else None,
+        )
+
+    @property
+    def digest(self) -> str:
+        """Stands for all bytes of the bundle."""
+        return bundle_digest(self.layers)
+
+    @property
+    def installs(self) -> bool:
+        """Whether packages go into site-packages."""
+        return self.config.build.layout in ("installed", "both")
+
+    @property
+    def carries(self) -> bool:
+        """Whether the bundle carries wheels as files."""
+        return self.config.build.layout in ("wheelhouse", "both")
+
+
+def check_own_files(build: Build) -> None:
+    """Refuse at once what would fail at the end: files of the version's own that cannot be copied."""
+    plan_copies(build.config.packages_for(build.platform.key).copy_files, site_packages="lib", folders=())
+
+
+def choose_interpreter(build: Build) -> None:
+    """Bring the interpreter's layer into the store."""
+    build.interpreter = prepare_interpreter(build.context, build.config, build.platform, build.order.interpreters)
+    if warning := build.interpreter.choice.warning:
+        build.context.reporter.warning(warning)
+
+
+def lock_packages(build: Build) -> None:
+    """Settle which file of which package the bundle holds."""
+    build.lock = fresh_lock(
+        build.context,
+        build.config,
+        build.platform,
+        required=build.order.locked,
+        interpreters=build.order.interpreters,
+        logs=build.order.logs,
+    )
+    for left_out in build.lock.skipped:
+        if left_out.kind == "missing":
+            build.context.reporter.warning(f"{left_out.name} is left out: {left_out.reason}")
+
+
+def fetch_files(build: Build) -> None:
+    """Download what no layer in the store makes unnecessary."""
+    missing = []
+    for package in build.lock.packages:
+        wheel = build.sources.find(package) if package.kind == "source" else None
+        if wheel is not None:
+            build.wheels[package.name] = wheel
+            build.built[package.name] = sha256_of(wheel)
+        sha256 = build.built.get(package.name) if package.kind == "source" else package.key
+        layer = build.layering.find_wheel(sha256, direct_url(package)) if sha256 else None
+        if layer is not None:
+            build.known[package.name] = layer
+        if (layer is None or build.carries) and wheel is None:
+            missing.append(package)
+    if missing:
+        build.files = fetch_packages(build.context, build.config, replace(build.lock, packages=tuple(missing)))
+    for package in missing:
+        if package.kind == "wheel":
+            build.wheels[package.name] = build.files[package.key]
+
+
+def build_sources(build: Build) -> None:
+    """Build the wheels of the packages that come as source."""
+    for package in build.lock.packages:
+        if package.kind == "source" and package.name not in build.wheels:
+            wheel = build.sources.obtain(package, build.files)
+            build.wheels[package.name] = wheel
+            build.built[package.name] = sha256_of(wheel)
+
+
+def make_layers(build: Build) -> None:
+    """Turn every input into a layer, and describe the whole in `bundle.json`."""
+    layers = [build.interpreter.layer]
+    hashes = {package.name: package.key for package in build.lock.packages} | build.built
+    if build.installs:
+        layers += build.layering.packages(build.lock, known=build.known, wheels=build.wheels, hashes=hashes)
+    if build.carries:
+        layers += [
+            build.layering.carried_wheel(
+                build.wheels[package.name],
+                sha256=hashes[package.name],
+                name=package.name,
+                version=package.version,
+            )
+            for package in build.lock.packages
+        ]
+    rules = build.config.packages_for(build.platform.key).copy_files
+    if rules:
+        folders = {entry.path for layer in layers for entry in layer.entries if entry.kind == "folder"}
+        site_packages = build.platform.site_packages(build.interpreter.python)
+        layers.append(build.layering.copies(plan_copies(rules, site_packages=site_packages, folders=folders)))
+    _, build.conflicts = overlay(layers)
+    for conflict in build.conflicts:
+        build.context.reporter.warning(
+            f"{conflict.path} comes with different bytes from {conflict.lost} and {conflict.kept}; the latter is kept"
+        )
+    build.manifest = describe(
+        config=build.config,
+        lock=build.lock,
+        interpreter=build.interpreter,
+        layers=layers,
+        built=build.built,
+        conflicts=build.conflicts,
+    )
+    documents = {MANIFEST: pretty_json(build.manifest)}
+    if build.carries:
+        documents[f"{WHEELHOUSE}/pylock.toml"] = carried_lock(build.lock, build.wheels)
+    build.layers = (*layers, build.layering.documents(documents))
+
+
+def assemble_tree(build: Build) -> None:
+    """Lay the layers upon each other, beside the place where the bundle is to stand."""
+    here = build.order.folder.parent
+    here.mkdir(parents=True, exist_ok=True)
+    keep_apart(here)
+    sweep_staging(here)
+    build.tree = build.stack.enter_context(staged_folder(build.order.folder))
+    build.context.store.materialise(build.layers, build.tree, full=build.context.verify_store)
+
+
+def verify_tree(build: Build) -> None:
+    """Run what is to be relied upon, unless just these bytes have been verified on this machine before."""
+    if not build.order.verify:
+        return
+    context = build.context
+    allowlist = load_allowlist(context.project.root, build.config.version)
+    evidence = Evidence(context.store.folder("verified"))
+    build.report = evidence.recall(build.digest, repr(allowlist))
+    if build.report is not None:
+        context.reporter.info("these very bytes were verified on this machine before")
+        return
+    identity = identify(build.tree)
+    with context.store.work() as work:
+        build.report = verify_bundle(
+            build.tree,
+            python=identity.python,
+            platform=build.platform,
+            machine=context.machine,
+            allowlist=allowlist,
+            forbidden=[context.project.root, context.store.root, *build.interpreter.origins],
+            suspicious=[Path.home()],
+            skipped=identity.skipped,
+            relaxed=identity.relaxed,
+            jobs=os.cpu_count() or 1,
+            reporter=context.reporter,
+            work=work,
+        )
+    for finding in build.report.of("warning"):
+        context.reporter.warning(f"{finding.check}: {finding.subject}: {finding.message}")
+    require(build.report, build.order.name)
+    evidence.keep(build.digest, repr(allowlist), build.report)
+
+
+def place_tree(build: Build) -> None:
+    """Let the bundle appear, in place of the one that was there."""
+    build.stack.close()
+
+
+def pack_archives(build: Build) -> None:
+    """Write the archives from the layers' stored frames."""
+    sweep_staging(build.order.output)
+    for archive_format in build.order.archives:
+        target = build.order.archive_path(archive_format)
+        build.archives.append(pack(build.context.store, build.layers, target, format=archive_format))
+
+
+def catalogue_bundle(build: Build) -> None:
+    """Tell the catalogue, if the bundle is complete and verified."""
+    if build.report is None or not build.archives:
+        build.context.reporter.info(f"{build.order.name} is not catalogued: it was not verified, or has no archive")
+        return
+    entry = catalogue_entry(
+        lock=build.lock,
+        interpreter=build.interpreter,
+        layers=build.layers,
+        conflicts=build.conflicts,
+        folder=build.order.folder,
+        archives=build.archives,
+        root=build.order.catalogue_root,
+    )
+    record(build.order.catalogue, entry, reporter=build.context.reporter)
+    build.catalogued = True
+
+
+STEPS: tuple[tuple[str, Callable[[Build], None]], ...] = (
+    ("check", check_own_files),
+    ("interpreter", choose_interpreter),
+    ("lock", lock_packages),
+    ("fetch", fetch_files),
+    ("sources", build_sources),
+    ("layers", make_layers),
+    ("assemble", assemble_tree),
+    ("verify", verify_tree),
+    ("place", place_tree),
+    ("pack", pack_archives),
+    ("catalogue", catalogue_bundle),
+)
+"""A build, from its first step to its last."""
+
+
+def run(order: Order, context: Context) -> Build:
+    """Take one bundle through all steps.
+
+    Args:
+        order: what is asked for.
+        context: the world.
+
+    Raises:
+        BundleError: a step failed; what stood there before still does.
+    """
+    with ExitStack() as stack:
+        build = Build(order=order, context=context, stack=stack)
+        for name, step in STEPS:
+            started = time.monotonic()
+            with context.reporter.step(name):
+                step(build)
+            build.seconds[name] = round(time.monotonic() - started, 3)
+    return build
