@@ -170,13 +170,16 @@ class Downloader:
         lock = target.with_name(f".{target.name}.lock")
         with locked(lock, reporter=self._reporter, what=f"the download of {target.name}"):
             if expected is not None and target.is_file() and sha256_of(target) == expected:
-                actual = expected
-            else:
+                _forget(lock)
+                return expected
+            try:
                 actual = self._fetch(url, target, expected, size, label or target.name)
+            except IntegrityError:
+                _forget(lock)
+                raise
             if expected is not None:
                 # Whoever still waits for the removed file finds the target complete, and touches nothing.
-                with suppress(PermissionError):  # Windows removes no open file.
-                    lock.unlink(missing_ok=True)
+                _forget(lock)
         return actual
 
     def open(self, url: str) -> SizedReader:
@@ -353,6 +356,11 @@ def _open_local(path: Path, url: str) -> SizedReader:
     if not path.is_file():
         raise NotFoundError(f"{redact(url)} " + ("is a folder, no file." if path.is_dir() else "does not exist."))
     return SizedReader(io.FileIO(path), path.stat().st_size)
+
+
+def _forget(lock: Path) -> None:
+    with suppress(PermissionError):  # Windows removes no open file.
+        lock.unlink(missing_ok=True)
 
 
 def _verify(url: str, actual: str, count: int, expected: str | None, size: int | None) -> None:

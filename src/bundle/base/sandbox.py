@@ -233,7 +233,7 @@ class Sandbox:
         for part in parts:
             if part == "..":
                 raise self._unsafe(name, "its path leads upward")
-            if _RESERVED.fullmatch(part):
+            if os.name == "nt" and _RESERVED.fullmatch(part):
                 raise self._unsafe(name, f"{part!r} is a device on Windows")
             if os.name == "nt" and (part[-1] in ". " or any(sign in part for sign in '<>:"|?*')):
                 raise self._unsafe(name, f"Windows has no name {part!r}")

@@ -103,7 +103,8 @@ def cli(ctx: click.Context, project: Path | None, as_json: bool, quiet: bool, ve
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with the codes of the interface."""
     app = App()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, _interrupt)
     try:
         result = cli.main(args=arguments, standalone_mode=False, obj=app, prog_name="bundle")
         code = _render(app, result)
@@ -119,6 +120,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the signal's signature
+    # Threads that wait for programs would wait on, and the main thread for them.
+    if process := sys.modules.get("bundle.base.process"):
+        process.end_all()
     raise KeyboardInterrupt
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import bundle
 from bundle.artifacts.catalogue import Catalogue
-from bundle.base.files import locked
+from bundle.base.files import locked, sweep_staging
 from bundle.make.context import Context
 from bundle.make.order import Order
 from bundle.make.unchanged import Record, file_stamp, fingerprint, read_record, tree_stamp, write_record
@@ -41,6 +41,7 @@ def build_bundle(order: Order, context: Context) -> dict[str, Any]:
     state = order.output / STATE
     with ExitStack() as stack:
         stack.enter_context(locked(state / f"{order.name}.lock", reporter=context.reporter, what=order.name))
+        sweep_staging(state)
         # Asked before the build: what is edited meanwhile is a change, too.
         asked = _asked(order, context)
         if (record := _current(order, context, asked)) is not None:

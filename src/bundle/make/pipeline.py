@@ -14,7 +14,7 @@ from typing import Any
 from bundle.artifacts.archive import PackedArchive, pack
 from bundle.artifacts.catalogue import record
 from bundle.artifacts.layers import Conflict, Layer, overlay
-from bundle.base.files import pretty_json, sha256_of, staged_folder, sweep_staging
+from bundle.base.files import pretty_json, sha256_of, staged_file, staged_folder, sweep_staging
 from bundle.base.placement import keep_apart
 from bundle.make.building import SourceBuilder
 from bundle.make.carried import carried_lock
@@ -121,6 +121,7 @@ def choose_interpreter(build: Build) -> None:
 
 def lock_packages(build: Build) -> None:
     """Settle which file of which package the bundle holds."""
+    sweep_staging(build.config.folder)
     build.lock = fresh_lock(
         build.context,
         build.config,
@@ -247,17 +248,24 @@ def verify_tree(build: Build) -> None:
     evidence.keep(build.digest, repr(allowlist), build.report)
 
 
-def place_tree(build: Build) -> None:
-    """Let the bundle appear, in place of the one that was there."""
-    build.stack.close()
-
-
 def pack_archives(build: Build) -> None:
-    """Write the archives from the layers' stored frames."""
+    """Write the archives from the layers' stored frames, beside the places where they are to stand."""
     sweep_staging(build.order.output)
     for archive_format in build.order.archives:
         target = build.order.archive_path(archive_format)
-        build.archives.append(pack(build.context.store, build.layers, target, format=archive_format))
+        staging = build.stack.enter_context(staged_file(target))
+        try:
+            packed = pack(build.context.store, build.layers, staging, format=archive_format)
+        except OSError as error:
+            if error.filename == str(staging):
+                error.filename = str(target)
+            raise
+        build.archives.append(replace(packed, path=target))
+
+
+def place_results(build: Build) -> None:
+    """Let bundle and archives appear together, in place of those that were there."""
+    build.stack.close()
 
 
 def catalogue_bundle(build: Build) -> None:
@@ -287,8 +295,8 @@ STEPS: tuple[tuple[str, Callable[[Build], None]], ...] = (
     ("layers", make_layers),
     ("assemble", assemble_tree),
     ("verify", verify_tree),
-    ("place", place_tree),
     ("pack", pack_archives),
+    ("place", place_results),
     ("catalogue", catalogue_bundle),
 )
 """A build, from its first step to its last."""
