@@ -116,6 +116,16 @@ class App:
 pass_app = click.make_pass_decorator(App)
 
 
+def complete_version(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Return the versions that begin with what was typed, for the shell; none where there is no project."""
+    from bundle.model.project import Project
+
+    try:
+        return [name for name in Project(App().project).versions() if name.startswith(incomplete)]
+    except ConfigError:
+        return []
+
+
 def select_platforms(names: tuple[str, ...], *, default: tuple[str, ...]) -> tuple[Platform, ...]:
     """Return the platforms that `--platform` names.
 

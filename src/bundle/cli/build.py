@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bundle.base.errors import BundleError, ConfigError
-from bundle.cli.app import App, Result, pass_app, platform_option, select_platforms
+from bundle.cli.app import App, Result, complete_version, pass_app, platform_option, select_platforms
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="build")
-@click.argument("versions", nargs=-1, metavar="VERSION...")
+@click.argument("versions", shell_complete=complete_version, nargs=-1, metavar="VERSION...")
 @click.option("--all", "every", is_flag=True, help="Build every version of the project.")
 @platform_option
 @click.option(

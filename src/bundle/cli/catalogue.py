@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bundle.cli.app import App, Result, pass_app, platform_option, select_platforms
+from bundle.cli.app import App, Result, complete_version, pass_app, platform_option, select_platforms
 from bundle.model.platforms import PLATFORMS
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def list_all(app: App) -> Result:
 
 
 @catalogue.command()
-@click.argument("version")
+@click.argument("version", shell_complete=complete_version)
 @platform_option
 @pass_app
 def show(app: App, version: str, platforms: tuple[str, ...]) -> Result:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bundle.cli.app import App, Result, pass_app, platform_option, select_platforms
+from bundle.cli.app import App, Result, complete_version, pass_app, platform_option, select_platforms
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("version")
+@click.argument("version", shell_complete=complete_version)
 @platform_option
 @pass_app
 def interpreters(app: App, version: str, platforms: tuple[str, ...]) -> Result:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bundle.base.errors import BundleError, ConfigError
-from bundle.cli.app import App, Result, pass_app, platform_option, select_platforms
+from bundle.cli.app import App, Result, complete_version, pass_app, platform_option, select_platforms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ offline_option = click.option("--offline", is_flag=True, help="Use the cache alo
 
 
 @click.command()
-@click.argument("versions", nargs=-1, metavar="VERSION...")
+@click.argument("versions", shell_complete=complete_version, nargs=-1, metavar="VERSION...")
 @platform_option
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if a lock is missing or stale, 4 if one was edited.")
 @click.option(
@@ -84,7 +84,7 @@ def lock(
 
 
 @click.command()
-@click.argument("versions", nargs=-1, required=True, metavar="VERSION...")
+@click.argument("versions", shell_complete=complete_version, nargs=-1, required=True, metavar="VERSION...")
 @platform_option
 @offline_option
 @pass_app
@@ -123,7 +123,7 @@ def fetch(app: App, versions: tuple[str, ...], platforms: tuple[str, ...], offli
 
 
 @click.command()
-@click.argument("version")
+@click.argument("version", shell_complete=complete_version)
 @click.argument("package")
 @platform_option
 @offline_option

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bundle.base.errors import BundleError
-from bundle.cli.app import App, Result, pass_app
+from bundle.cli.app import App, Result, complete_version, pass_app
 from bundle.model.config import without_credentials
 from bundle.model.platforms import PLATFORMS, Floors
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("version")
+@click.argument("version", shell_complete=complete_version)
 @click.option(
     "--platform", "platform_key", type=click.Choice(list(PLATFORMS)), help="Show what holds on this platform."
 )
@@ -50,7 +50,7 @@ def config(app: App, version: str, platform_key: str | None, explain: bool) -> R
 
 
 @click.command()
-@click.argument("versions", metavar="[VERSION]...", nargs=-1)
+@click.argument("versions", shell_complete=complete_version, metavar="[VERSION]...", nargs=-1)
 @pass_app
 def check(app: App, versions: tuple[str, ...]) -> Result:
     """Validate the configuration of each VERSION, or of all: every problem at once, warnings too."""
