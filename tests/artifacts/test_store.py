@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -315,6 +317,8 @@ def test_prune_keeps_what_was_used_lately(store: Store, add: AddLayer, tmp_path:
     frames = [store.frame(layer, "tar.zst") for layer in (old, used)]
     (tmp_path / "numpy.whl").write_bytes(b"wheel")
     wheel = store.files.add(tmp_path / "numpy.whl")
+    page = store.folder("pages") / "page"
+    page.write_text("links")
     past = time.time() - 40 * DAY
     for path in store.root.rglob("*"):
         if path.is_file():
@@ -331,7 +335,19 @@ def test_prune_keeps_what_was_used_lately(store: Store, add: AddLayer, tmp_path:
     assert find(store, "used") == used
     assert [frame.exists() for frame in frames] == [False, True]
     assert not wheel.exists()
+    assert not page.exists()
     assert store.check(full=True) == []
+
+
+def test_a_wheel_that_was_built_here_and_changed_since_is_damage(store: Store) -> None:
+    entry = store.folder("built") / "ab" / ("ab" * 32)
+    entry.mkdir(parents=True)
+    (entry / "demo.whl").write_bytes(b"wheel")
+    (entry / "built.json").write_text(json.dumps({"file": "demo.whl", "sha256": sha256(b"wheel").hexdigest()}))
+    assert store.check(full=True) == []
+    (entry / "demo.whl").write_bytes(b"other")
+    assert len(store.check(full=True, repair=True)) == 1
+    assert not entry.exists()
 
 
 def test_a_store_that_may_only_be_read_still_gives(store: Store, add: AddLayer, tmp_path: Path) -> None:

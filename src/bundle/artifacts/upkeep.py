@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from bundle.base.report import Reporter
 
 _DAY = 24 * 3600.0
+
+_SMALL_CACHES = ("audits", "metadata", "pages", "urls", "verified")
+"""Folders of single files that are found out again when they are missing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +59,7 @@ def find_damage(layout: Layout, *, full: bool, reporter: Reporter) -> list[Damag
         jobs.extend(
             _Check(layout, full, _check_file, p) for folder in layout.downloads() for p in complete_files(folder)
         )
+        jobs.extend(_Check(layout, full, _check_built, folder) for folder in layout.root.glob("built/??/*"))
     found: list[Damage] = []
     with (
         reporter.task("checking the store", total=len(jobs)) as task,
@@ -120,6 +125,15 @@ def _check_file(layout: Layout, path: Path, full: bool) -> Damage | None:  # noq
     return None
 
 
+def _check_built(layout: Layout, folder: Path, full: bool) -> Damage | None:  # noqa: ARG001
+    try:
+        about = json.loads((folder / "built.json").read_bytes())
+        sound = sha256_of(folder / Path(about["file"]).name) == about["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        sound = False
+    return None if sound else Damage(message=f"built wheel {folder}: its bytes do not have its hash", paths=(folder,))
+
+
 def prune(layout: Layout, *, older_than_days: float, now: float | None, work: Path) -> int:
     """Remove what was not used for a while, and what killed processes left; return the bytes freed.
 
@@ -154,6 +168,11 @@ def _unused(layout: Layout, oldest: float) -> Iterator[Path]:
     for folder in layout.downloads():
         if max((_time(path) for path in folder.iterdir()), default=0.0) <= oldest:
             yield folder
+    yield from (folder for folder in layout.root.glob("built/??/*") if _time(folder / "built.json") <= oldest)
+    for name in _SMALL_CACHES:
+        for path in (layout.root / name).rglob("*"):
+            if path.is_file() and _time(path) <= oldest:
+                yield path
 
 
 def _time(*paths: Path) -> float:
@@ -173,7 +192,7 @@ def sweep(layout: Layout) -> None:
         layout: of the store.
     """
     sweep_staging(layout.work)
-    for pattern in ("keys/*/??", "frames/??", "files/??/*", "built", "metadata", "pages", "urls", "verified"):
+    for pattern in ("keys/*/??", "frames/??", "files/??/*", "built/??", "metadata", "pages", "urls", "verified"):
         for folder in layout.root.glob(pattern):
             sweep_staging(folder)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
+from bundle.artifacts.scratch import touch
 from bundle.base.files import canonical_json, locked, pretty_json, sha256_of, staged_folder, sweep_staging
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class BuiltCache:
             about = json.loads((entry / "built.json").read_bytes())
             wheel = entry / Path(about["file"]).name
             if sha256_of(wheel) == about["sha256"] and about["key"] == json.loads(canonical_json(key)):
+                touch(entry / "built.json")
                 return wheel
         except FileNotFoundError:
             if not entry.exists():
