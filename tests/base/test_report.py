@@ -38,7 +38,18 @@ def test_the_base_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
 def test_plain_lines_show_steps_and_what_everybody_should_see() -> None:
     reporter, stream = plain()
     tell_everything(reporter)
-    assert stream.getvalue() == "an information\nwarning: a problem\nlock ...\nlock: 0.0 s\n"
+    assert stream.getvalue() == "an information\nwarning: a problem\n"
+
+
+def test_plain_lines_leave_steps_out_that_took_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([0.0, 0.01, 10.0, 10.0, 12.0, 12.5])
+    monkeypatch.setattr("bundle.base.report.time.monotonic", lambda: next(times))
+    reporter, stream = plain()
+    with reporter.step("quick"):
+        pass
+    with reporter.step("slow"), reporter.task("part"):
+        pass
+    assert stream.getvalue() == "slow: 2.5 s\n"
 
 
 def test_plain_lines_show_details_and_tasks_when_asked() -> None:

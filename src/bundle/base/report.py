@@ -16,6 +16,10 @@ from rich.progress import Task as RichTask
 from rich.text import Text
 
 
+_WORTH_A_LINE = 0.1
+"""Seconds from which on a step that is over is told of where lines stay."""
+
+
 class Task:
     """One piece of long work with a measurable end; safe to advance from any thread."""
 
@@ -165,9 +169,12 @@ class PlainReporter(Reporter):
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         started = time.monotonic()
-        self._console.print(f"{name} ...")
+        if self._verbose:
+            self._console.print(f"{name} ...")
         yield
-        self._console.print(f"{name}: {time.monotonic() - started:.1f} s")
+        seconds = time.monotonic() - started
+        if self._verbose or seconds >= _WORTH_A_LINE:
+            self._console.print(f"{name}: {seconds:.1f} s")
 
     @contextmanager
     def task(self, label: str, *, total: int | None = None, unit: str = "items") -> Iterator[Task]:

@@ -61,7 +61,7 @@ def violations(node: Node) -> list[ConfigError]:
         for error in Draft202012Validator(schema()).iter_errors(plain(node))
         for problem in _explain(error, tuple(error.absolute_path), node)
     ]
-    return [ConfigError(text) for _, text in sorted(found, key=lambda problem: problem[0])]
+    return [ConfigError(text) for _, text in sorted(found)]
 
 
 def located(node: Node, path: Sequence[Step], message: str) -> str:
@@ -81,7 +81,7 @@ def _explain(error: ValidationError, path: KeyPath, node: Node) -> Iterator[tupl
     elif error.validator == "additionalProperties":
         table: Any = error.instance
         known = _schema_of(error)["properties"]
-        for key in table.keys() - known.keys():
+        for key in sorted(table.keys() - known.keys()):
             hint = did_you_mean(key, known) or _elsewhere(key) or f" Known here: {', '.join(sorted(known))}."
             yield _entry(node, (*path, key), f'unknown key "{key}".{hint}')
     elif "propertyNames" in error.absolute_schema_path:
