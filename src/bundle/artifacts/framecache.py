@@ -11,7 +11,7 @@ from bundle.artifacts.frames import Frame, compress, compressor_name
 from bundle.artifacts.layers import tar_chunks, tar_size
 from bundle.artifacts.scratch import touch
 from bundle.base.errors import IntegrityError
-from bundle.base.files import pretty_json, sha256_of, write_atomically
+from bundle.base.files import pretty_json, sha256_of, sweep_staging, write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +60,7 @@ class FrameCache:
             IntegrityError: the tree is not what the layer's digest says.
         """
         path = self._layout.frame(listing.digest, compressor_name(format))
+        sweep_staging(path.parent)
         size = tar_size(listing.entries, epoch=listing.epoch)
         frame = compress(_verified(tree, listing), size, path, format=format, threads=threads)
         write_atomically(self._layout.record(path), pretty_json({"sha256": frame.sha256, "size": frame.size}))

@@ -200,6 +200,11 @@ def remove_tree(path: Path) -> None:
             if attempt:
                 raise
             _make_writable(path)
+        except OSError as error:
+            # Somebody who still writes to it, such as a child of a process that was killed, stops soon.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            time.sleep(0.05)
         else:
             return
     raise OSError(errno.EBUSY, "another process keeps writing to it", str(path))
@@ -263,7 +268,9 @@ def sweep_staging(folder: Path) -> None:
             with suppress(FileNotFoundError):  # Another process sweeps, too.
                 path.rename(target)
         else:
-            remove_tree(path)
+            # What cannot be removed now, another user's or still being written to, is no reason to stop anybody.
+            with suppress(OSError):
+                remove_tree(path)
 
 
 def _is_dead(path: Path, match: re.Match[str]) -> bool:

@@ -185,8 +185,7 @@ def _validate(node: Node, problems: Problems) -> None:
     from bundle.model.schema import violations
     from bundle.model.semantics import slips
 
-    found = violations(node) or slips(node)
-    for problem in found:
+    for problem in (*violations(node), *slips(node)):
         problems.add(problem)
 
 

@@ -16,7 +16,7 @@ from bundle.model.schema import located
 
 
 def slips(node: Node) -> list[ConfigError]:
-    """Return what a file that is valid under the schema still says wrong.
+    """Return what a file says wrong that no schema can tell; what has not the schema's form is passed over.
 
     Args:
         node: the file's content.
@@ -46,7 +46,9 @@ def _requirements(node: Node) -> Iterator[ConfigError]:
         ("packages", "buildWheel", "*", "*", "buildRequires", "*"),
     ):
         for path, leaf in _matches(node, pattern):
-            text = str(plain(leaf))
+            text = plain(leaf)
+            if not isinstance(text, str):
+                continue
             try:
                 Requirement(text)
             except InvalidRequirement as error:
@@ -62,7 +64,9 @@ def _requirements(node: Node) -> Iterator[ConfigError]:
 def _overrides(node: Node) -> Iterator[ConfigError]:
     for pattern in (("packages", "overrides", "*"), ("packages", "platformSpecific", "*", "overrides", "*")):
         for path, leaf in _matches(node, pattern):
-            text = str(plain(leaf))
+            text = plain(leaf)
+            if not isinstance(text, str):
+                continue
             try:
                 Version(text)
             except InvalidVersion:
@@ -78,7 +82,7 @@ def _names_said_twice(node: Node) -> Iterator[ConfigError]:
             continue
         for path, table in _matches(node, pattern):
             first: dict[str, str] = {}
-            for name in plain(table):
+            for name in plain(table) if isinstance(table, Table) else ():
                 before = first.setdefault(canonicalize_name(name), name)
                 if before != name:
                     yield ConfigError(

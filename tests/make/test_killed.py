@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bundle.base.files import sha256_of
+from bundle.base.liveness import host_mark
+from tests.make.projects import VERSION, SmallProject, Started, World, leftovers, publish_source, small_world
+
+pytestmark = pytest.mark.real
+
+KILLS = 20
+
+EMPTY = 4
+"""Kills of builds that start with nothing at all; the others know that the result was verified before, which saves most
+of the time, and so are killed more often in the steps that write."""
+
+PACKAGES: dict[str, Any] = {
+    "dependencies": ["hello", "sourced"],
+    "copyFiles": [{"from": "own/bin", "to": "bin"}],
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """A build that nobody disturbed."""
+
+    project: SmallProject
+    seconds: float
+    """How long it took from nothing."""
+    seconds_verified: float
+    """The same where its result was verified before."""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with small_world(tmp_path_factory) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def reference(world: World, tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    project = world.project(folder / "project", cache=folder / "cache", packages=PACKAGES)
+    started = time.monotonic()
+    spent = project.build()["seconds"]
+    seconds = time.monotonic() - started
+    return Reference(project=project, seconds=seconds, seconds_verified=seconds - spent["verify"])
+
+
+def test_a_build_killed_at_any_moment_is_ended_well_by_the_next(
+    reference: Reference, world: World, tmp_path: Path
+) -> None:
+    chance = random.Random(20)
+    digest = sha256_of(reference.project.archive)
+
+    def start(folder: Path, *, verified: bool) -> tuple[SmallProject, Started]:
+        project = world.project(folder / "project", cache=folder / "cache", packages=PACKAGES)
+        if verified:
+            _copy_evidence(reference.project.cache, project.cache)
+        return project, project.start("build", VERSION)
+
+    def kill(number: int) -> str:
+        """Return what is wrong after a kill at a random moment of one twentieth of the time; empty if all is well."""
+        index, count, seconds = number, EMPTY, reference.seconds
+        if number >= EMPTY:
+            index, count, seconds = number - EMPTY, KILLS - EMPTY, reference.seconds_verified
+        moment = seconds * (index + chance.random()) / count
+        project, running = start(tmp_path / str(number), verified=number >= EMPTY)
+        while not running.killed_after(moment):
+            # The machine is quicker now than it was when the time was taken.
+            moment /= 2
+            project, running = start(tmp_path / f"{number} after {moment}", verified=number >= EMPTY)
+        found = [path.name for path in leftovers(project.root, project.cache)]
+        wrong = _wrong_in_the_next(project, digest)
+        return f"killed after {moment:.2f} s with {found}: {wrong}" if wrong else ""
+
+    # Two at once, so that the moments of one run fall where the other one makes it slow.
+    with ThreadPoolExecutor(2) as pool:
+        wrong = list(filter(None, pool.map(kill, range(KILLS))))
+    assert not wrong, "\n".join(wrong)
+
+
+def _wrong_in_the_next(project: SmallProject, digest: str) -> str:
+    again = project.run("build", VERSION)
+    if again.code:
+        return again.errors
+    if sha256_of(project.archive) != digest:
+        return "other bytes"
+    if remaining := leftovers(project.root):
+        return f"left {remaining}"
+    for what in ("cache", "catalogue"):
+        checked = project.run(what, "verify")
+        if checked.code:
+            return checked.output + checked.errors
+    remaining = leftovers(project.cache)
+    return f"left {remaining}" if remaining else ""
+
+
+def test_what_killed_builds_leave_anywhere_is_swept_away(reference: Reference, world: World, tmp_path: Path) -> None:
+    project = world.project(tmp_path / "project", cache=tmp_path / "cache", packages=PACKAGES)
+    _copy_evidence(reference.project.cache, project.cache)
+    folders = {path.parent for path in reference.project.root.rglob("*") if path.is_file()}
+    folders = {folder for folder in folders if not folder.is_relative_to(reference.project.tree)}
+    folders = {folder for folder in folders if not {"own", "logs"} & set(folder.parts)} - {reference.project.root}
+    assert reference.project.catalogue.parent in folders
+    for folder in folders:
+        here = project.root / folder.relative_to(reference.project.root)
+        here.mkdir(parents=True, exist_ok=True)
+        dead = f".anything.4194304-{host_mark()}{'0' * 16}.staging"
+        (here / dead).write_text("half")
+    assert project.run("build", VERSION).code == 0
+    assert not leftovers(project.root, project.cache)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_an_interrupted_build_says_so_and_takes_its_children_along(
+    reference: Reference, world: World, tmp_path: Path, number: signal.Signals
+) -> None:
+    publish_source(world.registry, "hanging", "print('it hangs', flush=True); time.sleep(600)")
+    packages = {"dependencies": ["hanging"], "resolution": {"allowSourceList": ["hanging"]}}
+    project = world.project(tmp_path / "project", packages=packages)
+    running = project.start("--json", "build", VERSION)
+    while not any("it hangs" in log.read_text() for log in project.output.glob("logs/*/hanging-1.0.log")):
+        assert running.process.poll() is None, running.ended().errors
+        time.sleep(0.02)
+    assert _children(running.process.pid)
+    children = _children(running.process.pid)
+    os.kill(running.process.pid, number)
+    ended = running.ended(timeout=30)
+    assert ended.code == 130
+    assert "Interrupted" in ended.errors
+    assert "Traceback" not in ended.errors
+    assert ended.json["exitCode"] == 130
+    assert [child for child in children if _lives(child)] == []
+    assert not project.tree.exists()
+    assert leftovers(project.root) == []
+    assert project.run("cache", "verify").code == 0
+
+
+def _copy_evidence(source: Path, target: Path) -> None:
+    (target / "verified").mkdir(parents=True)
+    for path in (source / "verified").iterdir():
+        (target / "verified" / path.name).write_bytes(path.read_bytes())
+
+
+def _children(pid: int) -> list[int]:
+    """Return all descendants of a process."""
+    parents: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents.setdefault(int(fields[1]), []).append(int(folder.name))
+    found, rest = [], [pid]
+    while rest:
+        below = parents.get(rest.pop(), [])
+        found += below
+        rest += below
+    return found
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
