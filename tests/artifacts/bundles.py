@@ -57,6 +57,7 @@ def bundle(version: str = "3.12.10-atls", platform: str = "linux-x64") -> Entry:
             ),
         ),
         conflicts=(Conflict(path="bin/f2py", kept="numpy", lost="cpython"),),
+        floor={"glibc": "2.28"},
     )
 
 

@@ -398,7 +398,9 @@ def test_data_for_no_known_place_is_refused(tmp_path: Path, path: str) -> None:
     assert "belongs to no place" in refused(make_wheel(tmp_path, files={path: ""}), tmp_path / "tree").what
 
 
-@pytest.mark.parametrize("path", ["bin/python3.12", "bin/python", "bin/python3"])
+@pytest.mark.parametrize(
+    "path", ["bin/python3.12", "bin/python", "bin/python3", "lib/libpython3.12.so.1.0", "python312.dll", "pyvenv.cfg"]
+)
 def test_the_interpreter_cannot_be_replaced(tmp_path: Path, path: str) -> None:
     wheel = make_wheel(tmp_path, files={f"{{data}}/data/{path}": ""})
     assert "would replace the bundle's interpreter" in refused(wheel, tmp_path / "tree").what

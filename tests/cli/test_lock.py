@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import platform
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,3 +142,97 @@ def test_an_unknown_version_is_answered_with_the_nearest(place: Workplace) -> No
         call(place, "lock", f"{VERSION}1")
 
     assert VERSION in caught.value.remedy
+
+
+def test_a_lock_without_platform_is_all_platforms_with_a_table_of_them(place: Workplace) -> None:
+    result = call(place, "lock", VERSION)
+
+    assert [one["platform"] for one in result.data["locks"]] == list(PLATFORMS)
+    assert {path.name for path in place.project.folder(VERSION).glob("*.toml")} == {
+        f"pylock.{key}.toml" for key in PLATFORMS
+    }
+    (table,) = result.data["coverage"]
+    assert {one["name"]: {cell["decision"] for cell in one["platforms"].values()} for one in table["packages"]} == {
+        "cuda": {"skipped"},
+        "low": {"wheel"},
+        "top": {"wheel"},
+    }
+    lines = text_of(result).splitlines()
+    assert any(line.split() == ["package", *PLATFORMS] for line in lines)
+    assert any(line.split() == ["low", "1.0", *["wheel"] * len(PLATFORMS)] for line in lines)
+    assert any(line.split() == ["cuda", *["skipped", "[1]"] * len(PLATFORMS)] for line in lines)
+    assert "  [1] no GPU there" in lines
+
+
+def test_all_gaps_of_all_platforms_are_told_in_one_run_and_good_platforms_are_locked(
+    place: Workplace, registry: Registry
+) -> None:
+    python = f"cp{VERSION.replace('.', '')[:3]}"
+    registry.wheel("first", "1.0", tag=f"{python}-none-win_amd64")
+    registry.wheel("second", "1.0", tag=f"{python}-none-win_amd64.macosx_11_0_arm64")
+    place.config("first", "second", "low")
+
+    result = call(place, "lock", VERSION)
+
+    assert result.exit_code == 1
+    assert [one["platform"] for one in result.data["locks"]] == ["windows-x64"]
+    assert place.project.lock_path(VERSION, "windows-x64").is_file()
+    assert not place.project.lock_path(VERSION, "linux-x64").exists()
+    table = {one["name"]: one["platforms"] for one in result.data["coverage"][0]["packages"]}
+    assert {key for key, cell in table["first"].items() if cell["decision"] == "missing"} == {*PLATFORMS} - {
+        "windows-x64"
+    }
+    assert {key for key, cell in table["second"].items() if cell["decision"] == "wheel"} == {
+        "windows-x64",
+        "macosx-aarch64",
+    }
+    assert {cell["decision"] for cell in table["low"].values()} == {"wheel"}
+    assert f"wheels exist for: {python} win_amd64" in text_of(result)
+
+
+def test_what_a_new_lock_would_lose_is_told_by_check_and_warned_of_when_it_is_written(place: Workplace) -> None:
+    call(place, "lock", VERSION)
+    before = {path: path.read_bytes() for path in place.project.folder(VERSION).glob("*.toml")}
+    place.config("top", skip={"cuda": dict.fromkeys(PLATFORMS, "no GPU there"), "low": {"windows-x64": "too large"}})
+
+    checked = call(place, "lock", VERSION, "--check")
+
+    lost = "lost: low on windows-x64 (was wheel 1.0, now skipped: too large)"
+    assert checked.exit_code == 1
+    assert [one["what"] for one in checked.data["lost"]] == [lost]
+    assert lost in text_of(checked).splitlines()
+    assert {path: path.read_bytes() for path in before} == before
+
+    written = call(place, "lock", VERSION)
+    assert [one["what"] for one in written.data["lost"]] == [lost]
+    assert call(place, "lock", VERSION, "--check").exit_code == 0
+
+
+def test_a_package_whose_files_are_gone_is_lost_even_if_no_lock_can_be_written(
+    place: Workplace, registry: Registry
+) -> None:
+    call(place, "lock", VERSION)
+    (registry.root / "low" / "low-1.0-py3-none-any.whl").unlink()
+    registry.wheel("low", "1.0", tag="cp27-none-win32")
+    place.config("low==1.0")
+
+    checked = call(place, "lock", VERSION, "--check", "--platform", "linux-x64")
+
+    assert checked.exit_code == 1
+    assert [(one["name"], one["now"]["decision"]) for one in checked.data["lost"]] == [("low", "missing")]
+
+
+def test_a_lock_for_a_platform_that_is_gone_from_the_configuration_is_left_over(place: Workplace) -> None:
+    call(place, "lock", VERSION)
+    path = place.project.folder(VERSION) / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "platforms": ["linux-x64"]}))
+
+    checked = call(place, "lock", VERSION, "--check")
+
+    assert checked.exit_code == 1
+    assert {one["platform"] for one in checked.data["locks"] if one["state"] == "left over"} == {*PLATFORMS} - {
+        "linux-x64"
+    }
+    assert "To do: delete" in text_of(checked)
+    with pytest.raises(ConfigError, match="is not built for windows-x64"):
+        call(place, "lock", VERSION, "--platform", "windows-x64")

@@ -22,6 +22,7 @@ def key_of(recipe: Recipe = RECIPE, **changes: Any) -> Mapping[str, Any]:
         "interpreter": "bb",
         "wheels": ["dd", "cc"],
         "compiler": "gcc 12",
+        "repairer": "auditwheel 6",
         "platform": PLATFORMS["linux-x64"],
         "epoch": 315532800,
     }
@@ -54,6 +55,7 @@ def test_a_wheel_is_found_again_under_everything_that_shaped_it(cache: BuiltCach
         key_of(interpreter="other"),
         key_of(wheels=["cc"]),
         key_of(compiler="clang"),
+        key_of(repairer="auditwheel 7"),
         key_of(platform=PLATFORMS["linux-aarch64"]),
         key_of(epoch=1),
         key_of(replace(RECIPE, version="1.1")),

@@ -41,7 +41,7 @@ def test_a_native_wheel_for_another_platform_names_the_machine_that_is_needed(tm
     assert f"packages.skip.demo.{key}" in caught.value.remedy
 
 
-@pytest.mark.parametrize("tag", ["cp311-cp311-linux_x86_64", "py2-none-any", "cp312-cp312-manylinux_2_39_x86_64"])
+@pytest.mark.parametrize("tag", ["cp311-cp311-linux_x86_64", "py2-none-any", "cp311-cp311-manylinux_2_39_x86_64"])
 def test_a_wheel_for_another_python_or_a_newer_system_is_refused_as_such(tmp_path: Path, tag: str) -> None:
     with pytest.raises(WorkError, match=r"fits neither Python 3\.12 nor the floors of linux-x64"):
         check_fits(wheel_in(tmp_path, tag), LINUX, "3.12.10", Floors())
@@ -65,3 +65,21 @@ def test_a_name_that_is_no_wheels_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / "demo.whl").touch()
     with pytest.raises(WorkError, match="no name of a wheel"):
         check_fits(tmp_path / "demo.whl", LINUX, "3.12.10", Floors())
+
+
+@pytest.mark.parametrize("interpreter", [None, "2.28", "2.38"])
+def test_a_wheel_above_the_floor_is_refused_where_the_interpreter_needs_less(
+    tmp_path: Path, interpreter: str | None
+) -> None:
+    wheel = wheel_in(tmp_path, "cp312-cp312-manylinux_2_39_x86_64")
+    with pytest.raises(WorkError, match=r"needs glibc 2\.39, and build\.glibc is 2\.28") as caught:
+        check_fits(wheel, LINUX, "3.12.10", Floors(), interpreter_glibc=interpreter)
+    assert "raise build.glibc to 2.39" in caught.value.remedy
+
+
+def test_a_wheel_above_the_floor_is_warned_about_where_the_interpreter_needs_as_much(tmp_path: Path) -> None:
+    wheel = wheel_in(tmp_path, "cp312-cp312-manylinux_2_35_x86_64.manylinux_2_39_x86_64")
+    warning = check_fits(wheel, LINUX, "3.12.10", Floors(), interpreter_glibc="2.36")
+    assert warning is not None
+    assert "needs glibc 2.35, and build.glibc is 2.28; so does the bundle's interpreter" in warning
+    assert check_fits(wheel, LINUX, "3.12.10", Floors(glibc="2.36"), interpreter_glibc="2.36") is None

@@ -74,7 +74,7 @@ def test_a_gap_tells_who_asks_and_what_exists() -> None:
         available=tuple(f"cp3{minor} win32" for minor in range(12)),
     )
 
-    error = missing_error([gap], "linux-x64", "3.12.10")
+    error = missing_error([gap], "linux-x64", "3.12.10", {})
 
     assert error.what == "a 1.0 has no usable file for linux-x64 (3.12.10)."
     assert error.details[1] == "  asked for by: the configuration, b"

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from installer.scripts import ScriptSection
     from installer.utils import Scheme
 
-_INTERPRETER = re.compile(r"((bin|scripts)/)?pythonw?[0-9.]*t?(\.exe)?", re.IGNORECASE)
+_INTERPRETER = re.compile(
+    r"((bin|scripts)/)?pythonw?[0-9.]*t?(\.exe|\.dll|\._pth)?|lib/libpython[^/]*|pyvenv\.cfg", re.IGNORECASE
+)
 _NOT_ON_WINDOWS = re.compile(r'[<>:"|?*]|[ .]$|^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)', re.IGNORECASE)
 
 

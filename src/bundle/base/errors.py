@@ -145,4 +145,18 @@ class Problems:
             details.append(error.what + (f" ({error.cause})" if error.cause else ""))
             details.extend(f"  {line}" for line in error.details)
         remedies = list(dict.fromkeys(error.remedy for error in self._errors))
-        raise type(gravest)(what, remedy=" ".join(remedies), details=details)
+        # Errors of other modules may be made of more than this one knows.
+        kind = next(base for base in type(gravest).__mro__ if issubclass(base, BundleError) and base in _KINDS)
+        raise kind(what, remedy=" ".join(remedies), details=details)
+
+
+_KINDS: tuple[type[BundleError], ...] = (
+    WorkError,
+    MissingPackageError,
+    ConfigError,
+    NetworkError,
+    IntegrityError,
+    VerificationError,
+    InterruptedRunError,
+    BundleError,
+)

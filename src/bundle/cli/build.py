@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bundle.base.errors import BundleError, ConfigError
-from bundle.cli.app import App, Result, complete_version, pass_app, platform_option, select_platforms
+from bundle.cli.app import App, Result, complete_version, pass_app, platform_option
+from bundle.cli.selection import select
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +53,7 @@ def build(app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[
             "No version is named.", remedy="Name one or more, or use --all; `bundle versions` lists them."
         )
     context = app.context(project, offline=options["offline"], verify_store=options["verify_store"])
-    orders = [order for version in wanted for order in _orders(app, project, version, platforms, options)]
+    orders = _orders(app, project, wanted, platforms, options)
     built: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
     codes = [0]
@@ -62,40 +63,27 @@ def build(app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[
         except BundleError as error:
             if len(orders) == 1 and not app.json:
                 raise
-            context.reporter.warning(f"{order.name} failed\n{error.as_text()}")
+            # People read the rest at the end, where all that failed stands together.
+            context.reporter.warning(f"{order.name} failed\n{error.as_text() if app.json else error.what}")
             failed.append({"version": order.config.version, "platform": order.platform.key, **error.as_json()})
             codes.append(error.exit_code)
 
     def text(console: Console) -> None:
-        from bundle.cli.summary import print_bundle
+        from bundle.cli.summary import print_bundle, print_failure
 
         for one in built:
             print_bundle(console, one, Path.cwd())
         for one in failed:
-            console.print(f"{one['version']} for {one['platform']}: failed: {one['what']}")
+            print_failure(console, one)
 
     return Result(data={"bundles": built, "failed": failed}, text=text, exit_code=max(codes))
 
 
 def _orders(
-    app: App, project: Project, version: str, platforms: tuple[str, ...], options: dict[str, Any]
+    app: App, project: Project, versions: tuple[str, ...], platforms: tuple[str, ...], options: dict[str, Any]
 ) -> list[Order]:
     from bundle.make.order import Order
 
-    config = project.load(version, app.environ).config
-    own = (app.machine.key,) if app.machine else ()
-    selected = select_platforms(platforms, default=own)
-    if not selected:
-        raise ConfigError(
-            "This machine is none of the known platforms, so none can be assumed.", remedy="Name one with --platform."
-        )
-    foreign = [platform.key for platform in selected if platform.key not in config.platforms]
-    if foreign and "all" not in platforms:
-        raise ConfigError(
-            f"{version} is not built for {', '.join(foreign)}.",
-            cause=f"Its `platforms` are {', '.join(config.platforms)}.",
-            remedy="Name one of them with --platform, or add the platform to the version's configuration.",
-        )
     output = options["output"]
     folder = output.absolute() if output else project.output
     return [
@@ -110,6 +98,5 @@ def _orders(
             archive=not options["no_archive"],
             verify=not options["no_verify"],
         )
-        for platform in selected
-        if platform.key in config.platforms
+        for config, platform in select(app, project, versions, platforms, default="own")
     ]

@@ -1,71 +1,76 @@
-"""`bundle interpreters`: what each interpreter source offers, and which wins."""
+"""`bundle interpreters`: what each interpreter source offers, and which wins; or a mirror of what is needed."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bundle.cli.app import App, Result, complete_version, pass_app, platform_option, select_platforms
+from bundle.cli.app import App, Result, complete_version, pass_app, platform_option
+from bundle.cli.selection import select
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bundle.artifacts.interpreters.source import Source
+    from bundle.artifacts.interpreters.python_build_standalone import PythonBuildStandalone
+    from bundle.artifacts.interpreters.source import Request, Source, Tools
     from bundle.make.context import Context
     from bundle.model.config import Config
     from bundle.model.platforms import Platform
 
 
 @click.command()
-@click.argument("version", shell_complete=complete_version)
+@click.argument("versions", shell_complete=complete_version, nargs=-1, required=True, metavar="VERSION...")
 @platform_option
+@click.option(
+    "--mirror",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Fill DIR with the release files that the versions need.",
+)
 @pass_app
-def interpreters(app: App, version: str, platforms: tuple[str, ...]) -> Result:
-    """Show what each interpreter source offers for VERSION, why others refuse, and which wins."""
+def interpreters(app: App, versions: tuple[str, ...], platforms: tuple[str, ...], mirror: Path | None) -> Result:
+    """Show what each interpreter source offers for each VERSION, why others refuse, and which wins.
+
+    With --mirror, download the release files that they need on their platforms into a folder, which
+    `interpreter.mirror` or BUNDLE_PYTHON_MIRROR can then name, on this machine or another.
+    """
     from bundle.artifacts.interpreters.python_build_standalone import PythonBuildStandalone
     from bundle.model.project import Project
 
     project = Project(app.project)
-    config = project.load(version, app.environ).config
+    wanted = select(app, project, tuple(dict.fromkeys(versions)), platforms, default="all")
     context = app.context(project)
     # One for all platforms, so that a host that does not answer is waited for once.
-    shared: dict[str, Source] = {PythonBuildStandalone.name: PythonBuildStandalone()}
-    rows = [
-        _ask(context, config, platform, shared) for platform in select_platforms(platforms, default=config.platforms)
-    ]
-    data = {"version": version, "python": config.python, "platforms": rows}
-    worst = max((row["error"]["exitCode"] for row in rows if row["error"]), default=0)
+    source = PythonBuildStandalone()
+    if mirror is not None:
+        return _fill(context, wanted, source, mirror.absolute())
+    shared: dict[str, Source] = {PythonBuildStandalone.name: source}
+    data = {"platforms": [_ask(context, config, platform, shared) for config, platform in wanted]}
+    worst = max((row["error"]["exitCode"] for row in data["platforms"] if row["error"]), default=0)
     return Result(data=data, text=lambda console: _print(console, data), exit_code=worst)
 
 
 def _ask(context: Context, config: Config, platform: Platform, shared: dict[str, Source]) -> dict[str, Any]:
     from bundle.artifacts.interpreters.choose import NoInterpreterError, UnreachableInterpreterError, choose
     from bundle.artifacts.interpreters.named import sources_for
-    from bundle.artifacts.interpreters.source import Request, Tools
     from bundle.make.interpreter import known_in
 
-    request = Request(
-        python=config.python,
-        platform=platform,
-        config=config.interpreter,
-        machine=context.machine,
-        environ=context.environ,
-    )
-    with tempfile.TemporaryDirectory(prefix="bundle-") as work:
-        tools = Tools(
-            downloader=context.downloader, files=context.store.files, reporter=context.reporter, work=Path(work)
-        )
+    about = {"version": config.version, "python": config.python, "platform": platform.key}
+    with _tools(context) as tools:
         sources = sources_for((), config.interpreter.sources, platform, table=shared)
         try:
-            choice = choose(request, sources, tools, known=known_in(context, config, platform), fetch=False)
+            known = known_in(context, config, platform)
+            choice = choose(_request(context, config, platform), sources, tools, known=known, fetch=False)
         except (NoInterpreterError, UnreachableInterpreterError) as error:
             tried = [attempt.as_json() for attempt in error.tried]
-            return {"platform": platform.key, "choice": None, "why": None, "sources": tried, "error": error.as_json()}
+            return {**about, "choice": None, "why": None, "sources": tried, "error": error.as_json()}
     return {
-        "platform": platform.key,
+        **about,
         "choice": choice.as_json(),
         "why": choice.why,
         "sources": [attempt.as_json() for attempt in choice.tried],
@@ -73,11 +78,51 @@ def _ask(context: Context, config: Config, platform: Platform, shared: dict[str,
     }
 
 
+def _fill(
+    context: Context, wanted: list[tuple[Config, Platform]], source: PythonBuildStandalone, folder: Path
+) -> Result:
+    from bundle.artifacts.interpreters.mirror import fill, needs
+
+    requests = [(config.version, _request(context, config, platform)) for config, platform in wanted]
+    needed, left = needs(requests, source)
+    with _tools(context) as tools:
+        kept = fill(folder, needed, source, tools)
+    data = {
+        "mirror": str(folder),
+        "files": [one.as_json() for one in kept],
+        "left": [one.as_json() for one in left],
+    }
+    codes = [one.error.exit_code for one in kept if one.error] + [2 for one in left if one.lacking]
+    return Result(data=data, text=lambda console: _print_mirror(console, data), exit_code=max(codes, default=0))
+
+
+def _request(context: Context, config: Config, platform: Platform) -> Request:
+    from bundle.artifacts.interpreters.source import Request
+
+    return Request(
+        python=config.python,
+        platform=platform,
+        config=config.interpreter,
+        machine=context.machine,
+        environ=context.environ,
+    )
+
+
+@contextmanager
+def _tools(context: Context) -> Iterator[Tools]:
+    from bundle.artifacts.interpreters.source import Tools
+
+    with tempfile.TemporaryDirectory(prefix="bundle-") as work:
+        yield Tools(
+            downloader=context.downloader, files=context.store.files, reporter=context.reporter, work=Path(work)
+        )
+
+
 def _print(console: Console, data: dict[str, Any]) -> None:
     from bundle.cli.tables import print_columns
 
     for row in data["platforms"]:
-        console.print(f"Python {data['python']} for {row['platform']}")
+        console.print(f"{row['version']}: Python {row['python']} for {row['platform']}")
         cells = [(one["source"], one["python"] or "-", one["outcome"], one["answer"]) for one in row["sources"]]
         print_columns(console, cells, heading=("source", "python", "answer", "why"), indent=2)
         if row["choice"]:
@@ -85,3 +130,23 @@ def _print(console: Console, data: dict[str, Any]) -> None:
             console.print(f"  {row['choice']['source']} gives {row['choice']['actual']}{kind}: {row['why']}.\n")
         else:
             console.print(f"  {row['error']['what']}\n  to do: {row['error']['remedy']}\n")
+
+
+def _print_mirror(console: Console, data: dict[str, Any]) -> None:
+    from bundle.cli.tables import print_columns
+
+    rows = [
+        (one["status"], f"{one['size'] / 1e6:.1f} MB" if one["size"] else "-", one["file"]) for one in data["files"]
+    ]
+    if rows:
+        print_columns(console, rows, heading=("status", "size", "file"), indent=2)
+    for one in data["left"]:
+        console.print(f"  left alone: {one['version']} on {one['platform']}: {one['reason']}")
+    errors = [one["error"] for one in data["files"] if one["status"] == "failed"]
+    for error in errors:
+        console.print(f"  failed: {error['what']}")
+    for remedy in dict.fromkeys(error["remedy"] for error in errors):
+        console.print(f"  to do: {remedy}")
+    if errors:
+        console.print("  What arrived is kept; the same command goes on from there.")
+    console.print(f"The mirror is {data['mirror']}: name it as interpreter.mirror or BUNDLE_PYTHON_MIRROR.")

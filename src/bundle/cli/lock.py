@@ -1,22 +1,25 @@
-"""`bundle lock`, `bundle fetch` and `bundle wheel`."""
+"""`bundle lock`."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bundle.base.errors import BundleError, ConfigError
-from bundle.cli.app import App, Result, complete_version, pass_app, platform_option, select_platforms
+from bundle.base.errors import ConfigError
+from bundle.cli.app import App, Result, complete_version, pass_app, platform_option
+from bundle.cli.selection import select
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
+    from pathlib import Path
 
     from rich.console import Console
 
-    from bundle.make.context import Context
+    from bundle.make.coverage import Coverage
+    from bundle.make.renewal import Outcome
     from bundle.model.config import Config
-    from bundle.model.lock import Lock
     from bundle.model.platforms import Platform
     from bundle.model.project import Project
 
@@ -29,7 +32,11 @@ offline_option = click.option("--offline", is_flag=True, help="Use the cache alo
 @click.command()
 @click.argument("versions", shell_complete=complete_version, nargs=-1, metavar="VERSION...")
 @platform_option
-@click.option("--check", is_flag=True, help="Write nothing; exit 1 if a lock is missing or stale, 4 if one was edited.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Write nothing; exit 1 if a lock is missing or stale, telling what would be lost, 4 if one was edited.",
+)
 @click.option(
     "--upgrade",
     "upgrades",
@@ -51,103 +58,35 @@ def lock(
 ) -> Result:
     """Write or check locks: what is installed on a platform, file by file, and why.
 
-    A platform that is not named is this machine's own. Versions that a lock holds are kept where they still fit.
+    Without --platform, all platforms of each version. Versions that a lock holds are kept where they still fit. The
+    table shows what becomes of each package on each platform; a dash is a package that nothing asks for there.
     """
+    from bundle.make.renewal import examine, left_over, renew
     from bundle.model.project import Project
 
     project = Project(app.project)
     names, wanted = _upgrades(upgrades, versions, project)
     context = app.context(project, offline=offline)
-    orders = list(_orders(app, project, wanted, platforms))
+    orders = select(app, project, wanted, platforms, default="all")
+    configs = {config.version: config for config, _ in orders}
+    left = [
+        (config, platform, path)
+        for config in configs.values()
+        for platform, path in (left_over(context, config) if not platforms or "all" in platforms else ())
+    ]
     if check:
-        return _checked(context, orders)
-    locked: list[dict[str, Any]] = []
-    failed: list[dict[str, Any]] = []
-    codes = [0]
+        return _checked([examine(context, config, platform) for config, platform in orders], left)
+    outcomes = []
     for config, platform in orders:
-        try:
-            locked.append(_locked(context, config, platform, names))
-        except BundleError as error:
+        outcome = renew(context, config, platform, upgrade=names)
+        if outcome.error is not None:
             if len(orders) == 1:
-                raise
-            context.reporter.warning(f"{config.version} for {platform.key} failed\n{error.as_text()}")
-            failed.append({"version": config.version, "platform": platform.key, **error.as_json()})
-            codes.append(error.exit_code)
-
-    def text(console: Console) -> None:
-        for one in locked:
-            _print_lock(console, one)
-        for one in failed:
-            console.print(f"{one['version']} for {one['platform']}: failed: {one['what']}")
-
-    return Result(data={"locks": locked, "failed": failed}, text=text, exit_code=max(codes))
-
-
-@click.command()
-@click.argument("versions", shell_complete=complete_version, nargs=-1, required=True, metavar="VERSION...")
-@platform_option
-@offline_option
-@pass_app
-def fetch(app: App, versions: tuple[str, ...], platforms: tuple[str, ...], offline: bool) -> Result:
-    """Fill the wheelhouse with what the locks name, so that pip and uv can install from them.
-
-    A platform that is not named is this machine's own.
-    """
-    from bundle.make.fetch import fetch_packages
-    from bundle.model.project import Project
-
-    project = Project(app.project)
-    context = app.context(project, offline=offline)
-    fetched: list[dict[str, Any]] = []
-    for config, platform in _orders(app, project, versions, platforms):
-        lock = _usable(context, config, platform)
-        with context.reporter.step(f"fetch {config.version} {platform.key}"):
-            fetch_packages(context, config, lock, wheelhouse=project.wheelhouse)
-        fetched.append(
-            {
-                "version": config.version,
-                "platform": platform.key,
-                "files": [{"name": one.name, "sha256": one.sha256, "size": one.size} for one in lock.files],
-            }
-        )
-
-    def text(console: Console) -> None:
-        from rich.filesize import decimal
-
-        for one in fetched:
-            size = decimal(sum(file["size"] for file in one["files"]))
-            console.print(f"{one['version']} for {one['platform']}: {len(one['files'])} files, {size}")
-        console.print(f"They are in {project.wheelhouse}.")
-
-    return Result(data={"wheelhouse": str(project.wheelhouse), "fetched": fetched}, text=text)
-
-
-@click.command()
-@click.argument("version", shell_complete=complete_version)
-@click.argument("package")
-@platform_option
-@offline_option
-@pass_app
-def wheel(app: App, version: str, package: str, platforms: tuple[str, ...], offline: bool) -> Result:
-    """Build the wheel of one package from source, as a build of the bundle does.
-
-    The package must be one that the lock takes from source. A platform that is not named is this machine's own.
-    """
-    from bundle.make.building import build_package
-    from bundle.model.project import Project
-
-    project = Project(app.project)
-    context = app.context(project, offline=offline)
-    built = []
-    for config, platform in _orders(app, project, (version,), platforms):
-        path = build_package(context, config, platform, _usable(context, config, platform), package)
-        built.append({"version": version, "platform": platform.key, "package": package, "path": str(path)})
-
-    def text(console: Console) -> None:
-        for one in built:
-            console.print(one["path"])
-
-    return Result(data={"wheels": built}, text=text)
+                raise outcome.error
+            context.reporter.warning(f"{config.version} for {platform.key} failed\n{outcome.error.as_text()}")
+        outcomes.append(outcome)
+    for _, _, path in left:
+        context.reporter.warning(f"{path} is left over: the version is not built for that platform. Delete it.")
+    return _written(outcomes)
 
 
 def _upgrades(
@@ -165,118 +104,132 @@ def _upgrades(
     return frozenset(canonicalize_name(name) for name in upgrades), versions
 
 
-def _orders(
-    app: App, project: Project, versions: tuple[str, ...], platforms: tuple[str, ...]
-) -> Iterator[tuple[Config, Platform]]:
-    own = (app.machine.key,) if app.machine else ()
-    selected = select_platforms(platforms, default=own)
-    if not selected:
-        raise ConfigError(
-            "This machine is none of the known platforms, so none can be assumed.", remedy="Name one with --platform."
-        )
-    for version in versions:
-        config = project.load(version, app.environ).config
-        foreign = [platform.key for platform in selected if platform.key not in config.platforms]
-        if foreign and "all" not in platforms:
-            raise ConfigError(
-                f"{version} is not built for {', '.join(foreign)}.",
-                cause=f"Its `platforms` are {', '.join(config.platforms)}.",
-                remedy="Name one of them with --platform, or add the platform to the version's configuration.",
-            )
-        for platform in selected:
-            if platform.key in config.platforms:
-                yield config, platform
+def _written(outcomes: Sequence[Outcome]) -> Result:
+    from bundle.make.renewal import coverage_of
+
+    locked = [_lock_value(one) for one in outcomes if one.lock is not None]
+    failed = [
+        {"version": one.config.version, "platform": one.platform.key, **one.error.as_json()}
+        for one in outcomes
+        if one.error is not None
+    ]
+    tables = coverage_of(outcomes)
+
+    def text(console: Console) -> None:
+        for one in locked:
+            console.print(_summary(one))
+        for one in failed:
+            console.print(f"{one['version']} for {one['platform']}: failed: {one['what']}")
+        _print_tables(console, tables)
+
+    return Result(
+        data={
+            "locks": locked,
+            "failed": failed,
+            "coverage": [table.as_json() for table in tables],
+            "lost": [loss.as_json() for one in outcomes for loss in one.lost],
+        },
+        text=text,
+        exit_code=max((one.error.exit_code for one in outcomes if one.error is not None), default=0),
+    )
 
 
-def _checked(context: Context, orders: list[tuple[Config, Platform]]) -> Result:
-    from bundle.make.locking import status_of
+def _checked(outcomes: Sequence[Outcome], left: Sequence[tuple[Config, Platform, Path]]) -> Result:
+    from bundle.make.renewal import coverage_of
 
-    found = [(config, platform, status_of(context, config, platform)) for config, platform in orders]
-    data = [
+    codes = {"fresh": 0, "stale": 1, "missing": 1, "unreadable": 2, "edited": 4}
+    data: list[dict[str, Any]] = [
+        {
+            "version": one.config.version,
+            "platform": one.platform.key,
+            "state": one.status.state,
+            "path": str(one.status.path),
+            "problem": one.status.problem or (one.error.as_text() if one.error else None),
+        }
+        for one in outcomes
+    ]
+    data += [
         {
             "version": config.version,
             "platform": platform.key,
-            "state": status.state,
-            "path": str(status.path),
-            "problem": status.problem,
+            "state": "left over",
+            "path": str(path),
+            "problem": f"{path} is left over: {config.version} is not built for {platform.key}.",
         }
-        for config, platform, status in found
+        for config, platform, path in left
     ]
-    codes = {"fresh": 0, "stale": 1, "missing": 1, "unreadable": 2, "edited": 4}
+    exit_code = max(
+        *(codes[one.status.state] for one in outcomes),
+        *(one.error.exit_code for one in outcomes if one.error is not None),
+        1 if left else 0,
+        0,
+    )
+    lost = [loss for one in outcomes for loss in one.lost]
+    tables = coverage_of(outcomes)
 
     def text(console: Console) -> None:
         from bundle.cli.tables import print_columns
 
-        print_columns(console, [(one["version"] or "", one["platform"] or "", one["state"] or "") for one in data])
+        print_columns(console, [(one["version"], one["platform"], one["state"]) for one in data])
+        _print_tables(console, tables)
+        for loss in lost:
+            console.print(str(loss))
         for one in data:
             if one["problem"]:
                 console.print(one["problem"])
-            if one["state"] != "fresh":
+            if one["state"] == "left over":
+                console.print(f"To do: delete {one['path']}")
+            elif one["state"] != "fresh":
                 console.print(f"To do: bundle lock {one['version']} --platform {one['platform']}")
 
-    exit_code = max(codes[status.state] for _, _, status in found)
-    return Result(data={"fresh": exit_code == 0, "locks": data}, text=text, exit_code=exit_code)
+    return Result(
+        data={
+            "fresh": exit_code == 0,
+            "locks": data,
+            "coverage": [table.as_json() for table in tables],
+            "lost": [loss.as_json() for loss in lost],
+        },
+        text=text,
+        exit_code=exit_code,
+    )
 
 
-def _locked(context: Context, config: Config, platform: Platform, upgrade: bool | frozenset[str]) -> dict[str, Any]:
-    from bundle.make.locking import resolve_lock, status_of
-
-    status = status_of(context, config, platform)
-    lock, written = status.lock, False
-    if status.problem:
-        context.reporter.warning(f"{status.problem} It is written anew.")
-    if lock is None or status.state != "fresh" or upgrade:
-        with context.reporter.step(f"lock {config.version} {platform.key}"):
-            new = resolve_lock(context, config, platform, previous=lock, upgrade=upgrade)
-        written = new != lock
-        lock = new
-        if written:
-            lock.write(status.path)
+def _lock_value(outcome: Outcome) -> dict[str, Any]:
+    lock = outcome.lock
+    packages, skipped = (lock.packages, lock.skipped) if lock else ((), ())
     return {
-        "version": config.version,
-        "platform": platform.key,
-        "path": str(status.path),
-        "status": "written" if written else "unchanged",
+        "version": outcome.config.version,
+        "platform": outcome.platform.key,
+        "path": str(outcome.status.path),
+        "status": "written" if outcome.written else "unchanged",
         "packages": [
-            {"name": one.name, "version": one.version, "decision": one.kind, "reason": one.reason}
-            for one in lock.packages
+            {"name": one.name, "version": one.version, "decision": one.kind, "reason": one.reason} for one in packages
         ],
         "skipped": [
             {"name": one.name, "kind": one.kind, "reason": one.reason, "requiredBy": list(one.required_by)}
-            for one in lock.skipped
+            for one in skipped
         ],
+        "lost": [loss.as_json() for loss in outcome.lost],
     }
 
 
-def _usable(context: Context, config: Config, platform: Platform) -> Lock:
-    from bundle.make.locking import status_of
-    from bundle.model.lock import Lock
-
-    status = status_of(context, config, platform)
-    if status.lock is None:
-        return Lock.read(status.path)  # It raises what is wrong.
-    if status.state == "stale":
-        raise ConfigError(
-            f"{status.path} is stale: the configuration has changed since.",
-            remedy=f"Write it anew: `bundle lock {config.version} --platform {platform.key}`.",
-        )
-    return status.lock
+def _summary(one: dict[str, Any]) -> str:
+    counts = Counter([package["decision"] for package in one["packages"]] + [left["kind"] for left in one["skipped"]])
+    names = {"wheel": "wheels", "source": "sources", "skipped": "skipped", "missing": "missing"}
+    shown = ", ".join(f"{counts[kind]} {name}" for kind, name in names.items() if counts[kind]) or "no packages"
+    return f"{one['version']} for {one['platform']}: {shown} ({one['status']}: {one['path']})"
 
 
-def _print_lock(console: Console, one: dict[str, Any]) -> None:
+def _print_tables(console: Console, tables: Sequence[Coverage]) -> None:
     from bundle.cli.tables import print_columns
 
-    packages, skipped = one["packages"], one["skipped"]
-    counts = {
-        "wheels": sum(package["decision"] == "wheel" for package in packages),
-        "sources": sum(package["decision"] == "source" for package in packages),
-        "skipped": sum(left["kind"] == "skipped" for left in skipped),
-        "missing": sum(left["kind"] == "missing" for left in skipped),
-    }
-    shown = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "no packages"
-    console.print(f"{one['version']} for {one['platform']}: {shown} ({one['status']}: {one['path']})")
-    rows = [
-        *((f"{p['name']} {p['version']}", "source", p["reason"]) for p in packages if p["decision"] == "source"),
-        *((left["name"], left["kind"], left["reason"]) for left in skipped),
-    ]
-    print_columns(console, rows, indent=2)
+    for table in tables:
+        heading, rows, notes = table.table()
+        if not rows:
+            continue
+        console.print(f"\n{table.version}")
+        print_columns(console, rows, heading=heading, indent=2)
+        for note in notes:
+            console.print(f"  {note}")
+    if tables:
+        console.print()

@@ -27,7 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("bundle.cli.project", "Validate the configuration, all problems at once."),
     "clean": ("bundle.cli.project", "Remove what builds produced."),
     "config": ("bundle.cli.project", "Show a version's merged configuration."),
-    "fetch": ("bundle.cli.lock", "Fill the wheelhouse with what the locks name."),
+    "fetch": ("bundle.cli.fetch", "Fill the wheelhouse with what the locks name."),
     "interpreters": ("bundle.cli.interpreters", "Show what each interpreter source offers."),
     "lock": ("bundle.cli.lock", "Write or check locks."),
     "new": ("bundle.cli.project", "Start a new version."),
@@ -35,9 +35,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schema": ("bundle.cli.project", "Print the JSON schema of the configuration."),
     "verify": ("bundle.cli.verify", "Check that a bundle imports, and survives a move."),
     "versions": ("bundle.cli.project", "List the project's versions."),
-    "wheel": ("bundle.cli.lock", "Build one package's wheel from source."),
+    "wheel": ("bundle.cli.fetch", "Build one package's wheel from source."),
 }
 """Each command's module and one-line help, so that a command imports no more than it needs."""
+
+
+FLAGS = ("json", "quiet", "verbose", "debug")
+"""Global options that are understood behind a command as well, where many type them."""
 
 
 class LazyGroup(click.Group):
@@ -54,6 +58,7 @@ class LazyGroup(click.Group):
         command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
         if not isinstance(command, click.Command):
             raise TypeError(f"{cmd_name} is no click command")
+        _accept_flags(command)
         return command
 
     def resolve_command(
@@ -100,9 +105,31 @@ def cli(ctx: click.Context, project: Path | None, as_json: bool, quiet: bool, ve
     ctx.obj.debug = debug
 
 
+def _accept_flags(command: click.Command) -> None:
+    """Let a command, or all below a group, understand the global flags behind its name, too."""
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _accept_flags(below)
+        return
+    if command.context_settings.get("ignore_unknown_options"):
+        return  # What it passes on to another program is not ours to read.
+    known = {name for parameter in command.params for name in parameter.opts}
+    for flag in FLAGS:
+        if f"--{flag}" not in known:
+            command.params.append(
+                click.Option([f"--{flag}"], is_flag=True, hidden=True, expose_value=False, callback=_raise_flag)
+            )
+
+
+def _raise_flag(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        setattr(ctx.find_object(App), str(parameter.name), True)
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with the codes of the interface."""
-    app = App()
+    # Read ahead, so that a command line that cannot be understood is answered in the form that it asks for.
+    app = App(json="--json" in (sys.argv[1:] if arguments is None else arguments))
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, _interrupt)
     try:
@@ -151,8 +178,13 @@ def _fail(app: App, error: Exception) -> int:
         return error.exit_code
     if isinstance(error, click.Abort):
         error = InterruptedRunError("Interrupted.")
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        print(error.format_message(), file=sys.stderr)  # noqa: T201 - the help, to somebody who asked for nothing
+        return error.exit_code
     if isinstance(error, click.ClickException):
-        known: BundleError = ConfigError(error.format_message(), remedy="`bundle --help` lists commands and options.")
+        asked = getattr(error, "ctx", None)
+        command = asked.command_path if asked else "bundle"
+        known: BundleError = ConfigError(error.format_message(), remedy=f"`{command} --help` shows what there is.")
     elif isinstance(error, OSError):
         known = _os_error(error)
     elif isinstance(error, BundleError):
@@ -171,7 +203,8 @@ def _fail(app: App, error: Exception) -> int:
 
 
 def _os_error(error: OSError) -> BundleError:
-    where = error.filename or "a file"
+    # Of two files, the second is the one that was to be written.
+    where = error.filename2 or error.filename or "a file"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return WorkError(
             f"No space left for {where}.",

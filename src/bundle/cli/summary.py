@@ -44,6 +44,21 @@ def print_bundle(console: Console, bundle: Mapping[str, Any], here: Path) -> Non
     console.print(f"  seconds   {', '.join(spent)}; in all {sum(bundle['seconds'].values()):.1f}")
 
 
+def print_failure(console: Console, failed: Mapping[str, Any]) -> None:
+    """Print why one bundle could not be built, and what to do.
+
+    Args:
+        console: printed to.
+        failed: the JSON value of the command `build`.
+    """
+    console.print(f"{failed['version']} for {failed['platform']}: failed: {failed['what']}")
+    for line in failed["details"]:
+        console.print(f"  {line}")
+    if failed["cause"]:
+        console.print(f"  cause: {failed['cause']}")
+    console.print(f"  to do: {failed['remedy']}")
+
+
 def _python(python: Mapping[str, Any]) -> str:
     if python["requested"] == python["actual"]:
         return f"{python['actual']} from {python['source']}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bundle.make.sources import Recipe
     from bundle.model.platforms import Platform
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised when the way that wheels are built or rewritten changes what comes out."""
 
 
@@ -31,6 +31,7 @@ def built_key(
     interpreter: str,
     wheels: Iterable[str],
     compiler: str,
+    repairer: str,
     platform: Platform,
     epoch: int,
 ) -> Mapping[str, Any]:
@@ -42,6 +43,7 @@ def built_key(
         interpreter: digest of the interpreter's layer.
         wheels: sha256 of each build requirement.
         compiler: see `buildenv.compiler_identity`; counts always, for nobody knows beforehand what a build compiles.
+        repairer: see `portable.repairer_identity`; counts always, for the same reason.
         platform: the machine's own platform.
         epoch: the time that stands in the wheel.
     """
@@ -57,6 +59,7 @@ def built_key(
         "interpreter": interpreter,
         "wheels": sorted(wheels),
         "compiler": compiler,
+        "repairer": repairer,
         "platform": platform.key,
         "epoch": epoch,
     }

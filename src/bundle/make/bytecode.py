@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bundle.base.process import check, run
@@ -42,7 +42,8 @@ for folder, folders, files in os.walk(root):
         else:
             os.chmod(target, 0o644)
             compiled += 1
-print(json.dumps({"compiled": compiled, "skipped": skipped}))
+import importlib.util
+print(json.dumps({"compiled": compiled, "skipped": skipped, "magic": importlib.util.MAGIC_NUMBER.hex()}))
 """
 
 
@@ -53,6 +54,8 @@ class Compiled:
     compiled: int
     skipped: tuple[str, ...]
     """Files that are no modules of this Python, such as templates; relative to the tree."""
+    magic: str = field(default="", compare=False)
+    """The magic number of the bytecode, in hexadecimal."""
 
 
 def compile_tree(tree: Path, *, python: Path, prefix: str = "", timeout: float | None = None) -> Compiled:
@@ -62,7 +65,7 @@ def compile_tree(tree: Path, *, python: Path, prefix: str = "", timeout: float |
 
     Args:
         tree: the folder, such as a bundle's root; what stands in `__pycache__` already is replaced.
-        python: the interpreter whose bytecode it becomes: the bundle's own, or one of exactly its version.
+        python: the interpreter whose bytecode it becomes: the bundle's own, or one of the same X.Y.
         prefix: where `tree` stands below the bundle's root, such as `lib/python3.12/`; empty for the root itself.
         timeout: seconds that it may take.
 
@@ -76,4 +79,4 @@ def compile_tree(tree: Path, *, python: Path, prefix: str = "", timeout: float |
     command: list[str | Path] = [python, "-B", "-S", "-s", "-W", "ignore", "-c", _PROGRAM, tree, prefix]
     completed = check(run(command, env=environment, timeout=timeout), f"Compiling {tree.name}")
     result = json.loads(completed.output)
-    return Compiled(compiled=result["compiled"], skipped=tuple(result["skipped"]))
+    return Compiled(compiled=result["compiled"], skipped=tuple(result["skipped"]), magic=result["magic"])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bundle.base.errors import BundleError, ConfigError, Problems
 from bundle.make.copyfiles import plan_copies
 from bundle.model.config import Config
+from bundle.model.handed import handed_wheels, wheels_for
 from bundle.model.located import KeyPath, Node, Origin, Table, origin_of, path_text, plain
 from bundle.model.lock import Lock
 from bundle.model.merge import Merged, merge
@@ -88,6 +89,8 @@ def _check(project: Project, version: str, environ: Mapping[str, str], releases:
     loaded = project.examine(version, environ, problems)
     if loaded is not None:
         _check_copies(loaded, problems)
+        with problems.collecting():
+            warnings.extend(_wheels_for_nobody(loaded.config))
         warnings.extend(_python_nobody_knows(loaded.config, releases))
         warnings.extend(_archives_nobody_asks(loaded.config))
         try:
@@ -145,6 +148,17 @@ def _python_nobody_knows(config: Config, releases: Releases) -> Iterable[str]:
 def _archives_nobody_asks(config: Config) -> Iterable[str]:
     if config.interpreter.archives and "archive" not in config.interpreter.sources:
         yield 'interpreter.archives is never used: "archive" is not among interpreter.sources.'
+
+
+def _wheels_for_nobody(config: Config) -> Iterable[str]:
+    """Tell of wheels in the version's own folder that none of its platforms can take."""
+    taken = {wheel.path for key in config.platforms for wheel in wheels_for(config, key)}
+    return [
+        f"{wheel.shown} is handed over and fits none of the platforms: its tags are for another Python or system, or "
+        "above the floors (build.glibc, build.macos)."
+        for wheel in handed_wheels(config)
+        if wheel.path not in taken and wheel.path.is_relative_to(config.folder)
+    ]
 
 
 def _locked_names(project: Project, version: str) -> set[str] | None:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from bundle.artifacts.pages import RemoteFile
 from bundle.make.candidates import Candidates
+from bundle.make.coverage import Cell
 from bundle.make.direct import DirectPackages
 from bundle.make.gaps import Gap, dependents, missing_error, still_wanted
 from bundle.make.needs import Needs, SourceTree
 from bundle.make.parallel import in_parallel
-from bundle.make.policy import Policy, wheel_platforms
+from bundle.make.policy import Decision, Policy, wheel_platforms
 from bundle.make.shelf import RegistryShelf
 from bundle.make.solver import Solution
 from bundle.model.config import Config
@@ -58,7 +59,7 @@ class Chosen:
         ]
         gaps = [gap for name in self._versions if name not in rules for gap in self._gap(name)]
         if gaps and self._policy.packages.resolution.strict_missing:
-            raise missing_error(gaps, self._platform.key, self._config.version)
+            raise missing_error(gaps, self._platform.key, self._config.version, self._cells(gaps))
         missing = [
             SkippedPackage(
                 name=gap.name,
@@ -106,6 +107,7 @@ class Chosen:
     ) -> LockedPackage:
         tree: SourceTree | None = None
         vcs = None
+        available: tuple[str, ...] = ()
         direct = name in self._directs
         if direct:
             found = self._directs.found(name)
@@ -115,6 +117,7 @@ class Chosen:
             decision = candidate.decision
             if decision.kind == "source" and decision.file is not None:
                 tree = shelf.tree(candidate.release, decision.file)
+                available = wheel_platforms(candidate.release.wheels)
         return LockedPackage(
             name=name,
             version=str(self._versions[name]),
@@ -126,24 +129,44 @@ class Chosen:
             vcs=vcs,
             direct=direct and vcs is None,
             build=needs.build(tree) if tree is not None else (),
+            available=available,
         )
 
+    def _cells(self, gaps: Sequence[Gap]) -> dict[str, Cell]:
+        """Return what becomes of every package: where there are gaps, nothing else tells."""
+        rules = self._policy.packages.skip
+        missing = {gap.name: gap for gap in gaps}
+        cells = {}
+        for name, version in self._versions.items():
+            if name in rules:
+                cells[name] = Cell(decision="skipped", version=None, reason=rules[name])
+            elif name in missing:
+                gap = missing[name]
+                cells[name] = Cell(decision="missing", version=gap.version, reason=gap.reason, available=gap.available)
+            else:
+                decision = self._decision(name)
+                cells[name] = Cell(decision=decision.kind, version=str(version), reason=decision.reason)
+        return cells
+
+    def _decision(self, name: str) -> Decision:
+        if name in self._directs:
+            return self._directs.found(name).decision
+        return (self._candidates.candidates(name) or {})[self._versions[name]].decision
+
     def _file(self, name: str) -> RemoteFile:
-        file = (self._candidates.candidates(name) or {})[self._versions[name]].decision.file
+        file = self._decision(name).file
         if file is None:
             raise ValueError(f"{name} has no file")
         return file
 
     def _gap(self, name: str) -> list[Gap]:
         version = self._versions[name]
-        available: tuple[str, ...] = ()
-        if name in self._directs:
-            decision = self._directs.found(name).decision
-        else:
-            candidate = (self._candidates.candidates(name) or {})[version]
-            decision, available = candidate.decision, wheel_platforms(candidate.release.wheels)
+        decision = self._decision(name)
         if decision.kind != "missing":
             return []
+        available: tuple[str, ...] = ()
+        if name not in self._directs:
+            available = wheel_platforms((self._candidates.candidates(name) or {})[version].release.wheels)
         return [
             Gap(
                 name=name,

@@ -14,6 +14,7 @@ from bundle.base.files import sha256_of, staged_file, sweep_staging
 from bundle.base.linking import place_file
 from bundle.make.git import GitAddress, Repositories, parse_git
 from bundle.make.parallel import in_parallel
+from bundle.model.handed import wheels_for
 from bundle.model.lock import Lock, LockedFile, LockedPackage
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def fetch(
     wheelhouse: Path | None = None,
     repositories: Repositories | None = None,
     addresses: Mapping[str, str] | None = None,
+    handed: Mapping[str, Path] | None = None,
 ) -> dict[str, Path]:
     """Bring every file of a lock into the cache, build requirements and commits of repositories included.
 
@@ -49,6 +51,7 @@ def fetch(
         wheelhouse: also gets the files, so that pip and uv can install from the lock.
         repositories: needed where the lock has commits.
         addresses: see `addresses_in`; needed where the lock has files that no registry has.
+        handed: where wheels lie that are handed over, by file name.
 
     Returns:
         Every file's place in the cache by its sha256. Commits are checked out by `Repositories.checkout`.
@@ -72,7 +75,9 @@ def fetch(
 
         def get(file: LockedFile) -> Path:
             name = owners[file.sha256]
-            path = fetch_file(name, file, registries, files, downloader, address=addresses.get(name))
+            path = _handed_over(file, handed or {}, files) or fetch_file(
+                name, file, registries, files, downloader, address=addresses.get(name)
+            )
             task.advance()
             return path
 
@@ -118,6 +123,7 @@ def fetch_packages(context: Context, config: Config, lock: Lock, *, wheelhouse: 
         wheelhouse=wheelhouse,
         repositories=context.repositories,
         addresses=addresses_in(config.packages_for(lock.platform).dependencies),
+        handed={wheel.filename: wheel.path for wheel in wheels_for(config, lock.platform)},
     )
 
 
@@ -161,6 +167,10 @@ def fetch_file(
         cause="It was deleted there, or the lock was made with another registry.",
         remedy=f"Configure the registry that has it, or lock anew with `--upgrade {name}`.",
     )
+
+
+def _handed_over(file: LockedFile, handed: Mapping[str, Path], files: FileCache) -> Path | None:
+    return files.add(handed[file.name], sha256=file.sha256) if file.name in handed else None
 
 
 def _places(name: str, file: LockedFile, registries: Registries, address: str | None) -> Iterable[str]:

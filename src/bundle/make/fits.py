@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import Version
 
 from bundle.base.errors import WorkError
 from bundle.model.platforms import PLATFORMS, Floors, Platform, short_version
@@ -26,51 +28,98 @@ _MAGIC = (
 """How native files begin: ELF and Mach-O with their machine, universal Mach-O, PE."""
 
 
-def check_fits(wheel: Path, platform: Platform, python: str, floors: Floors) -> None:
+def check_fits(
+    wheel: Path,
+    platform: Platform,
+    python: str,
+    floors: Floors,
+    *,
+    interpreter_glibc: str | None = None,
+    version: str = "VERSION",
+) -> str | None:
     """Make sure that a wheel built here runs on the target.
 
-    Its tags tell, and for a wheel that claims to fit everywhere the native files in it.
+    Its tags tell, and for a wheel that claims to fit everywhere the native files in it. A wheel may need a newer glibc
+    than the floor where the bundle's own interpreter does as well: the bundle is for no older system anyway.
 
     Args:
         wheel: the built wheel.
         platform: the target.
         python: the bundle's Python, such as `3.12.10`.
         floors: the oldest systems that the bundle must run on.
+        interpreter_glibc: the oldest glibc on which all of the bundle's interpreter works, if that was measured.
+        version: the bundle's version, for messages.
+
+    Returns:
+        A warning if the wheel is above the floor and no worse than the interpreter.
 
     Raises:
-        WorkError: it fits another platform or another Python; says which native machine is needed.
+        WorkError: it fits another platform or another Python, or needs a newer system; says which native machine is
+            needed, or which floor.
     """
     try:
-        name, version, _, tags = parse_wheel_filename(wheel.name)
+        name, release, _, tags = parse_wheel_filename(wheel.name)
     except InvalidWheelFilename as error:
         raise WorkError(
             f"The build backend made {wheel.name}, which is no name of a wheel: {error}",
             remedy="Choose another version of the package, or report it to its authors.",
         ) from error
     shown = ", ".join(sorted(map(str, tags)))
-    made_for = [other.key for other in PLATFORMS.values() if _runs_on(tags, other)]
+    made_for = [other.key for other in PLATFORMS.values() if runs_on(tags, other)]
     if tags & frozenset(platform.tags(python, floors)):
-        native = set(_native_platforms(wheel)) if any(tag.platform == "any" for tag in tags) else set()
+        native = set(native_platforms(wheel)) if any(tag.platform == "any" for tag in tags) else set()
         if not native or platform.key in native:
-            return
+            return None
         made_for = sorted(native)
     elif platform.key in made_for:
-        raise WorkError(
-            f"{name} {version}, built from source, fits neither Python {short_version(python)} nor the floors of "
-            f"{platform.key}: {shown}",
-            cause="The package's build chooses its tags itself, or was made for another Python or a newer system.",
-            remedy="Choose a version that supports this Python, or lower the floors (build.glibc, build.macos).",
-        )
+        return _above_floor(f"{name} {release}", tags, platform, python, floors, interpreter_glibc)
     raise WorkError(
-        f"{name} {version} has native code and no wheel for {platform.key}: building it needs a native "
+        f"{name} {release} has native code and no wheel for {platform.key}: building it needs a native "
         f"{platform.key} machine.",
         cause=f"Built here, it fits {', '.join(made_for) or 'none of the platforms'}: {shown}",
-        remedy=f"Build this version on a {platform.key} machine, or skip the package there "
-        f"(packages.skip.{name}.{platform.key}) with a reason.",
+        remedy=f"Build it on a {platform.key} machine (`bundle wheel {version} {name} --platform {platform.key}`) and "
+        f"put the wheel into versions/{version}/wheels/, or skip the package there with a reason "
+        f"(packages.skip.{name}.{platform.key}).",
     )
 
 
-def _runs_on(tags: Iterable[Tag], platform: Platform) -> bool:
+def _above_floor(
+    label: str, tags: Iterable[Tag], platform: Platform, python: str, floors: Floors, interpreter_glibc: str | None
+) -> str:
+    """Return the warning for a wheel that is above the floor, or raise what is wrong with it."""
+    needed = _glibc_of(tags) if platform.system == "linux" else None
+    if needed is None or not set(tags) & set(platform.tags(python, replace(floors, glibc=needed))):
+        raise WorkError(
+            f"{label}, built from source, fits neither Python {short_version(python)} nor the floors of "
+            f"{platform.key}: {', '.join(sorted(map(str, tags)))}",
+            cause="The package's build chooses its tags itself, or was made for another Python or a newer system.",
+            remedy="Choose a version that supports this Python, or raise the floors (build.glibc, build.macos).",
+        )
+    above = f"{label}, built on this machine, needs glibc {needed}, and build.glibc is {floors.glibc}"
+    if interpreter_glibc is not None and Version(needed) <= Version(interpreter_glibc):
+        return f"{above}; so does the bundle's interpreter, which needs {interpreter_glibc}"
+    raise WorkError(
+        f"{above}.",
+        cause="A compiler takes the newest functions that the C library of its machine has.",
+        remedy=f"Build it on a system with glibc {floors.glibc} or older, such as a manylinux container, and put the "
+        f"wheel into the version's folder wheels/; or raise build.glibc to {needed}.",
+    )
+
+
+def _glibc_of(tags: Iterable[Tag]) -> str | None:
+    """Return the oldest glibc that a wheel's tags name (PEP 600)."""
+    found = (re.match(r"manylinux_(\d+)_(\d+)_", tag.platform) for tag in tags)
+    versions = [(int(match[1]), int(match[2])) for match in found if match]
+    return ".".join(map(str, min(versions))) if versions else None
+
+
+def runs_on(tags: Iterable[Tag], platform: Platform) -> bool:
+    """Return whether any tag names a platform's system and machine, whatever its age.
+
+    Args:
+        tags: of one wheel.
+        platform: any.
+    """
     prefix = {"linux": ("linux", "manylinux", "musllinux"), "macosx": ("macosx",), "windows": ("win",)}[platform.system]
     machines = (platform.machine, *(("universal2",) if platform.system == "macosx" else ()))
     return any(
@@ -78,8 +127,12 @@ def _runs_on(tags: Iterable[Tag], platform: Platform) -> bool:
     )
 
 
-def _native_platforms(wheel: Path) -> Iterator[str]:
-    """Yield the platforms of the native modules and libraries in a wheel."""
+def native_platforms(wheel: Path) -> Iterator[str]:
+    """Yield the platforms of the native modules and libraries in a wheel, each as often as it comes.
+
+    Args:
+        wheel: the file.
+    """
     with zipfile.ZipFile(wheel) as archive:
         for info in archive.infolist():
             if _NATIVE.search(info.filename):

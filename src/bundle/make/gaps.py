@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bundle.base.errors import MissingPackageError
+from bundle.make.coverage import Cells, shortened
 from bundle.model.lock import ROOT
-
-_SHOWN = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,22 +26,39 @@ class Gap:
     def lines(self) -> list[str]:
         """The gap for people, indented below its headline."""
         askers = ", ".join(asker or "the configuration" for asker in self.required_by)
-        shown = ", ".join(self.available[:_SHOWN])
-        more = f" and {len(self.available) - _SHOWN} more" if len(self.available) > _SHOWN else ""
         return [
             f"{self.name} {self.version}: {self.reason}",
             f"  asked for by: {askers}",
-            f"  wheels exist for: {shown or 'nothing'}{more}",
+            f"  wheels exist for: {shortened(self.available)}",
         ]
 
 
-def missing_error(gaps: Sequence[Gap], platform_key: str, version: str) -> MissingPackageError:
+class GapsError(MissingPackageError):
+    """All gaps of one platform; the resolution as such came to its end.
+
+    Args:
+        what: names the gaps, or their number.
+        details: each gap in its lines.
+        cells: what becomes of every package of the platform, those with a usable file included.
+    """
+
+    def __init__(self, what: str, *, details: Sequence[str], cells: Cells) -> None:
+        super().__init__(what, details=details)
+        self.cells = cells
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the error as the JSON value that `--json` prints, under the name that all such errors have."""
+        return {**super().as_json(), "error": MissingPackageError.__name__}
+
+
+def missing_error(gaps: Sequence[Gap], platform_key: str, version: str, cells: Cells) -> GapsError:
     """Return the one error that lists all gaps.
 
     Args:
         gaps: at least one.
         platform_key: where they are missing.
         version: the bundle's version.
+        cells: what becomes of every package of the platform.
     """
     details = [line for gap in gaps for line in gap.lines]
     if len(gaps) == 1:
@@ -49,7 +66,7 @@ def missing_error(gaps: Sequence[Gap], platform_key: str, version: str) -> Missi
         what = f"{gap.name} {gap.version} has no usable file for {platform_key} ({version})."
     else:
         what = f"{len(gaps)} packages have no usable file for {platform_key} ({version})."
-    return MissingPackageError(what, details=details)
+    return GapsError(what, details=details, cells=cells)
 
 
 def dependents(names: Iterable[str], required_by: Mapping[str, Sequence[str]]) -> dict[str, str]:

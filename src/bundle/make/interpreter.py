@@ -14,6 +14,7 @@ from bundle.artifacts.interpreters.named import sources_for
 from bundle.artifacts.interpreters.source import Offer, Request, Tools
 from bundle.artifacts.layers import Layer
 from bundle.make.bytecode import compile_tree
+from bundle.make.compilers import Bytecode, bytecode_of, check_magic
 from bundle.make.context import Context
 from bundle.model.config import Config
 from bundle.model.platforms import Platform
@@ -29,6 +30,8 @@ class Interpreter:
     choice: Choice
     layer: Layer
     platform: Platform
+    bytecode: Bytecode
+    """Who compiles the bundle's modules."""
 
     @property
     def python(self) -> str:
@@ -80,19 +83,23 @@ def prepare_interpreter(context: Context, config: Config, platform: Platform, ov
             tools,
             known=known_in(context, config, platform),
         )
-        key = _key(choice.offer, config, platform)
+        bytecode = _bytecode(context, config, platform, choice.offer.python)
+        if bytecode.why_not is not None:
+            context.reporter.warning(f"{config.version} for {platform.key} gets no .pyc files: {bytecode.why_not}")
+        key = _key(choice.offer, platform, bytecode)
         layer = context.store.find("interpreter", key, full=context.verify_store)
         if layer is None:
             tree = work / "tree"
             tree.mkdir()
             with context.reporter.task(f"making Python {choice.offer.python} from {choice.offer.source} portable"):
                 about = choice.source.make(choice.offer, request, tree, tools)
-                if config.build.bytecode:
-                    compile_tree(tree, python=tree / platform.executable(choice.offer.python))
+                if compiler := bytecode.compiler(lambda: tree / platform.executable(choice.offer.python)):
+                    compiled = compile_tree(tree, python=compiler.python)
+                    check_magic(compiler, tree, platform.stdlib(choice.offer.python), compiled.magic)
             layer = context.store.add(
                 "interpreter", key, tree, name="python", version=about.python, about=about.as_json()
             )
-    return Interpreter(choice=choice, layer=layer, platform=platform)
+    return Interpreter(choice=choice, layer=layer, platform=platform, bytecode=bytecode)
 
 
 def known_in(context: Context, config: Config, platform: Platform) -> Known:
@@ -105,17 +112,23 @@ def known_in(context: Context, config: Config, platform: Platform) -> Known:
     """
 
     def known(offer: Offer) -> str | None:
-        layer = context.store.find("interpreter", _key(offer, config, platform))
+        bytecode = _bytecode(context, config, platform, offer.python)
+        layer = context.store.find("interpreter", _key(offer, platform, bytecode))
         return None if layer is None else layer.version
 
     return known
 
 
-def _key(offer: Offer, config: Config, platform: Platform) -> Mapping[str, Any]:
+def _bytecode(context: Context, config: Config, platform: Platform, python: str) -> Bytecode:
+    return bytecode_of(python, platform, wanted=config.build.bytecode, machine=context.machine, environ=context.environ)
+
+
+def _key(offer: Offer, platform: Platform, bytecode: Bytecode) -> Mapping[str, Any]:
     return {
         "rules": RULES,
         "source": offer.source,
         "offer": dict(offer.key),
         "platform": platform.key,
-        "bytecode": config.build.bytecode,
+        # The offer says which version it is, so that its own compilation needs no further name.
+        "bytecode": bytecode.by if bytecode.host else bytecode.by is not None,
     }

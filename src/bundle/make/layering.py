@@ -15,6 +15,7 @@ from bundle.artifacts.store import Store
 from bundle.artifacts.wheels import lay_out
 from bundle.base.report import Reporter
 from bundle.make.bytecode import compile_tree
+from bundle.make.compilers import Compiler
 from bundle.make.copyfiles import Copy, copy_into, fingerprint
 from bundle.model.lock import Lock, LockedPackage
 from bundle.model.platforms import Platform, short_version
@@ -37,8 +38,8 @@ class Layering:
     python: str
     """The actual version, such as `3.12.1`."""
     reporter: Reporter
-    compiler: Path | None = None
-    """The interpreter that compiles .pyc files; None: there are none."""
+    compiler: Compiler | None = None
+    """Who compiles .pyc files; None: there are none."""
 
     def packages(
         self, lock: Lock, *, known: Mapping[str, Layer], wheels: Mapping[str, Path], hashes: Mapping[str, str]
@@ -85,7 +86,7 @@ class Layering:
             tree.mkdir()
             laid = lay_out(wheel, tree, platform=self.platform, python=self.python, direct_url=direct_url)
             if self.compiler is not None:
-                compile_tree(tree, python=self.compiler)
+                compile_tree(tree, python=self.compiler.python)
             about = {"scripts": list(laid.scripts), "native": list(laid.native)}
             key = self._wheel_key(sha256, direct_url)
             return self.store.add("wheel", key, tree, name=laid.name, version=str(laid.version), about=about)
@@ -131,8 +132,7 @@ class Layering:
             "directUrl": dict(direct_url) if direct_url else None,
             "platform": self.platform.key,
             "python": short_version(self.python),
-            # The magic number of .pyc files may change between the pre-releases and releases of one X.Y only.
-            "bytecode": short_version(self.python) if self.compiler else None,
+            "bytecode": self.compiler.version if self.compiler else None,
         }
 
 

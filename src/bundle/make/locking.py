@@ -10,6 +10,7 @@ from typing import Literal
 
 from bundle.base.errors import ConfigError, IntegrityError, WorkError
 from bundle.make.context import Context
+from bundle.make.coverage import cells_of, losses
 from bundle.make.interpreter import prepare_interpreter
 from bundle.model.config import Config
 from bundle.model.lock import Lock, is_fresh
@@ -86,9 +87,11 @@ def fresh_lock(
             remedy=f"Run `bundle lock {config.version} --platform {platform.key}`, look at the change, and commit it.",
         )
     context.reporter.info(f"{path.name} is {'stale' if lock else 'missing'}: resolving")
-    lock = resolve_lock(context, config, platform, previous=lock, interpreters=interpreters, logs=logs)
-    lock.write(path)
-    return lock
+    fresh = resolve_lock(context, config, platform, previous=lock, interpreters=interpreters, logs=logs)
+    for loss in losses(lock, cells_of(fresh)):
+        context.reporter.warning(str(loss))
+    fresh.write(path)
+    return fresh
 
 
 def resolve_lock(

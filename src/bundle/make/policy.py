@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from bundle.artifacts.pages import RemoteFile
+from bundle.make.coverage import PLAIN_WHEEL
 from bundle.model.config import PlatformPackages
 from bundle.model.platforms import Floors, Platform
 
@@ -166,11 +167,13 @@ class Policy:
     Args:
         packages: what the configuration says for the platform.
         target: what files have to fit.
+        handed: where the wheels lie that are handed over, by file name: they come before any rule and registry.
     """
 
-    def __init__(self, packages: PlatformPackages, target: Target) -> None:
+    def __init__(self, packages: PlatformPackages, target: Target, *, handed: Mapping[str, str] | None = None) -> None:
         self.packages = packages
         self.target = target
+        self._handed = handed or {}
 
     def must_be_built(self, name: str) -> str | None:
         """Return why a package is built from source whatever wheels exist, or None."""
@@ -202,9 +205,12 @@ class Policy:
         """
         files = tuple(file for file in release.files if yanked or file.yanked is None)
         release = Release(name=release.name, version=release.version, files=files)
+        handed = self.target.best_wheel(file for file in release.wheels if file.filename in self._handed)
+        if handed is not None:
+            return Decision("wheel", handed, f"handed over: {self._handed[handed.filename]}")
         forced = self.must_be_built(release.name)
         if forced is None and (wheel := self.target.best_wheel(release.wheels)):
-            return Decision("wheel", wheel, "a compatible wheel")
+            return Decision("wheel", wheel, PLAIN_WHEEL)
         sdist = next((file for file in release.sdists if self.target.admits(file.requires_python)), None)
         allowed = forced or self.may_be_built(release.name)
         if sdist and allowed:

@@ -10,7 +10,7 @@ import sysconfig
 import time
 import zipfile
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
@@ -23,12 +23,13 @@ from bundle.base.files import remove_tree, staged_file
 from bundle.base.process import check, run
 
 if TYPE_CHECKING:
-    import lief
-
     from bundle.base.report import Reporter
 
 _EARLIEST = 315532800
 """1980-01-01 UTC: a zip file holds nothing earlier."""
+
+_NATIVE = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"MZ")
+"""How ELF, Mach-O (64 bit and universal) and PE files begin."""
 
 _SIGNATURES = ("RECORD", "RECORD.jws", "RECORD.p7s")
 _TOOL_TIMEOUT = 300.0
@@ -44,6 +45,7 @@ def normalise(
     scratch: Path,
     environ: Mapping[str, str],
     reporter: Reporter,
+    repair: Callable[[Path], Path] | None = None,
 ) -> Path:
     """Rewrite a wheel: sorted, with one time and plain modes, without debug information and foreign run paths.
 
@@ -58,24 +60,28 @@ def normalise(
         scratch: a folder that may be made and removed.
         environ: names the PATH that `strip` is looked for on.
         reporter: told of every file that keeps a private path.
+        repair: makes a wheel with native files portable, and returns that; before foreign run paths are removed, which
+            it may need, and after the stripping, which what it changes would not survive.
 
     Returns:
-        The new wheel (https://packaging.python.org/en/latest/specifications/binary-distribution-format/).
+        The new wheel, under the name that `repair` gave it (https://packaging.python.org/en/latest/specifications/binary-distribution-format/).
 
     Raises:
         IntegrityError: the wheel is unsafe to unpack.
         WorkError: it has no single `.dist-info` folder.
     """
-    remove_tree(scratch)
-    scratch.mkdir(parents=True)
     try:
-        extract(wheel, scratch)
-        info = _dist_info(scratch, wheel)
-        for name in _SIGNATURES:
-            (scratch / info / name).unlink(missing_ok=True)
-        files = sorted(_files(scratch), key=lambda path: _order(path, info))
+        info, files = _opened(wheel, scratch)
         for path in files:
             _mend(scratch / path, path, private, environ, reporter)
+        if repair is not None and any(_is_native(scratch / path) for path in files):
+            stripped = scratch.parent / "stripped" / wheel.name
+            with staged_file(stripped) as staging:
+                _pack(scratch, files, f"{info}/RECORD", staging, epoch)
+            wheel = repair(stripped)
+            info, files = _opened(wheel, scratch)
+        for path in files:
+            _mend_run_path(scratch / path, path, reporter)
             if leaked := _leak(scratch / path, private):
                 reporter.warning(f"{wheel.name}: {path} names the folder that it was built in ({leaked})")
         with staged_file(into / wheel.name) as staging:
@@ -83,6 +89,22 @@ def normalise(
         return into / wheel.name
     finally:
         remove_tree(scratch)
+
+
+def _opened(wheel: Path, scratch: Path) -> tuple[str, list[str]]:
+    """Unpack a wheel, and return its `.dist-info` folder and its files in the order of the new one."""
+    remove_tree(scratch)
+    scratch.mkdir(parents=True)
+    extract(wheel, scratch)
+    info = _dist_info(scratch, wheel)
+    for name in _SIGNATURES:
+        (scratch / info / name).unlink(missing_ok=True)
+    return info, sorted(_files(scratch), key=lambda path: _order(path, info))
+
+
+def _is_native(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(4).startswith(_NATIVE)
 
 
 def _dist_info(tree: Path, wheel: Path) -> str:
@@ -136,12 +158,17 @@ def _mend_elf(file: Path, path: str, environ: Mapping[str, str], reporter: Repor
     # What follows the last section would be cut off: some executables carry their payload there.
     if not len(binary.overlay) and any(name == ".symtab" or name.startswith(".debug_") for name in names):
         _strip(file, path, environ, reporter)
-    _mend_run_path(file, path, binary, reporter)
 
 
-def _mend_run_path(file: Path, path: str, binary: lief.ELF.Binary, reporter: Reporter) -> None:
+def _mend_run_path(file: Path, path: str, reporter: Reporter) -> None:
+    with file.open("rb") as opened:
+        if opened.read(4) != b"\x7fELF":
+            return
     import lief
 
+    binary = lief.ELF.parse(str(file))
+    if binary is None:
+        return
     recorded: list[str] = []
     for tag in (lief.ELF.DynamicEntry.TAG.RPATH, lief.ELF.DynamicEntry.TAG.RUNPATH):
         entry = binary.get(tag)

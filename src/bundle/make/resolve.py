@@ -15,6 +15,7 @@ from bundle.make.candidates import Candidates
 from bundle.make.chosen import Chosen
 from bundle.make.direct import DirectPackages
 from bundle.make.git import Repositories
+from bundle.make.handover import Handover
 from bundle.make.needs import Needs, Workshop
 from bundle.make.policy import Policy, Target
 from bundle.make.rewriting import Rewriter
@@ -66,11 +67,14 @@ def resolve(
 
     Raises:
         ConfigError: there is no such package or version, or the requirements contradict each other.
+        IntegrityError: a wheel that is handed over is not what its name says.
         MissingPackageError: packages without a usable file, all of them, where `strictMissing` says so.
         NetworkError: a registry did not answer.
         WorkError: a source that policy allows could not be asked.
     """
     target = Target(platform=platform, python=config.python, floors=config.build.floors)
+    handover = Handover(config, platform)
+    handover.warn_of_others(reporter)
     shelf = RegistryShelf(
         registries,
         downloader=downloader,
@@ -78,6 +82,7 @@ def resolve(
         folder=store.root,
         reporter=reporter,
         work=work / "unhashed",
+        handover=handover,
     )
     kept = _kept(previous, upgrade, reporter)
     workshop = Workshop(
@@ -101,7 +106,7 @@ def resolve(
         kept={name: {one.name: Version(one.version) for one in package.build} for name, package in kept.items()},
     )
     shelf.ask_source = needs.metadata
-    policy = Policy(rules, target)
+    policy = Policy(rules, target, handed=handover.shown)
     directs = DirectPackages(
         policy=policy,
         needs=needs,
@@ -120,7 +125,7 @@ def resolve(
         candidates,
         rewriter=rewriter,
         target=target,
-        preferences=versions,
+        preferences={**versions, **handover.versions},
         what=f"{config.version} on {platform.key}",
         work=work / "solver",
     )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bundle.artifacts.filecache import FileCache
     from bundle.base.download import Downloader
     from bundle.base.report import Reporter
+    from bundle.make.handover import Handover
 
 
 class RegistryShelf:
@@ -35,6 +36,7 @@ class RegistryShelf:
         folder: the cache folder of metadata.
         reporter: told of files without a hash.
         work: scratch folder.
+        handover: wheels that come before those of any registry.
     """
 
     def __init__(
@@ -46,8 +48,10 @@ class RegistryShelf:
         folder: Path,
         reporter: Reporter,
         work: Path,
+        handover: Handover | None = None,
     ) -> None:
         self._registries = registries
+        self._handover = handover
         self._downloader = downloader
         self._files = files
         self._reporter = reporter
@@ -66,8 +70,9 @@ class RegistryShelf:
         """Returns a source's METADATA, by running its build if need be; None where no source may be asked."""
 
     def page(self, name: str) -> Page | None:
-        """Return what the registry that serves a name has, None if none has it."""
-        return self._registries.page(name)
+        """Return what the registry that serves a name has, and what is handed over; None if there is nothing."""
+        page = self._registries.page(name)
+        return page if self._handover is None else self._handover.page(name, page, self._files)
 
     def wheel_metadata(self, file: RemoteFile) -> bytes:
         """Return the METADATA of a remote wheel."""
@@ -123,6 +128,8 @@ class RegistryShelf:
 
     def locked(self, file: RemoteFile) -> LockedFile:
         """Return a file as the lock names it: its size is asked for where the registry's page does not tell it."""
+        if self._handover is not None and (handed := self._handover.locked(file)) is not None:
+            return handed
         hashed = self.hashed(file)
         digest = hashed.sha256 or ""
         size = hashed.size or self._registries.remembered_size(digest)

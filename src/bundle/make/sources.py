@@ -27,6 +27,7 @@ from bundle.make.buildenv import Environment, Toolbox, compiler_identity, make_e
 from bundle.make.built import BuiltCache, built_key
 from bundle.make.diagnosis import build_failure
 from bundle.make.fits import check_fits
+from bundle.make.portable import make_portable
 from bundle.make.reproducible import normalise
 from bundle.make.sdists import open_project, static_metadata, static_requires, unpack_source
 
@@ -117,7 +118,7 @@ def prepare_metadata(source: Path, environment: Environment, recipe: Recipe, too
 
 
 def build_wheel(source: Path, environment: Environment, recipe: Recipe, toolbox: Toolbox) -> Path:
-    """Build a wheel and rewrite it so that the same inputs give the same bytes.
+    """Build a wheel, make it portable, and rewrite it so that the same inputs give the same bytes.
 
     A file of the wheel that names the scratch folder or the interpreter's is warned about.
 
@@ -128,7 +129,8 @@ def build_wheel(source: Path, environment: Environment, recipe: Recipe, toolbox:
         toolbox: limits and log; its `work` gets the wheel under `finished/`.
 
     Raises:
-        WorkError: the build failed, hung, or made another package or version; with the end of the log.
+        WorkError: the build failed, hung, made another package or version, or what cannot be made portable; with the
+            end of the log.
     """
     with (
         toolbox.reporter.task(f"building {recipe.label} from source"),
@@ -144,6 +146,7 @@ def build_wheel(source: Path, environment: Environment, recipe: Recipe, toolbox:
             scratch=folder / "unpacked",
             environ=toolbox.environ,
             reporter=toolbox.reporter,
+            repair=lambda native: make_portable(native, folder / "portable", toolbox),
         )
 
 

@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 
 from bundle.base.addresses import redact
 from bundle.base.errors import ConfigError
+from bundle.model.handed import WheelPlace
 from bundle.model.platforms import PLATFORMS, Floors
 
 Layout = Literal["installed", "wheelhouse", "both"]
@@ -156,6 +157,28 @@ class BuildOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Acceptance:
+    """Findings that are known, and accepted."""
+
+    rule: str
+    """The rule's name."""
+    files: str
+    """Glob of paths relative to the bundle's root; `*` also stands for `/`."""
+    reason: str
+
+    def as_json(self) -> dict[str, str]:
+        """Return the JSON value of the configuration."""
+        return {"rule": self.rule, "files": self.files, "reason": self.reason}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """How bundles are verified."""
+
+    accept: tuple[Acceptance, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlatformPackages:
     """What one platform asks for; all names are normalised (PEP 503)."""
 
@@ -188,8 +211,11 @@ class Config:
     platforms: tuple[str, ...] = tuple(PLATFORMS)
     """Keys of the platforms that this version is built for."""
     build: BuildOptions = field(default_factory=BuildOptions)
+    verify: Verification = field(default_factory=Verification)
     packages: Mapping[str, PlatformPackages] = field(default_factory=dict)
     """By platform key; read it through `packages_for`."""
+    wheels: tuple[WheelPlace, ...] = ()
+    """Where wheels lie that are handed over; see `bundle.model.handed`."""
 
     def packages_for(self, platform_key: str) -> PlatformPackages:
         """Return what a platform asks for, also one that is not among `platforms`."""

@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 from bundle.base.errors import ConfigError
 from bundle.base.files import canonical_json, write_atomically
 from bundle.model.config import Config, without_credentials
+from bundle.model.handed import wheels_for
 from bundle.model.platforms import PLATFORMS
 
 FORMAT = 1
@@ -74,6 +75,8 @@ class LockedPackage:
     """Whether the requirement names the file's URL, which no registry knows."""
     build: tuple[BuildRequirement, ...] = ()
     """For a source, everything that its build environment holds."""
+    available: tuple[str, ...] = ()
+    """For a source, tags of the wheels that do exist: if none is for any platform, the package has native code."""
 
     @property
     def key(self) -> str:
@@ -173,6 +176,9 @@ def input_checksum(config: Config, platform_key: str) -> str:
     Args:
         config: the version's configuration.
         platform_key: the platform.
+
+    Raises:
+        ConfigError: what is handed over is no good.
     """
     packages = config.packages_for(platform_key)
     resolution = packages.resolution
@@ -205,6 +211,9 @@ def input_checksum(config: Config, platform_key: str) -> str:
             "onlyBinaryList": sorted(resolution.only_binary),
         },
     }
+    if handed := wheels_for(config, platform_key):
+        # Left out where there are none, so that handing over begins with the platforms that it is for.
+        inputs["wheels"] = [[wheel.filename, wheel.sha256] for wheel in handed]
     return hashlib.sha256(canonical_json(inputs)).hexdigest()
 
 

@@ -82,6 +82,8 @@ def _package(package: LockedPackage) -> Package:
         "reason": package.reason,
         "required-by": sorted(package.required_by),
     }
+    if package.available:
+        about["available"] = sorted(package.available)
     if package.build:
         about["build"] = [
             {"name": one.name, "version": one.version, **_file(one.file)}
@@ -235,6 +237,7 @@ def _locked_package(package: Package) -> LockedPackage:
             )
             for one in about.get("build", ())
         ),
+        available=tuple(about.get("available", ())),
     )
 
 

@@ -40,6 +40,7 @@ RULES: Rules = {
     ("packages", "resolution", "allowSourceList"): UNION_NAMES,
     ("packages", "resolution", "forceNoBinaryList"): UNION_NAMES,
     ("packages", "resolution", "onlyBinaryList"): UNION_NAMES,
+    ("packages", "wheels"): APPEND,
     ("packages", "copyFiles"): APPEND,
     ("packages", "platformSpecific", "*", "dependencies"): UNION,
     ("packages", "platformSpecific", "*", "copyFiles"): APPEND,
@@ -48,6 +49,7 @@ RULES: Rules = {
     ("packages", "platformSpecific", "*", "resolution", "allowSourceList"): UNION_NAMES,
     ("packages", "platformSpecific", "*", "resolution", "forceNoBinaryList"): UNION_NAMES,
     ("packages", "platformSpecific", "*", "resolution", "onlyBinaryList"): UNION_NAMES,
+    ("verify", "accept"): APPEND,
 }
 """How the two files are merged where it is not the rule of the type: tables deep, all else `version wins`."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from bundle.model.config import (
     DEFAULT_PARALLEL_DOWNLOADS,
     DEFAULT_SOURCES,
     DEFAULT_TIMEOUT,
+    Acceptance,
     ArchiveSpec,
     BuildOptions,
     BuildWheel,
@@ -23,7 +24,9 @@ from bundle.model.config import (
     Registries,
     Registry,
     Resolution,
+    Verification,
 )
+from bundle.model.handed import FOLDER, WheelPlace
 from bundle.model.located import Step, at, origin_of, path_text
 from bundle.model.merge import Merged
 from bundle.model.platforms import DEFAULT_GLIBC, DEFAULT_MACOS, PLATFORMS, Floors
@@ -66,8 +69,20 @@ class Reader:
             interpreter=self._interpreter(value.get("interpreter", {})),
             platforms=tuple(key for key in PLATFORMS if key in value.get("platforms", PLATFORMS)),
             build=_build_options(value.get("build", {})),
+            verify=Verification(
+                accept=tuple(Acceptance(**entry) for entry in value.get("verify", {}).get("accept", ()))
+            ),
             packages={key: self._packages(key) for key in PLATFORMS},
+            wheels=(
+                *self._wheels(value.get("packages", {}).get("wheels", ())),
+                WheelPlace(pattern=FOLDER, base=folder, named=False),
+                WheelPlace(pattern=FOLDER, base=self._root, named=False),
+            ),
         )
+
+    def _wheels(self, patterns: Iterable[str]) -> Iterator[WheelPlace]:
+        for index, pattern in enumerate(patterns):
+            yield WheelPlace(pattern=pattern, base=self._base("packages", "wheels", index))
 
     def _registries(self, value: Mapping[str, Any]) -> Registries:
         default = None

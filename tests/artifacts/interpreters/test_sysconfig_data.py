@@ -55,8 +55,15 @@ def test_a_short_prefix_is_not_taken_for_the_end_of_another_path(tmp_path: Path)
 
 
 def test_flags_that_point_into_the_old_place_are_gone_and_the_others_stay(tmp_path: Path) -> None:
-    flags = f"gcc -shared -L{HOME}/lib -Wl,-rpath,{HOME}/lib -I{HOME}/include -L/opt/ssl/lib -O2"
-    assert _rewritten(tmp_path, {"LDSHARED": flags})["LDSHARED"] == "gcc -shared -L/opt/ssl/lib -O2"
+    flags = f"gcc -shared -L{HOME}/lib -Wl,-rpath,{HOME}/lib -I{HOME}/include -L/usr/lib/ssl -I. -L{HOME}0 -O2"
+    assert _rewritten(tmp_path, {"LDSHARED": flags})["LDSHARED"] == "gcc -shared -L/usr/lib/ssl -I. -O2"
+
+
+def test_flags_that_point_into_folders_which_only_the_build_machine_has_are_gone(tmp_path: Path) -> None:
+    sdk = "/Applications/Xcode.app/Contents/Developer/MacOSX14.2.sdk"
+    flags = f"clang -arch arm64 -isysroot {sdk} -I/opt/ssl -F{sdk}/System -mmacosx-version-min=11.0 -I/usr/include/x"
+    told = _rewritten(tmp_path, {"CC": flags})["CC"]
+    assert told == "cc -arch arm64 -mmacosx-version-min=11.0 -I/usr/include/x"
 
 
 def test_a_compiler_of_the_build_machine_becomes_the_usual_one(tmp_path: Path) -> None:

@@ -229,7 +229,10 @@ class _Run:
             )
         if near and not permitted:
             ways.append('permit another patch release (interpreter.substitute: "patch")')
-        ways.append("name an archive of your own (interpreter.archives and source `archive`, or --interpreter FILE)")
+        ways.append(
+            "name an archive of your own (interpreter.archives and source `archive`, or --interpreter "
+            f"{self.request.platform.key}=FILE)"
+        )
         ways.append(f"install CPython {self.request.python} on a machine of that platform for source `host`")
         error = UnreachableInterpreterError if self.silent else NoInterpreterError
         return error(

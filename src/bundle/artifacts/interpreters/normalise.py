@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.artifacts.interpreters import sysconfig_data, trim
-from bundle.artifacts.interpreters.rules import DROP
+from bundle.artifacts.interpreters.rules import DROP, WINDOWS_FOLDERS
 from bundle.artifacts.interpreters.sysconfig_data import Recorded
 from bundle.base.errors import IntegrityError, WorkError
 from bundle.model.platforms import Platform, short_version
@@ -89,6 +89,8 @@ def normalise(tree: Path, *, platform: Platform, python: str, places: Recorded |
         WorkError: a part that every CPython has is missing.
         IntegrityError: a link leads out of the tree.
     """
+    if platform.is_windows:
+        _spell_folders(tree)
     dropped = trim.drop(tree, trim.matcher(DROP, platform.stdlib(python)))
     if not platform.is_windows:
         _arrange_bin(tree, platform, python)
@@ -99,11 +101,39 @@ def normalise(tree: Path, *, platform: Platform, python: str, places: Recorded |
         sysconfig_data.rewrite(tree, places)
         sysconfig_data.rewrite_pkgconfig(tree / "lib" / "pkgconfig", places)
     _check_links(tree)
+    if platform.is_windows:
+        _replace_links(tree)
     pip = _lay_out_pip(tree, platform, python)
     if not platform.is_windows:
         _add_scripts(tree, platform, python)
     _set_modes(tree)
     return Normalised(dropped=frozenset(dropped), pip=pip)
+
+
+def _spell_folders(tree: Path) -> None:
+    """Give the folders of the Windows layout the names that sysconfig and wheels use, whatever their spelling was."""
+    usual = {name.casefold(): name for name in WINDOWS_FOLDERS}
+    found = {path.name: path for path in sorted(tree.iterdir())}
+    for own, path in found.items():
+        name = usual.get(own.casefold(), own)
+        if name != own:
+            if name in found:
+                raise IntegrityError(f"This interpreter holds both {path.name} and {name}, which are one on Windows.")
+            path.rename(tree / name)
+
+
+def _replace_links(tree: Path) -> None:
+    """Put what links lead to in their place: on Windows not everybody may make them."""
+    for path in sorted(tree.rglob("*")):
+        if path.is_symlink():
+            target = path.resolve()
+            if path.is_relative_to(target):
+                raise IntegrityError(f"{path.relative_to(tree)} is a link to a folder that it stands in.")
+            path.unlink()
+            if target.is_dir():
+                shutil.copytree(target, path)
+            else:
+                shutil.copyfile(target, path)
 
 
 def _arrange_bin(tree: Path, platform: Platform, python: str) -> None:

@@ -15,7 +15,8 @@ from bundle.artifacts.interpreters.source import About, Offer, Refusal, Request,
 from bundle.artifacts.interpreters.unpacked import make as finish
 from bundle.artifacts.interpreters.unpacked import unpack
 from bundle.base.errors import IntegrityError
-from bundle.base.files import remove_tree
+from bundle.base.files import remove_tree, staged_file
+from bundle.base.linking import place_file
 from bundle.model.platforms import Platform, short_version
 
 Found = TypeVar("Found")
@@ -132,9 +133,27 @@ class PythonBuildStandalone:
         remove_tree(scratch)
         return replace(about, licences={**LICENCES_OF_STANDALONE, **about.licences})
 
+    def place(self, offer: Offer, request: Request, target: Path, tools: Tools) -> None:
+        """Bring the archive to a file of one's own, verified: out of the cache, else from the release host or mirror.
+
+        Raises:
+            NetworkError: it cannot be downloaded; what arrived is kept, and the next call goes on from there.
+            IntegrityError: the bytes are not the ones promised.
+        """
+        sha256 = offer.key["sha256"]
+        if cached := tools.files.get(sha256):
+            with staged_file(target) as staging:
+                place_file(cached, staging)
+            return
+
+        def fetch(url: str) -> str:
+            return tools.downloader.fetch(url, target, sha256=sha256, label=target.name)
+
+        self._first(offer, request, tools, fetch)
+
     def _obtain(self, offer: Offer, request: Request, tools: Tools) -> Path:
         sha256 = offer.key["sha256"]
-        filename = _filename(offer.location)
+        filename = place_of(offer)[1]
         if cached := tools.files.get(sha256):
             return cached
         return self._first(offer, request, tools, lambda url: obtain(sha256, url, filename, tools))
@@ -171,5 +190,7 @@ def _addresses(url: str, request: Request) -> Sequence[str]:
     return (f"{base}/{tag}/{file}", f"{base}/{file}")
 
 
-def _filename(url: str) -> str:
-    return unquote(urlsplit(url).path.rpartition("/")[2])
+def place_of(offer: Offer) -> tuple[str, str]:
+    """Return the release tag and the file name of an offer of this source, which mirrors keep it under."""
+    tag, file = urlsplit(offer.location).path.split("/")[-2:]
+    return unquote(tag), unquote(file)

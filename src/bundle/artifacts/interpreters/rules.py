@@ -7,7 +7,7 @@ every offer's key.
 
 from __future__ import annotations
 
-RULES_VERSION = "1"
+RULES_VERSION = "2"
 
 DROP = (
     "**/__pycache__",
@@ -32,12 +32,22 @@ DROP = (
     "share/gdb",
     "DLLs/_test*",
     "DLLs/_ctypes_test*",
+    "DLLs/*.pdb",
+    "libs/*.pdb",
+    "*.pdb",
+    "*._pth",
+    "pyvenv.cfg",
+    "NEWS.txt",
     "Doc",
     "Scripts",
     "Tools",
 )
 """Left out of every interpreter: tests, what belongs to a graphical editor, static libraries and the Makefile that goes
-with them (it is a record of the build machine), manuals, and packages that somebody installed."""
+with them (it is a record of the build machine), debug databases, manuals, packages that somebody installed, and files
+that would make Python look elsewhere than beside itself, or nowhere else than in its standard library (`._pth`)."""
+
+WINDOWS_FOLDERS = ("DLLs", "Include", "Lib", "Scripts", "libs", "tcl")
+"""The one spelling that folders get on Windows, where archives differ in it: two would be one folder there."""
 
 DROP_FROM_HOST = (
     "{stdlib}/tkinter",
@@ -73,7 +83,7 @@ LICENCES = {
     "libbz2": "bzip2-1.0.6",
     "libcrypt": "LGPL-2.1-or-later",
     "libcrypto": "Apache-2.0",
-    "libdb-5": "Sleepycat",
+    "libdb": "Sleepycat",
     "libedit": "BSD-3-Clause",
     "libexpat": "MIT",
     "libffi": "MIT",
@@ -94,8 +104,14 @@ LICENCES = {
     "libuuid": "BSD-3-Clause",
     "libz": "Zlib",
     "libzstd": "BSD-3-Clause OR GPL-2.0-only",
+    "sqlite3": "blessing",
+    "tcl": "TCL",
+    "tk": "TCL",
+    "vcruntime": "LicenseRef-Microsoft-Visual-C-Runtime",
+    "zlib": "Zlib",
 }
-"""SPDX expressions of the libraries that interpreters are linked with, by file name up to `.so`."""
+"""SPDX expressions of the libraries that interpreters are linked with, by file name without versions and `.so`,
+`.dylib` or `.dll`."""
 
 LICENCES_OF_STANDALONE = {
     "bzip2": "bzip2-1.0.6",
@@ -124,6 +140,10 @@ COMPILER_VARIABLES = ("AR", "BLDSHARED", "CC", "CXX", "LDCXXSHARED", "LDSHARED",
 
 SYSTEM_VARIABLES = ("INSTALL", "INSTALL_*", "MKDIR_P", "SHELL", "TZPATH")
 """Globs of the sysconfig variables that speak of the system, even where an interpreter stood in its prefix."""
+
+SYSTEM_FOLDERS = ("/System/", "/lib/", "/lib64/", "/usr/")
+"""Where flags for compilers may point: folders of the system, which every machine has. Any other is one of the build
+machine's."""
 
 FOREIGN_FLAGS = ("-fdebug-default-version=4", "-g")
 """Compiler flags that are dropped: what only the compiler of the build machine knows, and what would put the paths of

@@ -75,10 +75,10 @@ class Refusal:
 
 @dataclass(frozen=True, kw_only=True)
 class Library:
-    """A shared library of the machine that came along."""
+    """A shared library that an interpreter carries."""
 
     name: str
-    """The file's name in the bundle's `lib` folder."""
+    """The file's name."""
     version: str
     """Of the system's package that it came from; empty if unknown."""
     licence: str
@@ -104,7 +104,7 @@ class About:
     licences: Mapping[str, str] = field(default_factory=dict)
     """Component to SPDX expression."""
     libraries: tuple[Library, ...] = ()
-    """What came along from the machine."""
+    """The shared libraries that came with it, or along from the machine."""
     dropped: tuple[str, ...] = ()
     """Parts of the original that were left out."""
     remarks: tuple[str, ...] = ()

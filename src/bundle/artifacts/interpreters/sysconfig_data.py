@@ -11,7 +11,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from pprint import pformat
 
-from bundle.artifacts.interpreters.rules import COMPILER_VARIABLES, COMPILERS, FOREIGN_FLAGS, SYSTEM_VARIABLES
+from bundle.artifacts.interpreters.rules import (
+    COMPILER_VARIABLES,
+    COMPILERS,
+    FOREIGN_FLAGS,
+    SYSTEM_FOLDERS,
+    SYSTEM_VARIABLES,
+)
 from bundle.base.errors import WorkError
 
 PREFIX = "/__bundle_prefix__"
@@ -32,6 +38,9 @@ def _relocate(variables):
 
 _relocate(build_time_vars)
 """
+
+_SEARCH = re.compile(r"(?:^|(?<=\s))-(?:L|I|F|isystem\s+|isysroot\s+|Wl,-rpath[,=]|Wl,-rpath-link[,=])(/\S*)")
+"""Flags that make a compiler or linker look in a folder."""
 
 Value = str | int
 
@@ -138,21 +147,20 @@ def told(name: str, value: Value, places: Recorded) -> Value:
 
 
 def _without_places(value: str, places: Recorded) -> str:
-    """Take out the flags that point into the places.
+    """Take out the flags that point into the places, or into any other folder of the build machine's own.
 
     The interpreter's own headers and libraries are found by paths, not by flags, and a flag cannot hold a path with a
     blank in it: it would break every build in such a folder.
     """
     if not re.search(r"(^|\s)-", value):
         return value
-    alternatives = "|".join(re.escape(place) for place in (*places.prefixes, *places.builds))
-    if alternatives:
-        value = re.sub(
-            rf"(^|(?<=\s))-(?:L|I|isystem\s+|Wl,-rpath[,=]|Wl,-rpath-link[,=])(?:{alternatives})(?=[/\s]|$)\S*",
-            "",
-            value,
-        )
-    flags = [flag for flag in value.split() if flag not in FOREIGN_FLAGS]
+
+    def kept(flag: re.Match[str]) -> str:
+        place = f"{flag[1]}/"
+        own = any(place.startswith(f"{known}/") for known in (*places.prefixes, *places.builds))
+        return flag[0] if place.startswith(SYSTEM_FOLDERS) and not own else ""
+
+    flags = [flag for flag in _SEARCH.sub(kept, value).split() if flag not in FOREIGN_FLAGS]
     return " ".join(flags)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -51,7 +52,9 @@ def owners(paths: Iterable[Path]) -> Mapping[Path, Package]:
 
 def licence_of(library: str) -> str:
     """Return the SPDX expression of a library by its file name, `NOASSERTION` if unknown."""
-    return LICENCES.get(library.partition(".so")[0], "NOASSERTION")
+    stem = re.split(r"\.(?:so|dylib|dll)\b", library, maxsplit=1)[0]
+    bare = re.sub(r"[-_.\d]+t?$", "", stem)
+    return LICENCES.get(stem) or LICENCES.get(bare, "NOASSERTION")
 
 
 def _package(qualified: str, version: str) -> Package:

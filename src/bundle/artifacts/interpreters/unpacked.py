@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.artifacts.interpreters.machine import platforms_of
-from bundle.artifacts.interpreters.source import About, Request, Tools
+from bundle.artifacts.interpreters.source import About, Library, Request, Tools
+from bundle.artifacts.interpreters.system_packages import licence_of
 from bundle.base.errors import ConfigError, IntegrityError, WorkError
 from bundle.model.platforms import Platform
 
@@ -64,7 +65,9 @@ def unpack(archive: Path, folder: Path, platform: Platform, *, name: str) -> Unp
             f"{name} holds a Python for {what}, not for {platform.key}.",
             remedy=f"Name another archive under interpreter.archives.{platform.key}.",
         )
-    return Unpacked(root=root, python=_version(root, executable, name))
+    unpacked = Unpacked(root=root, python=_version(root, executable, name))
+    _check_complete(root / _stdlib(root, executable), name)
+    return unpacked
 
 
 def make(unpacked: Unpacked, request: Request, tree: Path, tools: Tools) -> About:
@@ -87,12 +90,14 @@ def make(unpacked: Unpacked, request: Request, tree: Path, tools: Tools) -> Abou
 
         start, whole, above = glibc_floors(tree, request.platform.executable(unpacked.python))
     tools.reporter.detail(f"interpreter {unpacked.python}: left out {', '.join(sorted(done.dropped)) or 'nothing'}")
+    libraries = tuple(_libraries(tree))
     return About(
         python=unpacked.python,
         glibc=whole,
         glibc_start=start,
         glibc_by_file=above,
-        licences={"CPython": "PSF-2.0"},
+        licences={"CPython": "PSF-2.0", **{library.name: library.licence for library in libraries}},
+        libraries=libraries,
         dropped=tuple(sorted(done.dropped)),
     )
 
@@ -112,14 +117,47 @@ def _executable(root: Path) -> Path | None:
     for library in sorted(root.glob("lib/python3.*")):
         if _POSIX_NAME.fullmatch(library.name) and (root / "bin" / library.name).is_file():
             return root / "bin" / library.name
-    if (root / "python.exe").is_file() and (root / "Lib").is_dir():
+    if (root / "python.exe").is_file() and _inside(root, "Lib").is_dir():
         return root / "python.exe"
     return None
 
 
+def _inside(root: Path, name: str) -> Path:
+    """Return what has a name in a folder, whatever its upper and lower case, as Windows would find it."""
+    return next((path for path in sorted(root.iterdir()) if path.name.casefold() == name.casefold()), root / name)
+
+
+def _stdlib(root: Path, executable: Path) -> Path:
+    return _inside(root, "Lib") if executable.suffix == ".exe" else root / "lib" / executable.name
+
+
+def _check_complete(stdlib: Path, name: str) -> None:
+    """Refuse at once what would make a bundle in which nothing can be installed."""
+    schemes = stdlib / "sysconfig.py" if (stdlib / "sysconfig.py").is_file() else stdlib / "sysconfig" / "__init__.py"
+    if schemes.is_file() and b"posix_local" in schemes.read_bytes():
+        raise ConfigError(
+            f"{name} holds a Python that its distribution patched to install into dist-packages and /usr/local.",
+            remedy="Name an archive of a CPython as its makers publish it.",
+        )
+    if not any(stdlib.glob("ensurepip/_bundled/pip-*.whl")):
+        raise ConfigError(
+            f"{name} holds a Python whose ensurepip has no pip wheel.",
+            cause="Distributions and embeddable builds leave it out; without it there is neither pip nor venv.",
+            remedy="Name an archive with a complete standard library, such as python-build-standalone's install_only.",
+        )
+
+
+def _libraries(tree: Path) -> Iterator[Library]:
+    """Yield the shared libraries of others that an interpreter carries beside it."""
+    for glob in ("lib/*.so*", "lib/*.dylib", "*.dll", "DLLs/*.dll"):
+        for path in sorted(tree.glob(glob)):
+            if not path.is_symlink() and not path.name.startswith(("libpython", "python")):
+                yield Library(name=path.name, version="", licence=licence_of(path.name))
+
+
 def _version(root: Path, executable: Path, name: str) -> str:
     """Return the version that the headers say, or on Windows, where they may be left out, the executable."""
-    for header in sorted((*root.glob("include/python3.*/patchlevel.h"), *root.glob("include/patchlevel.h"))):
+    for header in sorted((*root.glob("[iI]nclude/python3.*/patchlevel.h"), *root.glob("[iI]nclude/patchlevel.h"))):
         if match := re.search(r'#define\s+PY_VERSION\s+"([^"]+)"', header.read_text(encoding="utf-8")):
             return match[1]
     if executable.suffix == ".exe" and (version := _file_version(executable)):

@@ -1,0 +1,36 @@
+"""The versions of this repository: each is locked for each of its platforms, with a reason for whatever is no wheel."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bundle.make.coverage import COVERED, cells_of
+from bundle.model.lock import Lock, is_fresh
+from bundle.model.project import Project
+
+PROJECT = Project(Path(__file__).parent.parent)
+LOCKS = [(version, key) for version in PROJECT.versions() for key in PROJECT.load(version, {}).config.platforms]
+
+
+@pytest.mark.parametrize(("version", "key"), LOCKS)
+def test_every_platform_has_a_fresh_lock_without_an_unexplained_gap(version: str, key: str) -> None:
+    lock = Lock.read(PROJECT.lock_path(version, key))
+    assert is_fresh(lock, PROJECT.load(version, {}).config, key)
+    cells = cells_of(lock)
+    assert {name for name, cell in cells.items() if cell.decision == "missing"} == set()
+    assert {name for name, cell in cells.items() if cell.decision not in COVERED and not cell.reason} == set()
+
+
+@pytest.mark.parametrize(("version", "key"), LOCKS)
+def test_no_lock_names_a_host_or_a_folder_of_the_machine_that_made_it(version: str, key: str) -> None:
+    text = PROJECT.lock_path(version, key).read_text(encoding="utf-8")
+    assert "://" not in text
+    assert re.findall(r'= "/|[A-Z]:\\', text) == []
+
+
+def test_no_lock_is_left_over() -> None:
+    found = {(path.parent.name, path.name.split(".")[1]) for path in PROJECT.root.glob("versions/*/pylock.*.toml")}
+    assert found == set(LOCKS)
