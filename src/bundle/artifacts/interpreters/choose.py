@@ -32,6 +32,15 @@ class Attempt:
     """In words."""
 
     @property
+    def brief(self) -> str:
+        """The answer in few words; `bundle interpreters` has them all."""
+        if self.outcome == "unreachable":
+            return f"{self.source} did not answer, or was not asked"
+        if self.outcome == "missing":
+            return f"{self.source} has no such file"
+        return f"{self.source}: {self.answer}"
+
+    @property
     def chosen(self) -> bool:
         """Whether this is the one."""
         return self.outcome == "chosen"
@@ -63,14 +72,10 @@ class Choice:
         """What must not be missed, if there is something."""
         if not self.substituted:
             return None
-        reasons = "; ".join(
-            f"{attempt.source}: {attempt.answer}"
-            for attempt in self.tried
-            if not attempt.chosen and attempt.outcome != "offered"
-        )
+        reasons = [attempt.brief for attempt in self.tried if not attempt.chosen and attempt.outcome != "offered"]
         return (
-            f"Python {self.requested} could not be had; {self.offer.python} from {self.offer.source} "
-            f'({self.offer.detail}) takes its place (interpreter.substitute is "patch"). {reasons}'.rstrip()
+            f"Python {self.offer.python} from {self.offer.source} takes the place of {self.requested}, which could not "
+            f'be had (interpreter.substitute is "patch"): {"; ".join(reasons)}'
         )
 
     def as_json(self) -> dict[str, Any]:
