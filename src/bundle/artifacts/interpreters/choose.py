@@ -35,7 +35,7 @@ class Attempt:
     def brief(self) -> str:
         """The answer in few words; `bundle interpreters` has them all."""
         if self.outcome == "unreachable":
-            return f"{self.source} did not answer, or was not asked"
+            return f"{self.source} {'may not be asked (--offline)' if '--offline' in self.answer else 'did not answer'}"
         if self.outcome == "missing":
             return f"{self.source} has no such file"
         return f"{self.source}: {self.answer}"
