@@ -41,9 +41,10 @@ def test_the_list_has_a_line_for_each_bundle(project: Path) -> None:
         ("3.12.10-atls", "macosx-x64"),
     ]
     lines = text_of(result).splitlines()
-    assert lines[0].split() == ["VERSION", "PLATFORM", "PYTHON", "PACKAGES", "SIZE", "ARCHIVE"]
+    assert lines[0].split() == ["VERSION", "PLATFORM", "PYTHON", "RUNS", "ON", "PACKAGES", "SIZE", "ARCHIVE"]
     assert "3.12.10 -> 3.12.1" in lines[1]
     assert "archive.tar.zst" in lines[3]
+    assert "glibc >= 2.28" in lines[3]
 
 
 def test_an_empty_catalogue_says_what_to_do(tmp_path: Path) -> None:

@@ -45,6 +45,41 @@ def test_a_mirror_that_has_the_file_wins_and_the_others_say_what_they_have(tmp_p
     assert result.exit_code == 0
 
 
+def test_several_versions_are_answered_for_at_once(tmp_path: Path) -> None:
+    project = _project(tmp_path, {"sources": ["archive"]})
+    (project / "versions" / "3.12.9").mkdir()
+    (project / "versions" / "3.12.9" / "config.json").write_text("{}")
+    result = _call(project, "3.12.9", "3.12.10", "--platform", "linux-x64")
+    assert [row["version"] for row in result.data["platforms"]] == ["3.12.10", "3.12.9"]
+
+
+def test_a_mirror_that_cannot_be_filled_says_so_and_lists_what_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    project = _project(tmp_path / "project", {"mirror": (tmp_path / "empty").as_uri()})
+    (project / "versions" / "3.12.99").mkdir()
+    (project / "versions" / "3.12.99" / "config.json").write_text("{}")
+    target = tmp_path / "mirror"
+    result = _call(project, "3.12.99", "--platform", "windows-x64", "--mirror", str(target))
+    assert result.exit_code == 3
+    ((file,), (left,)) = result.data["files"], result.data["left"]
+    assert (file["status"], file["platform"], file["versions"]) == ("failed", "windows-x64", ["3.12.10"])
+    assert left["lacking"]
+    assert "newest 3.12" in left["reason"]
+    assert "left alone: 3.12.99 on windows-x64" in text_of(result)
+    assert not list(target.rglob("*.tar.gz"))
+
+
+def test_a_mirror_gets_the_files_whole_and_only_those_of_the_platforms_asked_for(tmp_path: Path) -> None:
+    name = "cpython-3.12.10+20250529-x86_64-pc-windows-msvc-install_only_stripped.tar.gz"
+    (tmp_path / "from" / "20250529").mkdir(parents=True)
+    (tmp_path / "from" / "20250529" / name).write_bytes(b"not what was released")
+    project = _project(tmp_path / "project", {"mirror": (tmp_path / "from").as_uri()})
+    result = _call(project, "--platform", "windows-x64", "--mirror", str(tmp_path / "mirror"))
+    assert result.exit_code == 4
+    assert [one["file"] for one in result.data["files"]] == [f"20250529/{name}"]
+    assert not (tmp_path / "mirror" / "20250529" / name).exists()
+
+
 def test_where_nothing_fits_each_platform_says_why_and_the_exit_code_tells(tmp_path: Path) -> None:
     archives = {"windows-x64": {"path": "gone.zip", "sha256": "0" * 64}}
     result = _call(_project(tmp_path, {"sources": ["archive"], "archives": archives}), "--platform", "all")

@@ -57,6 +57,7 @@ class TinyBundle:
             jobs=2,
             reporter=Reporter(),
             work=work,
+            source="host",
             checks=[check for check in CHECKS if check.name in checks],
         )
 

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bundle.artifacts.scripts import windows_launcher
 from bundle.base.report import Reporter
 from bundle.make.contents import read_contents
-from bundle.make.findings import Finding
+from bundle.make.findings import Finding, with_fresh_evidence
 from bundle.make.inspected import Inspected, Isolation
-from bundle.make.paths import check_paths, needles_for, search
+from bundle.make.needles import needles_for, search
+from bundle.make.paths import check_paths
 from bundle.model.allowlist import AllowList
 from bundle.model.platforms import PLATFORMS, Platform
 
@@ -50,7 +52,8 @@ def test_a_file_with_a_path_of_the_building_machine_is_found(tmp_path: Path, con
     (tmp_path / "data").write_bytes(content)
     (finding,) = findings(tmp_path)
     assert (finding.severity, finding.subject) == ("error", "data")
-    assert "/srv/builder/project (at byte" in finding.message
+    assert "/srv/builder/project." in finding.message
+    assert finding.details == (f"at byte {content.rindex(b'/srv/builder/project')}",)
 
 
 @pytest.mark.parametrize("content", [b"", b"/srv/builder/projects", b"/srv/builder/project2", b"srv/builder/project"])
@@ -100,12 +103,13 @@ def test_what_is_found_is_there(before: bytes, after: bytes) -> None:
     assert all(data[offset:].startswith(needle.data) for needle, offset in hits)
 
 
-def test_many_hits_are_summed_up(tmp_path: Path) -> None:
+def test_every_file_is_found_and_many_are_shown_as_one(tmp_path: Path) -> None:
     for number in range(60):
         (tmp_path / f"f{number:02}").write_text(str(HOME))
     found = findings(tmp_path)
-    assert len(found) == 51
-    assert (found[-1].severity, found[-1].subject) == ("error", "10 more files")
+    assert len(found) == 60
+    ((finding, evidence),) = with_fresh_evidence(found)
+    assert (finding.rule, finding.file, evidence[-1]) == ("build-path", "f00", "so do f01, f02, f03, and 56 more")
 
 
 def test_links_must_be_relative_and_stay_inside(tmp_path: Path) -> None:
@@ -137,3 +141,61 @@ def test_scripts_that_start_another_interpreter_are_found_without_starting_them(
         (tmp_path / "bin" / name).write_text(f"{line}\n")
     found = {finding.subject: finding.severity for finding in findings(tmp_path)}
     assert found == {"bin/absolute": "error", "bin/env": "warning"}
+
+
+def test_the_interpreters_pc_files_must_not_have_an_absolute_prefix(tmp_path: Path) -> None:
+    site = "lib/python3.12/site-packages"
+    for path, prefix in (
+        ("lib/pkgconfig/python3.pc", "/opt/elsewhere"),
+        ("lib/pkgconfig/good.pc", "${pcfiledir}/../.."),
+        (f"{site}/more/more.pc", "C:/elsewhere"),
+    ):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(f"# made\nprefix={prefix}\nexec_prefix=${{prefix}}\n")
+    found = [(finding.rule, finding.file, finding.severity) for finding in findings(tmp_path)]
+    assert found == [
+        ("absolute-prefix", "lib/pkgconfig/python3.pc", "error"),
+        ("absolute-prefix", f"{site}/more/more.pc", "warning"),
+    ]
+
+
+def test_windows_launchers_must_find_the_interpreter_beside_them(tmp_path: Path) -> None:
+    windows = PLATFORMS["windows-x64"]
+    good = windows_launcher(b"print()", gui=False)
+    before, _, after = good.partition(b"#!<launcher_dir>\\..\\python.exe\n")
+    (tmp_path / "Scripts").mkdir()
+    for name, line in (
+        ("good", b"#!<launcher_dir>\\..\\python.exe\n"),
+        ("absolute", b"#!C:\\Python312\\python.exe\n"),
+        ("quoted", b'#!"C:\\Program Files\\python.exe" -E\n'),
+        ("posix", b"#!/opt/elsewhere/bin/python\n"),
+        ("any", b"#!python.exe\n"),
+    ):
+        (tmp_path / "Scripts" / f"{name}.exe").write_bytes(before + line + after)
+    (tmp_path / "Scripts" / "tool.exe").write_bytes(b"MZ no launcher at all")
+    found = {finding.file.removeprefix("Scripts/"): finding for finding in findings(tmp_path, windows)}
+    assert {name: (finding.rule, finding.severity) for name, finding in found.items()} == {
+        "absolute.exe": ("launcher-interpreter", "error"),
+        "quoted.exe": ("launcher-interpreter", "error"),
+        "posix.exe": ("launcher-interpreter", "error"),
+        "any.exe": ("launcher-interpreter", "warning"),
+    }
+    assert "C:\\Program Files\\python.exe" in found["quoted.exe"].message
+
+
+def test_what_python_wrote_while_the_bundle_was_used_is_a_note(tmp_path: Path) -> None:
+    cache = tmp_path / "lib" / "__pycache__"
+    cache.mkdir(parents=True)
+    (cache / "json.cpython-312.pyc").write_bytes(b"\xcb\r\r\n" + bytes(12) + b"/srv/builder/project/lib/json.py")
+    (finding,) = findings(tmp_path)
+    assert (finding.severity, finding.rule) == ("note", "written-by-use")
+
+
+def test_a_compiled_module_that_came_with_the_bundle_is_searched(tmp_path: Path) -> None:
+    cache = tmp_path / "lib" / "__pycache__"
+    cache.mkdir(parents=True)
+    unchecked_hash = b"\x01\0\0\0"
+    content = b"\xcb\r\r\n" + unchecked_hash + bytes(8) + b"/srv/builder/project/lib/json.py"
+    (cache / "json.cpython-312.pyc").write_bytes(content)
+    (finding,) = findings(tmp_path)
+    assert finding.severity == "error"

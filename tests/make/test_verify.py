@@ -9,7 +9,7 @@ from bundle.base.errors import ConfigError
 from bundle.base.report import Reporter
 from bundle.make.verify import CHECKS, identify, verify_bundle
 from bundle.model.allowlist import AllowList
-from bundle.model.platforms import PLATFORMS, Platform
+from bundle.model.platforms import PLATFORMS, Floors, Platform
 from tests.make.conftest import TinyBundle
 
 
@@ -29,7 +29,7 @@ def test_a_foreign_bundle_is_looked_at_and_not_run(tmp_path: Path) -> None:
         reporter=Reporter(),
         work=tmp_path / "work",
     )
-    assert set(report.checked) == {"records", "paths"}
+    assert set(report.checked) == {check.name for check in CHECKS if not check.runs}
     notes = [finding for finding in report.of("note") if finding.message.startswith("not run: foreign platform")]
     assert {finding.check for finding in notes} == {"requirements", "imports", "relocation"}
     assert [finding.subject for finding in report.of("error")] == ["python.ini"]
@@ -55,19 +55,6 @@ def test_the_bundles_own_place_is_never_named(tmp_path: Path) -> None:
     assert [finding.subject for finding in report.of("error")] == ["script"]
 
 
-def test_a_recorded_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
-    bundle = TinyBundle(tmp_path / "bundle", "3.12.10", PLATFORMS["linux-x64"])
-    bundle.install("whole", "1.0", {"whole.py": "", "whole/data": "abc", "../../../bin/whole": ""})
-    (bundle.site / "whole.py").unlink()
-    (bundle.site / "whole" / "data").write_text("abcd")
-    report = bundle.verify(tmp_path / "work", "records")
-    site = bundle.platform.site_packages(bundle.python)
-    assert [(finding.severity, finding.subject) for finding in report.findings] == [
-        ("error", f"whole: {site}/whole.py"),
-        ("warning", f"whole: {site}/whole/data"),
-    ]
-
-
 def test_the_manifest_says_what_the_bundle_is(tmp_path: Path) -> None:
     manifest = {
         "version": "3.12.10-atls",
@@ -82,6 +69,18 @@ def test_the_manifest_says_what_the_bundle_is(tmp_path: Path) -> None:
     assert (identity.python, identity.platform.key) == ("3.12.1", "linux-x64")
     assert identity.skipped == frozenset({"nvidia-nccl"})
     assert identity.relaxed == frozenset({"numpy"})
+    assert (identity.source, identity.floors, identity.accepted) == ("host", Floors(), ())
+
+
+def test_the_manifest_says_what_was_asked_for_and_accepted(tmp_path: Path) -> None:
+    entry = {"rule": "build-path", "files": "a/*", "reason": "known"}
+    manifest = {"version": "3.12.10", "platform": "macosx-x64", "python": {"actual": "3.12.10"}}
+    (tmp_path / "bundle.json").write_text(
+        json.dumps({**manifest, "floorAsked": {"macos": "12.0"}, "accepted": [entry]})
+    )
+    identity = identify(tmp_path)
+    assert identity.floors == Floors(macos="12.0")
+    assert [acceptance.as_json() for acceptance in identity.accepted] == [entry]
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]", '{"version": "x", "platform": "amiga", "python": {}}'])
@@ -96,7 +95,7 @@ def test_a_folder_without_a_sound_manifest_is_no_bundle(tmp_path: Path, content:
 def test_a_bundle_whose_interpreter_is_missing_is_unfit(tmp_path: Path, machine: Platform) -> None:
     bundle = TinyBundle(tmp_path / "bundle", "3.12.10", machine)
     bundle.install("whole", "1.0", {"whole/_a.abi3.so": "", "whole/_b.abi3.so": ""})
-    report = bundle.verify(tmp_path / "work", *(check.name for check in CHECKS))
+    report = bundle.verify(tmp_path / "work", *(check.name for check in CHECKS if check.runs))
     assert {finding.check for finding in report.of("error")} == {"requirements", "imports", "relocation"}
     assert {finding.subject for finding in report.of("error")} == {"the interpreter", "python -m venv"}
     assert all("does not exist" in finding.message for finding in report.of("error"))

@@ -59,7 +59,10 @@ def test_the_schema_knows_the_platforms_that_the_code_knows() -> None:
     [
         ({"packages": {"skpi": {}}}, 'shared-config.json:3: packages.skpi: unknown key "skpi". Did you mean "skip"?'),
         ({"dependencies": []}, 'dependencies: unknown key "dependencies". It belongs at packages.dependencies.'),
-        ({"qqq": 1}, 'unknown key "qqq". Known here: $schema, build, interpreter, packages, platforms, registries.'),
+        (
+            {"qqq": 1},
+            'unknown key "qqq". Known here: $schema, build, interpreter, packages, platforms, registries, verify.',
+        ),
         ({"platforms": ["linux-x46"]}, 'not "linux-x46". Did you mean "linux-x64"?'),
         (
             {"packages": {"skip": {"torch": {"macos-x64": "r"}}}},
@@ -83,7 +86,7 @@ def test_the_schema_knows_the_platforms_that_the_code_knows() -> None:
         ({"packages": {"dependencies": "numpy"}}, 'packages.dependencies: must be a list […], not "numpy".'),
         ({"packages": {"dependencies": None}}, "packages.dependencies: must be a list […], not null."),
         ({"packages": {"skip": {"a b": {"linux-x64": "r"}}}}, '"a b" is not a package name.'),
-        ({"packages": {"skip": {"a": {"linux-x64": ""}}}}, '"" is not a reason, not an empty text.'),
+        ({"packages": {"skip": {"a": {"linux-x64": ""}}}}, '"" is not a reason that says something.'),
         ({"packages": {"overrides": {"a": None}}}, "packages.overrides.a: must be a text in quotes, not null."),
         ({"packages": {"copyFiles": [{"from": "x"}]}}, 'packages.copyFiles[0]: "to" is missing.'),
         (

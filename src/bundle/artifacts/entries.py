@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
 from bundle.artifacts.layers import Conflict, Layer
@@ -100,6 +100,8 @@ class Entry:
     packages: tuple[PackageRecord, ...]
     skipped: tuple[SkippedRecord, ...]
     conflicts: tuple[Conflict, ...]
+    floor: Mapping[str, str] = field(default_factory=dict)
+    """The oldest system that all of it runs on, measured, such as `{"glibc": "2.28"}`; empty where nothing tells."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON value of the catalogue's file."""
@@ -121,6 +123,7 @@ class Entry:
             packages=_records(PackageRecord, parts.pop("packages")),
             skipped=_records(SkippedRecord, parts.pop("skipped")),
             conflicts=_records(Conflict, parts.pop("conflicts")),
+            floor=dict(parts.pop("floor", {})),
             **parts,
         )
 
@@ -128,6 +131,8 @@ class Entry:
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return dict(value)
     if hasattr(value, "__dataclass_fields__"):
         return {_camel(part.name): _plain(getattr(value, part.name)) for part in fields(value)}
     return value

@@ -35,7 +35,7 @@ _FORMAT = 1
 _LARGE = 64 * 2**20
 """Bytes from which on one layer is compressed by several threads; small ones are compressed side by side."""
 
-_FOLDERS = frozenset({"built", "metadata", "pages", "repositories", "urls", "verified"})
+_FOLDERS = frozenset({"audits", "built", "metadata", "pages", "repositories", "urls", "verified"})
 
 
 class Store:
@@ -63,7 +63,7 @@ class Store:
         """Return a folder of the store for other caches, made if it is missing.
 
         Args:
-            name: one of built, metadata, pages, repositories, urls, verified.
+            name: one of audits, built, metadata, pages, repositories, urls, verified.
         """
         if name not in _FOLDERS:
             raise ValueError(f"{name!r} is none of the store's folders: {', '.join(sorted(_FOLDERS))}")

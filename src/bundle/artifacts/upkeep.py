@@ -169,6 +169,7 @@ def _unused(layout: Layout, oldest: float) -> Iterator[Path]:
         if max((_time(path) for path in folder.iterdir()), default=0.0) <= oldest:
             yield folder
     yield from (folder for folder in layout.root.glob("built/??/*") if _time(folder / "built.json") <= oldest)
+    yield from (folder for folder in layout.work.glob("wine-*/") if _time(folder / "system.reg") <= oldest)
     for name in _SMALL_CACHES:
         for path in (layout.root / name).rglob("*"):
             if path.is_file() and _time(path) <= oldest:

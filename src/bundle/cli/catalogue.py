@@ -45,13 +45,16 @@ def list_all(app: App) -> Result:
                 entry.version,
                 entry.platform,
                 _python(entry.python),
+                _floor(entry),
                 str(len(entry.packages)),
                 decimal(entry.size),
                 ", ".join(f"{archive.path} ({decimal(archive.size)})" for archive in entry.archives) or "none",
             )
             for entry in found.entries
         ]
-        print_columns(console, rows, heading=("VERSION", "PLATFORM", "PYTHON", "PACKAGES", "SIZE", "ARCHIVE"))
+        print_columns(
+            console, rows, heading=("VERSION", "PLATFORM", "PYTHON", "RUNS ON", "PACKAGES", "SIZE", "ARCHIVE")
+        )
 
     return Result(data=found.to_json(), text=text)
 
@@ -133,6 +136,11 @@ def _python(python: PythonRecord) -> str:
     return f"{python.requested} -> {python.actual}" if python.substituted else python.actual
 
 
+def _floor(entry: Entry) -> str:
+    called = {"glibc": "glibc", "macos": "macOS"}
+    return ", ".join(f"{called.get(name, name)} >= {value}" for name, value in entry.floor.items())
+
+
 def _asked_by(names: Sequence[str]) -> str:
     return ", ".join(name or "the configuration" for name in names)
 
@@ -146,6 +154,7 @@ def _print_entry(console: Console, entry: Entry) -> None:
     facts = [
         ("python", f"{_python(entry.python)} ({entry.python.source})"),
         ("folder", f"{entry.path} ({decimal(entry.size)})"),
+        *((("runs on", _floor(entry)),) if entry.floor else ()),
         ("digest", entry.digest),
     ]
     for archive in entry.archives:

@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.filesize import decimal
 
+_SYSTEMS = {"glibc": "glibc", "macos": "macOS"}
+
 
 def print_bundle(console: Console, bundle: Mapping[str, Any], here: Path) -> None:
     """Print what one bundle is, what is in it, and where.
@@ -27,6 +29,8 @@ def print_bundle(console: Console, bundle: Mapping[str, Any], here: Path) -> Non
         return
     console.print(f"{name}: built")
     console.print(f"  python    {_python(bundle['python'])}")
+    for system, oldest in bundle["floor"].items():
+        console.print(f"  runs on   {_SYSTEMS.get(system, system)} {oldest} or later")
     console.print(f"  packages  {_packages(bundle)}")
     for package in bundle["packages"]:
         if package["decision"] == "source":

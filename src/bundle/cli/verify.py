@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,12 +21,37 @@ if TYPE_CHECKING:
     from bundle.model.project import Project
 
 
+_CALLED = {"glibc": "glibc", "macos": "macOS"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """What of a bundle is run, and where."""
+
+    wanted: bool
+    """Whether anything is run: on this machine, or in an emulator for what is for another platform."""
+    root: Path | None
+    """The Linux system that programs see in place of this machine's."""
+
+
 @click.command()
 @click.argument("target", metavar="VERSION|PATH|ARCHIVE")
 @platform_option
+@click.option(
+    "--run",
+    "running",
+    is_flag=True,
+    help="Run it, too: imports, scripts, a move; what is for another platform in the emulator that is here.",
+)
+@click.option(
+    "--root",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Run Linux bundles in the system at DIR, such as an old release or the C library alone. Implies --run.",
+)
 @pass_app
-def verify(app: App, target: str, platforms: tuple[str, ...]) -> Result:
-    """Check a bundle: it imports, survives a move, and names nothing of the machine that built it.
+def verify(app: App, target: str, platforms: tuple[str, ...], running: bool, root: Path | None) -> Result:
+    """Check a bundle: it is whole, portable, and names nothing of the machine that built it; with --run, it works.
 
     The bundle is a VERSION that is built, the folder at PATH that holds bundle.json, or an ARCHIVE.
     """
@@ -36,7 +62,8 @@ def verify(app: App, target: str, platforms: tuple[str, ...]) -> Result:
     work = app.cache / "work"
     with scratch_folder(work, "unpacked") as scratch:
         folders = bundle_folders(target, project=project, platforms=platforms, machine=app.machine, scratch=scratch)
-        results = [(folder, *_verify(app, project, folder, work)) for folder in folders]
+        options = Running(wanted=running or root is not None, root=root)
+        results = [(folder, *_verify(app, project, folder, work, options)) for folder in folders]
 
     def text(console: Console) -> None:
         for folder, identity, report in results:
@@ -65,16 +92,25 @@ def _project(app: App) -> Project | None:
         return None  # A folder or an archive can be checked anywhere.
 
 
-def _verify(app: App, project: Project | None, folder: Path, work: Path) -> tuple[Identity, Report]:
+def _verify(app: App, project: Project | None, folder: Path, work: Path, running: Running) -> tuple[Identity, Report]:
     from bundle.make.verify import identify, verify_bundle
     from bundle.model.allowlist import AllowList, load_allowlist
 
     identity = identify(folder)
+    emulator = None
+    if running.wanted:
+        from bundle.make.runners import find_runner
+
+        emulator = find_runner(identity.platform, machine=app.machine, environ=app.environ, root=running.root)
+    floors, acceptances = identity.floors, identity.accepted
     allowlist = AllowList()
     forbidden = [app.cache, Path(sys.base_prefix), Path(sys.prefix)]
     if project is not None:
         allowlist = load_allowlist(project.root, identity.version if identity.version in project.versions() else None)
         forbidden.append(project.root)
+        if identity.version in project.versions():
+            config = project.load(identity.version, app.environ).config
+            floors, acceptances = config.build.floors, config.verify.accept
     report = verify_bundle(
         folder,
         python=identity.python,
@@ -83,6 +119,11 @@ def _verify(app: App, project: Project | None, folder: Path, work: Path) -> tupl
         allowlist=allowlist,
         forbidden=forbidden,
         suspicious=[Path.home()],
+        emulator=emulator,
+        floors=floors,
+        source=identity.source,
+        acceptances=acceptances,
+        running=running.wanted,
         skipped=identity.skipped,
         relaxed=identity.relaxed,
         jobs=os.cpu_count() or 1,
@@ -98,21 +139,36 @@ def _print(console: Console, folder: Path, identity: Identity, report: Report) -
     from bundle.make.findings import with_fresh_evidence
 
     console.print(f"{identity.version} for {identity.platform.key} (Python {identity.python}): {folder}")
-    table = Table("check", "checked", "errors", "warnings", "notes")
+    table = Table("check", "checked", "answer", "errors", "inconclusive", "warnings", "notes")
     for name in dict.fromkeys((*report.checked, *(finding.check for finding in report.findings))):
         counts = [
-            sum(finding.check == name for finding in report.of(severity)) for severity in ("error", "warning", "note")
+            sum(finding.check == name for finding in report.of(severity))
+            for severity in ("error", "inconclusive", "warning", "note")
         ]
-        table.add_row(name, str(report.checked.get(name, "not run")), *(str(count or "") for count in counts))
+        answer = report.answers.get(name, "")
+        table.add_row(name, str(report.checked.get(name, "not run")), answer, *(str(count or "") for count in counts))
     console.print(table)
     remedies: set[str] = set()
-    for finding, evidence in with_fresh_evidence((*report.of("error"), *report.of("warning"), *report.of("note"))):
-        console.print(f"{finding.severity}: {finding.check}: {finding.subject}: {finding.message}")
+    for finding, evidence in with_fresh_evidence(
+        (*report.of("error"), *report.of("inconclusive"), *report.of("warning"), *report.of("note"))
+    ):
+        console.print(f"{finding.severity}: {finding.check}: {finding.subject}: {finding.message}{finding.mark}")
         for line in evidence:
             console.print(f"    {line}")
-        if finding.remedy and finding.remedy not in remedies:
+        if finding.remedy and finding.severity != "note" and finding.remedy not in remedies:
             console.print(f"  to do: {finding.remedy}")
             remedies.add(finding.remedy)
+    for finding, evidence in with_fresh_evidence(report.accepted):
+        console.print(f"accepted: {finding.check}: {finding.subject}: {finding.message}{finding.mark}")
+        for line in (*evidence[len(finding.details) :], f"because: {finding.accepted}"):
+            console.print(f"    {line}")
+    for name, value in report.floor.items():
+        asked = getattr(identity.floors, name)
+        console.print(f"runs on {_CALLED[name]} >= {value} (measured; {asked} was asked for)")
     count = len(report.of("error"))
     verdict = {0: "nothing wrong", 1: "1 error"}.get(count, f"{count} errors")
-    console.print(f"{verdict}, in {report.seconds:.1f} s")
+    unclear = [name for name, answer in report.answers.items() if answer == "inconclusive"]
+    if unclear:
+        verdict += f", but inconclusive, which proves nothing: {', '.join(unclear)}"
+    where = f", run by {report.runner}" if report.runner else ""
+    console.print(f"{verdict}{where}, in {report.seconds:.1f} s")

@@ -53,6 +53,7 @@ def build_bundle(order: Order, context: Context) -> dict[str, Any]:
             context = replace(context, reporter=Logbook(context.reporter, log))
         from bundle.make.pipeline import run
 
+        context.reporter.info(f"building {order.name}")
         done = run(order, context)
         value = _value(done)
         record = Record(
@@ -140,6 +141,7 @@ def _value(done: Build) -> dict[str, Any]:
         "archives": archives,
         "catalogued": done.catalogued,
         "python": done.manifest["python"],
+        "floor": done.manifest["floor"],
         "packages": done.manifest["packages"],
         "skipped": done.manifest["skipped"],
         "conflicts": done.manifest["conflicts"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bundle.artifacts.archive import PackedArchive
@@ -30,6 +30,7 @@ def catalogue_entry(
     folder: Path,
     archives: Sequence[PackedArchive],
     root: Path,
+    floor: Mapping[str, str],
 ) -> Entry:
     """Return the entry of a bundle.
 
@@ -41,6 +42,7 @@ def catalogue_entry(
         folder: where it stands.
         archives: what was packed of it.
         root: the folder that paths in the catalogue are relative to.
+        floor: the oldest system that it runs on, measured.
     """
     choice = interpreter.choice
     return Entry(
@@ -72,6 +74,7 @@ def catalogue_entry(
             for skipped in lock.skipped
         ),
         conflicts=tuple(conflicts),
+        floor=floor,
     )
 
 

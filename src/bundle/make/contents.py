@@ -8,7 +8,7 @@ import posixpath
 import re
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -50,6 +50,8 @@ class Distribution:
     """Path of its RECORD, relative to the bundle's root."""
     files: Mapping[str, int | None]
     """Size by path relative to the bundle's root (it may point outside, if the RECORD does); None if not recorded."""
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    """Recorded hash by path, as `sha256=` and URL-safe base64 without padding; without those that have none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +87,15 @@ class Contents:
             if path.startswith(prefix) and "/" not in name and not self._is_interpreter(path) and self._starts(path):
                 scripts[path] = owners.get(path, UNOWNED)
         return dict(sorted(scripts.items()))
+
+    @cached_property
+    def owned(self) -> frozenset[str]:
+        """The paths of everything that a distribution recorded."""
+        return frozenset(path for distribution in self.distributions for path in distribution.files)
+
+    def is_interpreters(self, path: str) -> bool:
+        """Return whether a file belongs to the interpreter: outside of site-packages, and recorded by nobody."""
+        return path not in self.owned and not path.startswith(f"{self.platform.site_packages(self.python)}/")
 
     def _starts(self, path: str) -> bool:
         if self.platform.is_windows:
@@ -134,11 +145,10 @@ def read_contents(root: Path, *, python: str, platform: Platform) -> Contents:
         if name != "RECORD" or not folder.endswith(".dist-info") or posixpath.dirname(folder) != site:
             continue
         stem = posixpath.basename(folder).removesuffix(".dist-info")
+        sizes, hashes = _recorded(root / path, site)
         distributions.append(
             Distribution(
-                name=canonicalize_name(stem.rpartition("-")[0] or stem),
-                record=path,
-                files=_recorded(root / path, site),
+                name=canonicalize_name(stem.rpartition("-")[0] or stem), record=path, files=sizes, hashes=hashes
             )
         )
     return Contents(root=root, python=python, platform=platform, files=files, distributions=tuple(distributions))
@@ -203,11 +213,14 @@ def _initialises(path: Path, name: str) -> bool:
     return symbol + b"\0" in path.read_bytes()
 
 
-def _recorded(path: Path, site: str) -> dict[str, int | None]:
-    files: dict[str, int | None] = {}
+def _recorded(path: Path, site: str) -> tuple[dict[str, int | None], dict[str, str]]:
+    sizes: dict[str, int | None] = {}
+    hashes: dict[str, str] = {}
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.reader(file):
             if row and row[0]:
-                size = int(row[2]) if len(row) > 2 and row[2].isdigit() else None
-                files[posixpath.normpath(posixpath.join(site, row[0].replace("\\", "/")))] = size
-    return files
+                name = posixpath.normpath(posixpath.join(site, row[0].replace("\\", "/")))
+                sizes[name] = int(row[2]) if len(row) > 2 and row[2].isdigit() else None
+                if len(row) > 1 and row[1]:
+                    hashes[name] = row[1]
+    return sizes, hashes

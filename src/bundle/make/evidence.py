@@ -12,7 +12,7 @@ from typing import Any
 from bundle.base.files import canonical_json, write_atomically
 from bundle.make.findings import Finding, Report
 
-RULES = 1
+RULES = 2
 """Raised whenever the checks look at more, or differently."""
 
 
@@ -36,7 +36,13 @@ class Evidence:
         try:
             value = json.loads(self._path(digest, allowed).read_bytes())
             findings = tuple(Finding(**{**one, "details": tuple(one["details"])}) for one in value["findings"])
-            return Report(findings=findings, checked=value["checked"], seconds=0.0)
+            return Report(
+                findings=findings,
+                checked=value["checked"],
+                seconds=0.0,
+                floor=value["floor"],
+                licences=value["licences"],
+            )
         except (FileNotFoundError, ValueError, TypeError, KeyError):
             return None
 
@@ -46,6 +52,8 @@ class Evidence:
             value: dict[str, Any] = {
                 "findings": [asdict(finding) for finding in report.findings],
                 "checked": dict(report.checked),
+                "floor": dict(report.floor),
+                "licences": dict(report.licences),
             }
             write_atomically(self._path(digest, allowed), canonical_json(value))
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from bundle.base.errors import VerificationError
 
-Severity = Literal["error", "warning", "note"]
+Severity = Literal["error", "inconclusive", "warning", "note"]
+
+Answer = Literal["pass", "fail", "inconclusive"]
+
+_SHOWN = 3
+"""Files that are named of those for which the same holds; all are in the JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +23,8 @@ class Finding:
     check: str
     """The check's name."""
     severity: Severity
-    """An error makes the bundle unfit; a warning asks for a look; a note only explains."""
+    """An error makes the bundle unfit; what is inconclusive says something of an emulator, and nothing of the bundle; a
+    warning asks for a look; a note only explains."""
     subject: str
     """What it is about: a package and its module, a file, a script."""
     message: str
@@ -27,6 +33,21 @@ class Finding:
     """What to do about it; empty for notes."""
     details: tuple[str, ...] = ()
     """The evidence, such as the last lines of an import error."""
+    rule: str = ""
+    """Which rule found it, in kebab case; empty for a check that is one rule."""
+    file: str = ""
+    """Relative to the bundle's root, with `/`; empty if it is about no file."""
+    accepted: str | None = None
+    """The reason for which the configuration accepts it; None if it does not."""
+
+    @property
+    def mark(self) -> str:
+        """How the rule is named behind the message, so that it can be accepted; empty without a rule."""
+        return f" ({self.rule})" if self.rule else ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the JSON value that `--json` prints."""
+        return asdict(self) | {"details": list(self.details), "rule": self.rule or self.check}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +56,10 @@ class Outcome:
 
     findings: tuple[Finding, ...] = ()
     checked: int = 0
+    floor: Mapping[str, str] = field(default_factory=dict)
+    """The oldest system that everything it looked at runs on, such as `{"glibc": "2.28"}`."""
+    licences: Mapping[str, str] = field(default_factory=dict)
+    """What packages say of their licence, by normalised name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,22 +70,57 @@ class Report:
     checked: Mapping[str, int]
     """How many things each check looked at, by the check's name; a check that did not run is absent."""
     seconds: float
+    floor: Mapping[str, str] = field(default_factory=dict)
+    """The oldest system that all of it runs on, measured; empty where nothing tells."""
+    licences: Mapping[str, str] = field(default_factory=dict)
+    """What packages say of their licence, by normalised name."""
+    runner: str = ""
+    """What the bundle's programs ran in; empty if nothing was run."""
 
     @property
     def ok(self) -> bool:
-        """Whether there is no error."""
+        """Whether there is no error that is not accepted."""
         return not self.of("error")
 
+    @property
+    def answers(self) -> dict[str, Answer]:
+        """The answer of each check that was to run, in that order."""
+        order = dict.fromkeys((*self.checked, *(finding.check for finding in self.of("inconclusive"))))
+        order |= dict.fromkeys(finding.check for finding in self.of("error"))
+        return {name: self._answer(name) for name in order}
+
+    @property
+    def answer(self) -> Answer:
+        """The answer to the whole."""
+        return self._answer(None)
+
+    @property
+    def accepted(self) -> tuple[Finding, ...]:
+        """The findings that the configuration accepts."""
+        return tuple(finding for finding in self.findings if finding.accepted is not None)
+
     def of(self, severity: Severity) -> tuple[Finding, ...]:
-        """Return the findings of one severity."""
-        return tuple(finding for finding in self.findings if finding.severity == severity)
+        """Return the findings of one severity, without those that are accepted."""
+        return tuple(finding for finding in self.findings if finding.severity == severity and finding.accepted is None)
+
+    def _answer(self, check: str | None) -> Answer:
+        if any(check in (None, finding.check) for finding in self.of("error")):
+            return "fail"
+        if any(check in (None, finding.check) for finding in self.of("inconclusive")):
+            return "inconclusive"
+        return "pass"
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON value that `--json` prints."""
         return {
             "ok": self.ok,
+            "answer": self.answer,
+            "answers": self.answers,
+            "runner": self.runner,
+            "floor": dict(self.floor),
+            "licences": dict(self.licences),
             "checked": dict(self.checked),
-            "findings": [asdict(finding) | {"details": list(finding.details)} for finding in self.findings],
+            "findings": [finding.as_json() for finding in self.findings],
             "seconds": round(self.seconds, 2),
         }
 
@@ -91,16 +151,29 @@ def with_fresh_evidence(findings: Iterable[Finding]) -> Iterator[tuple[Finding, 
         findings: in the order in which they are shown.
     """
     shown: dict[str, str] = {}
-    for finding in findings:
-        if not finding.details:
-            yield finding, ()
-        elif first := shown.get(finding.details[-1]):
-            yield finding, (f"(the same as {first})",)
-        else:
-            shown[finding.details[-1]] = finding.subject
-            yield finding, finding.details
+    for finding, others in _alike(findings):
+        evidence = finding.details
+        if evidence and (first := shown.get(evidence[-1])):
+            evidence = (f"(the same as {first})",)
+        elif evidence:
+            shown[evidence[-1]] = finding.subject
+        yield finding, (*evidence, *others)
+
+
+def _alike(findings: Iterable[Finding]) -> list[tuple[Finding, tuple[str, ...]]]:
+    """Return findings of a rule that say the same of many files as one, with a line about the others."""
+    groups: dict[tuple[str, ...], tuple[Finding, list[str]]] = {}
+    for number, finding in enumerate(findings):
+        key = (finding.rule, finding.severity, finding.message) if finding.rule else (str(number),)
+        groups.setdefault(key, (finding, []))[1].append(finding.subject)
+    result: list[tuple[Finding, tuple[str, ...]]] = []
+    for finding, (_, *others) in groups.values():
+        more = f", and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+        line = (f"so do {', '.join(others[:_SHOWN])}{more}",) if others else ()
+        result.append((finding, line))
+    return result
 
 
 def _lines(finding: Finding, evidence: Sequence[str]) -> Iterator[str]:
-    yield f"{finding.check}: {finding.subject}: {finding.message}"
+    yield f"{finding.check}: {finding.subject}: {finding.message}{finding.mark}"
     yield from (f"    {line}" for line in evidence)

@@ -1,4 +1,4 @@
-"""Run by a bundle's interpreter, never imported: imports many modules, each in a forked process of its own.
+"""Run by a bundle's interpreter as its `-c`, never imported: imports many modules, each in a forked process of its own.
 
 A process that imports `a.b.c` afresh runs `import a`, then `a.b`, then `a.b.c`. So the process that has imported `a` is
 forked for each of its submodules: what runs in a line of descent is what would run in a fresh process, and the parents

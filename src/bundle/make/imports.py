@@ -20,7 +20,10 @@ TIMEOUT = 120.0
 
 _PROBE = Path(__file__).with_name("import_probe.py")
 
-_PLAIN = "import sys; __import__(sys.argv[1])"
+_DONE = "imported: "
+
+_PLAIN = f"import os, sys; name = sys.argv[1]; __import__(name); os.write(1, ('\\n{_DONE}' + name).encode())"
+"""It says so in the end: a module can end a process with exit code 0, and so can an emulator that gives up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,8 @@ class Failure:
     """All that the interpreter said."""
     acceptable: bool
     """Whether it is an error that Python itself raised, so that an allow-list may accept it; a crash never is."""
+    emulator: str | None = None
+    """The emulator's own words, if it is the emulator that failed."""
 
 
 def check_imports(inspected: Inspected) -> Outcome:
@@ -117,6 +122,25 @@ def no_interpreter(check: str, error: WorkError) -> Finding:
     )
 
 
+def inconclusive(check: str, subject: str, words: str, details: Sequence[str] = ()) -> Finding:
+    """Return the finding that an emulator's failure says nothing of the bundle.
+
+    Args:
+        check: the check's name.
+        subject: what was tried.
+        words: the emulator's own.
+        details: the evidence.
+    """
+    return Finding(
+        check=check,
+        severity="inconclusive",
+        subject=subject,
+        message=f"nothing can be told here: {words}",
+        remedy="Run `bundle verify` on a machine of the bundle's platform, or where what is lacking is there.",
+        details=tuple(details) or (words,),
+    )
+
+
 def signal_name(code: int) -> str:
     """Return the name of the signal that ended a process, given its exit code (negative)."""
     try:
@@ -128,18 +152,21 @@ def signal_name(code: int) -> str:
 def _fork(isolation: Isolation, names: Iterable[str], jobs: int, timeout: float) -> set[str]:
     request = "\n".join((str(jobs), str(max(1, int(timeout))), *names))
     # A module that hangs is ended by its own alarm; this is for one that will not be.
-    completed = isolation.run_python([_PROBE], stdin=request.encode(), timeout=5 * timeout)
+    source = _PROBE.read_text(encoding="utf-8")
+    completed = isolation.run_python(["-c", source], stdin=request.encode(), timeout=5 * timeout)
     return set(completed.output.splitlines())
 
 
 def _import_afresh(isolation: Isolation, name: str, timeout: float) -> Failure | None:
     completed = isolation.run_python(["-X", "faulthandler", "-c", _PLAIN, name], timeout=timeout)
     if completed.timed_out:
-        message = f"was not imported within {timeout:.0f} s."
+        message = f"was not imported within {completed.seconds:.0f} s."
     elif completed.code < 0:
         message = f"crashes at import: killed by {signal_name(completed.code)}."
     elif completed.code:
         message = "cannot be imported."
+    elif not completed.output.endswith(_DONE + name):
+        message = "ends the interpreter at import, with exit code 0."
     else:
         return None
     python_said = "Traceback (most recent call last)" in completed.errors
@@ -147,6 +174,7 @@ def _import_afresh(isolation: Isolation, name: str, timeout: float) -> Failure |
         message=message,
         output=completed.errors or completed.output,
         acceptable=completed.code > 0 and not completed.timed_out and python_said,
+        emulator=isolation.runner.inconclusive(completed),
     )
 
 
@@ -173,6 +201,9 @@ def _judge(
                     details=last_lines(failure.output, 1),
                 )
             )
+            continue
+        if failure.emulator is not None:
+            findings.append(inconclusive(CHECK, subject, failure.emulator, last_lines(failure.output)))
             continue
         findings.append(
             Finding(

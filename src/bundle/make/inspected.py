@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
+from bundle.base.errors import WorkError
 from bundle.base.files import remove_tree, staged_folder, sweep_staging
 from bundle.base.process import Completed, run
 from bundle.base.report import Reporter
 from bundle.make.contents import Contents
+from bundle.make.needles import Needle, needles_for
+from bundle.make.runners import NATIVE, Runner
+from bundle.make.scan import Seen, scan
 from bundle.model.allowlist import AllowList
-from bundle.model.platforms import Platform
+from bundle.model.platforms import Floors, Platform
 
 _WINDOWS_NEEDS = ("SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "PATHEXT")
 
@@ -30,6 +36,8 @@ class Isolation:
     platform: Platform
     scratch: Path
     """A folder for all that the programs write; they start in it."""
+    runner: Runner = NATIVE
+    """What the programs run in."""
 
     @property
     def executable(self) -> Path:
@@ -38,23 +46,22 @@ class Isolation:
 
     def environment(self, **more: str) -> dict[str, str]:
         """Return the complete environment of a program, with further variables."""
+        scratch = self.runner.translate(self.scratch)
         return {
-            **_system_environment(self.platform),
+            **_system_environment(self.platform, self.runner),
             "HOME": str(self.scratch),
-            "USERPROFILE": str(self.scratch),
-            "TMPDIR": str(self.scratch),
-            "TEMP": str(self.scratch),
-            "TMP": str(self.scratch),
+            **dict.fromkeys(("USERPROFILE", "TEMP", "TMP") if self.platform.is_windows else ("TMPDIR",), scratch),
             "LANG": "C.UTF-8",
             # Scripts start the interpreter themselves; the bundle is not where compiled modules go.
-            "PYTHONPYCACHEPREFIX": str(self.caches),
+            "PYTHONPYCACHEPREFIX": self.runner.translate(self.caches),
             # Threads that start at import cost more than they bring, and do not survive a fork.
             "OPENBLAS_NUM_THREADS": "1",
             "OMP_NUM_THREADS": "1",
             # pip is asked what is installed, and is not to read the machine's settings or the network.
-            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_CONFIG_FILE": "nul" if self.platform.is_windows else "/dev/null",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_NO_INDEX": "1",
+            **self.runner.environment,
             **more,
         }
 
@@ -69,7 +76,7 @@ class Isolation:
         if (self.root / self.platform.stdlib(self.python) / "__pycache__").is_dir():
             # The bundle's own compiled modules are part of what is checked.
             return ("-I", "-B")
-        return ("-I", "-X", f"pycache_prefix={self.caches}")
+        return ("-I", "-X", f"pycache_prefix={self.runner.translate(self.caches)}")
 
     def run_python(self, arguments: Sequence[str | Path], *, timeout: float, stdin: bytes | None = None) -> Completed:
         """Run the bundle's interpreter, isolated.
@@ -94,10 +101,31 @@ class Isolation:
     ) -> Completed:
         """Run any program in the bundle's environment.
 
+        Args:
+            arguments: the program, by its whole path of this machine, and its arguments; paths among them are written
+                as the program will understand them.
+            timeout: seconds it may take on a machine of its platform; an emulator gets more.
+            stdin: what it reads; nothing if None.
+            variables: added to the environment.
+
         Raises:
             WorkError: the program cannot be started at all.
         """
-        return run(arguments, env=self.environment(**(variables or {})), cwd=self.scratch, timeout=timeout, stdin=stdin)
+        program, *rest = arguments
+        command = self.runner.command(
+            Path(program),
+            [self.runner.translate(part) if isinstance(part, Path) else part for part in rest],
+        )
+        completed = run(
+            command,
+            env=self.environment(**(variables or {})),
+            cwd=self.scratch,
+            timeout=timeout * self.runner.patience,
+            stdin=stdin,
+        )
+        if words := self.runner.unstarted(completed):
+            raise WorkError(f"The program {program} cannot be started: {words}")
+        return completed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +146,22 @@ class Inspected:
     jobs: int
     """How many processes run at once."""
     reporter: Reporter
+    floors: Floors = field(default_factory=Floors)
+    """The oldest systems that the bundle is to run on."""
+    source: str = ""
+    """The interpreter source that the interpreter came from."""
+
+    @cached_property
+    def searched(self) -> tuple[tuple[Needle, ...], tuple[Path, ...]]:
+        """What no file may hold, and the folders whose names say too little to be searched for."""
+        return needles_for(self.forbidden, self.suspicious, self.platform)
+
+    @cached_property
+    def scanned(self) -> Mapping[str, Seen]:
+        """Every regular file, read once for all checks, by its path."""
+        sizes = {path: status.st_size for path, status in self.contents.files.items() if stat.S_ISREG(status.st_mode)}
+        with self.reporter.task("reading every file", total=len(sizes), unit="files") as task:
+            return scan(self.root, sizes, self.searched[0], jobs=self.jobs, done=task.advance)
 
     @property
     def root(self) -> Path:
@@ -150,8 +194,8 @@ def last_lines(text: str, count: int = 6) -> tuple[str, ...]:
     return tuple(line.rstrip() for line in text.splitlines() if line.strip())[-count:]
 
 
-def _system_environment(platform: Platform) -> dict[str, str]:
-    if not platform.is_windows:
+def _system_environment(platform: Platform, runner: Runner) -> dict[str, str]:
+    if not platform.is_windows or runner is not NATIVE:
         return {"PATH": os.defpath}
     needed = {name: os.environ[name] for name in _WINDOWS_NEEDS if name in os.environ}
     return {"PATH": str(Path(needed.get("SYSTEMROOT", r"C:\Windows"), "System32")), **needed}

@@ -24,6 +24,7 @@ def describe(
     layers: Sequence[Layer],
     built: Mapping[str, str],
     conflicts: Sequence[Conflict],
+    floor: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return the manifest of a bundle; the same inputs give the same value.
 
@@ -34,7 +35,9 @@ def describe(
         layers: in the order in which they lie upon each other.
         built: sha256 of the wheels built from source, by package name.
         conflicts: paths that two layers hold with different bytes.
+        floor: the oldest system that all of it runs on, measured.
     """
+    asked = {"linux": {"glibc": config.build.floors.glibc}, "macosx": {"macos": config.build.floors.macos}}
     packages = config.packages_for(interpreter.platform.key)
     return {
         "format": FORMAT,
@@ -44,7 +47,7 @@ def describe(
         "python": interpreter.choice.as_json(),
         "interpreter": dict(interpreter.layer.about),
         "layout": config.build.layout,
-        "bytecode": config.build.bytecode,
+        "bytecode": interpreter.bytecode.as_json(),
         "lock": lock.inputs,
         "layers": [layer_facts(layer) for layer in layers],
         "packages": [_package(package, built) for package in lock.packages],
@@ -60,6 +63,9 @@ def describe(
             for skipped in lock.skipped
         ],
         "conflicts": [{"path": conflict.path, "kept": conflict.kept, "lost": conflict.lost} for conflict in conflicts],
+        "floor": dict(floor),
+        "floorAsked": asked.get(interpreter.platform.system, {}),
+        "accepted": [acceptance.as_json() for acceptance in config.verify.accept],
     }
 
 

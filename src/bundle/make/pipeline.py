@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from bundle.artifacts.archive import PackedArchive, pack
-from bundle.artifacts.catalogue import record
+from bundle.artifacts.catalogue import Catalogue, record
 from bundle.artifacts.layers import Conflict, Layer, overlay
+from bundle.base.errors import Problems, WorkError
 from bundle.base.files import pretty_json, sha256_of, staged_file, staged_folder, sweep_staging
 from bundle.base.placement import keep_apart
 from bundle.make.building import SourceBuilder
@@ -24,9 +25,10 @@ from bundle.make.copyfiles import plan_copies
 from bundle.make.evidence import Evidence
 from bundle.make.fetch import fetch_packages
 from bundle.make.findings import Report, require
+from bundle.make.floors import floor_of
 from bundle.make.interpreter import Interpreter, prepare_interpreter
 from bundle.make.layering import MANIFEST, WHEELHOUSE, Layering, direct_url
-from bundle.make.locking import fresh_lock
+from bundle.make.locking import fresh_lock, status_of
 from bundle.make.manifest import bundle_digest, describe
 from bundle.make.order import Order
 from bundle.make.verify import identify, verify_bundle
@@ -56,6 +58,8 @@ class Build:
     """sha256 of the wheels built from source, by package name."""
     layers: tuple[Layer, ...] = field(init=False)
     conflicts: list[Conflict] = field(init=False)
+    floor: Mapping[str, str] = field(init=False)
+    """The oldest system that all layers run on, measured."""
     manifest: dict[str, Any] = field(init=False)
     tree: Path = field(init=False)
     report: Report | None = field(init=False, default=None)
@@ -77,7 +81,14 @@ class Build:
     def sources(self) -> SourceBuilder:
         """Builds what has no wheel."""
         return self.stack.enter_context(
-            SourceBuilder(context=self.context, config=self.config, interpreter=self.interpreter, logs=self.order.logs)
+            SourceBuilder(
+                context=self.context,
+                config=self.config,
+                platform=self.platform,
+                logs=self.order.logs,
+                interpreter=self.interpreter,
+                interpreters=self.order.interpreters,
+            )
         )
 
     @cached_property
@@ -88,7 +99,7 @@ class Build:
             platform=self.platform,
             python=self.interpreter.python,
             reporter=self.context.reporter,
-            compiler=self.sources.python if self.config.build.bytecode else None,
+            compiler=self.interpreter.bytecode.compiler(lambda: self.sources.python),
         )
 
     @property
@@ -113,10 +124,23 @@ def check_own_files(build: Build) -> None:
 
 
 def choose_interpreter(build: Build) -> None:
-    """Bring the interpreter's layer into the store."""
-    build.interpreter = prepare_interpreter(build.context, build.config, build.platform, build.order.interpreters)
+    """Bring the interpreter's layer into the store; if there is none, tell what else is known to be in the way."""
+    problems = Problems()
+    with problems.collecting():
+        build.interpreter = prepare_interpreter(build.context, build.config, build.platform, build.order.interpreters)
+    if problems.errors and build.context.machine not in (None, build.platform):
+        for refused in _refused_sources(build):
+            problems.add(refused)
+    problems.raise_if_any(f"{len(problems.errors)} things keep {build.order.name} from being built here.")
     if warning := build.interpreter.choice.warning:
         build.context.reporter.warning(warning)
+
+
+def _refused_sources(build: Build) -> list[WorkError]:
+    lock = status_of(build.context, build.config, build.platform).lock
+    logs = build.order.logs
+    with SourceBuilder(context=build.context, config=build.config, platform=build.platform, logs=logs) as sources:
+        return [error for one in (lock.packages if lock else ()) if (error := sources.refusal(one)) is not None]
 
 
 def lock_packages(build: Build) -> None:
@@ -148,7 +172,7 @@ def fetch_files(build: Build) -> None:
         if layer is not None:
             build.known[package.name] = layer
         if (layer is None or build.carries) and wheel is None:
-            missing.append(package)
+            missing.append(build.sources.adapted(package) if package.kind == "source" else package)
     if missing:
         build.files = fetch_packages(build.context, build.config, replace(build.lock, packages=tuple(missing)))
     for package in missing:
@@ -157,12 +181,15 @@ def fetch_files(build: Build) -> None:
 
 
 def build_sources(build: Build) -> None:
-    """Build the wheels of the packages that come as source."""
+    """Build the wheels of the packages that come as source; what cannot be built is told all at once."""
+    problems = Problems()
     for package in build.lock.packages:
         if package.kind == "source" and package.name not in build.wheels:
-            wheel = build.sources.obtain(package, build.files)
-            build.wheels[package.name] = wheel
-            build.built[package.name] = sha256_of(wheel)
+            with problems.collecting():
+                wheel = build.sources.obtain(package, build.files)
+                build.wheels[package.name] = wheel
+                build.built[package.name] = sha256_of(wheel)
+    problems.raise_if_any(f"{len(problems.errors)} packages of {build.order.name} cannot be built here.")
 
 
 def make_layers(build: Build) -> None:
@@ -187,6 +214,7 @@ def make_layers(build: Build) -> None:
         site_packages = build.platform.site_packages(build.interpreter.python)
         layers.append(build.layering.copies(plan_copies(rules, site_packages=site_packages, folders=folders)))
     _, build.conflicts = overlay(layers)
+    build.floor = floor_of(layers, build.context.store, build.platform)
     for conflict in build.conflicts:
         build.context.reporter.warning(
             f"{conflict.path} comes with different bytes from {conflict.lost} and {conflict.kept}; the latter is kept"
@@ -198,6 +226,7 @@ def make_layers(build: Build) -> None:
         layers=layers,
         built=build.built,
         conflicts=build.conflicts,
+        floor=build.floor,
     )
     documents = {MANIFEST: pretty_json(build.manifest)}
     if build.carries:
@@ -222,6 +251,7 @@ def verify_tree(build: Build) -> None:
     context = build.context
     allowlist = load_allowlist(context.project.root, build.config.version)
     evidence = Evidence(context.store.folder("verified"))
+    # What was accepted, and the floors, are part of the manifest, and so of the digest.
     build.report = evidence.recall(build.digest, repr(allowlist))
     if build.report is not None:
         context.reporter.info("these very bytes were verified on this machine before")
@@ -238,6 +268,9 @@ def verify_tree(build: Build) -> None:
             suspicious=[Path.home()],
             skipped=identity.skipped,
             relaxed=identity.relaxed,
+            floors=build.config.build.floors,
+            source=identity.source,
+            acceptances=build.config.verify.accept,
             jobs=os.cpu_count() or 1,
             reporter=context.reporter,
             work=work,
@@ -272,6 +305,12 @@ def catalogue_bundle(build: Build) -> None:
     """Tell the catalogue, if the bundle is complete and verified."""
     if build.report is None or not build.archives:
         build.context.reporter.info(f"{build.order.name} is not catalogued: it was not verified, or has no archive")
+        known = Catalogue.load(build.order.catalogue, validate=False).find(build.config.version, build.platform.key)
+        if known is not None and known.digest != build.digest:
+            build.context.reporter.warning(
+                f"{build.order.catalogue} still describes the {build.order.name} that stood here before; "
+                "a build with archive and verification replaces the entry"
+            )
         return
     entry = catalogue_entry(
         lock=build.lock,
@@ -281,6 +320,7 @@ def catalogue_bundle(build: Build) -> None:
         folder=build.order.folder,
         archives=build.archives,
         root=build.order.catalogue_root,
+        floor=build.floor,
     )
     record(build.order.catalogue, entry, reporter=build.context.reporter)
     build.catalogued = True

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import ntpath
 import os
+import posixpath
 import stat
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from bundle.base.errors import WorkError
@@ -15,8 +18,9 @@ from bundle.base.linking import place_tree
 from bundle.base.process import Completed
 from bundle.make.contents import listing
 from bundle.make.findings import Finding, Outcome
-from bundle.make.imports import import_modules, no_interpreter
+from bundle.make.imports import import_modules, inconclusive, no_interpreter
 from bundle.make.inspected import Inspected, Isolation, last_lines
+from bundle.make.runners import NATIVE
 from bundle.make.starting import start_scripts
 
 CHECK = "relocation"
@@ -38,6 +42,9 @@ print(json.dumps({
 }, default=str))
 """
 
+_BASE = "import json, sys; print(json.dumps(sys.base_prefix))"
+"""In JSON, since programs on Windows write to a pipe in an encoding of their own."""
+
 
 def check_relocation(inspected: Inspected) -> Outcome:
     """Copy a bundle to a path with a space and an accent, make it read-only, and use it there.
@@ -47,7 +54,7 @@ def check_relocation(inspected: Inspected) -> Outcome:
     """
     here = inspected.isolation
     place = here.scratch / PLACE
-    moved = Isolation(root=place / "python", python=here.python, platform=here.platform, scratch=here.scratch)
+    moved = replace(here, root=place / "python")
     with inspected.reporter.task("copying the bundle"):
         _copy(inspected.contents.files, here.root, moved.root)
     try:
@@ -96,8 +103,8 @@ def _copy(files: Mapping[str, os.stat_result], source: Path, target: Path) -> No
 
 def _share_caches(here: Isolation, moved: Isolation) -> None:
     """Let the copy use the modules that the import check has compiled: the cache repeats the path of the source."""
-    if here.platform.is_windows or not here.caches.is_dir():
-        return
+    if not here.caches.is_dir() or (here.platform.is_windows and here.runner is NATIVE):
+        return  # Not everybody may make links on Windows; under Wine it is not Windows that makes them.
     made = here.caches.joinpath(*here.root.parts[1:])
     link = here.caches.joinpath(*moved.root.parts[1:])
     if made.is_dir() and not os.path.lexists(link):
@@ -135,13 +142,14 @@ def _where(inspected: Inspected, moved: Isolation) -> Outcome:
     findings: list[Finding] = []
     ways: dict[str, list[str | Path]] = {"by its path": [moved.executable]}
     variables: dict[str, str] = {}
-    told: set[tuple[str, str]] = set()
     if not moved.platform.is_windows:
         link = moved.scratch / "linked python"
         link.symlink_to(moved.executable)
         ways["through a symlink"] = [link]
+    if not moved.platform.is_windows and moved.runner.shell:
         ways["through PATH"] = ["/bin/sh", "-c", 'exec "$0" "$@"', moved.executable.name]
         variables["PATH"] = f"{moved.executable.parent}:{moved.environment()['PATH']}"
+    told: set[tuple[str, str]] = set()
     for way, command in ways.items():
         answer = _answer(moved, [*command, *moved.flags, "-c", _ASK], variables)
         if isinstance(answer, Finding):
@@ -157,7 +165,7 @@ def _answer(moved: Isolation, command: list[str | Path], variables: Mapping[str,
     except WorkError as error:
         return _error("the interpreter", error.what)
     if completed.code or completed.timed_out:
-        return _ended(completed, "the interpreter", "does not start in its new place")
+        return _ended(moved, completed, "the interpreter", "does not start in its new place")
     answer: dict[str, Any] = json.loads(completed.output)
     return answer
 
@@ -172,17 +180,18 @@ def _strangers(
     for name in ("prefix", "exec_prefix", "installed_base", "LIBDIR", "INCLUDEPY", "BINDIR", "LIBDEST"):
         if variables.get(name) is not None:
             values[f"sysconfig.get_config_var({name!r})"] = variables[name]
-    new = moved.root.resolve()
+    new = _path(moved, moved.runner.translate(moved.root.resolve()))
+    old = moved.runner.translate(inspected.root)
     remedy = "Correct the interpreter's layer: its recorded paths must follow from where it stands."
     wrong = {
         name: f"says {value} when the interpreter is started {way}; the bundle stands in {new}."
         for name, value in values.items()
-        if not Path(os.path.normpath(str(value))).is_relative_to(new)
+        if not _path(moved, str(value)).is_relative_to(new)
     }
     for variable, value in variables.items():
         name = f"sysconfig.get_config_var({variable!r})"
         values.setdefault(name, value)
-        if name not in wrong and str(inspected.root) in str(value):
+        if name not in wrong and old in str(value):
             wrong[name] = f"names the place that the bundle came from: {value}"
     fresh = [name for name in wrong if (name, str(values[name])) not in told]
     told.update((name, str(values[name])) for name in fresh)
@@ -197,7 +206,8 @@ def _modules(inspected: Inspected, moved: Isolation) -> Outcome:
             chosen.setdefault(module.package, module.name)
     names = {name: package for package, name in chosen.items()}
     try:
-        failures = import_modules(moved, [*names, *_STDLIB], jobs=inspected.jobs)
+        stdlib = [name for name in _STDLIB if name != "readline" or not moved.platform.is_windows]
+        failures = import_modules(moved, [*names, *stdlib], jobs=inspected.jobs)
     except WorkError as error:
         return Outcome(findings=(no_interpreter(CHECK, error),))
     findings: list[Finding] = []
@@ -212,6 +222,10 @@ def _modules(inspected: Inspected, moved: Isolation) -> Outcome:
                 )
             )
             continue
+        if failure.emulator is not None:
+            subject = f"{names.get(name, 'python')}: {name}"
+            findings.append(inconclusive(CHECK, subject, failure.emulator, last_lines(failure.output)))
+            continue
         findings.append(
             _error(
                 f"{names.get(name, 'python')}: {name}",
@@ -220,19 +234,26 @@ def _modules(inspected: Inspected, moved: Isolation) -> Outcome:
                 details=last_lines(failure.output),
             )
         )
-    return Outcome(findings=tuple(findings), checked=len(names) + len(_STDLIB))
+    return Outcome(findings=tuple(findings), checked=len(names) + len(stdlib))
 
 
 def _environments(moved: Isolation) -> Outcome:
     """Make a virtual environment with the copy, and use its pip."""
     folder = moved.scratch / "environment"
     python = folder / ("Scripts/python.exe" if moved.platform.is_windows else "bin/python")
-    steps: tuple[tuple[str, list[str | Path]], ...] = (
-        ("python -m venv", [moved.executable, *moved.flags, "-m", "venv", folder]),
-        ("a virtual environment's python", [python, "-I", "-c", "import sys; print(sys.base_prefix)"]),
+    make: list[str | Path] = [moved.executable, *moved.flags, "-m", "venv", folder]
+    steps: list[tuple[str, list[str | Path]]] = [
+        ("python -m venv", make),
+        ("a virtual environment's python", [python, "-I", "-c", _BASE]),
         ("a virtual environment's pip", [python, "-I", "-m", "pip", "--version"]),
-    )
+    ]
     findings: list[Finding] = []
+    if not moved.runner.children:
+        # pip is installed by a program that the environment's Python starts.
+        make.append("--without-pip")
+        del steps[-1]
+        what = f"{moved.runner.name} lets no program start another: virtual environments were made without pip."
+        findings.append(Finding(check=CHECK, severity="note", subject="python -m venv", message=what))
     for subject, command in steps:
         try:
             completed = moved.run(command, timeout=_TIMEOUT)
@@ -240,18 +261,29 @@ def _environments(moved: Isolation) -> Outcome:
             findings.append(_error(subject, error.what))
             break
         if completed.code or completed.timed_out:
-            findings.append(_ended(completed, subject, "does not work"))
+            findings.append(_ended(moved, completed, subject, "does not work"))
             break
-        if command[-1] == "import sys; print(sys.base_prefix)":
-            base = Path(completed.output.strip())
-            if not base.is_relative_to(moved.root.resolve()):
-                findings.append(_error(subject, f"says that it belongs to {base}, not to {moved.root.resolve()}."))
+        if command[-1] == _BASE:
+            base = json.loads(completed.output)
+            new = moved.runner.translate(moved.root.resolve())
+            if not _path(moved, base).is_relative_to(new):
+                findings.append(_error(subject, f"says that it belongs to {base}, not to {new}."))
     return Outcome(findings=tuple(findings), checked=len(steps))
 
 
-def _ended(completed: Completed, subject: str, what: str) -> Finding:
+def _path(moved: Isolation, text: str) -> PurePath:
+    """Return a path that the interpreter told, without detours."""
+    if moved.platform.is_windows:
+        return PureWindowsPath(ntpath.normpath(text))
+    return PurePosixPath(posixpath.normpath(text))
+
+
+def _ended(moved: Isolation, completed: Completed, subject: str, what: str) -> Finding:
     how = "it took too long" if completed.timed_out else f"exit code {completed.code}"
-    return _error(subject, f"{what}: {how}.", details=last_lines(completed.errors or completed.output))
+    details = last_lines(completed.errors or completed.output)
+    if words := moved.runner.inconclusive(completed):
+        return inconclusive(CHECK, subject, words, details)
+    return _error(subject, f"{what}: {how}.", details=details)
 
 
 def _error(

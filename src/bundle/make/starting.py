@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bundle.base.errors import WorkError
 from bundle.base.process import Completed
 from bundle.make.findings import Finding, Outcome
-from bundle.make.imports import signal_name
+from bundle.make.imports import inconclusive, signal_name
 from bundle.make.inspected import Inspected, Isolation, last_lines
 from bundle.model.allowlist import Allowed
 
 TIMEOUT = 60.0
 """Seconds after which a script counts as started."""
 
+_HEAD = 4096
+"""Bytes in which a script's first lines are."""
+
 _IMPORT_ERROR = re.compile(r"(ImportError|ModuleNotFoundError|SyntaxError|IndentationError|TabError)\b")
 _MISSING_FILE = re.compile(r"FileNotFoundError\b.*(python|site-packages)", re.IGNORECASE)
+_LAUNCHER = re.compile(r"Fatal error in launcher: ")
+"""What a Windows launcher says that finds no Python, or none of what it should carry."""
 _NOT_STARTED = {126: "cannot be executed", 127: "names a program that does not exist"}
+
+
+_Way = tuple[str, Callable[[], Completed]]
+"""The script, and what starts it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +38,8 @@ class Trouble:
 
     message: str
     output: str
+    emulator: str | None = None
+    """The emulator's own words, if it is the emulator that failed."""
 
 
 def trouble_of(completed: Completed) -> Trouble | None:
@@ -46,6 +57,8 @@ def trouble_of(completed: Completed) -> Trouble | None:
         return Trouble(message=f"was killed by {signal_name(completed.code)}.", output=errors)
     if completed.code in _NOT_STARTED:
         return Trouble(message=f"{_NOT_STARTED[completed.code]} (exit code {completed.code}).", output=errors)
+    if _LAUNCHER.match(errors) and completed.code:
+        return Trouble(message="does not find its interpreter or its files.", output=errors)
     last = (last_lines(errors, 1) or ("",))[0]
     if "Traceback (most recent call last)" in errors or "SyntaxError" in last:
         if _IMPORT_ERROR.match(last):
@@ -63,13 +76,8 @@ def start_scripts(inspected: Inspected, moved: Isolation, check: str) -> Outcome
         moved: the copy whose scripts are started.
         check: the name that findings go by.
     """
-    scripts = inspected.contents.scripts
-    ways: dict[str, tuple[str, Callable[[], Completed]]] = {}
-    for path in scripts:
-        ways[path] = (path, _starter(moved, path))
-    ways |= _other_ways(moved, scripts)
+    ways, notes = _ways(moved, inspected.contents.scripts, check)
     troubles: dict[str, Trouble] = {}
-    notes: list[Finding] = []
 
     def start(way: str) -> None:
         path, action = ways[way]
@@ -78,15 +86,18 @@ def start_scripts(inspected: Inspected, moved: Isolation, check: str) -> Outcome
         except WorkError as error:
             troubles[way] = Trouble(message=error.what, output=error.cause or "")
             return
-        if trouble := trouble_of(completed):
+        words = None if completed.timed_out else moved.runner.inconclusive(completed)
+        if words is not None:
+            troubles[way] = Trouble(message=words, output=completed.errors, emulator=words)
+        elif trouble := trouble_of(completed):
             troubles[way] = trouble
         elif completed.timed_out:
             notes.append(
                 Finding(
                     check=check,
                     severity="note",
-                    subject=f"{scripts[path]}: {way}",
-                    message=f"started, and was stopped after {TIMEOUT:.0f} s.",
+                    subject=f"{inspected.contents.scripts[path]}: {way}",
+                    message=f"started, and was stopped after {completed.seconds:.0f} s.",
                 )
             )
 
@@ -102,11 +113,35 @@ def start_scripts(inspected: Inspected, moved: Isolation, check: str) -> Outcome
     return Outcome(findings=(*findings, *_unused(inspected, used, check)), checked=len(ways))
 
 
-def _starter(moved: Isolation, path: str) -> Callable[[], Completed]:
-    return lambda: moved.run([moved.root / path, "--help"], timeout=TIMEOUT)
+def _ways(moved: Isolation, scripts: Mapping[str, str], check: str) -> tuple[dict[str, _Way], list[Finding]]:
+    """Return how each script is started, and what there is to say of it."""
+    if moved.platform.is_windows or moved.runner.shell:
+        start = _launcher_starter if moved.platform.is_windows else _starter
+        direct = {path: (path, start(moved, [moved.root / path])) for path in scripts}
+        return direct | _other_ways(moved, scripts), []
+    ways: dict[str, _Way] = {}
+    notes: list[Finding] = []
+    for path, package in scripts.items():
+        file = moved.root / path
+        if _is_polyglot(file):
+            ways[path] = (path, _starter(moved, [moved.executable, file]))
+        elif not _has_header(file):
+            ways[path] = (path, _starter(moved, [file]))
+        else:
+            what = "not started: it is a script for another program, which nothing here runs."
+            notes.append(Finding(check=check, severity="note", subject=f"{package}: {path}", message=what))
+    if ways:
+        what = f"{moved.runner.name} has no shell to start them with: the interpreter was given each script; that they "
+        what += "find it by themselves is not proven."
+        notes.append(Finding(check=check, severity="note", subject="scripts", message=what))
+    return ways, notes
 
 
-def _other_ways(moved: Isolation, scripts: Mapping[str, str]) -> dict[str, tuple[str, Callable[[], Completed]]]:
+def _starter(moved: Isolation, command: Sequence[Path]) -> Callable[[], Completed]:
+    return lambda: moved.run([*command, "--help"], timeout=TIMEOUT)
+
+
+def _other_ways(moved: Isolation, scripts: Mapping[str, str]) -> dict[str, _Way]:
     """Return how to start one script by a symlink from another folder, and through PATH."""
     headed = [path for path in scripts if _has_header(moved.root / path)]
     if moved.platform.is_windows or not headed:
@@ -126,6 +161,26 @@ def _other_ways(moved: Isolation, scripts: Mapping[str, str]) -> dict[str, tuple
     }
 
 
+def _launcher_starter(moved: Isolation, command: Sequence[Path]) -> Callable[[], Completed]:
+    """Return what starts a Windows launcher, which may end without a word when it finds no Python."""
+
+    def start() -> Completed:
+        completed = moved.run([*command, "--help"], timeout=TIMEOUT)
+        if completed.code and not (completed.output or completed.errors or completed.timed_out):
+            aloud = moved.run([*command, "--help"], timeout=TIMEOUT, variables={"PYTHONVERBOSE": "1"})
+            if not aloud.errors:
+                return replace(completed, code=127)
+        return completed
+
+    return start
+
+
+def _is_polyglot(path: Path) -> bool:
+    """Return whether a script is one for the shell and for Python at once, so that Python can be given it."""
+    with path.open("rb") as file:
+        return b"\n''':'\n" in file.read(_HEAD)
+
+
 def _has_header(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(2) == b"#!"
@@ -142,6 +197,9 @@ def _judge(
         entry = inspected.allowlist.accepting(package, ways[way], trouble.output)
         # Whether they accept it or not, the error speaks of them.
         used.update(inspected.allowlist.about(package, ways[way]))
+        if entry is None and trouble.emulator is not None:
+            findings.append(inconclusive(check, f"{package}: {way}", trouble.emulator, last_lines(trouble.output)))
+            continue
         findings.append(
             Finding(
                 check=check,

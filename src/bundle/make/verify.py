@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,28 @@ from packaging.utils import canonicalize_name
 
 from bundle.base.errors import ConfigError
 from bundle.base.report import Reporter
+from bundle.make.accepting import accept
+from bundle.make.audit import check_binaries
 from bundle.make.contents import read_contents
+from bundle.make.emulated import Refusal, enter
 from bundle.make.findings import Finding, Outcome, Report
 from bundle.make.imports import check_imports
 from bundle.make.inspected import Inspected, Isolation, scratch_folder
-from bundle.make.installed import check_records, check_requirements
+from bundle.make.installed import check_requirements
+from bundle.make.licences import check_licences
+from bundle.make.names import check_names
 from bundle.make.paths import check_paths
+from bundle.make.records import check_records
 from bundle.make.relocation import check_relocation
+from bundle.make.runners import Emulator, Missing, Room
 from bundle.model.allowlist import AllowList
-from bundle.model.platforms import PLATFORMS, Platform
+from bundle.model.config import Acceptance
+from bundle.model.platforms import DEFAULT_GLIBC, DEFAULT_MACOS, PLATFORMS, Floors, Platform
 
 MANIFEST = "bundle.json"
+
+_EMULATED_JOBS = 2
+"""Emulated programs are large and slow; more of them at once bring nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +51,11 @@ class Check:
 
 
 CHECKS = (
-    Check(name="records", title="Looking for every recorded file", look=check_records, runs=False),
+    Check(name="records", title="Comparing every recorded file", look=check_records, runs=False),
     Check(name="paths", title="Searching for paths of this machine", look=check_paths, runs=False),
+    Check(name="binaries", title="Auditing native files", look=check_binaries, runs=False),
+    Check(name="names", title="Looking at names", look=check_names, runs=False),
+    Check(name="licences", title="Reading licences", look=check_licences, runs=False),
     Check(name="requirements", title="Checking requirements", look=check_requirements, runs=True),
     Check(name="imports", title="Importing native modules", look=check_imports, runs=True),
     Check(name="relocation", title="Using a copy elsewhere, read-only", look=check_relocation, runs=True),
@@ -60,6 +75,12 @@ class Identity:
     """Normalised names of the packages that were left out."""
     relaxed: frozenset[str]
     """Normalised names of the packages with an override, or installed without their dependencies."""
+    source: str
+    """The interpreter source that its interpreter came from; empty if the manifest does not say."""
+    floors: Floors
+    """The oldest systems that it was built for."""
+    accepted: tuple[Acceptance, ...]
+    """Findings that the configuration accepted when it was built."""
 
 
 def verify_bundle(
@@ -76,6 +97,11 @@ def verify_bundle(
     work: Path,
     relaxed: Collection[str] = (),
     suspicious: Sequence[Path] = (),
+    emulator: Emulator | Missing | None = None,
+    floors: Floors | None = None,
+    source: str = "",
+    acceptances: Sequence[Acceptance] = (),
+    running: bool = True,
     checks: Sequence[Check] = CHECKS,
 ) -> Report:
     """Check that a bundle imports, survives a move, and names nothing of the building machine.
@@ -94,6 +120,11 @@ def verify_bundle(
         relaxed: names of packages with an override, or installed without their dependencies: complaints about their
             requirements are warnings.
         suspicious: folders that others may name with good reason, such as the builder's home; a warning.
+        emulator: what the bundle's programs run in, in place of this machine; see `bundle.make.runners`.
+        floors: the oldest systems that it is to run on; the defaults if None.
+        source: the interpreter source that its interpreter came from.
+        acceptances: findings that are known, and accepted.
+        running: whether anything of the bundle is run; without, its files are read and that is all.
         checks: what to look at.
 
     Returns:
@@ -103,9 +134,20 @@ def verify_bundle(
     root = root.resolve()
     findings: list[Finding] = []
     checked: dict[str, int] = {}
-    with scratch_folder(work, "verify") as scratch:
+    floor: dict[str, str] = {}
+    licences: dict[str, str] = {}
+    with scratch_folder(work, "verify") as scratch, ExitStack() as stack:
+        isolation = Isolation(root=root, python=python, platform=platform, scratch=scratch)
+        refusal: Refusal | None = None
+        if emulator is not None:
+            room = Room(bundle=root, scratch=scratch, work=work, reporter=reporter)
+            entered = enter(stack, emulator, isolation, room)
+            if isinstance(entered, Isolation):
+                isolation, jobs = entered, min(jobs, _EMULATED_JOBS)
+            else:
+                refusal = entered
         inspected = Inspected(
-            isolation=Isolation(root=root, python=python, platform=platform, scratch=scratch),
+            isolation=isolation,
             contents=read_contents(root, python=python, platform=platform),
             allowlist=allowlist,
             forbidden=tuple(dict.fromkeys((*forbidden, root))),
@@ -114,16 +156,34 @@ def verify_bundle(
             relaxed=frozenset(canonicalize_name(name) for name in relaxed),
             jobs=jobs,
             reporter=reporter,
+            floors=floors or Floors(),
+            source=source,
         )
         for check in checks:
-            if check.runs and machine != platform:
+            if check.runs and not running and machine == platform:
+                findings.append(_not_asked(check, platform))
+                continue
+            if check.runs and refusal is not None:
+                findings.append(refusal(check.name))
+                continue
+            if check.runs and machine != platform and emulator is None:
                 findings.append(_not_run(check, platform))
                 continue
             reporter.detail(check.title)
             outcome = check.look(inspected)
             findings += outcome.findings
             checked[check.name] = outcome.checked
-    return Report(findings=tuple(findings), checked=checked, seconds=time.monotonic() - started)
+            floor.update(outcome.floor)
+            licences.update(outcome.licences)
+        files = inspected.contents.files
+    return Report(
+        findings=accept(findings, acceptances, files=files, ran=checked),
+        checked=checked,
+        seconds=time.monotonic() - started,
+        floor=floor,
+        licences=licences,
+        runner=isolation.runner.name if any(check.runs and check.name in checked for check in checks) else "",
+    )
 
 
 def identify(root: Path) -> Identity:
@@ -143,6 +203,12 @@ def identify(root: Path) -> Identity:
             relaxed=frozenset(
                 canonicalize_name(name) for key in ("overrides", "noDeps") for name in manifest.get(key, ())
             ),
+            source=manifest["python"].get("source", ""),
+            floors=Floors(
+                glibc=manifest.get("floorAsked", {}).get("glibc", DEFAULT_GLIBC),
+                macos=manifest.get("floorAsked", {}).get("macos", DEFAULT_MACOS),
+            ),
+            accepted=tuple(Acceptance(**entry) for entry in manifest.get("accepted", ())),
         )
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ConfigError(
@@ -157,10 +223,19 @@ def identify(root: Path) -> Identity:
         ) from error
 
 
+def _not_asked(check: Check, platform: Platform) -> Finding:
+    return Finding(
+        check=check.name,
+        severity="note",
+        subject=platform.key,
+        message="not run: nobody asked for it. `--run` runs it; a build always does.",
+    )
+
+
 def _not_run(check: Check, platform: Platform) -> Finding:
     return Finding(
         check=check.name,
         severity="note",
         subject=platform.key,
-        message="not run: foreign platform. Run `bundle verify` on a machine of that platform.",
+        message="not run: foreign platform. `--run` runs it in an emulator; or run `bundle verify` on a machine of it.",
     )

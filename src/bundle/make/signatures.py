@@ -1,0 +1,70 @@
+"""Whether a Mach-O file still has the bytes that were signed.
+
+What is compared are the hashes of the pages in the signature's code directories; who signed, and whether the system
+trusts them, is not looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+Signature = Literal["none", "sound", "void"]
+
+_EMBEDDED_SIGNATURE = 0xFADE0CC0
+_CODE_DIRECTORY = 0xFADE0C02
+_HASHES = {1: "sha1", 2: "sha256", 3: "sha256", 4: "sha384"}
+"""The hash types of a code directory; some are cut to 20 bytes."""
+
+_DIRECTORY = struct.Struct(">9I4B")
+"""The head of a code directory: all numbers are big-endian, whatever the machine."""
+
+
+def signature_of(path: Path, place: tuple[int, int, int] | None) -> Signature:
+    """Compare a Mach-O file with its signature.
+
+    Args:
+        path: the file.
+        place: where the part for one machine begins, and offset and size of its signature from there; None without.
+    """
+    if place is None:
+        return "none"
+    start, offset, size = place
+    with path.open("rb") as file:
+        file.seek(start)
+        code = file.read(offset + size)
+    try:
+        directories = list(_directories(code[offset:]))
+        sound = bool(directories) and all(_fits(code, directory) for directory in directories)
+    except (struct.error, IndexError, ValueError):
+        sound = False
+    return "sound" if sound else "void"
+
+
+def _directories(signature: bytes) -> Iterator[bytes]:
+    magic, _, count = struct.unpack_from(">3I", signature)
+    if magic != _EMBEDDED_SIGNATURE:
+        raise ValueError("no signature where there should be one")
+    for number in range(count):
+        _, offset = struct.unpack_from(">2I", signature, 12 + 8 * number)
+        magic, length = struct.unpack_from(">2I", signature, offset)
+        if magic == _CODE_DIRECTORY:
+            yield signature[offset : offset + length]
+
+
+def _fits(code: bytes, directory: bytes) -> bool:
+    fields = _DIRECTORY.unpack_from(directory)
+    hashes, slots, limit = fields[4], fields[7], fields[8]
+    width, kind, _, page_power = fields[9:13]
+    page = 1 << page_power if page_power else limit
+    if limit > len(code) or kind not in _HASHES or not page or slots != -(-limit // page):
+        return False
+    view = memoryview(code)[:limit]
+    return all(
+        hashlib.new(_HASHES[kind], view[number * page : (number + 1) * page], usedforsecurity=False).digest()[:width]
+        == directory[hashes + number * width : hashes + (number + 1) * width]
+        for number in range(slots)
+    )

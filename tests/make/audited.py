@@ -1,0 +1,127 @@
+"""A bundle of a few made-up files, for the checks that run nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bundle.base.report import Reporter
+from bundle.make.findings import Report
+from bundle.make.verify import CHECKS, verify_bundle
+from bundle.model.allowlist import AllowList
+from bundle.model.config import Acceptance
+from bundle.model.platforms import PLATFORMS, Floors, Platform
+from tests.make.nativemaker import elf, macho, pe
+
+PYTHON = "3.12.10"
+BUILDER = Path("/srv/builder/project")
+
+MODULES = {
+    "linux-x64": ".cpython-312-x86_64-linux-gnu.so",
+    "linux-aarch64": ".cpython-312-aarch64-linux-gnu.so",
+    "macosx-x64": ".cpython-312-darwin.so",
+    "macosx-aarch64": ".cpython-312-darwin.so",
+    "windows-x64": ".cp312-win_amd64.pyd",
+}
+"""What native modules are called."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A bundle in the making."""
+
+    root: Path
+    platform: Platform
+
+    @property
+    def site(self) -> str:
+        return self.platform.site_packages(PYTHON)
+
+    @property
+    def ending(self) -> str:
+        return MODULES[self.platform.key]
+
+    def write(self, path: str, content: bytes | str = b"", *, executable: bool = False) -> str:
+        """Put a file into the bundle; return its path."""
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content.encode() if isinstance(content, str) else content)
+        target.chmod(0o755 if executable else 0o644)
+        return path
+
+    def install(self, name: str, files: Mapping[str, bytes | str], *, licence: str = "MIT") -> None:
+        """Install a package of files, relative to site-packages, with a true RECORD."""
+        folder = f"{name}-1.0.dist-info"
+        metadata = f"Metadata-Version: 2.4\nName: {name}\nVersion: 1.0\n"
+        metadata += f"License-Expression: {licence}\n" if licence else ""
+        rows = []
+        for path, content in {f"{folder}/METADATA": metadata, **files}.items():
+            data = content.encode() if isinstance(content, str) else content
+            self.write(f"{self.site}/{path}", data)
+            digest = urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+            rows.append(f"{path},sha256={digest},{len(data)}\n")
+        self.write(f"{self.site}/{folder}/RECORD", "".join([*rows, f"{folder}/RECORD,,\n"]))
+
+    def verify(
+        self, *, source: str = "archive", floors: Floors | None = None, acceptances: Iterable[Acceptance] = ()
+    ) -> Report:
+        """Run every check that runs nothing of the bundle."""
+        return verify_bundle(
+            self.root,
+            python=PYTHON,
+            platform=self.platform,
+            machine=None,
+            allowlist=AllowList(),
+            forbidden=[BUILDER],
+            skipped=[],
+            jobs=2,
+            reporter=Reporter(),
+            work=self.root.parent / "work",
+            floors=floors,
+            source=source,
+            acceptances=tuple(acceptances),
+            checks=[check for check in CHECKS if not check.runs],
+        )
+
+
+def good(folder: Path, key: str) -> Made:
+    """Make a bundle with an interpreter, a package with a native module, and the library that it needs."""
+    made = Made(folder / key, PLATFORMS[key])
+    module = f"sums/_sums{made.ending}"
+    if made.platform.system == "linux":
+        machine = made.platform.machine
+        linker = "/lib64/ld-linux-x86-64.so.2" if machine == "x86_64" else "/lib/ld-linux-aarch64.so.1"
+        program = elf(machine=machine, interpreter=linker, needed=["libc.so.6"], rpath="$ORIGIN/../lib")
+        made.write("bin/python3.12", program, executable=True)
+        own = {"libc.so.6": ["GLIBC_2.17"], "libm.so.6": ["GLIBC_2.28"]}
+        files = {
+            module: elf(machine=machine, needed=["libadd-1.so"], rpath="$ORIGIN/../sums.libs", versions=own),
+            "sums.libs/libadd-1.so": elf(machine=machine, name="libadd-1.so", needed=["libc.so.6"]),
+        }
+    elif made.platform.system == "macosx":
+        machine = made.platform.machine
+        system = "/usr/lib/libSystem.B.dylib"
+        made.write("bin/python3.12", macho(machine=machine, needed=[system], program=True), executable=True)
+        files = {
+            module: macho(machine=machine, needed=["@loader_path/.dylibs/libadd.dylib", system], minimum="12.0"),
+            "sums/.dylibs/libadd.dylib": macho(machine=machine, name="/DLC/sums/libadd.dylib", needed=[system]),
+        }
+    else:
+        made.write("python.exe", pe(needed=["python312.dll", "KERNEL32.dll"], program=True))
+        made.write("python312.dll", pe(needed=["VCRUNTIME140.dll", "api-ms-win-crt-heap-l1-1-0.dll"]))
+        made.write("vcruntime140.dll", pe(needed=["KERNEL32.dll"]))
+        files = {
+            module: pe(needed=["python312.dll", "add-1f.dll", "KERNEL32.dll"]),
+            "sums.libs/add-1f.dll": pe(needed=["VCRUNTIME140.dll"]),
+        }
+    made.install("sums", {"sums/__init__.py": "", **files})
+    return made
+
+
+def rules(report: Report, *severities: str) -> list[tuple[str, str]]:
+    """Return rule and file of the findings of some severities."""
+    wanted = severities or ("error", "warning")
+    return [(finding.rule, finding.file) for finding in report.findings if finding.severity in wanted]
