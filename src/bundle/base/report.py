@@ -15,7 +15,6 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.progress import Task as RichTask
 from rich.text import Text
 
-
 _WORTH_A_LINE = 0.1
 """Seconds from which on a step that is over is told of where lines stay."""
 
