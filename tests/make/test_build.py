@@ -113,7 +113,7 @@ class TestABuild:
         assert done.json["failed"] == []
 
     def test_tells_on_stderr_what_it_does_and_nothing_with_quiet(self, own: SmallProject) -> None:
-        assert "assemble" in own.run("build", VERSION, "--no-verify", "--no-archive").errors
+        assert "assemble" in own.run("--verbose", "build", VERSION, "--no-verify", "--no-archive").errors
         assert own.run("--quiet", "build", VERSION, "--no-verify").errors == ""
 
 
