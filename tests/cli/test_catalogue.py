@@ -83,6 +83,7 @@ def test_a_version_is_shown_for_all_its_platforms(project: Path) -> None:
     ("arguments", "told"),
     [
         (("3.12.10-atlas",), "It has 3.12.10-atls"),
+        (("nope",), "It has 3.12.10, 3.12.10-atls."),
         (("3.13.0-new",), "It was not built yet."),
         (("3.12.10", "--platform", "macosx-x64"), "It was built for linux-x64 only."),
     ],
@@ -112,4 +113,8 @@ def test_an_archive_that_was_changed_or_is_gone_is_an_integrity_failure(project:
     assert (changed.exit_code, gone.exit_code) == (4, 4)
     assert {finding["kind"] for finding in changed.data["findings"]} == {"changed"}
     assert {finding["kind"] for finding in gone.data["findings"]} == {"missing"}
-    assert "bundle build 3.12.10 3.12.10-atls" in text_of(gone)
+    assert "3 of 3 archives are not what the catalogue says." in text_of(gone)
+    assert "This project has no version 3.12.10 or 3.12.10-atls any more" in text_of(gone)
+    assert "bundle build" not in text_of(gone)
+    (project / "versions" / "3.12.10").mkdir()
+    assert "`bundle build 3.12.10` makes" in text_of(call(project, "verify"))

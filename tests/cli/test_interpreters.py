@@ -88,7 +88,16 @@ def test_where_nothing_fits_each_platform_says_why_and_the_exit_code_tells(tmp_p
     reasons = {row["platform"]: row["sources"][0]["answer"] for row in result.data["platforms"]}
     assert "gone.zip" in reasons["windows-x64"]
     assert "interpreter.archives" in reasons["linux-x64"]
-    assert "to do:" in text_of(result)
+    assert text_of(result).count("to do:") == 1
+    assert "--interpreter PLATFORM=FILE" in text_of(result)
+
+
+def test_without_a_platform_it_is_about_this_machine(tmp_path: Path) -> None:
+    machine = App().machine
+    assert machine is not None
+    result = _call(_project(tmp_path, {"sources": ["archive"]}))
+    assert [row["platform"] for row in result.data["platforms"]] == [machine.key]
+    assert text_of(result).count("to do:") == 1
 
 
 def test_a_mirror_without_the_file_is_told_apart_from_one_that_does_not_answer(tmp_path: Path) -> None:

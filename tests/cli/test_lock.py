@@ -105,6 +105,13 @@ def test_upgrading_takes_a_package_a_version_or_nothing_behind_it(place: Workpla
     assert versions(call(place, "lock", "--upgrade", VERSION)) == {"low": "2.0", "top": "2.0"}
 
 
+def test_a_package_that_no_lock_has_cannot_be_upgraded(place: Workplace) -> None:
+    assert call(place, "lock", VERSION, "--upgrade", "tpo").exit_code == 0  # There is no lock yet that could have it.
+
+    with pytest.raises(ConfigError, match=r'has such a package\. Did you mean "top"\?'):
+        call(place, "lock", VERSION, "--upgrade", "tpo")
+
+
 def test_several_platforms_are_locked_and_what_fails_is_told(place: Workplace, registry: Registry) -> None:
     registry.wheel("only", "1.0", tag=f"cp{VERSION.replace('.', '')[:3]}-none-win_amd64")
     place.config("only")
@@ -131,10 +138,10 @@ def test_fetching_fills_the_wheelhouse(place: Workplace) -> None:
 def test_only_packages_from_source_have_a_wheel_to_build(place: Workplace) -> None:
     call(place, "lock", VERSION)
 
-    with pytest.raises(ConfigError, match="takes from a wheel low"):
+    with pytest.raises(ConfigError, match="takes low from a wheel"):
         call(place, "wheel", VERSION, "low")
-    with pytest.raises(ConfigError, match="has no package nope"):
-        call(place, "wheel", VERSION, "nope")
+    with pytest.raises(ConfigError, match=r'has no package lowe\. Did you mean "low"\?'):
+        call(place, "wheel", VERSION, "lowe")
 
 
 def test_an_unknown_version_is_answered_with_the_nearest(place: Workplace) -> None:

@@ -3,6 +3,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from rich.console import Console
 
@@ -67,6 +68,9 @@ def test_config_of_a_platform_has_what_is_specific_to_it_folded_in(root: Path) -
     assert "platformSpecific" not in packages
     result = run(root, "config", "3.12.10-x", "--platform", "windows-x64", "--explain")
     assert "uvloop" not in text(result)
+    assert "torch" not in text(result)
+    other = run(root, "config", "3.12.10-x", "--platform", "macosx-x64").data["config"]["packages"]
+    assert other["skip"] == {"torch": {"macosx-x64": "no wheel"}}
 
 
 def test_config_of_a_version_that_is_not_there_names_the_nearest(root: Path) -> None:
@@ -91,8 +95,28 @@ def test_check_tells_all_and_exits_with_2(root: Path) -> None:
 def test_check_of_a_project_in_order_exits_with_0(root: Path) -> None:
     result = run(root, "check", "3.12.10-x")
     assert result.exit_code == 0
-    assert result.data == {"versions": [{"version": "3.12.10-x", "problems": (), "warnings": ()}], "notes": []}
+    assert result.data == {
+        "versions": [{"version": "3.12.10-x", "problems": (), "warnings": ()}],
+        "notes": [],
+        "unusedExceptions": [],
+    }
     assert text(result) == "3.12.10-x: ok\n1 version, 0 errors, 0 warnings.\n"
+
+
+def test_quiet_and_verbose_exclude_each_other_wherever_they_stand(root: Path) -> None:
+    for words in (
+        ("--quiet", "--verbose", "check"),
+        ("--quiet", "check", "--verbose"),
+        ("check", "--verbose", "--quiet"),
+    ):
+        with pytest.raises(click.UsageError, match="--quiet and --verbose"):
+            run(root, *words)
+
+
+def test_an_output_folder_that_cannot_be_made_is_told_at_once(root: Path) -> None:
+    (root / "file").touch()
+    with pytest.raises(ConfigError, match=r"file/below cannot be made\."):
+        run(root, "build", "3.12.10-x", "--platform", "linux-x64", "--output", str(root / "file" / "below"))
 
 
 def test_new_starts_a_version_and_says_what_to_do_next(root: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,13 @@ def test_a_bundle_that_names_the_cache_is_refused(run: Run, tmp_path: Path) -> N
     assert code == 5
     assert f"error: paths: data: names a folder of the building machine, {tmp_path / 'cache'}" in output
     assert "1 errors" not in output
+
+
+def test_an_archive_is_called_by_its_own_name(run: Run, tmp_path: Path) -> None:
+    foreign(tmp_path / "python")
+    with tarfile.open(tmp_path / "bundle.tar.gz", "w:gz") as file:
+        file.add(tmp_path / "python", "python")
+    assert run("verify", "bundle.tar.gz")[1].startswith("3.12.10 for windows-x64 (Python 3.12.10): bundle.tar.gz\n")
 
 
 def test_what_is_no_bundle_is_wrong_usage(run: Run, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ class Made:
             machine=None,
             allowlist=AllowList(),
             forbidden=[BUILDER],
-            skipped=[],
+            skipped={},
             jobs=2,
             reporter=Reporter(),
             work=self.root.parent / "work",

@@ -53,7 +53,7 @@ class TinyBundle:
             machine=machine or self.platform,
             allowlist=AllowList(tuple(entries)),
             forbidden=[],
-            skipped=[],
+            skipped={},
             jobs=2,
             reporter=Reporter(),
             work=work,

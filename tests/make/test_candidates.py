@@ -11,7 +11,7 @@ from bundle.artifacts.registries import Page
 from bundle.make.candidates import Candidates
 from bundle.make.policy import Policy, Release, Target
 from bundle.make.rewriting import Rewriter, Wish
-from bundle.model.config import PlatformPackages, Resolution
+from bundle.model.config import PlatformPackages, Resolution, UnsetVariableError
 from bundle.model.platforms import PLATFORMS, Floors
 
 TARGET = Target(platform=PLATFORMS["linux-x64"], python="3.12.10", floors=Floors())
@@ -84,6 +84,16 @@ def test_the_solver_sees_versions_with_a_usable_file() -> None:
     index = candidates(Shelf({"a": [wheel("1.0"), wheel("2.0", WINDOWS), "a-3.0.tar.gz"]}))
 
     assert shown(index, "a") == ["1.0"]
+
+
+def test_a_registry_that_cannot_be_asked_names_who_wants_it() -> None:
+    class Unset(Shelf):
+        def page(self, name: str) -> Page | None:
+            raise UnsetVariableError(f"The registry for {name} needs X.")
+
+    with pytest.raises(UnsetVariableError) as caught:
+        candidates(Unset({}), "triton>=3").versions("triton")
+    assert caught.value.details == ("triton is asked for by the configuration.",)
 
 
 def test_a_name_without_any_usable_file_is_shown_whole_so_that_it_can_be_reported() -> None:

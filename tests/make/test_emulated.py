@@ -103,7 +103,7 @@ def run(root: Path, emulator: Emulator | Missing | None, work: Path, *, checks: 
         machine=MACHINE,
         allowlist=AllowList(),
         forbidden=[],
-        skipped=[],
+        skipped={},
         jobs=2,
         reporter=Reporter(),
         work=work,

@@ -74,7 +74,10 @@ def test_each_broken_module_is_named_with_its_reason(
         for name in ("_fine", "_gone")
     }
     by_name = {finding.subject: finding for finding in report.of("error")}
-    assert "ImportError: needs a display" in by_name["mixed: mixed._raises"].details
+    assert by_name["mixed: mixed._raises"].details == ("ImportError: needs a display",)
+    assert '{"mixed": {"mixed._cut": {"error": ' in by_name["mixed: mixed._cut"].remedy
+    assert "import-allowlist.json" in by_name["mixed: mixed._cut"].remedy
+    assert str(tiny_bundle.root) not in str([finding.as_json() for finding in report.findings])
     assert not report.ok
 
 

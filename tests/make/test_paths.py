@@ -31,7 +31,7 @@ def findings(
         allowlist=AllowList(),
         forbidden=tuple(forbidden),
         suspicious=tuple(suspicious),
-        skipped=frozenset(),
+        skipped={},
         relaxed=frozenset(),
         jobs=1,
         reporter=Reporter(),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle.base.errors import ConfigError
+from bundle.base.errors import ConfigError, IntegrityError
 from bundle.make.targets import bundle_folders
 from bundle.model.platforms import PLATFORMS
 from bundle.model.project import Project
@@ -62,6 +62,15 @@ def test_what_is_not_there_is_named(
     with pytest.raises(ConfigError) as caught:
         folders(target, project, tmp_path, *platforms)
     assert expected in caught.value.what
+
+
+def test_a_file_that_is_no_archive_is_wrong_usage_and_a_damaged_one_an_alarm(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is no archive and no bundle"):
+        folders(__file__, None, tmp_path)
+    damaged = tmp_path / "3.12.10-linux-x64.tar.zst"
+    damaged.write_bytes(b"not what was built")
+    with pytest.raises(IntegrityError):
+        folders(str(damaged), None, tmp_path)
 
 
 def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_a_foreign_bundle_is_looked_at_and_not_run(tmp_path: Path) -> None:
         machine=PLATFORMS["linux-x64"],
         allowlist=AllowList(),
         forbidden=[Path("/srv/builder/project")],
-        skipped=[],
+        skipped={},
         jobs=1,
         reporter=Reporter(),
         work=tmp_path / "work",
@@ -47,7 +47,7 @@ def test_the_bundles_own_place_is_never_named(tmp_path: Path) -> None:
         machine=None,
         allowlist=AllowList(),
         forbidden=[],
-        skipped=[],
+        skipped={},
         jobs=1,
         reporter=Reporter(),
         work=tmp_path / "work",
@@ -67,7 +67,7 @@ def test_the_manifest_says_what_the_bundle_is(tmp_path: Path) -> None:
     (tmp_path / "bundle.json").write_text(json.dumps(manifest))
     identity = identify(tmp_path)
     assert (identity.python, identity.platform.key) == ("3.12.1", "linux-x64")
-    assert identity.skipped == frozenset({"nvidia-nccl"})
+    assert identity.skipped == {"nvidia-nccl": "no GPU there"}
     assert identity.relaxed == frozenset({"numpy"})
     assert (identity.source, identity.floors, identity.accepted) == ("host", Floors(), ())
 

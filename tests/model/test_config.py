@@ -27,6 +27,16 @@ def test_a_registry_without_its_variable_fails_when_it_is_needed_and_names_the_v
         _ = registry.url
 
 
+def test_a_registry_without_its_variable_says_where_it_is_configured_and_what_would_do() -> None:
+    registry = Registry(url="${X}", packages=["nvidia-*"], missing=["X"], origin="shared-config.json:5")
+    with pytest.raises(ConfigError) as caught:
+        _ = registry.url
+    assert "(shared-config.json:5)" in caught.value.what
+    assert "your default index" in caught.value.remedy
+    assert "docs/locking.md" in caught.value.remedy
+    assert caught.value.as_json()["error"] == "ConfigError"
+
+
 def test_credentials_are_taken_out_of_requirements_too() -> None:
     shown = without_credentials("x @ git+https://me:secret@git.example/x@v1 ; python_version > '3'")
     assert "secret" not in shown

@@ -138,6 +138,7 @@ def test_an_unset_variable_is_an_error_unless_its_registry_is_tied_to_packages(t
     loaded = Project(tmp_path).load("3.12.10-x", {"HOST_A": "a.example", "USER_B": "me"})
     assert loaded.config.registries.additional[0].url == "https://me@b.example"
     assert loaded.config.registries.additional[1].missing == ("CUDA",)
+    assert loaded.config.registries.additional[1].origin.startswith("shared-config.json:")
 
 
 def test_what_is_incomplete_after_the_merge_is_told(tmp_path: Path) -> None:

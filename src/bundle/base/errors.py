@@ -60,8 +60,8 @@ class MissingPackageError(WorkError):
     """A package has no usable file under the policy, and `strictMissing` makes that an error."""
 
     default_remedy = (
-        "Choose another version, allow the source build (resolution.allowSourceList), or skip the package there "
-        "(packages.skip) with a reason."
+        "Choose another version, allow the source build (packages.resolution.allowSourceList), or skip the package "
+        "there (packages.skip) with a reason."
     )
 
 

@@ -18,7 +18,11 @@ from typing import BinaryIO, Protocol, Self, cast
 from bundle.base.errors import IntegrityError
 from bundle.base.sandbox import Limits, Sandbox
 
-__all__ = ["Limits", "extract"]
+__all__ = ["Limits", "extract", "is_archive"]
+
+_SUFFIXES = frozenset({".tar", ".zst", ".gz", ".tgz", ".bz2", ".xz", ".zip"})
+_MAGIC = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
+"""How zip files and compressed tar files begin."""
 
 _CHUNK = 2**20
 
@@ -65,6 +69,15 @@ def extract(archive: Path, target: Path, *, limits: Limits = _DEFAULTS) -> None:
             file.seek(0)
             _extract_tar(archive, _Stream(_decompressed(file), archive), sandbox)
     sandbox.finish()
+
+
+def is_archive(path: Path) -> bool:
+    """Return whether a file is an archive of a kind that `extract` knows, or is named like one and may be damaged."""
+    if path.suffix in _SUFFIXES:
+        return True
+    with path.open("rb") as file:
+        head = file.read(512)
+    return head.startswith(_MAGIC) or head[257:262] == b"ustar"
 
 
 def _decompressed(file: BinaryIO) -> _Readable:

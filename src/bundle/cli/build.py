@@ -86,6 +86,9 @@ def _orders(
 
     output = options["output"]
     folder = output.absolute() if output else project.output
+    selected = select(app, project, versions, platforms, default="own")
+    if output:
+        _make(folder)
     return [
         Order(
             config=config,
@@ -98,5 +101,17 @@ def _orders(
             archive=not options["no_archive"],
             verify=not options["no_verify"],
         )
-        for config, platform in select(app, project, versions, platforms, default="own")
+        for config, platform in selected
     ]
+
+
+def _make(folder: Path) -> None:
+    """Make the folder for the results now, rather than learn at the end that it cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileNotFoundError, NotADirectoryError, FileExistsError) as error:
+        raise ConfigError(
+            f"The folder {folder} cannot be made.",
+            cause=f"The system says: {error.strerror}.",
+            remedy="Name another folder with --output.",
+        ) from error

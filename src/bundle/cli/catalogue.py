@@ -91,8 +91,14 @@ def verify(app: App) -> Result:
         for finding in findings:
             console.print(f"{finding.kind}: {finding.path}: {finding.detail}")
         if findings:
-            versions = " ".join(dict.fromkeys(finding.version for finding in findings))
-            console.print(f"{len(findings)} of {count} archives. `bundle build {versions}` makes them again.")
+            verb = "is" if len(findings) == 1 else "are"
+            console.print(f"{len(findings)} of {count} archives {verb} not what the catalogue says.")
+            named = list(dict.fromkeys(finding.version for finding in findings))
+            known = [version for version in named if version in project.versions()]
+            if known:
+                console.print(f"`bundle build {' '.join(known)}` makes what is gone again.")
+            if gone := [version for version in named if version not in known]:
+                console.print(f"This project has no version {' or '.join(gone)} any more: nothing makes it again.")
         else:
             console.print(f"All {count} archives are what the catalogue says.")
 
@@ -117,7 +123,7 @@ def _entries(project: Project, version: str, platforms: tuple[str, ...]) -> list
         built = version in project.versions()
         raise ConfigError(
             f"The catalogue has no bundle of {version}.",
-            cause="It was not built yet." if built else f"It has {', '.join(near)}." if near else None,
+            cause="It was not built yet." if built else f"It has {', '.join(near or found.versions()) or 'none yet'}.",
             remedy=f"Run `bundle build {version}`." if built else "`bundle catalogue list` shows what it has.",
         )
     wanted = {platform.key for platform in select_platforms(platforms, default=tuple(PLATFORMS))}

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -36,14 +36,16 @@ if TYPE_CHECKING:
 def interpreters(app: App, versions: tuple[str, ...], platforms: tuple[str, ...], mirror: Path | None) -> Result:
     """Show what each interpreter source offers for each VERSION, why others refuse, and which wins.
 
-    With --mirror, download the release files that they need on their platforms into a folder, which
+    A platform that is not named is this machine's own. With --mirror it is all platforms of each version: it downloads
+    the release files that they need into a folder, which
     `interpreter.mirror` or BUNDLE_PYTHON_MIRROR can then name, on this machine or another.
     """
     from bundle.artifacts.interpreters.python_build_standalone import PythonBuildStandalone
     from bundle.model.project import Project
 
     project = Project(app.project)
-    wanted = select(app, project, tuple(dict.fromkeys(versions)), platforms, default="all")
+    default: Literal["own", "all"] = "own" if mirror is None else "all"
+    wanted = select(app, project, tuple(dict.fromkeys(versions)), platforms, default=default)
     context = app.context(project)
     # One for all platforms, so that a host that does not answer is waited for once.
     source = PythonBuildStandalone()
@@ -121,6 +123,8 @@ def _tools(context: Context) -> Iterator[Tools]:
 def _print(console: Console, data: dict[str, Any]) -> None:
     from bundle.cli.tables import print_columns
 
+    failed = sum(row["error"] is not None for row in data["platforms"])
+    remedies: dict[str, None] = {}
     for row in data["platforms"]:
         console.print(f"{row['version']}: Python {row['python']} for {row['platform']}")
         cells = [(one["source"], one["python"] or "-", one["outcome"], one["answer"]) for one in row["sources"]]
@@ -129,7 +133,12 @@ def _print(console: Console, data: dict[str, Any]) -> None:
             kind = " as a substitute" if row["choice"]["substituted"] else ""
             console.print(f"  {row['choice']['source']} gives {row['choice']['actual']}{kind}: {row['why']}.\n")
         else:
-            console.print(f"  {row['error']['what']}\n  to do: {row['error']['remedy']}\n")
+            console.print(f"  {row['error']['what']}\n")
+            remedy = row["error"]["remedy"]
+            # What to do is the same everywhere, but for the platform's name.
+            remedies[remedy if failed == 1 else remedy.replace(row["platform"], "PLATFORM")] = None
+    for remedy in remedies:
+        console.print(f"to do: {remedy}")
 
 
 def _print_mirror(console: Console, data: dict[str, Any]) -> None:

@@ -61,7 +61,7 @@ def lock(
     Without --platform, all platforms of each version. Versions that a lock holds are kept where they still fit. The
     table shows what becomes of each package on each platform; a dash is a package that nothing asks for there.
     """
-    from bundle.make.renewal import examine, left_over, renew
+    from bundle.make.renewal import examine, left_over, renew, require_known
     from bundle.model.project import Project
 
     project = Project(app.project)
@@ -69,6 +69,8 @@ def lock(
     context = app.context(project, offline=offline)
     orders = select(app, project, wanted, platforms, default="all")
     configs = {config.version: config for config, _ in orders}
+    if isinstance(names, frozenset):
+        require_known(context, list(configs.values()), names)
     left = [
         (config, platform, path)
         for config in configs.values()

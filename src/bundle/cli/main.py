@@ -103,6 +103,7 @@ def cli(ctx: click.Context, project: Path | None, as_json: bool, quiet: bool, ve
     ctx.obj.quiet = quiet
     ctx.obj.verbose = verbose
     ctx.obj.debug = debug
+    _refuse_both(ctx)
 
 
 def _accept_flags(command: click.Command) -> None:
@@ -124,6 +125,13 @@ def _accept_flags(command: click.Command) -> None:
 def _raise_flag(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value:
         setattr(ctx.find_object(App), str(parameter.name), True)
+        _refuse_both(ctx)
+
+
+def _refuse_both(ctx: click.Context) -> None:
+    app = ctx.find_object(App)
+    if app is not None and app.quiet and app.verbose:
+        raise click.UsageError("--quiet and --verbose cannot both be meant.", ctx)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

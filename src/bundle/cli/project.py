@@ -58,7 +58,12 @@ def check(app: App, versions: tuple[str, ...]) -> Result:
 
     report = check_versions(_project(app), versions, app.environ)
     data: dict[str, Any] = {"versions": [asdict(findings) for findings in report.versions], "notes": list(report.notes)}
-    return Result(data=data, text=lambda console: _print_report(report, console), exit_code=2 if report.failed else 0)
+    data["unusedExceptions"] = list(report.unused)
+
+    def text(console: Console) -> None:
+        _print_report(report, console, verbose=app.verbose)
+
+    return Result(data=data, text=text, exit_code=2 if report.failed else 0)
 
 
 @click.command()
@@ -186,7 +191,7 @@ def _version_row(app: App, project: Project, version: str) -> dict[str, Any]:
     }
 
 
-def _print_report(report: CheckReport, console: Console) -> None:
+def _print_report(report: CheckReport, console: Console, *, verbose: bool) -> None:
     said: set[str] = set()
     for findings in report.versions:
         mark = "wrong" if findings.problems else "ok"
@@ -201,7 +206,9 @@ def _print_report(report: CheckReport, console: Console) -> None:
         for warning in findings.warnings:
             console.print(f"  warning: {warning}")
     for note in report.notes:
-        console.print(f"note: {note}")
+        console.print(f"note: {note}{'' if verbose else ' --verbose names them.'}")
+    if verbose and report.unused:
+        console.print(f"  they are {', '.join(report.unused)}")
     problems, warnings = len(said), sum(len(findings.warnings) for findings in report.versions)
     counts = ((len(report.versions), "version"), (problems, "error"), (warnings, "warning"))
     console.print(", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts) + ".")

@@ -15,6 +15,19 @@ from bundle.model.schema import described, resolved, schema
 # A bar within a cell would end the cell.
 _PIPE = "\\|"
 _NAMED = ("overrides", "skip", "forceSource", "buildWheel")
+_VARIABLES = (
+    ("BUNDLE_PROJECT", "The project's folder, as `--project` names it."),
+    ("BUNDLE_CACHE_DIR", "The store: the cache folder that all projects share; `bundle cache dir` prints it."),
+    ("BUNDLE_PYTHON_MIRROR", "Where releases of python-build-standalone are, in place of `interpreter.mirror`."),
+    (
+        "BUNDLE_INDEX_<HOST>_USERNAME, BUNDLE_INDEX_<HOST>_PASSWORD",
+        "Credentials for a registry's host, in capitals and with `_` for all but letters and digits.",
+    ),
+    ("BUNDLE_SYSROOT, BUNDLE_SYSROOT_<PLATFORM>", "The system in which `bundle verify` emulates Linux programs."),
+    ("SOURCE_DATE_EPOCH", "The modification time of all files in a bundle, in seconds since 1970."),
+    ("NO_COLOR", "Set to anything, output has no colours."),
+)
+"""What the environment may say beside what the configuration names as `${NAME}`."""
 
 
 def configuration_page() -> str:
@@ -63,6 +76,9 @@ def commands_page() -> str:
     ]
     root = click.Context(cli, info_name="bundle")
     lines += _command_lines(root, cli, level=2)
+    lines += ["| variable of the environment | meaning |", "| --- | --- |"]
+    lines += [_cells(f"`{name}`", meaning) for name, meaning in _VARIABLES]
+    lines.append("")
     for name in sorted(COMMANDS):
         command = cli.get_command(root, name)
         if command is not None:

@@ -63,7 +63,11 @@ def verify(app: App, target: str, platforms: tuple[str, ...], running: bool, roo
     with scratch_folder(work, "unpacked") as scratch:
         folders = bundle_folders(target, project=project, platforms=platforms, machine=app.machine, scratch=scratch)
         options = Running(wanted=running or root is not None, root=root)
-        results = [(folder, *_verify(app, project, folder, work, options)) for folder in folders]
+        # What was unpacked for the purpose is gone by the time that anybody reads of it.
+        results = [
+            (Path(target) if folder.is_relative_to(scratch) else folder, *_verify(app, project, folder, work, options))
+            for folder in folders
+        ]
 
     def text(console: Console) -> None:
         for folder, identity, report in results:

@@ -32,6 +32,7 @@ from bundle.make.sources import Recipe, build_wheel
 from bundle.model.config import Config
 from bundle.model.lock import Lock, LockedPackage
 from bundle.model.platforms import PLATFORMS, Platform
+from bundle.model.suggest import did_you_mean
 
 _SHOWN = 3
 """Last lines of a build that was only tried."""
@@ -282,9 +283,12 @@ def build_package(context: Context, config: Config, platform: Platform, lock: Lo
     package = lock.package(canonicalize_name(name))
     if package is None or package.kind != "source":
         sources = ", ".join(one.name for one in lock.packages if one.kind == "source")
-        what = "has no package" if package is None else "takes from a wheel"
+        where = f"The lock of {config.version} for {platform.key}"
+        known = [one.name for one in lock.packages]
         raise ConfigError(
-            f"The lock of {config.version} for {platform.key} {what} {name}.",
+            f"{where} has no package {name}.{did_you_mean(name, known)}"
+            if package is None
+            else f"{where} takes {name} from a wheel; there is nothing to build.",
             remedy=f"From source come: {sources or 'none'}. packages.forceSource adds others.",
         )
     logs = context.logs(f"{config.version}-{platform.key}")

@@ -17,6 +17,7 @@ from bundle.artifacts.pages import RemoteFile
 from bundle.artifacts.registries import Page
 from bundle.make.policy import Decision, Policy, Release, releases_of
 from bundle.make.rewriting import STUB, Rewriter, Wish, exactly
+from bundle.model.config import UnsetVariableError
 
 _NOTHING_KNOWN = b"Metadata-Version: 2.1\n"
 
@@ -160,7 +161,7 @@ class Candidates:
     def candidates(self, name: str) -> Mapping[Version, Candidate] | None:
         """Return every version there is, the newest first, with its decision; None if no registry has the name."""
         if name not in self._releases:
-            page = self._shelf.page(name)
+            page = self._page(name)
             if page is None:
                 self._releases[name] = None
             else:
@@ -169,6 +170,13 @@ class Candidates:
                     for version, release in releases_of(name, page.files).items()
                 }
         return self._releases[name]
+
+    def _page(self, name: str) -> Page | None:
+        try:
+            return self._shelf.page(name)
+        except UnsetVariableError as error:
+            asked = [f"{name} is asked for by {wish.who}." for wish in self.askers(name)]
+            raise UnsetVariableError(error.what, remedy=error.remedy, details=asked) from error
 
     def askers(self, name: str) -> list[Wish]:
         """Return the requirements on a name that the solver got to see."""

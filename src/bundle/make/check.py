@@ -37,8 +37,18 @@ class CheckReport:
     """What was found about the versions asked for."""
 
     versions: tuple[Findings, ...]
-    notes: tuple[str, ...]
-    """Worth knowing about what all versions share; nothing to act on at once."""
+    unused: tuple[str, ...]
+    """Packages that the shared configuration makes exceptions for, and no version's lock has."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Worth knowing about what all versions share; nothing to act on at once."""
+        if not self.unused:
+            return ()
+        count = len(self.unused)
+        packages = "a package" if count == 1 else f"{count} packages"
+        unused = f"{SHARED} has exceptions for {packages} that no version's lock has"
+        return (f"{unused}; remove those that no version will need again.",)
 
     @property
     def failed(self) -> bool:
@@ -73,7 +83,7 @@ def check_versions(
     findings = [
         _check(project, version, environ, releases or standalone_releases) for version in asked or project.versions()
     ]
-    return CheckReport(versions=tuple(findings), notes=() if asked else tuple(_unused_shared(project)))
+    return CheckReport(versions=tuple(findings), unused=() if asked else tuple(_unused_shared(project)))
 
 
 def standalone_releases(python: str, platform: Platform) -> Sequence[str]:
@@ -198,7 +208,7 @@ def _rules(merged: Merged, file: str) -> Iterable[tuple[str, str, str]]:
 
 
 def _unused_shared(project: Project) -> Iterable[str]:
-    """Say which exceptions of the shared configuration no version makes use of, once every version has a lock."""
+    """Yield the packages whose exceptions in the shared configuration no version uses, once every one has a lock."""
     problems = Problems()
     shared = project.shared(problems)
     locked: set[str] = set()
@@ -213,6 +223,4 @@ def _unused_shared(project: Project) -> Iterable[str]:
         locked |= names
     if shared is None or problems.errors:
         return
-    unused = sorted({name for _, name, _ in _rules(merge(Table(shared.origin), shared), SHARED)} - locked)
-    if unused:
-        yield f"{SHARED} has exceptions for packages that no version's lock has: {', '.join(unused)}."
+    yield from sorted({name for _, name, _ in _rules(merge(Table(shared.origin), shared), SHARED)} - locked)

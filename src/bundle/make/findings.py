@@ -150,13 +150,13 @@ def with_fresh_evidence(findings: Iterable[Finding]) -> Iterator[tuple[Finding, 
     Args:
         findings: in the order in which they are shown.
     """
-    shown: dict[str, str] = {}
+    shown: dict[tuple[str, ...], str] = {}
     for finding, others in _alike(findings):
         evidence = finding.details
-        if evidence and (first := shown.get(evidence[-1])):
+        if evidence and (first := shown.get(evidence)):
             evidence = (f"(the same as {first})",)
         elif evidence:
-            shown[evidence[-1]] = finding.subject
+            shown[evidence] = finding.subject
         yield finding, (*evidence, *others)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,8 @@ from pathlib import Path
 from bundle.base.errors import WorkError
 from bundle.make.contents import NativeModule
 from bundle.make.findings import Finding, Outcome
-from bundle.make.inspected import Inspected, Isolation, last_lines
+from bundle.make.inspected import Inspected, Isolation
+from bundle.make.tracebacks import evidence, explained, first_cause
 from bundle.model.allowlist import Allowed
 
 CHECK = "imports"
@@ -19,6 +21,9 @@ TIMEOUT = 120.0
 """Seconds that one import may take."""
 
 _PROBE = Path(__file__).with_name("import_probe.py")
+
+_ENTRIES = 3
+"""Entries for the allow-list that the remedy shows."""
 
 _DONE = "imported: "
 
@@ -183,6 +188,7 @@ def _judge(
 ) -> tuple[list[Finding], set[Allowed]]:
     findings: list[Finding] = []
     used: set[Allowed] = set()
+    remedy = _remedy(inspected, modules, failures)
     for module in modules:
         failure = failures.get(module.name)
         if failure is None:
@@ -198,25 +204,44 @@ def _judge(
                     severity="note",
                     subject=subject,
                     message=f"accepted ({entry.origin}): {entry.reason}",
-                    details=last_lines(failure.output, 1),
+                    details=evidence(failure.output)[-1:],
                 )
             )
             continue
         if failure.emulator is not None:
-            findings.append(inconclusive(CHECK, subject, failure.emulator, last_lines(failure.output)))
+            findings.append(inconclusive(CHECK, subject, failure.emulator, evidence(failure.output)))
             continue
         findings.append(
             Finding(
                 check=CHECK,
                 severity="error",
                 subject=subject,
-                message=failure.message + _why_not_accepted(inspected, module, failure),
-                remedy="Choose another version or build of the package, or accept the error with a reason in "
-                "import-allowlist.json.",
-                details=last_lines(failure.output),
+                message=explained(failure.message, failure.output, inspected.skipped)
+                + _why_not_accepted(inspected, module, failure),
+                remedy=remedy,
+                details=evidence(failure.output),
             )
         )
     return findings, used
+
+
+def _remedy(inspected: Inspected, modules: Sequence[NativeModule], failures: Mapping[str, Failure]) -> str:
+    """Return what to do about all that failed, with the entries that would accept the first few."""
+    entries: dict[str, dict[str, dict[str, str]]] = {}
+    acceptable = [module for module in modules if module.name in failures and failures[module.name].acceptable]
+    for module in acceptable[:_ENTRIES]:
+        cause = first_cause(failures[module.name].output) or failures[module.name].output
+        text = cause.partition(": ")[2] or cause
+        entries.setdefault(module.package, {})[module.name] = {"error": text, "reason": "why it does no harm"}
+    other = "Choose another version or build of the package."
+    if not entries:
+        return f"{other} No allow-list accepts a crash or a module that hangs."
+    ready = json.dumps(entries, ensure_ascii=False)
+    others = ", and so on for the others" if len(acceptable) > _ENTRIES else ""
+    return (
+        f"{other} Or, if nobody needs that module, accept its error in {inspected.allowlist.home} "
+        f"(docs/verification.md says how): {ready}{others}"
+    )
 
 
 def _why_not_accepted(inspected: Inspected, module: NativeModule, failure: Failure) -> str:

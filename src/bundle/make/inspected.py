@@ -7,7 +7,7 @@ import secrets
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -125,7 +125,14 @@ class Isolation:
         )
         if words := self.runner.unstarted(completed):
             raise WorkError(f"The program {program} cannot be started: {words}")
-        return completed
+        return replace(completed, errors=self.relative(completed.errors))
+
+    def relative(self, text: str) -> str:
+        """Return a text with the bundle's files named as they stand in the bundle, wherever that stands now."""
+        for root in dict.fromkeys((str(self.root), self.runner.translate(self.root))):
+            for separator in ("/", "\\\\", "\\"):
+                text = text.replace(root.replace("\\", separator) + separator, "")
+        return text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,8 +146,8 @@ class Inspected:
     """Folders of the building machine that no file may name."""
     suspicious: tuple[Path, ...]
     """Folders of the building machine that a file had better not name, though others have them, too."""
-    skipped: frozenset[str]
-    """Normalised names of packages that were left out on purpose."""
+    skipped: Mapping[str, str]
+    """Normalised names of packages that were left out on purpose, each with the reason."""
     relaxed: frozenset[str]
     """Normalised names of packages whose version, or whose lack of dependencies, was decided against their metadata."""
     jobs: int

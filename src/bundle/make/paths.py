@@ -31,7 +31,7 @@ def check_paths(inspected: Inspected) -> Outcome:
             rule="too-common",
             severity="note",
             subject=str(path),
-            message="was not searched for: a name that short or common is found by chance.",
+            message="is not searched for: files that have nothing to do with it name so short or common a folder, too.",
         )
         for path in inspected.searched[1]
     ]

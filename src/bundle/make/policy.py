@@ -227,8 +227,8 @@ class Policy:
         if sdist is None:
             return f"no wheel fits {key}, and there is no sdist"
         if release.name in self.packages.resolution.only_binary:
-            return f"no wheel fits {key}; there is an sdist, but resolution.onlyBinaryList forbids it"
-        return f"no wheel fits {key}; there is an sdist, but nothing allows it (resolution.allowSourceList)"
+            return f"no wheel fits {key}; there is an sdist, but packages.resolution.onlyBinaryList forbids it"
+        return f"no wheel fits {key}; there is an sdist, but nothing allows it (packages.resolution.allowSourceList)"
 
 
 def wheel_platforms(wheels: Iterable[RemoteFile]) -> tuple[str, ...]:

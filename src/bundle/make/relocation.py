@@ -22,6 +22,7 @@ from bundle.make.imports import import_modules, inconclusive, no_interpreter
 from bundle.make.inspected import Inspected, Isolation, last_lines
 from bundle.make.runners import NATIVE
 from bundle.make.starting import start_scripts
+from bundle.make.tracebacks import evidence, explained
 
 CHECK = "relocation"
 
@@ -224,14 +225,15 @@ def _modules(inspected: Inspected, moved: Isolation) -> Outcome:
             continue
         if failure.emulator is not None:
             subject = f"{names.get(name, 'python')}: {name}"
-            findings.append(inconclusive(CHECK, subject, failure.emulator, last_lines(failure.output)))
+            findings.append(inconclusive(CHECK, subject, failure.emulator, evidence(failure.output)))
             continue
         findings.append(
             _error(
                 f"{names.get(name, 'python')}: {name}",
-                f"{failure.message} It was asked in the bundle's new place.",
+                f"{explained(failure.message, failure.output, inspected.skipped)} It was asked in the bundle's new "
+                "place.",
                 remedy="Its libraries must be found relative to the file (run paths with $ORIGIN).",
-                details=last_lines(failure.output),
+                details=evidence(failure.output),
             )
         )
     return Outcome(findings=tuple(findings), checked=len(names) + len(stdlib))

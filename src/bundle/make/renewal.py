@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundle.base.errors import BundleError
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from bundle.base.errors import BundleError, ConfigError
 from bundle.make.context import Context
 from bundle.make.coverage import Cells, Coverage, Loss, cells_of, losses
 from bundle.make.gaps import GapsError
@@ -14,6 +17,7 @@ from bundle.make.locking import Status, resolve_lock, status_of
 from bundle.model.config import Config
 from bundle.model.lock import Lock
 from bundle.model.platforms import PLATFORMS, Platform
+from bundle.model.suggest import did_you_mean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +113,41 @@ def _resolved(
         lost=losses(status.lock, cells or {}),
         error=failure,
     )
+
+
+def require_known(context: Context, configs: Sequence[Config], names: Collection[str]) -> None:
+    """Refuse names that are to be upgraded, and that neither a lock nor the configuration has.
+
+    Args:
+        context: the world.
+        configs: the versions.
+        names: normalised.
+
+    Raises:
+        ConfigError: there is such a name, and there are locks that could have had it.
+    """
+    known: set[str] = set()
+    locked = False
+    for config in configs:
+        for key in PLATFORMS:
+            path = context.project.lock_path(config.version, key)
+            if not path.exists():
+                continue
+            try:
+                lock = Lock.read(path)
+            except BundleError:
+                return  # It is written anew, and nobody can tell what it had.
+            locked = True
+            known.update(one.name for one in lock.packages)
+            known.update(one.name for one in lock.skipped)
+            known.update(canonicalize_name(Requirement(text).name) for text in config.packages_for(key).dependencies)
+    unknown = [name for name in sorted(names) if name not in known] if locked else []
+    if unknown:
+        versions = " or ".join(config.version for config in configs)
+        raise ConfigError(
+            f"--upgrade {unknown[0]}: no lock of {versions} has such a package.{did_you_mean(unknown[0], known)}",
+            remedy="Name a package that `bundle lock` lists for the version, or none to upgrade all.",
+        )
 
 
 def coverage_of(outcomes: Sequence[Outcome]) -> list[Coverage]:

@@ -13,6 +13,7 @@ from bundle.base.process import Completed
 from bundle.make.findings import Finding, Outcome
 from bundle.make.imports import inconclusive, signal_name
 from bundle.make.inspected import Inspected, Isolation, last_lines
+from bundle.make.tracebacks import evidence, explained
 from bundle.model.allowlist import Allowed
 
 TIMEOUT = 60.0
@@ -84,7 +85,7 @@ def start_scripts(inspected: Inspected, moved: Isolation, check: str) -> Outcome
         try:
             completed = action()
         except WorkError as error:
-            troubles[way] = Trouble(message=error.what, output=error.cause or "")
+            troubles[way] = Trouble(message=moved.relative(error.what), output=error.cause or "")
             return
         words = None if completed.timed_out else moved.runner.inconclusive(completed)
         if words is not None:
@@ -191,6 +192,11 @@ def _judge(
 ) -> tuple[list[Finding], set[Allowed]]:
     findings: list[Finding] = []
     used: set[Allowed] = set()
+    remedy = (
+        "Mend the script or the package; what it needs must lie in the bundle, and be found from wherever the bundle "
+        f"stands. If nobody needs the script, {inspected.allowlist.home} may accept an import error of bin/NAME "
+        "(docs/verification.md says how)."
+    )
     for way in sorted(troubles):
         trouble = troubles[way]
         package = inspected.contents.scripts[ways[way]]
@@ -198,19 +204,18 @@ def _judge(
         # Whether they accept it or not, the error speaks of them.
         used.update(inspected.allowlist.about(package, ways[way]))
         if entry is None and trouble.emulator is not None:
-            findings.append(inconclusive(check, f"{package}: {way}", trouble.emulator, last_lines(trouble.output)))
+            findings.append(inconclusive(check, f"{package}: {way}", trouble.emulator, evidence(trouble.output)))
             continue
         findings.append(
             Finding(
                 check=check,
                 severity="error" if entry is None else "note",
                 subject=f"{package}: {way}",
-                message=trouble.message if entry is None else f"accepted ({entry.origin}): {entry.reason}",
-                remedy="Mend the script or the package; what it needs must lie in the bundle, and be found from "
-                "wherever the bundle stands."
+                message=explained(trouble.message, trouble.output, inspected.skipped)
                 if entry is None
-                else "",
-                details=last_lines(trouble.output),
+                else f"accepted ({entry.origin}): {entry.reason}",
+                remedy=remedy if entry is None else "",
+                details=evidence(trouble.output),
             )
         )
     return findings, used

@@ -14,6 +14,8 @@ from bundle.model.suggest import did_you_mean
 _TOP = "python"
 """The folder that everything in an archive lies in."""
 
+_NAME_ONE = "Name a version, the folder that holds bundle.json, or an archive that `bundle build` made."
+
 
 def bundle_folders(
     target: str, *, project: Project | None, platforms: Sequence[str], machine: Platform | None, scratch: Path
@@ -68,13 +70,15 @@ def _built(version: str, project: Project, platforms: Sequence[str], machine: Pl
 
 
 def _unpacked(archive: Path, scratch: Path) -> Path:
-    from bundle.base.extract import extract
+    from bundle.base.extract import extract, is_archive
 
+    if not is_archive(archive):
+        raise ConfigError(f"{archive} is no archive and no bundle.", remedy=_NAME_ONE)
     extract(archive, scratch)
     top = scratch / _TOP
     if not top.is_dir():
         raise ConfigError(
             f"{archive} is no archive of a bundle: it has no top folder {_TOP}/.",
-            remedy="Name a version, the folder that holds bundle.json, or an archive that `bundle build` made.",
+            remedy=_NAME_ONE,
         )
     return top

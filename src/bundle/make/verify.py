@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,8 +71,8 @@ class Identity:
     platform: Platform
     python: str
     """The actual version of its interpreter."""
-    skipped: frozenset[str]
-    """Normalised names of the packages that were left out."""
+    skipped: Mapping[str, str]
+    """Normalised names of the packages that were left out, each with the reason."""
     relaxed: frozenset[str]
     """Normalised names of the packages with an override, or installed without their dependencies."""
     source: str
@@ -91,7 +91,7 @@ def verify_bundle(
     machine: Platform | None,
     allowlist: AllowList,
     forbidden: Sequence[Path],
-    skipped: Collection[str],
+    skipped: Mapping[str, str],
     jobs: int,
     reporter: Reporter,
     work: Path,
@@ -113,7 +113,7 @@ def verify_bundle(
         machine: the platform of this machine; where it is another, nothing of the bundle is run.
         allowlist: errors that are accepted.
         forbidden: folders of the building machine that no file may name; the bundle's own place is one anyway.
-        skipped: names of packages that were left out on purpose.
+        skipped: names of packages that were left out on purpose, each with the reason.
         jobs: how many processes run at once.
         reporter: told what is going on.
         work: a folder for scratch files; what is made there is removed again.
@@ -152,7 +152,7 @@ def verify_bundle(
             allowlist=allowlist,
             forbidden=tuple(dict.fromkeys((*forbidden, root))),
             suspicious=tuple(suspicious),
-            skipped=frozenset(canonicalize_name(name) for name in skipped),
+            skipped={canonicalize_name(name): reason for name, reason in skipped.items()},
             relaxed=frozenset(canonicalize_name(name) for name in relaxed),
             jobs=jobs,
             reporter=reporter,
@@ -199,7 +199,9 @@ def identify(root: Path) -> Identity:
             version=manifest["version"],
             platform=PLATFORMS[manifest["platform"]],
             python=manifest["python"]["actual"],
-            skipped=frozenset(canonicalize_name(package["name"]) for package in manifest.get("skipped", ())),
+            skipped={
+                canonicalize_name(package["name"]): package.get("reason", "") for package in manifest.get("skipped", ())
+            },
             relaxed=frozenset(
                 canonicalize_name(name) for key in ("overrides", "noDeps") for name in manifest.get(key, ())
             ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from importlib.resources import files
 from pathlib import Path
@@ -51,6 +51,8 @@ class AllowList:
     """All entries that apply to one version, the version's own first."""
 
     entries: tuple[Allowed, ...] = ()
+    home: str = field(default=FILE, compare=False, repr=False)
+    """The file for further entries, relative to the project."""
 
     def about(self, package: str, module: str) -> tuple[Allowed, ...]:
         """Return the entries for a module of a package, given by its normalised name."""
@@ -103,12 +105,13 @@ def load_allowlist(project: Path, version: str | None) -> AllowList:
     """
     problems = Problems()
     own: tuple[Allowed, ...] = ()
+    home = FILE if version is None else f"versions/{version}/{FILE}"
     if version is not None:
-        own = _read(project, f"versions/{version}/{FILE}", problems, shared=False)
+        own = _read(project, home, problems, shared=False)
     shared = _read(project, FILE, problems, shared=True)
     problems.raise_if_any("The import allow-list is not valid.")
     named = {(entry.package, entry.module) for entry in own}
-    return AllowList((*own, *(entry for entry in shared if (entry.package, entry.module) not in named)))
+    return AllowList((*own, *(entry for entry in shared if (entry.package, entry.module) not in named)), home)
 
 
 def schema() -> dict[str, Any]:

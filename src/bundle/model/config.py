@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from packaging.utils import canonicalize_name
 
@@ -24,6 +24,14 @@ DEFAULT_TIMEOUT = 1800.0
 DEFAULT_PARALLEL_DOWNLOADS = 8
 
 
+class UnsetVariableError(ConfigError):
+    """A registry is needed whose address has a variable that is not set."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the error as the JSON value that `--json` prints, under the name that all such errors have."""
+        return {**super().as_json(), "error": ConfigError.__name__}
+
+
 @dataclass(frozen=True, init=False, repr=False)
 class Registry:
     """A Python package index.
@@ -32,31 +40,40 @@ class Registry:
         url: the index, with every set `${NAME}` expanded.
         packages: globs of normalised names; those names are asked for here and nowhere else. Empty: any name.
         missing: variables that the URL needs and the environment lacks.
+        origin: file and line that name it, for messages; empty if no file does.
     """
 
     template: str
     packages: tuple[str, ...]
     missing: tuple[str, ...]
+    origin: str = field(compare=False)
 
-    def __init__(self, *, url: str, packages: Iterable[str] = (), missing: Iterable[str] = ()) -> None:
+    def __init__(
+        self, *, url: str, packages: Iterable[str] = (), missing: Iterable[str] = (), origin: str = ""
+    ) -> None:
         object.__setattr__(self, "template", url)
         object.__setattr__(self, "packages", tuple(canonicalize_name(glob) for glob in packages))
         object.__setattr__(self, "missing", tuple(missing))
+        object.__setattr__(self, "origin", origin)
 
     @property
     def url(self) -> str:
         """The index URL, credentials included: for requests only, never for messages.
 
         Raises:
-            ConfigError: a variable that the URL needs is not set. A registry that is tied to packages may stay
+            UnsetVariableError: a variable that the URL needs is not set. A registry that is tied to packages may stay
                 without its variable as long as none of them is asked for.
         """
         if self.missing:
-            for_whom = f" for {', '.join(self.packages)}" if self.packages else ""
+            served = ", ".join(self.packages)
+            for_whom = f" for {served}" if served else ""
+            where = f" ({self.origin})" if self.origin else ""
             names = " and ".join(self.missing)
-            raise ConfigError(
-                f"The registry{for_whom} needs the environment variable {names}, which is not set.",
-                remedy=f"Set {names} to the registry's address, or skip those packages there.",
+            raise UnsetVariableError(
+                f"The registry{for_whom}{where} needs the environment variable {names}, which is not set.",
+                remedy=f"Set {names} to what the address of an index that has {served or 'the packages'} needs; if "
+                "your default index has them, that one will do. Or skip those packages there (packages.skip). "
+                'See "Registries" in docs/locking.md.',
             )
         return self.template
 

@@ -61,6 +61,9 @@ _FOLD_RULES: Rules = {
 }
 """How `platformSpecific.<platform>` goes into the packages around it; of its resolution the keys present win."""
 
+_BY_PLATFORM = ("skip", "forceSource", "buildWheel")
+"""The keys of `packages` whose entries say for each platform on its own whether they apply there."""
+
 
 class Merged:
     """A merged configuration."""
@@ -79,9 +82,13 @@ class Merged:
         return {path_text(path): origin for path, origin in origins(self.tree) if path}
 
     def folded(self, platform_key: str) -> Merged:
-        """Return what holds on one platform: its `platformSpecific` applied, and the key gone."""
+        """Return what holds on one platform: its `platformSpecific` applied, and nothing of other platforms left."""
         tree = Table(self.tree.origin)
         tree.update(self.tree)
+        for key in ("interpreter", "build"):
+            section = tree.get(key)
+            if isinstance(section, Table) and isinstance(section.get("archives"), Table):
+                tree[key] = _replaced(section, "archives", _only(section["archives"], platform_key))
         packages = tree.get("packages")
         if not isinstance(packages, Table):
             return Merged(tree)
@@ -90,6 +97,12 @@ class Merged:
         specific = packages.get("platformSpecific")
         own = specific.get(platform_key) if isinstance(specific, Table) else None
         folded = _merge(general, own, _FOLD_RULES) if isinstance(own, Table) else general
+        for key in _BY_PLATFORM:
+            named = folded.get(key)
+            if isinstance(named, Table):
+                left = Table(named.origin)
+                left.update((name, _only(entry, platform_key)) for name, entry in named.items())
+                folded = _replaced(folded, key, left)
         if folded:
             tree["packages"] = folded
         else:
@@ -121,6 +134,27 @@ def rule(path: tuple[str, ...], rules: Rules = RULES) -> str | None:
         if len(pattern) == len(path) and all(want in ("*", key) for want, key in zip(pattern, path, strict=True)):
             return name
     return None
+
+
+def _only(node: Node, platform_key: str) -> Table:
+    """Return a table of platforms with the entry of one platform alone."""
+    table = Table(node.origin)
+    if isinstance(node, Table) and platform_key in node:
+        table[platform_key] = node[platform_key]
+    return table
+
+
+def _replaced(table: Table, key: str, entry: Table) -> Table:
+    """Return a copy of a table with another entry; without it, if nothing is left of what was there."""
+    copy = Table(table.origin)
+    copy.update(table)
+    kept = Table(entry.origin)
+    kept.update((name, value) for name, value in entry.items() if value != {})
+    if kept or not table[key]:
+        copy[key] = kept
+    else:
+        del copy[key]
+    return copy
 
 
 def _merge(base: Table, further: Table, rules: Rules) -> Table:

@@ -96,7 +96,9 @@ class Reader:
             url, missing = self._expanded(entry["url"] if tied else entry)
             if not tied:
                 self._demand(missing, "registries", "additional", index)
-            additional.append(Registry(url=url, packages=entry["packages"] if tied else (), missing=missing))
+            packages = entry["packages"] if tied else ()
+            origin = str(origin_of(self._merged.tree, ("registries", "additional", index, *(("url",) if tied else ()))))
+            additional.append(Registry(url=url, packages=packages, missing=missing, origin=origin))
         return Registries(default=default, additional=tuple(additional))
 
     def _interpreter(self, value: Mapping[str, Any]) -> Interpreter:

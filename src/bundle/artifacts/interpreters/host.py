@@ -83,7 +83,10 @@ class Host:
             if real in prefixes:
                 continue
             prefixes.add(real)
-            if obstacles := answer.obstacles(machine):
+            wanted = short_version(request.python)
+            if self._named is not None and short_version(answer.python) != wanted:
+                yield _refusal(f"{candidate.executable} is Python {answer.python}, and {wanted} is asked for")
+            elif obstacles := answer.obstacles(machine):
                 yield _refusal(f"{answer.python} of {candidate.origin} in {answer.prefix}: {'; '.join(obstacles)}")
             else:
                 yield _offer(answer, machine)

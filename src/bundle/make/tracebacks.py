@@ -1,0 +1,104 @@
+"""What an interpreter said when it failed, made short: the exceptions from the first cause to the last."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from packaging.utils import canonicalize_name
+
+_TRACEBACK = "Traceback (most recent call last):"
+_FRAME = re.compile(r'\s+File "(?P<file>.*)", line (?P<line>\d+)')
+_NOWHERE = re.compile(r'\s*File "<')
+"""A frame of code that stands in no file: what was given as `-c`, and importlib's own."""
+_BETWEEN = (
+    "The above exception was the direct cause of the following exception:",
+    "During handling of the above exception, another exception occurred:",
+)
+_NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '(?P<module>[\w.]+)'")
+_SHOWN = 6
+
+
+def evidence(text: str) -> tuple[str, ...]:
+    """Return what is worth showing of an interpreter's output.
+
+    Of each exception in a chain that is the line with its message, the first cause first, after the place where that
+    was raised; of an exception whose message has many lines, the last ones as well. Without an exception, it is the
+    last lines.
+
+    Args:
+        text: all that it wrote to stderr.
+    """
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    chain = _chain(lines)
+    if not chain:
+        return tuple(line for line in lines if not _NOWHERE.match(line))[-_SHOWN:]
+    place = _place(lines)
+    *causes, last = chain
+    more = last[1:] if len(last) <= _SHOWN else ["…", *last[1 - _SHOWN :]]
+    return (*((place,) if place else ()), *(message[0] for message in causes), last[0], *more)
+
+
+def first_cause(text: str) -> str:
+    """Return the line with the message of the exception that came first, empty if there is none."""
+    chain = _chain([line.rstrip() for line in text.splitlines() if line.strip()])
+    return chain[0][0] if chain else ""
+
+
+def explanation(text: str, left_out: Mapping[str, str]) -> str:
+    """Return why a module is not there, as a clause, as far as it is plain; else nothing.
+
+    Args:
+        text: all that the interpreter wrote to stderr.
+        left_out: normalised names of packages that the bundle does without, each with the reason.
+    """
+    match = _NO_MODULE.match(first_cause(text))
+    if match is None:
+        return ""
+    module = match["module"]
+    if module.partition(".")[0] in ("tkinter", "_tkinter"):
+        return "this interpreter comes without Tk"
+    parts = module.split(".")
+    for count in range(len(parts), 0, -1):
+        name = canonicalize_name("-".join(parts[:count]))
+        if name in left_out:
+            return f"{name} was left out: {left_out[name].rstrip('.')}"
+    return ""
+
+
+def explained(message: str, text: str, left_out: Mapping[str, str]) -> str:
+    """Return a sentence, with the explanation of what the interpreter said behind it if there is one.
+
+    Args:
+        message: what is so, with a full stop.
+        text: all that the interpreter wrote to stderr.
+        left_out: as in `explanation`.
+    """
+    why = explanation(text, left_out)
+    return f"{message.rstrip('.')}: {why}." if why else message
+
+
+def _chain(lines: list[str]) -> list[list[str]]:
+    """Return the message of each exception, in lines, in the order in which they are told."""
+    chain: list[list[str]] = []
+    inside = False
+    for line in lines:
+        if line == _TRACEBACK:
+            chain.append([])
+            inside = True
+        elif line in _BETWEEN:
+            inside = False
+        elif inside and (chain[-1] or not line.startswith(" ")):
+            chain[-1].append(line)
+    return [message for message in chain if message]
+
+
+def _place(lines: list[str]) -> str:
+    """Return the innermost file and line of the first exception, empty if that is in no file."""
+    found = ""
+    for line in lines[lines.index(_TRACEBACK) + 1 :]:
+        if not line.startswith(" "):
+            break
+        if (match := _FRAME.match(line)) and not _NOWHERE.match(line):
+            found = f"{match['file']}, line {match['line']}:"
+    return found
