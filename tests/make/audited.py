@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +66,12 @@ class Made:
         self.write(f"{self.site}/{folder}/RECORD", "".join([*rows, f"{folder}/RECORD,,\n"]))
 
     def verify(
-        self, *, source: str = "archive", floors: Floors | None = None, acceptances: Iterable[Acceptance] = ()
+        self,
+        *,
+        source: str = "archive",
+        floors: Floors | None = None,
+        acceptances: Iterable[Acceptance] = (),
+        copied: Collection[str] = (),
     ) -> Report:
         """Run every check that runs nothing of the bundle."""
         return verify_bundle(
@@ -82,6 +87,7 @@ class Made:
             work=self.root.parent / "work",
             floors=floors,
             source=source,
+            copied=copied,
             acceptances=tuple(acceptances),
             checks=[check for check in CHECKS if not check.runs],
         )

@@ -46,7 +46,17 @@ def test_a_file_of_a_package_that_no_record_names_is_found(tmp_path: Path) -> No
     made = good(tmp_path, "linux-x64")
     path = made.write(f"{made.site}/sums/left_over.py")
     made.write(f"{made.site}/sums/__pycache__/left_over.cpython-312.pyc")
-    assert rules(made.verify()) == [("record-unlisted", path)]
+    report = made.verify()
+    assert rules(report, "error") == [("record-unlisted", path)]
+    assert len(report.findings) == 1
+
+
+def test_a_file_that_the_version_itself_put_among_those_of_a_package_is_a_note(tmp_path: Path) -> None:
+    made = good(tmp_path, "linux-x64")
+    path = made.write(f"{made.site}/sums/own.py")
+    report = made.verify(copied=[path])
+    assert report.ok
+    assert rules(report, "note") == [("record-unlisted", path)]
 
 
 def test_files_of_no_package_are_told_once_by_their_folder(tmp_path: Path) -> None:

@@ -130,6 +130,7 @@ def _verify(app: App, project: Project | None, folder: Path, work: Path, running
         running=running.wanted,
         skipped=identity.skipped,
         relaxed=identity.relaxed,
+        copied=identity.copied,
         jobs=os.cpu_count() or 1,
         reporter=app.reporter,
         work=work,

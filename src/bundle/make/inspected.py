@@ -155,6 +155,8 @@ class Inspected:
     reporter: Reporter
     floors: Floors = field(default_factory=Floors)
     """The oldest systems that the bundle is to run on."""
+    copied: frozenset[str] = frozenset()
+    """Paths of the version's own files (copyFiles), which are in no RECORD."""
     source: str = ""
     """The interpreter source that the interpreter came from."""
 

@@ -62,6 +62,13 @@ def describe(
             }
             for skipped in lock.skipped
         ],
+        "copied": sorted(
+            entry.path
+            for layer in layers
+            if layer.kind == "copyFiles"
+            for entry in layer.entries
+            if entry.kind != "folder"
+        ),
         "conflicts": [{"path": conflict.path, "kept": conflict.kept, "lost": conflict.lost} for conflict in conflicts],
         "floor": dict(floor),
         "floorAsked": asked.get(interpreter.platform.system, {}),

@@ -268,6 +268,7 @@ def verify_tree(build: Build) -> None:
             suspicious=[Path.home()],
             skipped=identity.skipped,
             relaxed=identity.relaxed,
+            copied=identity.copied,
             floors=build.config.build.floors,
             source=identity.source,
             acceptances=build.config.verify.accept,

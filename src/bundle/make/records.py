@@ -70,7 +70,7 @@ def _same(path: Path, seen: Seen, recorded: str | None) -> bool:
 
 
 def _unlisted(inspected: Inspected) -> Iterator[Finding]:
-    """Yield a warning for each file among those of a package, and one note for each folder that belongs to nobody."""
+    """Yield an error for each file among those of a package, and one note for each folder that belongs to nobody."""
     contents = inspected.contents
     site = f"{contents.platform.site_packages(contents.python)}/"
     owners = {path[len(site) :].partition("/")[0] for path in contents.owned if path.startswith(site)}
@@ -79,7 +79,10 @@ def _unlisted(inspected: Inspected) -> Iterator[Finding]:
         if not path.startswith(site) or path in contents.owned or _compiled(path):
             continue
         top, _, rest = path[len(site) :].partition("/")
-        if top in owners and rest:
+        if top in owners and rest and path in inspected.copied:
+            message = "lies among the files of a package; copyFiles put it there."
+            yield RULES["record-unlisted"].finding(path, message, severity="note")
+        elif top in owners and rest:
             yield RULES["record-unlisted"].finding(path, "lies among the files of a package, and no RECORD names it.")
         else:
             strange[top].append(path)

@@ -76,9 +76,10 @@ RULES: dict[str, Rule] = dict(
         _rule(
             "record-unlisted",
             "records",
-            "warning",
-            "a file among those of a package is in no RECORD (a note where it lies among no package's files)",
-            "Find out where it comes from: whoever uninstalls or inspects the package will not see it.",
+            "error",
+            "a file among those of a package is in no RECORD (a note where it lies among no package's files, or "
+            "copyFiles put it there)",
+            "Build the bundle anew, or accept the finding: whoever uninstalls or inspects the package will not see it.",
         ),
         _rule(
             "build-path",

@@ -75,6 +75,8 @@ class Identity:
     """Normalised names of the packages that were left out, each with the reason."""
     relaxed: frozenset[str]
     """Normalised names of the packages with an override, or installed without their dependencies."""
+    copied: frozenset[str]
+    """Paths of the version's own files, which no package brought."""
     source: str
     """The interpreter source that its interpreter came from; empty if the manifest does not say."""
     floors: Floors
@@ -96,6 +98,7 @@ def verify_bundle(
     reporter: Reporter,
     work: Path,
     relaxed: Collection[str] = (),
+    copied: Collection[str] = (),
     suspicious: Sequence[Path] = (),
     emulator: Emulator | Missing | None = None,
     floors: Floors | None = None,
@@ -119,6 +122,7 @@ def verify_bundle(
         work: a folder for scratch files; what is made there is removed again.
         relaxed: names of packages with an override, or installed without their dependencies: complaints about their
             requirements are warnings.
+        copied: paths of files that the version itself put there.
         suspicious: folders that others may name with good reason, such as the builder's home; a warning.
         emulator: what the bundle's programs run in, in place of this machine; see `bundle.make.runners`.
         floors: the oldest systems that it is to run on; the defaults if None.
@@ -154,6 +158,7 @@ def verify_bundle(
             suspicious=tuple(suspicious),
             skipped={canonicalize_name(name): reason for name, reason in skipped.items()},
             relaxed=frozenset(canonicalize_name(name) for name in relaxed),
+            copied=frozenset(copied),
             jobs=jobs,
             reporter=reporter,
             floors=floors or Floors(),
@@ -205,6 +210,7 @@ def identify(root: Path) -> Identity:
             relaxed=frozenset(
                 canonicalize_name(name) for key in ("overrides", "noDeps") for name in manifest.get(key, ())
             ),
+            copied=frozenset(manifest.get("copied", ())),
             source=manifest["python"].get("source", ""),
             floors=Floors(
                 glibc=manifest.get("floorAsked", {}).get("glibc", DEFAULT_GLIBC),

@@ -104,6 +104,12 @@ def test_the_newest_patch_release_is_the_substitute_and_the_warning_says_why() -
     assert choice.as_json() == {"requested": "3.12.10", "actual": "3.12.7", "source": "second", "substituted": True}
 
 
+def test_a_substitute_says_why_even_if_no_source_had_to_be_refused() -> None:
+    choice = _choose([Shelf("first", ["3.12.1", "3.12.7"])], substitute="patch")
+    assert choice.warning is not None
+    assert choice.warning.endswith(": no source offers it")
+
+
 def test_a_host_that_does_not_answer_is_asked_once_only() -> None:
     first = Shelf("first", ["3.12.10", "3.12.15", "3.12.14"], failure=NetworkError("nobody there"))
     _choose([first, Shelf("second", ["3.12.1"])], substitute="patch")

@@ -41,6 +41,11 @@ def test_an_archive_is_told_by_its_first_bytes(tmp_path: Path) -> None:
     assert _names(str(_archive(tmp_path))) == ["archive"]
 
 
+def test_a_file_that_is_named_like_an_archive_is_taken_for_a_damaged_one(tmp_path: Path) -> None:
+    (tmp_path / "python.zip").write_bytes(b"<html>")
+    assert _names(f"windows-x64={tmp_path / 'python.zip'}", platform="windows-x64") == ["archive"]
+
+
 def test_a_path_for_one_platform_leaves_the_others_as_they_are(tmp_path: Path) -> None:
     value = f"windows-x64={_archive(tmp_path)}"
     assert _names(value, platform="windows-x64") == ["archive"]

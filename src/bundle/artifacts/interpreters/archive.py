@@ -88,10 +88,9 @@ class Archive:
             raise ConfigError(f"The configuration names no archive for {request.platform.key}.")
         if tools.files.get(sha256) is None:
             self._contacts.require(offer.location, request.environ, tools)
-        file = _file(spec, offer, tools)
         scratch = _scratch(offer, tools)
         remove_tree(scratch)
-        unpacked = unpack(file, scratch, request.platform, name=offer.detail)
+        unpacked = unpack(_file(spec, offer, tools), scratch / "tree", request.platform, name=offer.detail)
         self._unpacked[sha256] = unpacked
         return unpacked
 
@@ -101,8 +100,9 @@ def _file(spec: ArchiveSpec, offer: Offer, tools: Tools) -> Path:
         return obtain(spec.sha256, offer.location, _filename(offer.location), tools)
     if cached := tools.files.get(spec.sha256):
         return cached
-    # Copied before it is checked, so that what was checked is what is unpacked.
-    target = tools.work / f"{spec.sha256[:16]}-{spec.path.name}"
+    # Copied before it is checked, so that what was checked is what is unpacked; errors show its own name.
+    target = _scratch(offer, tools) / "archive" / spec.path.name
+    target.parent.mkdir(parents=True)
     shutil.copyfile(spec.path, target)
     if (found := sha256_of(target)) != spec.sha256:
         raise IntegrityError(

@@ -75,7 +75,7 @@ class Choice:
         reasons = [attempt.brief for attempt in self.tried if not attempt.chosen and attempt.outcome != "offered"]
         return (
             f"Python {self.offer.python} from {self.offer.source} takes the place of {self.requested}, which could not "
-            f'be had (interpreter.substitute is "patch"): {"; ".join(reasons)}'
+            f'be had (interpreter.substitute is "patch"): {"; ".join(reasons) or "no source offers it"}'
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -70,13 +70,8 @@ def _by_path(value: str) -> Source:
             cause=f"Did you mean {near[0]!r}?" if near else None,
             remedy=f"Name one of {', '.join(SOURCES)}, a Python's executable or folder, an archive, or PLATFORM=PATH.",
         )
-    with path.open("rb") as file:
-        head = file.read(512)
-    if _is_archive(head):
+    from bundle.base.extract import is_archive
+
+    if is_archive(path):
         return Archive(ArchiveSpec(sha256=sha256_of(path), path=path))
     return Host(path)
-
-
-def _is_archive(head: bytes) -> bool:
-    compressed = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")
-    return head.startswith(compressed) or head[257:262] == b"ustar"
