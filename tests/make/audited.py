@@ -72,6 +72,7 @@ class Made:
         floors: Floors | None = None,
         acceptances: Iterable[Acceptance] = (),
         copied: Collection[str] = (),
+        contested: Collection[str] = (),
     ) -> Report:
         """Run every check that runs nothing of the bundle."""
         return verify_bundle(
@@ -88,6 +89,7 @@ class Made:
             floors=floors,
             source=source,
             copied=copied,
+            contested=contested,
             acceptances=tuple(acceptances),
             checks=[check for check in CHECKS if not check.runs],
         )

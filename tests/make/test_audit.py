@@ -99,7 +99,7 @@ def test_what_only_a_plug_in_lacks_is_a_warning(tmp_path: Path) -> None:
 def test_what_a_library_lacks_counts_for_the_module_that_needs_it(tmp_path: Path) -> None:
     made = good(tmp_path, LINUX)
     made.write(f"{made.site}/sums.libs/libadd-1.so", elf(name="libadd-1.so", needed=["libnowhere.so.3"]))
-    errors = made.verify().of("error")
+    errors = [one for one in made.verify().of("error") if one.rule != "record-differs"]
     assert [(one.rule, one.file) for one in errors] == [("library-missing", f"{made.site}/sums.libs/libadd-1.so")]
     assert errors[0].details == (f"It is loaded for {made.site}/sums/_sums{made.ending}.",)
 

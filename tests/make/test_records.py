@@ -18,11 +18,19 @@ def test_other_bytes_than_recorded_are_found_whatever_their_size(tmp_path: Path)
     made.write(f"{made.site}/whole/longer", "abcd")
     made.write(f"{made.site}/whole/other", "abd")
     report = made.verify()
-    assert rules(report, "warning") == [
+    assert rules(report, "error") == [
         ("record-differs", f"{made.site}/whole/longer"),
         ("record-differs", f"{made.site}/whole/other"),
     ]
+
+
+def test_a_file_that_two_layers_hold_is_a_note(tmp_path: Path) -> None:
+    made = good(tmp_path, "linux-x64")
+    made.install("whole", {"whole/both": "abc"})
+    made.write(f"{made.site}/whole/both", "abd")
+    report = made.verify(contested=[f"{made.site}/whole/both"])
     assert report.ok
+    assert ("record-differs", f"{made.site}/whole/both") in rules(report, "note")
 
 
 def test_other_hashes_than_sha256_are_compared_as_well(tmp_path: Path) -> None:

@@ -131,6 +131,7 @@ def _verify(app: App, project: Project | None, folder: Path, work: Path, running
         skipped=identity.skipped,
         relaxed=identity.relaxed,
         copied=identity.copied,
+        contested=identity.contested,
         jobs=os.cpu_count() or 1,
         reporter=app.reporter,
         work=work,

@@ -157,6 +157,8 @@ class Inspected:
     """The oldest systems that the bundle is to run on."""
     copied: frozenset[str] = frozenset()
     """Paths of the version's own files (copyFiles), which are in no RECORD."""
+    contested: frozenset[str] = frozenset()
+    """Paths that two layers hold with different bytes, which the manifest records."""
     source: str = ""
     """The interpreter source that the interpreter came from."""
 

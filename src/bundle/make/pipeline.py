@@ -269,6 +269,7 @@ def verify_tree(build: Build) -> None:
             skipped=identity.skipped,
             relaxed=identity.relaxed,
             copied=identity.copied,
+            contested=identity.contested,
             floors=build.config.build.floors,
             source=identity.source,
             acceptances=build.config.verify.accept,

@@ -49,11 +49,16 @@ def _compare(inspected: Inspected, distribution: Distribution, path: str) -> Ite
         return  # A link has no bytes of its own; where it leads is another check's matter.
     size, actual = distribution.files[path], inspected.contents.files[path].st_size
     if size is not None and actual != size:
-        message = f"has {actual} bytes, and {name} recorded {size}: something else replaced it."
-        yield RULES["record-differs"].finding(path, message)
+        yield _differs(inspected, path, f"has {actual} bytes, and {name} recorded {size}")
     elif not _same(inspected.root / path, seen, distribution.hashes.get(path)):
-        message = f"has other bytes than {name} recorded: something else replaced it."
-        yield RULES["record-differs"].finding(path, message)
+        yield _differs(inspected, path, f"has other bytes than {name} recorded")
+
+
+def _differs(inspected: Inspected, path: str, message: str) -> Finding:
+    if path in inspected.contested:
+        known = f"{message}: another layer of the bundle holds it, too, and the manifest says so."
+        return RULES["record-differs"].finding(path, known, severity="note")
+    return RULES["record-differs"].finding(path, f"{message}: it was changed since, or something replaced it.")
 
 
 def _same(path: Path, seen: Seen, recorded: str | None) -> bool:

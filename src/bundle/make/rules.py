@@ -69,9 +69,9 @@ RULES: dict[str, Rule] = dict(
         _rule(
             "record-differs",
             "records",
-            "warning",
-            "a file has another size or hash than its RECORD says: something replaced it",
-            "Build the bundle anew; if copyFiles replaced the file on purpose, accept the finding.",
+            "error",
+            "a file has another size or hash than its RECORD says (a note where two layers hold it, as the build said)",
+            "Build the bundle anew, or unpack its archive again.",
         ),
         _rule(
             "record-unlisted",

@@ -77,6 +77,8 @@ class Identity:
     """Normalised names of the packages with an override, or installed without their dependencies."""
     copied: frozenset[str]
     """Paths of the version's own files, which no package brought."""
+    contested: frozenset[str]
+    """Paths that two layers held with different bytes."""
     source: str
     """The interpreter source that its interpreter came from; empty if the manifest does not say."""
     floors: Floors
@@ -99,6 +101,7 @@ def verify_bundle(
     work: Path,
     relaxed: Collection[str] = (),
     copied: Collection[str] = (),
+    contested: Collection[str] = (),
     suspicious: Sequence[Path] = (),
     emulator: Emulator | Missing | None = None,
     floors: Floors | None = None,
@@ -123,6 +126,7 @@ def verify_bundle(
         relaxed: names of packages with an override, or installed without their dependencies: complaints about their
             requirements are warnings.
         copied: paths of files that the version itself put there.
+        contested: paths that two layers held with different bytes, and that were reported when the bundle was built.
         suspicious: folders that others may name with good reason, such as the builder's home; a warning.
         emulator: what the bundle's programs run in, in place of this machine; see `bundle.make.runners`.
         floors: the oldest systems that it is to run on; the defaults if None.
@@ -159,6 +163,7 @@ def verify_bundle(
             skipped={canonicalize_name(name): reason for name, reason in skipped.items()},
             relaxed=frozenset(canonicalize_name(name) for name in relaxed),
             copied=frozenset(copied),
+            contested=frozenset(contested),
             jobs=jobs,
             reporter=reporter,
             floors=floors or Floors(),
@@ -211,6 +216,7 @@ def identify(root: Path) -> Identity:
                 canonicalize_name(name) for key in ("overrides", "noDeps") for name in manifest.get(key, ())
             ),
             copied=frozenset(manifest.get("copied", ())),
+            contested=frozenset(conflict["path"] for conflict in manifest.get("conflicts", ())),
             source=manifest["python"].get("source", ""),
             floors=Floors(
                 glibc=manifest.get("floorAsked", {}).get("glibc", DEFAULT_GLIBC),
