@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,13 @@ def attributes_of(module: Path, owner: str) -> set[str]:
 
 def test_there_is_a_house() -> None:
     assert HOUSE / "base" / "errors.py" in MODULES
+
+
+def test_the_map_of_the_largest_room_names_each_of_its_modules_once() -> None:
+    tour = (HOUSE.parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = tour.partition("| subject |")[2].partition("\n\n")[0]
+    named = sorted(re.findall(r"`([a-z_]+)`", table))
+    assert named == sorted(module.stem for module in (HOUSE / "make").glob("*.py") if module.stem != "__init__")
 
 
 @pytest.mark.parametrize("module", MODULES, ids=relative)

@@ -15,9 +15,9 @@ from bundle.base.errors import WorkError
 from bundle.base.extract import extract
 from bundle.base.files import sha256_of
 from bundle.base.report import Reporter
+from bundle.make.assemble import Layering
 from bundle.make.bytecode import compile_tree
 from bundle.make.compilers import Bytecode, Compiler, best, bytecode_of, check_magic
-from bundle.make.layering import Layering
 from bundle.model.platforms import PLATFORMS
 from tests.artifacts.wheelmaker import make_wheel
 from tests.foreign import debian, linux_aarch64

@@ -17,6 +17,7 @@ from bundle.artifacts.layers import Conflict, Layer, overlay
 from bundle.base.errors import Problems, WorkError
 from bundle.base.files import pretty_json, sha256_of, staged_file, staged_folder, sweep_staging
 from bundle.base.placement import keep_apart
+from bundle.make.assemble import MANIFEST, WHEELHOUSE, Layering, direct_url
 from bundle.make.building import SourceBuilder
 from bundle.make.carried import carried_lock
 from bundle.make.cataloguing import catalogue_entry
@@ -27,7 +28,6 @@ from bundle.make.fetch import fetch_packages
 from bundle.make.findings import Report, require
 from bundle.make.floors import floor_of
 from bundle.make.interpreter import Interpreter, prepare_interpreter
-from bundle.make.layering import MANIFEST, WHEELHOUSE, Layering, direct_url
 from bundle.make.locking import fresh_lock, status_of
 from bundle.make.manifest import bundle_digest, describe
 from bundle.make.order import Order

@@ -1,4 +1,4 @@
-"""Inputs to layers: each made once, then found in the store by everything that shaped it."""
+"""From packages, copyFiles and bundle.json to layers, each made once and then found by everything that shaped it."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import pytest
 from bundle.artifacts.store import Store
 from bundle.base.files import sha256_of
 from bundle.base.report import Reporter
-from bundle.make.layering import Layering, direct_url
+from bundle.make.assemble import Layering, direct_url
 from bundle.model.lock import LockedPackage, Vcs
 from bundle.model.platforms import PLATFORMS
 from tests.artifacts.wheelmaker import make_wheel
