@@ -28,6 +28,9 @@ def ensure(purpose: Purpose) -> Path:
         purpose: "run" for the tool and its dependencies, "dev" for the linters and test runner as well.
     """
     python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if os.environ.get("LC_ALL") in ("C", "POSIX"):
+        # Python reads .pth files in the locale's encoding, and the clone may stand where ASCII has no word for.
+        os.environ["LC_ALL"] = "C.UTF-8"
     if _is_current(purpose):
         return python
     _require_python(sys.argv)
