@@ -88,7 +88,7 @@ class Merged:
         for key in ("interpreter", "build"):
             section = tree.get(key)
             if isinstance(section, Table) and isinstance(section.get("archives"), Table):
-                tree[key] = _replaced(section, "archives", _only(section["archives"], platform_key))
+                tree = _replaced(tree, key, _replaced(section, "archives", _only(section["archives"], platform_key)))
         packages = tree.get("packages")
         if not isinstance(packages, Table):
             return Merged(tree)
@@ -149,8 +149,13 @@ def _replaced(table: Table, key: str, entry: Table) -> Table:
     copy = Table(table.origin)
     copy.update(table)
     kept = Table(entry.origin)
-    kept.update((name, value) for name, value in entry.items() if value != {})
-    if kept or not table[key]:
+    before = table[key]
+    kept.update(
+        (name, value)
+        for name, value in entry.items()
+        if value != {} or (isinstance(before, Table) and before.get(name) == {})
+    )
+    if kept or not before:
         copy[key] = kept
     else:
         del copy[key]
