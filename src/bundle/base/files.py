@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from bundle.base.errors import ConfigError, IntegrityError
 from bundle.base.liveness import host_mark, lives, process_mark
+from bundle.base.placement import keep_apart, quick_folder
 
 if TYPE_CHECKING:
     from bundle.base.report import Reporter
@@ -113,7 +114,7 @@ def staged_file(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def staged_folder(target: Path) -> Iterator[Path]:
+def staged_folder(target: Path, *, large: bool = False) -> Iterator[Path]:
     """Give an empty folder beside `target` to fill; it becomes `target` when the block ends well.
 
     What was at `target` is replaced whole, in one step where the system can exchange two names (Linux, macOS),
@@ -122,10 +123,16 @@ def staged_folder(target: Path) -> Iterator[Path]:
 
     Args:
         target: the folder that appears or is replaced.
+        large: whether thousands of files are to come, so that it pays to look for a quick place on the disk.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    staging = _leftover_path(target, "staging")
-    staging.mkdir()
+
+    def make() -> Path:
+        staging = _leftover_path(target, "staging")
+        staging.mkdir()
+        return staging
+
+    staging = quick_folder(make) if large and keep_apart(target.parent) else make()
     try:
         yield staging
         _publish(staging, target)

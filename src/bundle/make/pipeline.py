@@ -16,7 +16,6 @@ from bundle.artifacts.catalogue import Catalogue, record
 from bundle.artifacts.layers import Conflict, Layer, overlay
 from bundle.base.errors import Problems, WorkError
 from bundle.base.files import pretty_json, sha256_of, staged_file, staged_folder, sweep_staging
-from bundle.base.placement import keep_apart
 from bundle.make.assemble import MANIFEST, WHEELHOUSE, Layering, direct_url
 from bundle.make.building import SourceBuilder
 from bundle.make.carried import carried_lock
@@ -236,11 +235,8 @@ def make_layers(build: Build) -> None:
 
 def assemble_tree(build: Build) -> None:
     """Lay the layers upon each other, beside the place where the bundle is to stand."""
-    here = build.order.folder.parent
-    here.mkdir(parents=True, exist_ok=True)
-    keep_apart(here)
-    sweep_staging(here)
-    build.tree = build.stack.enter_context(staged_folder(build.order.folder))
+    sweep_staging(build.order.folder.parent)
+    build.tree = build.stack.enter_context(staged_folder(build.order.folder, large=True))
     build.context.store.materialise(build.layers, build.tree, full=build.context.verify_store)
 
 
