@@ -13,8 +13,8 @@ from bundle.cli.app import App, Result
 from bundle.cli.main import cli
 from bundle.model.platforms import PLATFORMS, platform_of
 from tests.cli.rendering import text_of
+from tests.make.lockable import Lockable
 from tests.make.registry import Registry, serving
-from tests.make.workplace import Workplace
 
 pytestmark = pytest.mark.real
 
@@ -30,31 +30,31 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
 
 
 @pytest.fixture
-def place(tmp_path: Path, registry: Registry) -> Workplace:
-    place = Workplace(tmp_path / "project", registry, version=VERSION)
+def place(tmp_path: Path, registry: Registry) -> Lockable:
+    place = Lockable(tmp_path / "project", registry, version=VERSION)
     place.config("top", skip={"cuda": dict.fromkeys(PLATFORMS, "no GPU there")})
     return place
 
 
-def call(place: Workplace, *arguments: str) -> Result:
+def call(place: Lockable, *arguments: str) -> Result:
     app = App(quiet=True, environ={"BUNDLE_CACHE_DIR": str(place.root / "cache")}, project_option=place.root)
     result: Any = cli.main(["--project", str(place.root), *arguments], standalone_mode=False, obj=app)
     assert isinstance(result, Result)
     return result
 
 
-def state(place: Workplace, *arguments: str) -> tuple[int, str]:
+def state(place: Lockable, *arguments: str) -> tuple[int, str]:
     result = call(place, "lock", VERSION, "--check", *arguments)
     return result.exit_code, result.data["locks"][0]["state"]
 
 
-def lock_path(place: Workplace) -> Path:
+def lock_path(place: Lockable) -> Path:
     machine = platform_of(platform.system(), platform.machine())
     assert machine is not None
     return place.project.lock_path(VERSION, machine.key)
 
 
-def test_a_lock_is_written_told_and_left_alone_while_it_is_fresh(place: Workplace, registry: Registry) -> None:
+def test_a_lock_is_written_told_and_left_alone_while_it_is_fresh(place: Lockable, registry: Registry) -> None:
     assert state(place) == (1, "missing")
 
     first = call(place, "lock", VERSION)
@@ -69,7 +69,7 @@ def test_a_lock_is_written_told_and_left_alone_while_it_is_fresh(place: Workplac
     assert not registry.requests
 
 
-def test_a_changed_configuration_makes_a_lock_stale(place: Workplace) -> None:
+def test_a_changed_configuration_makes_a_lock_stale(place: Lockable) -> None:
     call(place, "lock", VERSION)
     place.config("low")
 
@@ -78,7 +78,7 @@ def test_a_changed_configuration_makes_a_lock_stale(place: Workplace) -> None:
         call(place, "fetch", VERSION)
 
 
-def test_a_lock_edited_by_hand_is_noticed_and_written_anew_on_request(place: Workplace) -> None:
+def test_a_lock_edited_by_hand_is_noticed_and_written_anew_on_request(place: Lockable) -> None:
     call(place, "lock", VERSION)
     path = lock_path(place)
     before = path.read_bytes()
@@ -92,7 +92,7 @@ def test_a_lock_edited_by_hand_is_noticed_and_written_anew_on_request(place: Wor
     assert path.read_bytes() == before
 
 
-def test_upgrading_takes_a_package_a_version_or_nothing_behind_it(place: Workplace, registry: Registry) -> None:
+def test_upgrading_takes_a_package_a_version_or_nothing_behind_it(place: Lockable, registry: Registry) -> None:
     call(place, "lock", VERSION)
     registry.wheel("low", "2.0")
     registry.wheel("top", "2.0", ["low"])
@@ -105,14 +105,14 @@ def test_upgrading_takes_a_package_a_version_or_nothing_behind_it(place: Workpla
     assert versions(call(place, "lock", "--upgrade", VERSION)) == {"low": "2.0", "top": "2.0"}
 
 
-def test_a_package_that_no_lock_has_cannot_be_upgraded(place: Workplace) -> None:
+def test_a_package_that_no_lock_has_cannot_be_upgraded(place: Lockable) -> None:
     assert call(place, "lock", VERSION, "--upgrade", "tpo").exit_code == 0  # There is no lock yet that could have it.
 
     with pytest.raises(ConfigError, match=r'has such a package\. Did you mean "top"\?'):
         call(place, "lock", VERSION, "--upgrade", "tpo")
 
 
-def test_several_platforms_are_locked_and_what_fails_is_told(place: Workplace, registry: Registry) -> None:
+def test_several_platforms_are_locked_and_what_fails_is_told(place: Lockable, registry: Registry) -> None:
     registry.wheel("only", "1.0", tag=f"cp{VERSION.replace('.', '')[:3]}-none-win_amd64")
     place.config("only")
 
@@ -125,7 +125,7 @@ def test_several_platforms_are_locked_and_what_fails_is_told(place: Workplace, r
     assert result.exit_code == 1
 
 
-def test_fetching_fills_the_wheelhouse(place: Workplace) -> None:
+def test_fetching_fills_the_wheelhouse(place: Lockable) -> None:
     call(place, "lock", VERSION)
 
     result = call(place, "fetch", VERSION)
@@ -135,7 +135,7 @@ def test_fetching_fills_the_wheelhouse(place: Workplace) -> None:
     assert "2 files" in text_of(result)
 
 
-def test_only_packages_from_source_have_a_wheel_to_build(place: Workplace) -> None:
+def test_only_packages_from_source_have_a_wheel_to_build(place: Lockable) -> None:
     call(place, "lock", VERSION)
 
     with pytest.raises(ConfigError, match="takes low from a wheel"):
@@ -144,14 +144,14 @@ def test_only_packages_from_source_have_a_wheel_to_build(place: Workplace) -> No
         call(place, "wheel", VERSION, "lowe")
 
 
-def test_an_unknown_version_is_answered_with_the_nearest(place: Workplace) -> None:
+def test_an_unknown_version_is_answered_with_the_nearest(place: Lockable) -> None:
     with pytest.raises(ConfigError) as caught:
         call(place, "lock", f"{VERSION}1")
 
     assert VERSION in caught.value.remedy
 
 
-def test_a_lock_without_platform_is_all_platforms_with_a_table_of_them(place: Workplace) -> None:
+def test_a_lock_without_platform_is_all_platforms_with_a_table_of_them(place: Lockable) -> None:
     result = call(place, "lock", VERSION)
 
     assert [one["platform"] for one in result.data["locks"]] == list(PLATFORMS)
@@ -172,7 +172,7 @@ def test_a_lock_without_platform_is_all_platforms_with_a_table_of_them(place: Wo
 
 
 def test_all_gaps_of_all_platforms_are_told_in_one_run_and_good_platforms_are_locked(
-    place: Workplace, registry: Registry
+    place: Lockable, registry: Registry
 ) -> None:
     python = f"cp{VERSION.replace('.', '')[:3]}"
     registry.wheel("first", "1.0", tag=f"{python}-none-win_amd64")
@@ -197,7 +197,7 @@ def test_all_gaps_of_all_platforms_are_told_in_one_run_and_good_platforms_are_lo
     assert f"wheels exist for: {python} win_amd64" in text_of(result)
 
 
-def test_what_a_new_lock_would_lose_is_told_by_check_and_warned_of_when_it_is_written(place: Workplace) -> None:
+def test_what_a_new_lock_would_lose_is_told_by_check_and_warned_of_when_it_is_written(place: Lockable) -> None:
     call(place, "lock", VERSION)
     before = {path: path.read_bytes() for path in place.project.folder(VERSION).glob("*.toml")}
     place.config("top", skip={"cuda": dict.fromkeys(PLATFORMS, "no GPU there"), "low": {"windows-x64": "too large"}})
@@ -216,7 +216,7 @@ def test_what_a_new_lock_would_lose_is_told_by_check_and_warned_of_when_it_is_wr
 
 
 def test_a_package_whose_files_are_gone_is_lost_even_if_no_lock_can_be_written(
-    place: Workplace, registry: Registry
+    place: Lockable, registry: Registry
 ) -> None:
     call(place, "lock", VERSION)
     (registry.root / "low" / "low-1.0-py3-none-any.whl").unlink()
@@ -229,7 +229,7 @@ def test_a_package_whose_files_are_gone_is_lost_even_if_no_lock_can_be_written(
     assert [(one["name"], one["now"]["decision"]) for one in checked.data["lost"]] == [("low", "missing")]
 
 
-def test_a_lock_for_a_platform_that_is_gone_from_the_configuration_is_left_over(place: Workplace) -> None:
+def test_a_lock_for_a_platform_that_is_gone_from_the_configuration_is_left_over(place: Lockable) -> None:
     call(place, "lock", VERSION)
     path = place.project.folder(VERSION) / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "platforms": ["linux-x64"]}))

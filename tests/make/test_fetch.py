@@ -14,8 +14,8 @@ from uv import find_uv_bin
 from bundle.base.errors import IntegrityError, NetworkError
 from bundle.base.files import sha256_of
 from bundle.model.lock import Lock
+from tests.make.lockable import Lockable
 from tests.make.registry import Registry, serving
-from tests.make.workplace import Workplace
 
 pytestmark = pytest.mark.real
 
@@ -29,11 +29,11 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
 
 
 @pytest.fixture
-def place(tmp_path: Path, registry: Registry) -> Workplace:
-    return Workplace(tmp_path / "project", registry, version=platform.python_version())
+def place(tmp_path: Path, registry: Registry) -> Lockable:
+    return Lockable(tmp_path / "project", registry, version=platform.python_version())
 
 
-def test_fetching_fills_cache_and_wheelhouse(place: Workplace) -> None:
+def test_fetching_fills_cache_and_wheelhouse(place: Lockable) -> None:
     lock = place.lock("top")
 
     found = place.fetch(lock, place.config("top"))
@@ -44,7 +44,7 @@ def test_fetching_fills_cache_and_wheelhouse(place: Workplace) -> None:
     assert {path.name for path in found.values()} == names
 
 
-def test_uv_installs_from_the_lock_after_fetching(place: Workplace, tmp_path: Path) -> None:
+def test_uv_installs_from_the_lock_after_fetching(place: Lockable, tmp_path: Path) -> None:
     lock = place.lock("top")
     path = place.project.lock_path(place.version, "linux-x64")
     lock.write(path)
@@ -64,7 +64,7 @@ def test_uv_installs_from_the_lock_after_fetching(place: Workplace, tmp_path: Pa
     assert (target / "low.py").is_file()
 
 
-def test_what_is_in_the_cache_needs_no_network(place: Workplace) -> None:
+def test_what_is_in_the_cache_needs_no_network(place: Lockable) -> None:
     lock = place.lock("top")
     place.fetch(lock, place.config("top"))
     shutil.rmtree(place.project.wheelhouse)
@@ -74,7 +74,7 @@ def test_what_is_in_the_cache_needs_no_network(place: Workplace) -> None:
     assert len(list(place.project.wheelhouse.iterdir())) == 2
 
 
-def test_offline_with_an_empty_cache_lists_everything_that_is_missing(place: Workplace) -> None:
+def test_offline_with_an_empty_cache_lists_everything_that_is_missing(place: Lockable) -> None:
     lock = place.lock("top")
 
     with pytest.raises(NetworkError) as caught:
@@ -87,7 +87,7 @@ def test_offline_with_an_empty_cache_lists_everything_that_is_missing(place: Wor
     assert "low-1.0-py3-none-any.whl" in text
 
 
-def test_any_mirror_with_the_same_bytes_will_do(place: Workplace, registry: Registry, tmp_path: Path) -> None:
+def test_any_mirror_with_the_same_bytes_will_do(place: Lockable, registry: Registry, tmp_path: Path) -> None:
     lock = place.lock("top")
     shutil.copytree(registry.root, tmp_path / "mirror")
     with serving(Registry(tmp_path / "mirror")) as mirror:
@@ -100,7 +100,7 @@ def test_any_mirror_with_the_same_bytes_will_do(place: Workplace, registry: Regi
         assert mirror.asked == {"top", "low"}
 
 
-def test_a_replaced_file_is_refused(place: Workplace, registry: Registry) -> None:
+def test_a_replaced_file_is_refused(place: Lockable, registry: Registry) -> None:
     lock = place.lock("top")
     registry.wheel("low", "1.0", ["something-else"])
 
@@ -110,7 +110,7 @@ def test_a_replaced_file_is_refused(place: Workplace, registry: Registry) -> Non
         place.fetch(lock, place.config("top"), cache="empty")
 
 
-def test_a_file_that_is_gone_is_named(place: Workplace, registry: Registry) -> None:
+def test_a_file_that_is_gone_is_named(place: Lockable, registry: Registry) -> None:
     lock = place.lock("top")
     (registry.root / "low" / "low-1.0-py3-none-any.whl").unlink()
 
@@ -118,7 +118,7 @@ def test_a_file_that_is_gone_is_named(place: Workplace, registry: Registry) -> N
         place.fetch(lock, place.config("top"), cache="empty")
 
 
-def test_a_damaged_file_in_the_wheelhouse_is_replaced(place: Workplace) -> None:
+def test_a_damaged_file_in_the_wheelhouse_is_replaced(place: Lockable) -> None:
     lock = place.lock("top")
     place.fetch(lock, place.config("top"))
     damaged = place.project.wheelhouse / "low-1.0-py3-none-any.whl"
@@ -129,7 +129,7 @@ def test_a_damaged_file_in_the_wheelhouse_is_replaced(place: Workplace) -> None:
     assert sha256_of(damaged) in {file.sha256 for file in lock.files}
 
 
-def test_editing_the_wheelhouse_never_changes_the_cache(place: Workplace) -> None:
+def test_editing_the_wheelhouse_never_changes_the_cache(place: Lockable) -> None:
     lock = place.lock("top")
     found = place.fetch(lock, place.config("top"))
     with (place.project.wheelhouse / "low-1.0-py3-none-any.whl").open("r+b") as file:
@@ -138,7 +138,7 @@ def test_editing_the_wheelhouse_never_changes_the_cache(place: Workplace) -> Non
     assert all(sha256_of(path) == sha256 for sha256, path in found.items())
 
 
-def test_a_file_by_address_is_locked_by_its_bytes_and_fetched_from_there(place: Workplace, registry: Registry) -> None:
+def test_a_file_by_address_is_locked_by_its_bytes_and_fetched_from_there(place: Lockable, registry: Registry) -> None:
     wheel = registry.wheel("by-address", "1.5", ["low"])
     (registry.root / "elsewhere").mkdir()
     wheel = wheel.rename(registry.root / "elsewhere" / wheel.name)
@@ -156,7 +156,7 @@ def test_a_file_by_address_is_locked_by_its_bytes_and_fetched_from_there(place: 
     assert (place.project.wheelhouse / wheel.name).is_file()
 
 
-def _written(place: Workplace, lock: Lock) -> Path:
+def _written(place: Lockable, lock: Lock) -> Path:
     path = place.project.lock_path(place.version, "linux-x64")
     lock.write(path)
     return path

@@ -13,9 +13,9 @@ from bundle.base.errors import BundleError, ConfigError, MissingPackageError, Ne
 from bundle.base.report import Reporter
 from bundle.make.git import GitAddress, Repositories, parse_git, subfolder
 from bundle.model.lock import Lock
+from tests.make.lockable import Lockable, found
 from tests.make.registry import Registry, serving
 from tests.make.sdistmaker import IN_TREE, WRITER
-from tests.make.workplace import Workplace, found
 
 real = pytest.mark.real
 
@@ -147,7 +147,7 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
 
 @real
 def test_a_git_requirement_is_locked_to_a_commit(upstream: Path, registry: Registry, tmp_path: Path) -> None:
-    place = Workplace(tmp_path / "project", registry, version=platform.python_version())
+    place = Lockable(tmp_path / "project", registry, version=platform.python_version())
     requirement = f"demo @ git+{upstream.as_uri()}@feature/slash#subdirectory=package"
     second = git(upstream, "rev-parse", "feature/slash")
     # Its one source is allowed by the requirement itself, and never run: everything is in [project].
@@ -174,7 +174,7 @@ def test_a_git_requirement_is_locked_to_a_commit(upstream: Path, registry: Regis
 
 @real
 def test_a_source_by_address_that_policy_forbids_is_missing(upstream: Path, registry: Registry, tmp_path: Path) -> None:
-    place = Workplace(tmp_path / "project", registry, version=platform.python_version())
+    place = Lockable(tmp_path / "project", registry, version=platform.python_version())
 
     with pytest.raises(MissingPackageError, match="demo"):
         place.lock(f"demo @ git+{upstream.as_uri()}@main#subdirectory=package", resolution={"onlyBinaryList": ["demo"]})
@@ -184,7 +184,7 @@ def test_a_source_by_address_that_policy_forbids_is_missing(upstream: Path, regi
 def test_an_address_in_the_metadata_of_a_package_is_followed(
     upstream: Path, registry: Registry, tmp_path: Path
 ) -> None:
-    place = Workplace(tmp_path / "project", registry, version=platform.python_version())
+    place = Lockable(tmp_path / "project", registry, version=platform.python_version())
     registry.wheel("early", "1.0", ["demo"])
     registry.wheel("top", "1.0", [f"demo @ git+{upstream.as_uri()}@main#subdirectory=package"])
 
@@ -198,7 +198,7 @@ def test_an_address_in_the_metadata_of_a_package_is_followed(
 
 @real
 def test_two_addresses_for_one_package_are_refused(upstream: Path, registry: Registry, tmp_path: Path) -> None:
-    place = Workplace(tmp_path / "project", registry, version=platform.python_version())
+    place = Lockable(tmp_path / "project", registry, version=platform.python_version())
     address = f"demo @ git+{upstream.as_uri()}"
 
     with pytest.raises(ConfigError, match="two addresses"):

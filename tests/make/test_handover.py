@@ -9,8 +9,8 @@ import pytest
 from bundle.base.errors import IntegrityError
 from bundle.base.files import sha256_of
 from tests.artifacts.wheelmaker import make_wheel
+from tests.make.lockable import Lockable, found, pins
 from tests.make.registry import Registry, serving
-from tests.make.workplace import Workplace, found, pins
 
 pytestmark = pytest.mark.real
 
@@ -26,17 +26,17 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
 
 
 @pytest.fixture
-def place(tmp_path: Path, registry: Registry) -> Workplace:
-    return Workplace(tmp_path / "project", registry)
+def place(tmp_path: Path, registry: Registry) -> Lockable:
+    return Lockable(tmp_path / "project", registry)
 
 
 @pytest.fixture
-def folder(place: Workplace) -> Path:
+def folder(place: Lockable) -> Path:
     return place.root / "versions" / place.version / "wheels"
 
 
 def test_a_wheel_that_is_handed_over_comes_before_rules_and_registries(
-    place: Workplace, registry: Registry, folder: Path
+    place: Lockable, registry: Registry, folder: Path
 ) -> None:
     registry.static_sdist("demo", "1.0")
     registry.wheel("demo", "1.0", tag=LINUX)
@@ -54,7 +54,7 @@ def test_a_wheel_that_is_handed_over_comes_before_rules_and_registries(
 
 
 def test_its_version_is_preferred_where_it_fits_and_given_up_where_it_does_not(
-    place: Workplace, registry: Registry, folder: Path
+    place: Lockable, registry: Registry, folder: Path
 ) -> None:
     registry.wheel("demo", "2.0")
     registry.wheel("user", "1.0", ["demo>=2"])
@@ -66,13 +66,13 @@ def test_its_version_is_preferred_where_it_fits_and_given_up_where_it_does_not(
     assert pins(place.lock("demo", platform="windows-x64"))["demo"] == "2.0"
 
 
-def test_a_package_that_no_registry_has_may_be_handed_over(place: Workplace, folder: Path) -> None:
+def test_a_package_that_no_registry_has_may_be_handed_over(place: Lockable, folder: Path) -> None:
     make_wheel(folder, "private-thing")
     assert pins(place.lock("private-thing")) == {"private-thing": "1.0"}
     assert pins(place.lock("private-thing", platform="windows-x64")) == {"private-thing": "1.0"}
 
 
-def test_fetching_takes_it_from_its_folder(place: Workplace, folder: Path) -> None:
+def test_fetching_takes_it_from_its_folder(place: Lockable, folder: Path) -> None:
     wheel = make_wheel(folder, "demo", tag=LINUX)
     lock = place.lock("demo")
 
@@ -81,7 +81,7 @@ def test_fetching_takes_it_from_its_folder(place: Workplace, folder: Path) -> No
     assert sha256_of(place.project.wheelhouse / wheel.name) == sha256_of(wheel)
 
 
-def test_bytes_other_than_the_locked_ones_are_refused(place: Workplace, folder: Path) -> None:
+def test_bytes_other_than_the_locked_ones_are_refused(place: Lockable, folder: Path) -> None:
     make_wheel(folder, "demo", tag=LINUX)
     lock = place.lock("demo")
     make_wheel(folder, "demo", tag=LINUX, files={"more.py": ""})
@@ -91,7 +91,7 @@ def test_bytes_other_than_the_locked_ones_are_refused(place: Workplace, folder: 
 
 
 @pytest.mark.parametrize("tag", [LINUX, "py3-none-any", "cp312-cp312-linux_x86_64"])
-def test_a_wheel_whose_tag_lies_is_refused(place: Workplace, folder: Path, tag: str) -> None:
+def test_a_wheel_whose_tag_lies_is_refused(place: Lockable, folder: Path, tag: str) -> None:
     make_wheel(folder, "demo", tag=tag, files={"demo.so": ARM_ELF})
 
     with pytest.raises(IntegrityError, match=r"holds native files for linux-aarch64 alone") as caught:
@@ -99,7 +99,7 @@ def test_a_wheel_whose_tag_lies_is_refused(place: Workplace, folder: Path, tag: 
     assert "bundle wheel" in caught.value.remedy
 
 
-def test_a_wheel_that_was_renamed_is_refused(place: Workplace, folder: Path) -> None:
+def test_a_wheel_that_was_renamed_is_refused(place: Lockable, folder: Path) -> None:
     wheel = make_wheel(folder, "demo")
     wheel.rename(wheel.with_name("demo-2.0-py3-none-any.whl"))
 
@@ -107,7 +107,7 @@ def test_a_wheel_that_was_renamed_is_refused(place: Workplace, folder: Path) -> 
         place.lock("demo")
 
 
-def test_a_file_that_is_no_wheel_is_refused(place: Workplace, folder: Path) -> None:
+def test_a_file_that_is_no_wheel_is_refused(place: Lockable, folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "demo-1.0-py3-none-any.whl").write_bytes(b"nothing")
 
@@ -115,7 +115,7 @@ def test_a_file_that_is_no_wheel_is_refused(place: Workplace, folder: Path) -> N
         place.lock("demo")
 
 
-def test_a_wheel_above_the_floor_does_not_count_and_is_told(place: Workplace, registry: Registry, folder: Path) -> None:
+def test_a_wheel_above_the_floor_does_not_count_and_is_told(place: Lockable, registry: Registry, folder: Path) -> None:
     registry.wheel("demo", "1.0", tag=LINUX)
     make_wheel(folder, "demo", "2.0", tag="cp312-cp312-manylinux_2_39_x86_64")
 
@@ -124,7 +124,7 @@ def test_a_wheel_above_the_floor_does_not_count_and_is_told(place: Workplace, re
 
 
 def test_a_wheel_that_is_taken_away_makes_the_package_what_it_was_before(
-    place: Workplace, registry: Registry, folder: Path
+    place: Lockable, registry: Registry, folder: Path
 ) -> None:
     registry.wheel("demo", "1.0", tag=LINUX)
     make_wheel(folder, "demo", tag=LINUX, files={"other.py": ""})

@@ -9,9 +9,9 @@ from textwrap import dedent
 import pytest
 
 from bundle.base.errors import MissingPackageError, WorkError
+from tests.make.lockable import Lockable, found, pins
 from tests.make.registry import Registry, serving
 from tests.make.sdistmaker import IN_TREE, WRITER
-from tests.make.workplace import Workplace, found, pins
 
 pytestmark = pytest.mark.real
 
@@ -43,8 +43,8 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
 
 
 @pytest.fixture
-def place(tmp_path: Path, registry: Registry) -> Workplace:
-    return Workplace(tmp_path / "project", registry, version=platform.python_version())
+def place(tmp_path: Path, registry: Registry) -> Lockable:
+    return Lockable(tmp_path / "project", registry, version=platform.python_version())
 
 
 def publish(registry: Registry, hooks: str = HOOKS) -> None:
@@ -54,7 +54,7 @@ def publish(registry: Registry, hooks: str = HOOKS) -> None:
 ALLOWED = {"allowSourceList": ["demo"]}
 
 
-def test_a_source_tells_what_it_depends_on_and_its_build_is_pinned(place: Workplace, registry: Registry) -> None:
+def test_a_source_tells_what_it_depends_on_and_its_build_is_pinned(place: Lockable, registry: Registry) -> None:
     publish(registry)
 
     lock = place.lock("demo", python=PYTHON, resolution=ALLOWED)
@@ -66,7 +66,7 @@ def test_a_source_tells_what_it_depends_on_and_its_build_is_pinned(place: Workpl
     assert {one.file.sha256 for one in demo.build} <= {file.sha256 for file in lock.files}
 
 
-def test_what_a_source_said_once_is_not_asked_again(place: Workplace, registry: Registry) -> None:
+def test_what_a_source_said_once_is_not_asked_again(place: Lockable, registry: Registry) -> None:
     publish(registry)
     first = place.lock("demo", python=PYTHON, resolution=ALLOWED)
 
@@ -75,7 +75,7 @@ def test_what_a_source_said_once_is_not_asked_again(place: Workplace, registry: 
     assert again.dumps() == first.dumps()
 
 
-def test_pins_of_a_build_stay_like_any_others(place: Workplace, registry: Registry) -> None:
+def test_pins_of_a_build_stay_like_any_others(place: Lockable, registry: Registry) -> None:
     publish(registry)
     first = place.lock("demo", python=PYTHON, resolution=ALLOWED)
     registry.wheel("helper", "3.0")
@@ -88,7 +88,7 @@ def test_pins_of_a_build_stay_like_any_others(place: Workplace, registry: Regist
 
 
 def test_no_build_script_runs_for_a_package_that_may_not_be_built(
-    place: Workplace, registry: Registry, tmp_path: Path
+    place: Lockable, registry: Registry, tmp_path: Path
 ) -> None:
     trace = tmp_path / "trace"
     publish(registry, f"\nopen({str(trace)!r}, 'w').close()\n")
@@ -102,7 +102,7 @@ def test_no_build_script_runs_for_a_package_that_may_not_be_built(
     assert trace.exists()
 
 
-def test_a_build_requirement_without_a_wheel_is_told_as_such(place: Workplace, registry: Registry) -> None:
+def test_a_build_requirement_without_a_wheel_is_told_as_such(place: Lockable, registry: Registry) -> None:
     publish(registry, HOOKS.replace("helper>=2", "sourceonly"))
     registry.sdist("sourceonly", "1.0")
 
@@ -112,7 +112,7 @@ def test_a_build_requirement_without_a_wheel_is_told_as_such(place: Workplace, r
     assert "sourceonly 1.0: no wheel fits linux-x64" in caught.value.details[0]
 
 
-def test_the_configuration_adds_build_requirements(place: Workplace, registry: Registry) -> None:
+def test_the_configuration_adds_build_requirements(place: Lockable, registry: Registry) -> None:
     publish(registry, HOOKS.replace('"helper>=2"', "").replace("import helper", ""))
     rule = {"demo": {"linux-x64": {"reason": "it needs help", "buildRequires": ["deeper"]}}}
 
@@ -124,7 +124,7 @@ def test_the_configuration_adds_build_requirements(place: Workplace, registry: R
 
 
 def test_a_forced_source_takes_its_dependencies_from_a_wheel_of_the_version(
-    place: Workplace, registry: Registry
+    place: Lockable, registry: Registry
 ) -> None:
     publish(registry, "")
     registry.wheel("demo", "1.0", ["low"], tag="cp312-cp312-win_amd64")

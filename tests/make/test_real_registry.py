@@ -10,8 +10,8 @@ import pytest
 
 from bundle.base.errors import MissingPackageError
 from bundle.model.platforms import PLATFORMS
+from tests.make.lockable import Lockable, found, pins
 from tests.make.registry import Registry
-from tests.make.workplace import Workplace, found, pins
 
 pytestmark = pytest.mark.real
 
@@ -19,13 +19,13 @@ DEMANDING = ("biopython==1.85", "openmm==8.3.1", "pdbfixer==1.12.0", "prodigy-pr
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Workplace:
-    place = Workplace(tmp_path / "project", Registry(tmp_path), version=platform.python_version())
+def place(tmp_path: Path) -> Lockable:
+    place = Lockable(tmp_path / "project", Registry(tmp_path), version=platform.python_version())
     place.registries = {}
     return place
 
 
-def test_a_set_with_sources_is_locked_for_linux(place: Workplace) -> None:
+def test_a_set_with_sources_is_locked_for_linux(place: Lockable) -> None:
     lock = place.lock(*DEMANDING, python=Path(sys.executable), resolution={"allowSourceList": ["pdbfixer", "freesasa"]})
 
     assert pins(lock).keys() == {"biopython", "freesasa", "numpy", "openmm", "pdbfixer", "prodigy-prot"}
@@ -40,7 +40,7 @@ def test_a_set_with_sources_is_locked_for_linux(place: Workplace) -> None:
     assert again.dumps() == lock.dumps()
 
 
-def test_every_gap_of_a_platform_is_told_in_one_run(place: Workplace) -> None:
+def test_every_gap_of_a_platform_is_told_in_one_run(place: Lockable) -> None:
     with pytest.raises(MissingPackageError) as caught:
         place.lock(*DEMANDING, platform="linux-aarch64")
 
@@ -49,7 +49,7 @@ def test_every_gap_of_a_platform_is_told_in_one_run(place: Workplace) -> None:
 
 
 @pytest.mark.parametrize("key", list(PLATFORMS))
-def test_wheels_of_every_platform_are_chosen_from_here(place: Workplace, key: str) -> None:
+def test_wheels_of_every_platform_are_chosen_from_here(place: Lockable, key: str) -> None:
     lock = place.lock("numpy==2.2.6", "colorama ; sys_platform == 'win32'", platform=key)
 
     file = found(lock, "numpy").file

@@ -7,8 +7,8 @@ import pytest
 
 from bundle.base.errors import ConfigError, MissingPackageError, NetworkError
 from bundle.model.platforms import PLATFORMS
+from tests.make.lockable import Lockable, found, pins
 from tests.make.registry import Registry, serving
-from tests.make.workplace import Workplace, found, pins
 
 pytestmark = pytest.mark.real
 
@@ -30,11 +30,11 @@ def other(tmp_path: Path) -> Iterator[Registry]:
 
 
 @pytest.fixture
-def place(tmp_path: Path, registry: Registry) -> Workplace:
-    return Workplace(tmp_path / "project", registry)
+def place(tmp_path: Path, registry: Registry) -> Lockable:
+    return Lockable(tmp_path / "project", registry)
 
 
-def test_the_newest_fitting_wheels_are_locked_with_hash_and_size(place: Workplace, registry: Registry) -> None:
+def test_the_newest_fitting_wheels_are_locked_with_hash_and_size(place: Lockable, registry: Registry) -> None:
     registry.wheel("Top-Level", "1.0", ["low>=1"])
     registry.wheel("low", "1.0")
     wheel = registry.wheel("low", "2.0", tag=NATIVE)
@@ -51,7 +51,7 @@ def test_the_newest_fitting_wheels_are_locked_with_hash_and_size(place: Workplac
     assert found(lock, "top-level").dependencies == ("low",)
 
 
-def test_a_version_without_a_fitting_wheel_gives_way_to_an_older_one(place: Workplace, registry: Registry) -> None:
+def test_a_version_without_a_fitting_wheel_gives_way_to_an_older_one(place: Lockable, registry: Registry) -> None:
     registry.wheel("low", "1.0")
     registry.wheel("low", "2.0", tag=FOREIGN)
     registry.static_sdist("low", "3.0")
@@ -59,7 +59,7 @@ def test_a_version_without_a_fitting_wheel_gives_way_to_an_older_one(place: Work
     assert pins(place.lock("low")) == {"low": "1.0"}
 
 
-def test_the_same_inputs_give_the_same_bytes(place: Workplace, registry: Registry) -> None:
+def test_the_same_inputs_give_the_same_bytes(place: Lockable, registry: Registry) -> None:
     registry.wheel("top", "1.0", ["a", "b", "c"])
     for name in "abc":
         registry.wheel(name, "1.0")
@@ -70,7 +70,7 @@ def test_the_same_inputs_give_the_same_bytes(place: Workplace, registry: Registr
     assert place.lock("top", "c", previous=first).dumps() == first.dumps()
 
 
-def test_versions_of_the_last_lock_stay_until_they_are_upgraded(place: Workplace, registry: Registry) -> None:
+def test_versions_of_the_last_lock_stay_until_they_are_upgraded(place: Lockable, registry: Registry) -> None:
     registry.wheel("a", "1.0", ["b"])
     registry.wheel("b", "1.0")
     old = place.lock("a")
@@ -82,7 +82,7 @@ def test_versions_of_the_last_lock_stay_until_they_are_upgraded(place: Workplace
     assert pins(place.lock("a", previous=old, upgrade=True)) == {"a": "2.0", "b": "2.0"}
 
 
-def test_a_skipped_package_disappears_as_a_dependency_too(place: Workplace, registry: Registry) -> None:
+def test_a_skipped_package_disappears_as_a_dependency_too(place: Lockable, registry: Registry) -> None:
     registry.wheel("top", "1.0", ["cuda>=99 ; sys_platform == 'linux'", "low"])
     registry.wheel("low", "1.0")
     registry.wheel("cuda", "12.0", ["cuda-runtime"])
@@ -97,7 +97,7 @@ def test_a_skipped_package_disappears_as_a_dependency_too(place: Workplace, regi
     assert found(lock, "top").dependencies == ("low",)
 
 
-def test_an_override_wins_everywhere_and_drags_nothing_in(place: Workplace, registry: Registry) -> None:
+def test_an_override_wins_everywhere_and_drags_nothing_in(place: Lockable, registry: Registry) -> None:
     registry.wheel("top", "1.0", ["low<2", "winonly ; sys_platform == 'win32'"])
     for version in ("1.0", "2.0", "3.0rc1"):
         registry.wheel("low", version)
@@ -108,13 +108,13 @@ def test_an_override_wins_everywhere_and_drags_nothing_in(place: Workplace, regi
     assert pins(lock) == {"low": "3.0rc1", "top": "1.0"}
 
 
-def test_packages_without_dependencies_bring_none(place: Workplace, registry: Registry) -> None:
+def test_packages_without_dependencies_bring_none(place: Lockable, registry: Registry) -> None:
     registry.wheel("top", "1.0", ["low", "extra ; extra == 'x'"], extras=["x"])
 
     assert pins(place.lock("top[x]", noDeps=["top"])) == {"top": "1.0"}
 
 
-def test_extras_and_markers_are_those_of_the_target(place: Workplace, registry: Registry) -> None:
+def test_extras_and_markers_are_those_of_the_target(place: Lockable, registry: Registry) -> None:
     registry.wheel(
         "top",
         "1.0",
@@ -128,7 +128,7 @@ def test_extras_and_markers_are_those_of_the_target(place: Workplace, registry: 
     assert pins(place.lock("top", platform="windows-x64")).keys() == {"top", "windows"}
 
 
-def test_the_first_registry_that_has_a_name_serves_it(place: Workplace, registry: Registry, other: Registry) -> None:
+def test_the_first_registry_that_has_a_name_serves_it(place: Lockable, registry: Registry, other: Registry) -> None:
     place.registries["additional"] = [other.url]
     registry.wheel("private", "9.9")
     registry.wheel("public", "1.0")
@@ -138,7 +138,7 @@ def test_the_first_registry_that_has_a_name_serves_it(place: Workplace, registry
 
 
 def test_a_tied_registry_is_asked_for_its_names_alone_and_nobody_else_for_them(
-    place: Workplace, registry: Registry, other: Registry
+    place: Lockable, registry: Registry, other: Registry
 ) -> None:
     place.registries["additional"] = [{"url": other.url, "packages": ["nvidia-*"]}]
     registry.wheel("top", "1.0", ["nvidia-x"])
@@ -150,7 +150,7 @@ def test_a_tied_registry_is_asked_for_its_names_alone_and_nobody_else_for_them(
     assert (registry.asked, other.asked) == ({"top"}, {"nvidia-x"})
 
 
-def test_a_tied_registry_without_its_variable_hurts_only_whoever_needs_it(place: Workplace, registry: Registry) -> None:
+def test_a_tied_registry_without_its_variable_hurts_only_whoever_needs_it(place: Lockable, registry: Registry) -> None:
     place.registries["additional"] = [{"url": "https://${SOME_INDEX_HOST}/simple", "packages": ["cuda"]}]
     registry.wheel("top", "1.0")
     registry.wheel("gpu", "1.0", ["cuda"])
@@ -161,7 +161,7 @@ def test_a_tied_registry_without_its_variable_hurts_only_whoever_needs_it(place:
 
 
 def test_a_registry_that_fails_is_a_network_error_and_no_missing_wheel(
-    place: Workplace, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    place: Lockable, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
     registry.wheel("top", "1.0", ["low"])
@@ -173,7 +173,7 @@ def test_a_registry_that_fails_is_a_network_error_and_no_missing_wheel(
     assert caught.value.exit_code == 3
 
 
-def test_all_missing_wheels_are_listed_at_once_with_what_exists(place: Workplace, registry: Registry) -> None:
+def test_all_missing_wheels_are_listed_at_once_with_what_exists(place: Lockable, registry: Registry) -> None:
     registry.wheel("top", "1.0", ["gone", "old==1.0", "fine"])
     registry.wheel("gone", "1.0", tag=FOREIGN)
     registry.static_sdist("gone", "1.0")
@@ -194,7 +194,7 @@ def test_all_missing_wheels_are_listed_at_once_with_what_exists(place: Workplace
 
 
 def test_without_strictness_a_missing_package_leaves_with_what_depended_on_it(
-    place: Workplace, registry: Registry
+    place: Lockable, registry: Registry
 ) -> None:
     registry.wheel("gone", "1.0", tag=FOREIGN)
     registry.wheel("user", "1.0", ["gone", "helper"])
@@ -212,7 +212,7 @@ def test_without_strictness_a_missing_package_leaves_with_what_depended_on_it(
     assert len(place.reporter.warnings) == 2
 
 
-def test_a_missing_dependency_sends_its_parent_to_no_source(place: Workplace, registry: Registry) -> None:
+def test_a_missing_dependency_sends_its_parent_to_no_source(place: Lockable, registry: Registry) -> None:
     registry.wheel("parent", "1.0", ["child"])
     registry.static_sdist("parent", "1.0", ["child"])
     registry.static_sdist("child", "1.0")
@@ -223,7 +223,7 @@ def test_a_missing_dependency_sends_its_parent_to_no_source(place: Workplace, re
     assert {one.name for one in lock.skipped} == {"parent", "child"}
 
 
-def test_a_package_that_does_not_exist_is_named_with_who_asks_for_it(place: Workplace, registry: Registry) -> None:
+def test_a_package_that_does_not_exist_is_named_with_who_asks_for_it(place: Lockable, registry: Registry) -> None:
     registry.wheel("top", "1.0", ["no-such-thing>=1"])
 
     with pytest.raises(ConfigError) as caught:
@@ -234,7 +234,7 @@ def test_a_package_that_does_not_exist_is_named_with_who_asks_for_it(place: Work
     assert "127.0.0.1" not in text
 
 
-def test_a_version_that_does_not_exist_is_answered_with_the_nearest(place: Workplace, registry: Registry) -> None:
+def test_a_version_that_does_not_exist_is_answered_with_the_nearest(place: Lockable, registry: Registry) -> None:
     for version in ("1.0", "1.1", "1.3", "2.0", "3.0"):
         registry.wheel("top", version)
 
@@ -244,7 +244,7 @@ def test_a_version_that_does_not_exist_is_answered_with_the_nearest(place: Workp
     assert caught.value.what == "top has no version that satisfies ==1.2; the nearest are 1.0, 1.1, 1.3, 2.0."
 
 
-def test_requirements_that_contradict_each_other_are_explained(place: Workplace, registry: Registry) -> None:
+def test_requirements_that_contradict_each_other_are_explained(place: Lockable, registry: Registry) -> None:
     registry.wheel("one", "1.0", ["low<2"])
     registry.wheel("two", "1.0", ["low>=2"])
     registry.wheel("low", "1.0")
@@ -257,7 +257,7 @@ def test_requirements_that_contradict_each_other_are_explained(place: Workplace,
     assert "127.0.0.1" not in "\n".join(caught.value.details)
 
 
-def test_a_newer_python_that_a_version_needs_is_the_reason_given(place: Workplace, registry: Registry) -> None:
+def test_a_newer_python_that_a_version_needs_is_the_reason_given(place: Lockable, registry: Registry) -> None:
     registry.wheel("top", "1.0", python=">=3.13")
     page = registry.page
     registry.page = lambda name: (page(name) or b"").replace(b"<a ", b'<a data-requires-python="&gt;=3.13" ')  # type: ignore[method-assign]
@@ -268,14 +268,14 @@ def test_a_newer_python_that_a_version_needs_is_the_reason_given(place: Workplac
     assert "it needs Python >=3.13, and this is 3.12.10" in caught.value.details[0]
 
 
-def test_a_python_that_only_the_metadata_ask_for_counts_too(place: Workplace, registry: Registry) -> None:
+def test_a_python_that_only_the_metadata_ask_for_counts_too(place: Lockable, registry: Registry) -> None:
     registry.wheel("top", "1.0", python=">=3.8")
     registry.wheel("top", "2.0", python=">=3.13")
 
     assert pins(place.lock("top")) == {"top": "1.0"}
 
 
-def test_withdrawn_files_count_only_for_an_exact_requirement(place: Workplace, registry: Registry) -> None:
+def test_withdrawn_files_count_only_for_an_exact_requirement(place: Lockable, registry: Registry) -> None:
     registry.wheel("low", "1.0")
     registry.yanked = {registry.wheel("low", "2.0").name}
 
@@ -284,7 +284,7 @@ def test_withdrawn_files_count_only_for_an_exact_requirement(place: Workplace, r
 
 
 def test_a_pin_without_a_wheel_among_usable_versions_is_reported_as_missing(
-    place: Workplace, registry: Registry
+    place: Lockable, registry: Registry
 ) -> None:
     registry.wheel("top", "1.0", ["low==2.0", "free"])
     registry.wheel("low", "1.0")
@@ -299,7 +299,7 @@ def test_a_pin_without_a_wheel_among_usable_versions_is_reported_as_missing(
     assert caught.value.what == "low 2.0 has no usable file for linux-x64 (3.12.10)."
 
 
-def test_a_file_without_a_hash_is_fetched_and_warned_about(place: Workplace, registry: Registry) -> None:
+def test_a_file_without_a_hash_is_fetched_and_warned_about(place: Lockable, registry: Registry) -> None:
     wheel = registry.wheel("top", "1.0")
     registry.hashed = False
 
@@ -311,7 +311,7 @@ def test_a_file_without_a_hash_is_fetched_and_warned_about(place: Workplace, reg
     assert any("no sha256 for top-1.0" in warning for warning in place.reporter.warnings)
 
 
-def test_locking_again_works_offline(place: Workplace, registry: Registry) -> None:
+def test_locking_again_works_offline(place: Lockable, registry: Registry) -> None:
     registry.wheel("top", "1.0", ["low"])
     registry.wheel("low", "1.0")
     first = place.lock("top")

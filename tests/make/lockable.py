@@ -21,7 +21,7 @@ from tests.make.registry import Registry
 LINUX = PLATFORMS["linux-x64"]
 
 
-class Workplace:
+class Lockable:
     """Makes locks of requirements."""
 
     def __init__(self, root: Path, registry: Registry, *, version: str = "3.12.10") -> None:
