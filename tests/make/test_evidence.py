@@ -35,6 +35,13 @@ def test_other_bytes_or_another_allow_list_are_run_again(tmp_path: Path) -> None
     assert evidence.recall("digest", "changed") is None
 
 
+def test_what_was_searched_for_other_folders_is_run_again(tmp_path: Path) -> None:
+    one, other = Path("/srv/one"), Path("/srv/other")
+    Evidence(tmp_path, forbidden=[one]).keep("digest", "allowed", report())
+    assert Evidence(tmp_path, forbidden=[one]).recall("digest", "allowed") is not None
+    assert Evidence(tmp_path, forbidden=[other]).recall("digest", "allowed") is None
+
+
 def test_a_damaged_memory_counts_as_none(tmp_path: Path) -> None:
     evidence = Evidence(tmp_path)
     evidence.keep("digest", "allowed", report())

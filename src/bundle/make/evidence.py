@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from bundle.base.files import canonical_json, write_atomically
 from bundle.make.findings import Finding, Report
 
-RULES = 2
+RULES = 3
 """Raised whenever the checks look at more, or differently."""
 
 
@@ -21,10 +22,12 @@ class Evidence:
 
     Args:
         folder: where they are kept.
+        forbidden: the folders that no file was to name; what was searched for others is no evidence for these.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, forbidden: Iterable[Path] = ()) -> None:
         self._folder = folder
+        self._forbidden = sorted(map(str, forbidden))
 
     def recall(self, digest: str, allowed: object) -> Report | None:
         """Return the report of a bundle that passed on this machine.
@@ -59,5 +62,5 @@ class Evidence:
 
     def _path(self, digest: str, allowed: object) -> Path:
         machine = [platform.system(), platform.machine(), platform.release(), *platform.libc_ver()]
-        name = hashlib.sha256(canonical_json([RULES, digest, machine, allowed])).hexdigest()
+        name = hashlib.sha256(canonical_json([RULES, digest, machine, self._forbidden, allowed])).hexdigest()
         return self._folder / f"{name}.json"

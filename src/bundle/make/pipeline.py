@@ -16,6 +16,7 @@ from bundle.artifacts.catalogue import Catalogue, record
 from bundle.artifacts.layers import Conflict, Layer, overlay
 from bundle.base.errors import Problems, WorkError
 from bundle.base.files import pretty_json, sha256_of, staged_file, staged_folder, sweep_staging
+from bundle.base.report import Reporter
 from bundle.make.assemble import MANIFEST, WHEELHOUSE, Layering, direct_url
 from bundle.make.building import SourceBuilder
 from bundle.make.carried import carried_lock
@@ -246,11 +247,13 @@ def verify_tree(build: Build) -> None:
         return
     context = build.context
     allowlist = load_allowlist(context.project.root, build.config.version)
-    evidence = Evidence(context.store.folder("verified"))
+    forbidden = [context.project.root, context.store.root, *build.interpreter.origins]
+    evidence = Evidence(context.store.folder("verified"), forbidden=forbidden)
     # What was accepted, and the floors, are part of the manifest, and so of the digest.
     build.report = evidence.recall(build.digest, repr(allowlist))
     if build.report is not None:
         context.reporter.info("these very bytes were verified on this machine before")
+        _warn(build.report, context.reporter)
         return
     identity = identify(build.tree)
     with context.store.work() as work:
@@ -260,7 +263,7 @@ def verify_tree(build: Build) -> None:
             platform=build.platform,
             machine=context.machine,
             allowlist=allowlist,
-            forbidden=[context.project.root, context.store.root, *build.interpreter.origins],
+            forbidden=forbidden,
             suspicious=[Path.home()],
             skipped=identity.skipped,
             relaxed=identity.relaxed,
@@ -273,10 +276,14 @@ def verify_tree(build: Build) -> None:
             reporter=context.reporter,
             work=work,
         )
-    for finding in build.report.of("warning"):
-        context.reporter.warning(f"{finding.check}: {finding.subject}: {finding.message}")
+    _warn(build.report, context.reporter)
     require(build.report, build.order.name)
     evidence.keep(build.digest, repr(allowlist), build.report)
+
+
+def _warn(report: Report, reporter: Reporter) -> None:
+    for finding in report.of("warning"):
+        reporter.warning(f"{finding.check}: {finding.subject}: {finding.message}")
 
 
 def pack_archives(build: Build) -> None:
