@@ -7,7 +7,7 @@ needs, theirs, and so on, with what the loader knows on the way. How a name is l
 from __future__ import annotations
 
 import posixpath
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -160,11 +160,3 @@ def _keep_worst(worst: dict[tuple[str, str], Link], link: Link) -> None:
     key = (link.file, link.need.name)
     if key not in worst or _WORST.index(worst[key].answer.place) < _WORST.index(link.answer.place):
         worst[key] = link
-
-
-def by_file(links: Iterable[Link]) -> Mapping[str, list[Link]]:
-    """Return links by the file that needs."""
-    found: defaultdict[str, list[Link]] = defaultdict(list)
-    for link in links:
-        found[link.file].append(link)
-    return found
