@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bundle.make.coverage import COVERED, cells_of
-from bundle.model.lock import Lock, is_fresh
-from bundle.model.project import Project
+from bundle.make.resolve.coverage import COVERED, cells_of
+from bundle.model.config.project import Project
+from bundle.model.locks.lock import Lock, is_fresh
 
 PROJECT = Project(Path(__file__).parent.parent)
 VERSIONS = ("3.12.10", "3.12.10-atls", "3.12.10-empty", "3.13.0-custom")

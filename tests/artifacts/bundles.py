@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from bundle.artifacts.entries import (
+from bundle.artifacts.catalogue_entry import (
     ArchiveRecord,
     Entry,
     LayerRecord,
@@ -13,7 +13,7 @@ from bundle.artifacts.entries import (
     PythonRecord,
     SkippedRecord,
 )
-from bundle.artifacts.layers import Conflict
+from bundle.artifacts.store.layers import Conflict
 from bundle.base.files import sha256_of
 
 

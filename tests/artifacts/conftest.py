@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bundle.artifacts.layers import Layer
-from bundle.artifacts.store import Store
+from bundle.artifacts.store.layers import Layer
+from bundle.artifacts.store.store import Store
 from bundle.base.report import Collector, Reporter
 from tests.artifacts.trees import SMALL, Tree, grow
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bundle.artifacts.catalogue import Catalogue, record, verify
-from bundle.artifacts.entries import Entry
+from bundle.artifacts.catalogue_entry import Entry
 from bundle.base.errors import IntegrityError
 from bundle.base.report import Reporter
 from tests.artifacts.bundles import bundle, with_archive

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bundle.artifacts.store import Store
+from bundle.artifacts.store.store import Store
 from bundle.base.report import Reporter
 from bundle.cli.app import App, Result
 from bundle.cli.main import cli

@@ -4,7 +4,7 @@ import pytest
 
 from bundle.cli.main import COMMANDS
 from bundle.cli.reference import commands_page, configuration_page
-from bundle.model.schema import described
+from bundle.model.config.schema import described
 
 DOCS = Path(__file__).parents[2] / "docs"
 REMEDY = "run scripts/refresh-docs"

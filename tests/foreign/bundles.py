@@ -13,13 +13,13 @@ from typing import TypeVar
 import pytest
 
 from bundle.artifacts.interpreters.archive import Archive
-from bundle.artifacts.interpreters.rules import RULES_VERSION
+from bundle.artifacts.interpreters.portable.content_rules import RULES_VERSION
 from bundle.artifacts.interpreters.source import Offer, Request, Tools
-from bundle.artifacts.store import Store
-from bundle.artifacts.wheels import lay_out
+from bundle.artifacts.store.store import Store
+from bundle.artifacts.wheel.lay_out import lay_out
 from bundle.base.errors import NetworkError
 from bundle.base.report import Reporter
-from bundle.model.config import ArchiveSpec, Interpreter
+from bundle.model.config.config import ArchiveSpec, Interpreter
 from bundle.model.platforms import PLATFORMS, Floors
 from tests.foreign.cache import kept
 from tests.foreign.downloads import downloader, project_file

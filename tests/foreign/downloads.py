@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from bundle.artifacts.default_index import default_index
-from bundle.artifacts.pages import ACCEPT, RemoteFile, parse_page
-from bundle.base.download import Downloader
+from bundle.artifacts.registries.default_index import default_index
+from bundle.artifacts.registries.simple_api import ACCEPT, RemoteFile, parse_page
+from bundle.base.http.client import Downloader
 from bundle.base.report import Reporter
 from tests.foreign.cache import kept
 

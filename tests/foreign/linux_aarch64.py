@@ -22,7 +22,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bundle.artifacts.interpreters import elf
+from bundle.artifacts.interpreters.portable import run_paths
 from bundle.base.process import check, run
 from tests.foreign import debian
 from tests.foreign.downloads import project_file
@@ -186,7 +186,7 @@ def _take_along(tree: Path, libraries: Path) -> None:
     """Copy the libraries that are needed into `lib`, with relative run paths on everything."""
     known = {path.name: path for path in libraries.rglob("*.so*")}
     present = {path.name for path in (tree / "lib").iterdir()}
-    waiting = [name for file in elf.files_in(tree) for name in elf.needs_of(file).libraries]
+    waiting = [name for file in run_paths.files_in(tree) for name in run_paths.needs_of(file).libraries]
     waiting += ["libgcc_s.so.1", "libstdc++.so.6", "libz.so.1"]
     while waiting:
         name = waiting.pop()
@@ -196,5 +196,5 @@ def _take_along(tree: Path, libraries: Path) -> None:
         shutil.copyfile(known[name], target)
         target.chmod(0o755)
         present.add(name)
-        waiting += elf.needs_of(target).libraries
-    elf.set_run_paths(elf.files_in(tree), tree)
+        waiting += run_paths.needs_of(target).libraries
+    run_paths.set_run_paths(run_paths.files_in(tree), tree)

@@ -22,7 +22,7 @@ from pprint import pformat
 from bundle.artifacts.interpreters.host import Host
 from bundle.artifacts.interpreters.source import Offer, Request
 from bundle.base.files import sha256_of
-from bundle.model.config import Interpreter
+from bundle.model.config.config import Interpreter
 from bundle.model.platforms import PLATFORMS, platform_of
 from tests.foreign.downloads import project_file
 from tests.foreign.prepared import Prepared, kept_archive

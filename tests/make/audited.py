@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.base.report import Reporter
-from bundle.make.findings import Report
-from bundle.make.verify import CHECKS, verify_bundle
-from bundle.model.allowlist import AllowList
-from bundle.model.config import Acceptance
+from bundle.make.verify.findings import Report
+from bundle.make.verify.verify import CHECKS, verify_bundle
+from bundle.model.config.allowlist import AllowList
+from bundle.model.config.config import Acceptance
 from bundle.model.platforms import PLATFORMS, Floors, Platform
 from tests.make.nativemaker import elf, macho, pe
 

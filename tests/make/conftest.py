@@ -13,13 +13,13 @@ import pytest
 
 from bundle.artifacts.interpreters.host import Host
 from bundle.artifacts.interpreters.source import Files, Offer, Request, Tools
-from bundle.base.download import Downloader
+from bundle.base.http.client import Downloader
 from bundle.base.report import Reporter
-from bundle.make.findings import Report
-from bundle.make.verify import CHECKS, verify_bundle
-from bundle.model.allowlist import Allowed, AllowList
-from bundle.model.config import Interpreter
-from bundle.model.located import Origin
+from bundle.make.verify.findings import Report
+from bundle.make.verify.verify import CHECKS, verify_bundle
+from bundle.model.config.allowlist import Allowed, AllowList
+from bundle.model.config.config import Interpreter
+from bundle.model.config.json_source import Origin
 from bundle.model.platforms import Platform, platform_of, short_version
 
 _EXTENSION = """

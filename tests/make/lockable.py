@@ -6,16 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bundle.artifacts.store import Store
+from bundle.artifacts.registries.fetch import fetch_packages
+from bundle.artifacts.store.store import Store
 from bundle.base.report import Collector, Reporter
 from bundle.make.context import Context
-from bundle.make.fetch import fetch_packages
-from bundle.make.locking import resolve_lock
-from bundle.make.resolve import resolve
-from bundle.model.config import Config
-from bundle.model.lock import Lock, LockedPackage
+from bundle.make.resolve.resolve import resolve
+from bundle.make.resolve.locking import resolve_lock
+from bundle.model.config.config import Config
+from bundle.model.config.project import Project
+from bundle.model.locks.lock import Lock, LockedPackage
 from bundle.model.platforms import PLATFORMS
-from bundle.model.project import Project
 from tests.make.registry import Registry
 
 LINUX = PLATFORMS["linux-x64"]

@@ -21,7 +21,7 @@ import pytest
 import bundle
 from bundle.artifacts.interpreters.host import Host
 from bundle.artifacts.interpreters.source import Offer, Request
-from bundle.model.config import Interpreter
+from bundle.model.config.config import Interpreter
 from bundle.model.platforms import Platform, platform_of
 from tests.artifacts.wheelmaker import make_wheel
 from tests.make.registry import Registry, serving

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from uv import find_uv_bin
 
-from bundle.artifacts.archive import read_index
+from bundle.artifacts.store.bundle_archive import read_index
 from bundle.base.files import sha256_of
 from tests.artifacts.wheelmaker import make_wheel
 from tests.make.projects import (

@@ -6,9 +6,9 @@ import pytest
 
 from bundle.base.errors import ConfigError
 from bundle.make.check import CheckReport, check_versions
-from bundle.model.lock import Lock, LockedFile, LockedPackage, SkippedPackage
+from bundle.model.config.project import Project
+from bundle.model.locks.lock import Lock, LockedFile, LockedPackage, SkippedPackage
 from bundle.model.platforms import Platform
-from bundle.model.project import Project
 from tests.model.configs import write_project
 
 

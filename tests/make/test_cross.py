@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from bundle.artifacts.interpreters.elf import patchelf_program
+from bundle.artifacts.interpreters.portable.run_paths import patchelf_program
 from bundle.base.process import check, run
 from bundle.model.platforms import PLATFORMS
 from tests.artifacts.wheelmaker import make_wheel

@@ -5,8 +5,8 @@ import pytest
 
 from bundle.base.errors import ConfigError
 from bundle.make.project_folder import remove_output, start_version
+from bundle.model.config.project import Project
 from bundle.model.platforms import PLATFORMS
-from bundle.model.project import Project
 from tests.model.configs import write_project
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from bundle.base.errors import Problems
-from bundle.model.located import Table, parse
+from bundle.model.config.json_source import Table, parse
 from bundle.model.platforms import PLATFORMS
 
 NAMES = st.sampled_from(["torch", "numpy", "foo-bar", "zlib-ng"])

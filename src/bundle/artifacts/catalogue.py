@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from bundle.artifacts.entries import ArchiveRecord, Entry
+from bundle.artifacts.catalogue_entry import ArchiveRecord, Entry
 from bundle.base.errors import IntegrityError
 from bundle.base.files import locked, pretty_json, sha256_of, sweep_staging, write_atomically
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from bundle.base.report import Reporter
     from bundle.make.context import Context
-    from bundle.model.project import Project
+    from bundle.model.config.project import Project
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ class App:
             offline: whether the network may not be used.
             verify_store: whether stored layers are read in full before they are used.
         """
-        from bundle.artifacts.store import Store
+        from bundle.artifacts.store.store import Store
         from bundle.base.files import source_date_epoch
         from bundle.make.context import Context
 
@@ -118,7 +118,7 @@ pass_app = click.make_pass_decorator(App)
 
 def complete_version(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
     """Return the versions that begin with what was typed, for the shell; none where there is no project."""
-    from bundle.model.project import Project
+    from bundle.model.config.project import Project
 
     try:
         return [name for name in Project(App().project).versions() if name.startswith(incomplete)]

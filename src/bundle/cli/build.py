@@ -14,8 +14,8 @@ from bundle.cli.selection import select
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bundle.make.order import Order
-    from bundle.model.project import Project
+    from bundle.make.build_request import Order
+    from bundle.model.config.project import Project
 
 
 @click.command(name="build")
@@ -44,7 +44,7 @@ def build(app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[
     A platform that is not named is this machine's own. What is already there and up to date is left as it is.
     """
     from bundle.make.build import build_bundle
-    from bundle.model.project import Project
+    from bundle.model.config.project import Project
 
     project = Project(app.project)
     wanted = tuple(project.versions()) if every else versions
@@ -82,7 +82,7 @@ def build(app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[
 def _orders(
     app: App, project: Project, versions: tuple[str, ...], platforms: tuple[str, ...], options: dict[str, Any]
 ) -> list[Order]:
-    from bundle.make.order import Order
+    from bundle.make.build_request import Order
 
     output = options["output"]
     folder = output.absolute() if output else project.output

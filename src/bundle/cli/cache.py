@@ -11,7 +11,7 @@ from bundle.cli.app import App, Result, pass_app
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bundle.artifacts.store import Store
+    from bundle.artifacts.store.store import Store
 
 
 @click.group()
@@ -89,7 +89,7 @@ def prune(app: App, days: float) -> Result:
 
 
 def _store(app: App) -> Store:
-    from bundle.artifacts.store import Store
+    from bundle.artifacts.store.store import Store
     from bundle.base.files import source_date_epoch
 
     return Store(app.cache, reporter=app.reporter, epoch=source_date_epoch(app.environ))

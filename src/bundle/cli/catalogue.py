@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from bundle.artifacts.entries import Entry, PythonRecord
-    from bundle.model.project import Project
+    from bundle.artifacts.catalogue_entry import Entry, PythonRecord
+    from bundle.model.config.project import Project
 
 
 @click.group()
@@ -107,7 +107,7 @@ def verify(app: App) -> Result:
 
 
 def _project(app: App) -> Project:
-    from bundle.model.project import Project
+    from bundle.model.config.project import Project
 
     return Project(app.project)
 
@@ -115,7 +115,7 @@ def _project(app: App) -> Project:
 def _entries(project: Project, version: str, platforms: tuple[str, ...]) -> list[Entry]:
     from bundle.artifacts.catalogue import Catalogue
     from bundle.base.errors import ConfigError
-    from bundle.model.suggest import nearest
+    from bundle.base.suggestions import nearest
 
     found = Catalogue.load(project.catalogue)
     if version not in found.versions():

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bundle.make.context import Context
-    from bundle.model.config import Config
-    from bundle.model.lock import Lock
+    from bundle.model.config.config import Config
+    from bundle.model.locks.lock import Lock
     from bundle.model.platforms import Platform
 
 
@@ -30,8 +30,8 @@ def fetch(app: App, versions: tuple[str, ...], platforms: tuple[str, ...], offli
 
     A platform that is not named is this machine's own.
     """
-    from bundle.make.fetch import fetch_packages
-    from bundle.model.project import Project
+    from bundle.artifacts.registries.fetch import fetch_packages
+    from bundle.model.config.project import Project
 
     project = Project(app.project)
     context = app.context(project, offline=offline)
@@ -72,8 +72,8 @@ def wheel(app: App, version: str, package: str, platforms: tuple[str, ...], offl
     Put into versions/VERSION/wheels/, the wheel serves builds on machines that cannot make it.
     """
     from bundle.base.files import sha256_of
-    from bundle.make.building import build_package
-    from bundle.model.project import Project
+    from bundle.make.sources.builder import build_package
+    from bundle.model.config.project import Project
 
     project = Project(app.project)
     context = app.context(project, offline=offline)
@@ -99,8 +99,8 @@ def wheel(app: App, version: str, package: str, platforms: tuple[str, ...], offl
 
 
 def _usable(context: Context, config: Config, platform: Platform) -> Lock:
-    from bundle.make.locking import status_of
-    from bundle.model.lock import Lock
+    from bundle.make.resolve.locking import status_of
+    from bundle.model.locks.lock import Lock
 
     status = status_of(context, config, platform)
     if status.lock is None:

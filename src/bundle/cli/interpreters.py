@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bundle.artifacts.interpreters.python_build_standalone import PythonBuildStandalone
     from bundle.artifacts.interpreters.source import Request, Source, Tools
     from bundle.make.context import Context
-    from bundle.model.config import Config
+    from bundle.model.config.config import Config
     from bundle.model.platforms import Platform
 
 
@@ -41,7 +41,7 @@ def interpreters(app: App, versions: tuple[str, ...], platforms: tuple[str, ...]
     `interpreter.mirror` or BUNDLE_PYTHON_MIRROR can then name, on this machine or another.
     """
     from bundle.artifacts.interpreters.python_build_standalone import PythonBuildStandalone
-    from bundle.model.project import Project
+    from bundle.model.config.project import Project
 
     project = Project(app.project)
     default: Literal["own", "all"] = "own" if mirror is None else "all"
@@ -58,9 +58,9 @@ def interpreters(app: App, versions: tuple[str, ...], platforms: tuple[str, ...]
 
 
 def _ask(context: Context, config: Config, platform: Platform, shared: dict[str, Source]) -> dict[str, Any]:
-    from bundle.artifacts.interpreters.choose import NoInterpreterError, UnreachableInterpreterError, choose
-    from bundle.artifacts.interpreters.named import sources_for
-    from bundle.make.interpreter import known_in
+    from bundle.artifacts.interpreters.choice import NoInterpreterError, UnreachableInterpreterError, choose
+    from bundle.artifacts.interpreters.command_line import sources_for
+    from bundle.make.interpreter.prepare import known_in
 
     about = {"version": config.version, "python": config.python, "platform": platform.key}
     with _tools(context) as tools:

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from bundle.make.coverage import Coverage
-    from bundle.make.renewal import Outcome
-    from bundle.model.config import Config
+    from bundle.make.resolve.coverage import Coverage
+    from bundle.make.resolve.locks import Outcome
+    from bundle.model.config.config import Config
+    from bundle.model.config.project import Project
     from bundle.model.platforms import Platform
-    from bundle.model.project import Project
 
 _EVERYTHING = "*"
 """What `--upgrade` without a name stands for."""
@@ -61,8 +61,8 @@ def lock(
     Without --platform, all platforms of each version. Versions that a lock holds are kept where they still fit. The
     table shows what becomes of each package on each platform; a dash is a package that nothing asks for there.
     """
-    from bundle.make.renewal import examine, left_over, renew, require_known
-    from bundle.model.project import Project
+    from bundle.make.resolve.locks import examine, left_over, renew, require_known
+    from bundle.model.config.project import Project
 
     project = Project(app.project)
     names, wanted = _upgrades(upgrades, versions, project)
@@ -107,7 +107,7 @@ def _upgrades(
 
 
 def _written(outcomes: Sequence[Outcome]) -> Result:
-    from bundle.make.renewal import coverage_of
+    from bundle.make.resolve.locks import coverage_of
 
     locked = [_lock_value(one) for one in outcomes if one.lock is not None]
     failed = [
@@ -137,7 +137,7 @@ def _written(outcomes: Sequence[Outcome]) -> Result:
 
 
 def _checked(outcomes: Sequence[Outcome], left: Sequence[tuple[Config, Platform, Path]]) -> Result:
-    from bundle.make.renewal import coverage_of
+    from bundle.make.resolve.locks import coverage_of
 
     codes = {"fresh": 0, "stale": 1, "missing": 1, "unreadable": 2, "edited": 4}
     data: list[dict[str, Any]] = [

@@ -10,7 +10,7 @@ import click
 
 from bundle.base.errors import BundleError
 from bundle.cli.app import App, Result, complete_version, pass_app
-from bundle.model.config import without_credentials
+from bundle.model.config.config import without_credentials
 from bundle.model.platforms import PLATFORMS, Floors
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bundle.make.check import CheckReport
-    from bundle.model.located import KeyPath, Origin
-    from bundle.model.project import Project
+    from bundle.model.config.json_source import KeyPath, Origin
+    from bundle.model.config.project import Project
 
 
 @click.command()
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @pass_app
 def config(app: App, version: str, platform_key: str | None, explain: bool) -> Result:
     """Show the merged configuration of VERSION."""
-    from bundle.model.located import origins, path_text
+    from bundle.model.config.json_source import origins, path_text
 
     loaded = _project(app).load(version, app.environ)
     tree = loaded.tree.folded(platform_key) if platform_key else loaded.tree
@@ -145,8 +145,8 @@ def platforms(app: App) -> Result:
 @pass_app
 def schema(app: App) -> Result:  # noqa: ARG001 - every command is handed the app
     """Print the JSON schema of the configuration."""
-    from bundle.model.schema import schema as load
-    from bundle.model.schema import schema_text
+    from bundle.model.config.schema import schema as load
+    from bundle.model.config.schema import schema_text
 
     return Result(data=load(), text=lambda console: console.print(schema_text().rstrip()))
 
@@ -170,7 +170,7 @@ def clean(app: App) -> Result:
 
 
 def _project(app: App) -> Project:
-    from bundle.model.project import Project
+    from bundle.model.config.project import Project
 
     return Project(app.project)
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from bundle.cli.main import COMMANDS, cli
-from bundle.model.schema import described, resolved, schema
+from bundle.model.config.schema import described, resolved, schema
 
 # A bar within a cell would end the cell.
 _PIPE = "\\|"

@@ -10,9 +10,9 @@ from bundle.cli.app import App, select_platforms
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bundle.model.config import Config
+    from bundle.model.config.config import Config
+    from bundle.model.config.project import Project
     from bundle.model.platforms import Platform
-    from bundle.model.project import Project
 
 
 def select(

@@ -16,9 +16,9 @@ from bundle.cli.app import App, Result, pass_app, platform_option
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bundle.make.findings import Report
-    from bundle.make.verify import Identity
-    from bundle.model.project import Project
+    from bundle.make.verify.findings import Report
+    from bundle.make.verify.verify import Identity
+    from bundle.model.config.project import Project
 
 
 _CALLED = {"glibc": "glibc", "macos": "macOS"}
@@ -55,8 +55,8 @@ def verify(app: App, target: str, platforms: tuple[str, ...], running: bool, roo
 
     The bundle is a VERSION that is built, the folder at PATH that holds bundle.json, or an ARCHIVE.
     """
-    from bundle.make.inspected import scratch_folder
-    from bundle.make.targets import bundle_folders
+    from bundle.make.verify.subject import scratch_folder
+    from bundle.make.verify.targets import bundle_folders
 
     project = _project(app)
     work = app.cache / "work"
@@ -86,7 +86,7 @@ def verify(app: App, target: str, platforms: tuple[str, ...], running: bool, roo
 
 
 def _project(app: App) -> Project | None:
-    from bundle.model.project import Project
+    from bundle.model.config.project import Project
 
     try:
         return Project(app.project)
@@ -97,13 +97,13 @@ def _project(app: App) -> Project | None:
 
 
 def _verify(app: App, project: Project | None, folder: Path, work: Path, running: Running) -> tuple[Identity, Report]:
-    from bundle.make.verify import identify, verify_bundle
-    from bundle.model.allowlist import AllowList, load_allowlist
+    from bundle.make.verify.verify import identify, verify_bundle
+    from bundle.model.config.allowlist import AllowList, load_allowlist
 
     identity = identify(folder)
     emulator = None
     if running.wanted:
-        from bundle.make.runners import find_runner
+        from bundle.make.verify.emulators.protocol import find_runner
 
         emulator = find_runner(identity.platform, machine=app.machine, environ=app.environ, root=running.root)
     floors, acceptances = identity.floors, identity.accepted
@@ -142,7 +142,7 @@ def _verify(app: App, project: Project | None, folder: Path, work: Path, running
 def _print(console: Console, folder: Path, identity: Identity, report: Report) -> None:
     from rich.table import Table
 
-    from bundle.make.findings import with_fresh_evidence
+    from bundle.make.verify.findings import with_fresh_evidence
 
     console.print(f"{identity.version} for {identity.platform.key} (Python {identity.python}): {folder}")
     table = Table("check", "checked", "answer", "errors", "inconclusive", "warnings", "notes")

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import bundle
 from bundle.artifacts.catalogue import Catalogue
 from bundle.base.files import locked, sweep_staging
+from bundle.make.build_request import Order
+from bundle.make.build_state import Record, file_stamp, fingerprint, read_record, tree_stamp, write_record
 from bundle.make.context import Context
-from bundle.make.order import Order
-from bundle.make.unchanged import Record, file_stamp, fingerprint, read_record, tree_stamp, write_record
-from bundle.model.allowlist import FILE as ALLOWLIST
-from bundle.model.lock import input_checksum
-from bundle.model.project import SHARED
+from bundle.model.config.allowlist import FILE as ALLOWLIST
+from bundle.model.config.project import SHARED
+from bundle.model.locks.lock import input_checksum
 
 if TYPE_CHECKING:
     from bundle.make.pipeline import Build

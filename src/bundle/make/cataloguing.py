@@ -6,8 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bundle.artifacts.archive import PackedArchive
-from bundle.artifacts.entries import (
+from bundle.artifacts.catalogue_entry import (
     ArchiveRecord,
     Entry,
     LayerRecord,
@@ -15,10 +14,11 @@ from bundle.artifacts.entries import (
     PythonRecord,
     SkippedRecord,
 )
-from bundle.artifacts.layers import Conflict, Layer
-from bundle.make.interpreter import Interpreter
-from bundle.make.manifest import bundle_digest
-from bundle.model.lock import Lock, LockedPackage
+from bundle.artifacts.store.bundle_archive import PackedArchive
+from bundle.artifacts.store.layers import Conflict, Layer
+from bundle.make.assemble.manifest import bundle_digest
+from bundle.make.interpreter.prepare import Interpreter
+from bundle.model.locks.lock import Lock, LockedPackage
 
 
 def catalogue_entry(

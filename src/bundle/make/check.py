@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bundle.base.errors import BundleError, ConfigError, Problems
-from bundle.make.copyfiles import plan_copies
-from bundle.model.config import Config
-from bundle.model.handed import handed_wheels, wheels_for
-from bundle.model.located import KeyPath, Node, Origin, Table, origin_of, path_text, plain
-from bundle.model.lock import Lock
-from bundle.model.merge import Merged, merge
+from bundle.make.assemble.copyfiles import plan_copies
+from bundle.model.config.config import Config
+from bundle.model.config.json_source import KeyPath, Node, Origin, Table, origin_of, path_text, plain
+from bundle.model.config.merge import Merged, merge
+from bundle.model.config.project import SHARED, Loaded, Project
+from bundle.model.locks.local_wheels import handed_wheels, wheels_for
+from bundle.model.locks.lock import Lock
 from bundle.model.platforms import PLATFORMS, Platform, short_version
-from bundle.model.project import SHARED, Loaded, Project
 
 EXCEPTIONS = ("skip", "forceSource", "buildWheel", "overrides")
 """The keys of `packages` whose entries are about one package each."""

@@ -8,16 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bundle.artifacts.store import Store
+from bundle.artifacts.store.store import Store
 from bundle.base.report import Reporter
-from bundle.model.config import Config
+from bundle.model.config.config import Config
+from bundle.model.config.project import Project
 from bundle.model.platforms import Platform
-from bundle.model.project import Project
 
 if TYPE_CHECKING:
-    from bundle.artifacts.registries import Registries
-    from bundle.base.download import Downloader
-    from bundle.make.git import Repositories
+    from bundle.artifacts.registries.git import Repositories
+    from bundle.artifacts.registries.registries import Registries
+    from bundle.base.http.client import Downloader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +39,13 @@ class Context:
     @cached_property
     def downloader(self) -> Downloader:
         """The one way to the network."""
-        from bundle.base.download import Downloader
+        from bundle.base.http.client import Downloader
 
         return Downloader(reporter=self.reporter, offline=self.offline, environ=self.environ)
 
     def registries(self, config: Config) -> Registries:
         """Return the registries of a version."""
-        from bundle.artifacts.registries import Registries
+        from bundle.artifacts.registries.registries import Registries
 
         return Registries(
             config.registries,
@@ -58,7 +58,7 @@ class Context:
     @cached_property
     def repositories(self) -> Repositories:
         """Git's repositories, kept in the store."""
-        from bundle.make.git import Repositories
+        from bundle.artifacts.registries.git import Repositories
 
         folder = self.store.folder("repositories")
         return Repositories(folder, environ=self.environ, reporter=self.reporter, offline=self.offline)

@@ -11,30 +11,30 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bundle.artifacts.archive import PackedArchive, pack
 from bundle.artifacts.catalogue import Catalogue, record
-from bundle.artifacts.layers import Conflict, Layer, overlay
+from bundle.artifacts.registries.fetch import fetch_packages
+from bundle.artifacts.store.bundle_archive import PackedArchive, pack
+from bundle.artifacts.store.layers import Conflict, Layer, overlay
 from bundle.base.errors import Problems, WorkError
 from bundle.base.files import pretty_json, sha256_of, staged_file, staged_folder, sweep_staging
 from bundle.base.report import Reporter
-from bundle.make.assemble import MANIFEST, WHEELHOUSE, Layering, direct_url
-from bundle.make.building import SourceBuilder
-from bundle.make.carried import carried_lock
+from bundle.make.assemble.copyfiles import plan_copies
+from bundle.make.assemble.layers import MANIFEST, WHEELHOUSE, Layering, direct_url
+from bundle.make.assemble.manifest import bundle_digest, describe
+from bundle.make.assemble.wheelhouse import carried_lock
+from bundle.make.build_request import Order
 from bundle.make.cataloguing import catalogue_entry
 from bundle.make.context import Context
-from bundle.make.copyfiles import plan_copies
-from bundle.make.evidence import Evidence
-from bundle.make.fetch import fetch_packages
-from bundle.make.findings import Report, require
-from bundle.make.floors import floor_of
-from bundle.make.interpreter import Interpreter, prepare_interpreter
-from bundle.make.locking import fresh_lock, status_of
-from bundle.make.manifest import bundle_digest, describe
-from bundle.make.order import Order
-from bundle.make.verify import identify, verify_bundle
-from bundle.model.allowlist import load_allowlist
-from bundle.model.config import Config
-from bundle.model.lock import Lock
+from bundle.make.interpreter.prepare import Interpreter, prepare_interpreter
+from bundle.make.resolve.locking import fresh_lock, status_of
+from bundle.make.sources.builder import SourceBuilder
+from bundle.make.verify.audit.floor_of_layers import floor_of
+from bundle.make.verify.findings import Report, require
+from bundle.make.verify.remembered import Evidence
+from bundle.make.verify.verify import identify, verify_bundle
+from bundle.model.config.allowlist import load_allowlist
+from bundle.model.config.config import Config
+from bundle.model.locks.lock import Lock
 from bundle.model.platforms import Platform
 
 

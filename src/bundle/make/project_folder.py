@@ -7,9 +7,9 @@ from pathlib import Path
 
 from bundle.base.errors import ConfigError, Problems
 from bundle.base.files import pretty_json, remove_tree, staged_folder
-from bundle.model.located import at, plain
+from bundle.model.config.json_source import at, plain
+from bundle.model.config.project import Project, parse_version
 from bundle.model.platforms import PLATFORMS
-from bundle.model.project import Project, parse_version
 
 
 def start_version(project: Project, version: str, *, template: str | None = None) -> Path:

@@ -8,10 +8,10 @@ import pytest
 
 from bundle.artifacts.interpreters.host import Host
 from bundle.artifacts.interpreters.source import About, Offer, Request, Tools
-from bundle.artifacts.store import Store
-from bundle.base.download import Downloader
+from bundle.artifacts.store.store import Store
+from bundle.base.http.client import Downloader
 from bundle.base.report import Reporter
-from bundle.model.config import Interpreter
+from bundle.model.config.config import Interpreter
 from bundle.model.platforms import PLATFORMS, Platform, platform_of
 
 MINORS = ("3.12", "3.13", "3.11", "3.10")

@@ -12,12 +12,12 @@ import pytest
 import zstandard
 
 from bundle.artifacts.interpreters.archive import Archive
-from bundle.artifacts.interpreters.choose import choose
+from bundle.artifacts.interpreters.choice import choose
 from bundle.artifacts.interpreters.source import Offer, Refusal, Request
 from bundle.base import process
 from bundle.base.errors import BundleError, ConfigError, IntegrityError
 from bundle.base.files import sha256_of
-from bundle.model.config import ArchiveSpec, Interpreter, Substitute
+from bundle.model.config.config import ArchiveSpec, Interpreter, Substitute
 from bundle.model.platforms import PLATFORMS
 from tests.artifacts.interpreters.conftest import MakeTools, Portable, request_for
 from tests.artifacts.interpreters.test_host import _hashes

@@ -16,15 +16,15 @@ import pytest
 import zstandard
 
 from bundle.artifacts.interpreters.archive import Archive
-from bundle.artifacts.interpreters.choose import choose
-from bundle.artifacts.interpreters.machine import platforms_of
-from bundle.artifacts.interpreters.named import sources_for
+from bundle.artifacts.interpreters.choice import choose
+from bundle.artifacts.interpreters.command_line import sources_for
+from bundle.artifacts.interpreters.portable.machine import platforms_of
 from bundle.artifacts.interpreters.python_build_standalone import PythonBuildStandalone, Release
 from bundle.artifacts.interpreters.source import About
 from bundle.base.errors import BundleError
 from bundle.base.extract import extract
 from bundle.base.files import sha256_of
-from bundle.model.config import ArchiveSpec, Interpreter
+from bundle.model.config.config import ArchiveSpec, Interpreter
 from bundle.model.platforms import PLATFORMS
 from tests.artifacts.interpreters.conftest import MakeTools, request_for
 from tests.artifacts.interpreters.test_host import _hashes
@@ -67,8 +67,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Made]:
 
 def _tools_in(folder: Path) -> MakeTools:
     from bundle.artifacts.interpreters.source import Tools
-    from bundle.artifacts.store import Store
-    from bundle.base.download import Downloader
+    from bundle.artifacts.store.store import Store
+    from bundle.base.http.client import Downloader
     from bundle.base.report import Reporter
 
     def make(name: str = "tools") -> Tools:
@@ -261,13 +261,13 @@ class TestMacOS:
 
 class TestLinuxOnARM:
     def test_every_library_lies_in_the_tree_and_is_found_by_a_relative_path(self, made: Callable[[str], Made]) -> None:
-        from bundle.artifacts.interpreters import elf
+        from bundle.artifacts.interpreters.portable import run_paths
 
         _, tree, about = made("linux-aarch64")
         assert about.glibc == "2.36"
         beside = {path.name for path in (tree / "lib").iterdir()}
-        for file in elf.files_in(tree):
-            needs = elf.needs_of(file)
+        for file in run_paths.files_in(tree):
+            needs = run_paths.needs_of(file)
             assert set(needs.libraries) <= beside, file
             assert {Path(os.path.normpath(path)) for path in needs.run_paths} == {tree / "lib"}, file
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from bundle.artifacts.interpreters import compiled_in
 from bundle.artifacts.interpreters.host import Host
+from bundle.artifacts.interpreters.portable import embedded_paths
+from bundle.artifacts.interpreters.portable.sysconfig_data import Recorded
 from bundle.artifacts.interpreters.source import Offer, Refusal, Request
-from bundle.artifacts.interpreters.sysconfig_data import Recorded
 from bundle.base import process
-from bundle.model.config import Interpreter
+from bundle.model.config.config import Interpreter
 from bundle.model.platforms import PLATFORMS
 from tests.artifacts.interpreters.conftest import MakeTools, Portable, request_for
 
@@ -164,7 +164,7 @@ def test_no_file_of_it_names_the_machine_that_made_it(portable: Portable) -> Non
     home = portable.request.environ.get("HOME", "")
     prefix = Path(portable.offer.location)
     places = Recorded(prefixes=(str(prefix), str(prefix.resolve()), str(portable.tree.parent)), builds=())
-    assert compiled_in.leftovers(portable.tree, places, home) == []
+    assert embedded_paths.leftovers(portable.tree, places, home) == []
     assert portable.about.remarks == ()
 
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from bundle.artifacts.interpreters.choose import choose
+from bundle.artifacts.interpreters.choice import choose
 from bundle.artifacts.interpreters.mirror import SUMS, Kept, fill, needs
 from bundle.artifacts.interpreters.python_build_standalone import PythonBuildStandalone, Release
 from bundle.artifacts.interpreters.source import Request
 from bundle.base import process
-from bundle.base.download import Downloader
 from bundle.base.errors import IntegrityError, NetworkError
+from bundle.base.http.client import Downloader
 from bundle.base.report import Reporter
-from bundle.model.config import Interpreter
+from bundle.model.config.config import Interpreter
 from bundle.model.platforms import PLATFORMS, Platform
 from tests.artifacts.interpreters.conftest import MakeTools, request_for
 from tests.artifacts.interpreters.test_python_build_standalone import _Handler, _Mirror, _mirror, _reset

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from bundle.artifacts.interpreters.choose import choose
+from bundle.artifacts.interpreters.choice import choose
 from bundle.artifacts.interpreters.python_build_standalone import PbsTable, PythonBuildStandalone, Release
 from bundle.artifacts.interpreters.source import Offer, Refusal, Request
 from bundle.base import process
 from bundle.base.errors import IntegrityError, NetworkError
-from bundle.model.config import Interpreter, Substitute
+from bundle.model.config.config import Interpreter, Substitute
 from bundle.model.platforms import PLATFORMS, Platform
 from tests.artifacts.interpreters.conftest import MakeTools, Portable, request_for
 from tests.artifacts.interpreters.test_host import _hashes

@@ -10,13 +10,13 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from bundle.artifacts.interpreters.contact import Contacts
-from bundle.artifacts.interpreters.rules import RULES_VERSION
+from bundle.artifacts.interpreters.portable.archive_layouts import Unpacked, unpack
+from bundle.artifacts.interpreters.portable.archive_layouts import make as finish
+from bundle.artifacts.interpreters.portable.content_rules import RULES_VERSION
 from bundle.artifacts.interpreters.source import About, Offer, Refusal, Request, Tools, obtain
-from bundle.artifacts.interpreters.unpacked import Unpacked, unpack
-from bundle.artifacts.interpreters.unpacked import make as finish
 from bundle.base.errors import ConfigError, IntegrityError
 from bundle.base.files import remove_tree, sha256_of
-from bundle.model.config import ArchiveSpec
+from bundle.model.config.config import ArchiveSpec
 
 NAME = "archive"
 
@@ -49,7 +49,7 @@ class Archive:
                 return [Refusal(source=NAME, reason=f"there is no file {spec.path}")]
             detail = location = str(spec.path)
         else:
-            from bundle.base.addresses import redact
+            from bundle.base.http.urls import redact
 
             location = spec.url or ""
             detail = redact(location)

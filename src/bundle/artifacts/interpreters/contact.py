@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from bundle.artifacts.interpreters.source import Tools
-from bundle.base.addresses import redact
 from bundle.base.errors import NetworkError
+from bundle.base.http.urls import redact
 
 _PATIENCE = 5.0
 """Seconds that a host may take to accept a connection before it counts as absent."""
@@ -43,7 +43,7 @@ class Contacts:
 
 
 def _absence(url: str, environ: Mapping[str, str], tools: Tools) -> tuple[str, NetworkError] | None:
-    from bundle.base.download import Downloader, UnreachableError
+    from bundle.base.http.client import Downloader, UnreachableError
 
     impatient = Downloader(reporter=tools.reporter, environ=environ, retries=0, timeout=_PATIENCE)
     try:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from bundle.artifacts.interpreters import elf, host_copy, host_query
-from bundle.artifacts.interpreters.host_query import Answer, Candidate
-from bundle.artifacts.interpreters.rules import RULES_VERSION
+from bundle.artifacts.interpreters.portable import host_copy, host_discovery, run_paths
+from bundle.artifacts.interpreters.portable.content_rules import RULES_VERSION
+from bundle.artifacts.interpreters.portable.host_discovery import Answer, Candidate
 from bundle.artifacts.interpreters.source import About, Offer, Refusal, Request, Tools
 from bundle.base.errors import WorkError
 from bundle.base.files import sha256_of
@@ -75,7 +75,7 @@ class Host:
                 )
                 continue
             try:
-                answer = host_query.ask(candidate, request.environ)
+                answer = host_discovery.ask(candidate, request.environ)
             except WorkError as error:
                 yield _refusal(f"{candidate.executable} ({candidate.origin}) does not answer: {error.what}")
                 continue
@@ -93,7 +93,7 @@ class Host:
 
     def _candidates(self, request: Request) -> Iterator[Candidate]:
         if self._named is None:
-            yield from host_query.candidates(request.python, request.environ)
+            yield from host_discovery.candidates(request.python, request.environ)
             return
         executable = self._named
         if executable.is_dir():
@@ -134,7 +134,7 @@ def _key(original: host_copy.Original) -> dict[str, str]:
         if path.startswith("lib/libpython") and not source.is_symlink():
             binaries.update(sha256_of(source).encode())
     system = hashlib.sha256()
-    for name, library in sorted(elf.Linker.of_machine(original.platform.machine).cached.items()):
+    for name, library in sorted(run_paths.Linker.of_machine(original.platform.machine).cached.items()):
         system.update(f"{name}\0{_stamp(library)}\n".encode())
     return {
         "kind": NAME,
@@ -144,8 +144,8 @@ def _key(original: host_copy.Original) -> dict[str, str]:
         "binaries": binaries.hexdigest(),
         "files": listing.hexdigest(),
         "libraries": system.hexdigest(),
-        "strip": _stamp(elf.strip_program()),
-        "patchelf": _stamp(elf.patchelf_program()),
+        "strip": _stamp(run_paths.strip_program()),
+        "patchelf": _stamp(run_paths.patchelf_program()),
     }
 
 

@@ -10,13 +10,13 @@ from typing import Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from bundle.artifacts.interpreters.contact import Contacts
-from bundle.artifacts.interpreters.rules import LICENCES_OF_STANDALONE, RULES_VERSION
+from bundle.artifacts.interpreters.portable.archive_layouts import make as finish
+from bundle.artifacts.interpreters.portable.archive_layouts import unpack
+from bundle.artifacts.interpreters.portable.content_rules import LICENCES_OF_STANDALONE, RULES_VERSION
 from bundle.artifacts.interpreters.source import About, Offer, Refusal, Request, Tools, obtain
-from bundle.artifacts.interpreters.unpacked import make as finish
-from bundle.artifacts.interpreters.unpacked import unpack
 from bundle.base.errors import IntegrityError
 from bundle.base.files import remove_tree, staged_file
-from bundle.base.linking import place_file
+from bundle.base.reflink import place_file
 from bundle.model.platforms import Platform, short_version
 
 Found = TypeVar("Found")
@@ -160,7 +160,7 @@ class PythonBuildStandalone:
 
     def _first(self, offer: Offer, request: Request, tools: Tools, ask: Callable[[str], Found]) -> Found:
         """Return what the first address gives that has the file at all."""
-        from bundle.base.download import NotFoundError
+        from bundle.base.http.client import NotFoundError
 
         addresses = _addresses(offer.location, request)
         self._contacts.require(addresses[0], request.environ, tools)
@@ -173,7 +173,7 @@ class PythonBuildStandalone:
 
 
 def _offer(release: Release, request: Request) -> Offer:
-    from bundle.base.addresses import redact
+    from bundle.base.http.urls import redact
 
     key = {"kind": "archive", "platform": request.platform.key, "rules": RULES_VERSION, "sha256": release.sha256}
     address = _addresses(release.url, request)[0]

@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bundle.base.report import Reporter
-from bundle.model.config import Interpreter
+from bundle.model.config.config import Interpreter
 from bundle.model.platforms import Platform
 
 if TYPE_CHECKING:
-    from bundle.base.download import Downloader
+    from bundle.base.http.client import Downloader
 
 
 @dataclass(frozen=True, kw_only=True)

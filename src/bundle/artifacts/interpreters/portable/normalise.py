@@ -1,0 +1,238 @@
+"""The one step that every interpreter passes, from whichever source: trimmed, relocatable, with a fresh pip."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from bundle.artifacts.interpreters.portable import sysconfig_data, trimming
+from bundle.artifacts.interpreters.portable.content_rules import DROP, WINDOWS_FOLDERS
+from bundle.artifacts.interpreters.portable.sysconfig_data import Recorded
+from bundle.base.errors import IntegrityError, WorkError
+from bundle.model.platforms import Platform, short_version
+
+_PYTHON_CONFIG = b'''#!/usr/bin/env python3
+"""Prints what programs that embed or extend this Python are compiled and linked with."""
+
+import shlex
+import sys
+import sysconfig
+
+OPTIONS = (
+    "--prefix", "--exec-prefix", "--includes", "--libs", "--cflags", "--ldflags", "--extension-suffix", "--abiflags",
+    "--configdir",
+)
+
+
+def answer(option, embed):
+    variable = lambda name: sysconfig.get_config_var(name) or ""
+    folders = dict.fromkeys(sysconfig.get_path(name) for name in ("include", "platinclude"))
+    include = " ".join("-I" + shlex.quote(folder) for folder in folders)
+    library = "-lpython" + (variable("LDVERSION") or sysconfig.get_python_version()) if embed else ""
+    libraries = " ".join(part for part in (library, variable("LIBS"), variable("SYSLIBS")) if part)
+    return {
+        "--prefix": sys.base_prefix,
+        "--exec-prefix": sys.base_exec_prefix,
+        "--includes": include,
+        "--cflags": f"{include} {variable('CFLAGS')}".strip(),
+        "--libs": libraries,
+        "--ldflags": f"-L{shlex.quote(variable('LIBDIR'))} {libraries}".strip(),
+        "--extension-suffix": variable("EXT_SUFFIX"),
+        "--abiflags": sys.abiflags,
+        "--configdir": variable("LIBPL"),
+    }[option]
+
+
+def main(arguments):
+    usage = f"Usage: {sys.argv[0]} {'|'.join(OPTIONS)}|--help|--embed"
+    if "--help" in arguments:
+        print(usage)
+        return 0
+    wanted = [argument for argument in arguments if argument != "--embed"]
+    if not wanted or not set(wanted) <= set(OPTIONS):
+        print(usage, file=sys.stderr)
+        return 1
+    for option in wanted:
+        print(answer(option, "--embed" in arguments))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
+'''
+
+
+@dataclass(frozen=True, kw_only=True)
+class Normalised:
+    """What the step did."""
+
+    dropped: frozenset[str]
+    """The rules that left something out."""
+    pip: str
+    """The version of pip that was laid out."""
+
+
+def normalise(tree: Path, *, platform: Platform, python: str, places: Recorded | None = None) -> Normalised:
+    """Turn the tree of a relocatable interpreter into the form that all bundles share.
+
+    Args:
+        tree: the interpreter: `bin/`, `lib/` and so on, or the Windows layout.
+        platform: what it is for.
+        python: its version.
+        places: where it remembers to have been; read from its own records if None.
+
+    Raises:
+        WorkError: a part that every CPython has is missing.
+        IntegrityError: a link leads out of the tree.
+    """
+    if platform.is_windows:
+        _spell_folders(tree)
+    dropped = trimming.drop(tree, trimming.matcher(DROP, platform.stdlib(python)))
+    if not platform.is_windows:
+        _arrange_bin(tree, platform, python)
+        found = sysconfig_data.read(tree)
+        if found is None:
+            raise WorkError(f"This interpreter has no sysconfig data in {platform.stdlib(python)}.")
+        places = places or sysconfig_data.recorded(found[1])
+        sysconfig_data.rewrite(tree, places)
+        sysconfig_data.rewrite_pkgconfig(tree / "lib" / "pkgconfig", places)
+    _check_links(tree)
+    if platform.is_windows:
+        _replace_links(tree)
+    pip = _lay_out_pip(tree, platform, python)
+    if not platform.is_windows:
+        _add_scripts(tree, platform, python)
+    _set_modes(tree)
+    return Normalised(dropped=frozenset(dropped), pip=pip)
+
+
+def _spell_folders(tree: Path) -> None:
+    """Give the folders of the Windows layout the names that sysconfig and wheels use, whatever their spelling was."""
+    usual = {name.casefold(): name for name in WINDOWS_FOLDERS}
+    found = {path.name: path for path in sorted(tree.iterdir())}
+    for own, path in found.items():
+        name = usual.get(own.casefold(), own)
+        if name != own:
+            if name in found:
+                raise IntegrityError(f"This interpreter holds both {path.name} and {name}, which are one on Windows.")
+            path.rename(tree / name)
+
+
+def _replace_links(tree: Path) -> None:
+    """Put what links lead to in their place: on Windows not everybody may make them."""
+    for path in sorted(tree.rglob("*")):
+        if path.is_symlink():
+            target = path.resolve()
+            if path.is_relative_to(target):
+                raise IntegrityError(f"{path.relative_to(tree)} is a link to a folder that it stands in.")
+            path.unlink()
+            if target.is_dir():
+                shutil.copytree(target, path)
+            else:
+                shutil.copyfile(target, path)
+
+
+def _arrange_bin(tree: Path, platform: Platform, python: str) -> None:
+    """Leave one real interpreter in `bin`, and the usual names as links to it."""
+    short = short_version(python)
+    folder = tree / "bin"
+    real = tree / platform.executable(python)
+    if not real.exists():
+        raise WorkError(f"This interpreter has no {platform.executable(python)}.")
+    if real.is_symlink():
+        target = real.resolve()
+        if not target.is_relative_to(tree.resolve()):
+            raise IntegrityError(f"{platform.executable(python)} is a link that leads out of the interpreter.")
+        real.unlink()
+        target.rename(real)
+    for path in folder.iterdir():
+        if path != real:
+            path.unlink()
+    for name in ("python", "python3"):
+        (folder / name).symlink_to(f"python{short}")
+
+
+def _check_links(tree: Path) -> None:
+    root = tree.resolve()
+    for path in sorted(tree.rglob("*")):
+        if not path.is_symlink():
+            continue
+        target = path.readlink()
+        if target.is_absolute() or not (path.parent.resolve() / target).resolve().is_relative_to(root):
+            raise IntegrityError(f"{path.relative_to(tree)} is a link to {target}, which leads out of the interpreter.")
+        if not path.exists():
+            path.unlink()  # What it led to was left out.
+
+
+def _lay_out_pip(tree: Path, platform: Platform, python: str) -> str:
+    """Install pip from the wheel that `ensurepip` carries, never from what somebody had installed."""
+    from bundle.artifacts.wheel.lay_out import lay_out
+
+    bundled = tree / platform.stdlib(python) / "ensurepip" / "_bundled"
+    found = sorted(bundled.glob("pip-*.whl"))
+    if not found:
+        raise WorkError(
+            "This interpreter's ensurepip has no pip wheel.",
+            cause="Distributions take it out; `python -m venv` does not work without it.",
+        )
+    version: str = lay_out(found[-1], tree, platform=platform, python=python).version
+    _name_pip_after_python(tree, platform, python)
+    return version
+
+
+def _name_pip_after_python(tree: Path, platform: Platform, python: str) -> None:
+    """Make `pip3.X` the one of this Python: the wheel has none, or the one of the Python that built it."""
+    ending = ".exe" if platform.is_windows else ""
+    folder = tree / platform.scripts
+    right = f"pip{short_version(python)}{ending}"
+    (record,) = (tree / platform.site_packages(python)).glob("pip-*.dist-info/RECORD")
+    with record.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))
+    kept = []
+    for path, *rest in rows:
+        name = path.rpartition("/")[2]
+        if "/" not in path or not re.fullmatch(rf"pip3(\.\d+)?{re.escape(ending)}", name):
+            kept.append([path, *rest])
+        elif name != f"pip3{ending}":
+            (folder / name).unlink()
+        else:
+            kept += [[path, *rest], [path.removesuffix(name) + right, *rest]]
+    shutil.copyfile(folder / f"pip3{ending}", folder / right)
+    (folder / right).chmod(0o755)
+    with record.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(sorted(kept))
+
+
+def _add_scripts(tree: Path, platform: Platform, python: str) -> None:
+    from bundle.artifacts.wheel.scripts import entry_script, relocate_script
+
+    short = short_version(python)
+    config = relocate_script(_PYTHON_CONFIG, python=python)
+    if config is None:
+        raise RuntimeError("the script python-config has no header that can be replaced")
+    pydoc = entry_script("pydoc3", "pydoc", "cli", platform=platform, python=python).content
+    for name, content, links in (
+        (f"python{short}-config", config, ("python3-config", "python-config")),
+        (f"pydoc{short}", pydoc, ("pydoc3", "pydoc")),
+    ):
+        (tree / "bin" / name).write_bytes(content)
+        (tree / "bin" / name).chmod(0o755)
+        for link in links:
+            (tree / "bin" / link).symlink_to(name)
+
+
+def _set_modes(tree: Path) -> None:
+    for folder, folders, names in os.walk(tree):
+        for name in folders:
+            path = Path(folder, name)
+            if not path.is_symlink():
+                path.chmod(0o755)
+        for name in names:
+            path = Path(folder, name)
+            if not path.is_symlink():
+                path.chmod(0o755 if path.stat().st_mode & 0o111 else 0o644)
+    tree.chmod(0o755)

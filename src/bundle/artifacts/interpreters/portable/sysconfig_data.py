@@ -1,0 +1,183 @@
+"""What an interpreter remembers of its build, made true for wherever it stands (sysconfig, .pc files)."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from pprint import pformat
+
+from bundle.artifacts.interpreters.portable.content_rules import (
+    COMPILER_VARIABLES,
+    COMPILERS,
+    FOREIGN_FLAGS,
+    SYSTEM_FOLDERS,
+    SYSTEM_VARIABLES,
+)
+from bundle.base.errors import WorkError
+
+PREFIX = "/__bundle_prefix__"
+"""Stands for the interpreter's folder; replaced when the file is imported."""
+BUILD = "/__bundle_build__"
+"""Stands for the folder that the interpreter was built in, which exists nowhere any more."""
+
+_RELOCATE = f"""
+
+def _relocate(variables):
+    from os.path import abspath, dirname
+
+    prefix = dirname(dirname(dirname(abspath(__file__))))
+    for name, value in variables.items():
+        if isinstance(value, str):
+            variables[name] = value.replace({PREFIX!r}, prefix)
+
+
+_relocate(build_time_vars)
+"""
+
+_SEARCH = re.compile(r"(?:^|(?<=\s))-(?:L|I|F|isystem\s+|isysroot\s+|Wl,-rpath[,=]|Wl,-rpath-link[,=])(/\S*)")
+"""Flags that make a compiler or linker look in a folder."""
+
+Value = str | int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """Where an interpreter remembers to have been."""
+
+    prefixes: tuple[str, ...]
+    """Where it was installed: every spelling."""
+    builds: tuple[str, ...]
+    """Where it was compiled."""
+
+
+def read(tree: Path) -> tuple[Path, dict[str, Value]] | None:
+    """Return the file with the build's variables and what is in it; None on Windows, which has none.
+
+    Raises:
+        WorkError: it has another form than CPython gives it.
+    """
+    files = sorted(tree.glob("lib/python3*/_sysconfigdata_*.py"))
+    if not files:
+        return None
+    path = files[0]
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and node.targets[0].id == "build_time_vars"
+        ):
+            return path, ast.literal_eval(node.value)
+    raise WorkError(f"{path.name} holds no build_time_vars.", cause="This is no CPython as its makers publish it.")
+
+
+def recorded(variables: Mapping[str, Value], more: Iterable[str] = ()) -> Recorded:
+    """Return where an interpreter remembers to have been.
+
+    Args:
+        variables: its build's variables.
+        more: further spellings of its prefix.
+    """
+    prefixes = {str(variables.get("prefix", "")), str(variables.get("exec_prefix", "")), *more}
+    builds = {str(variables.get(name, "")) for name in ("abs_builddir", "abs_srcdir")}
+    return Recorded(prefixes=_longest_first(prefixes), builds=_longest_first(builds))
+
+
+def rewrite(tree: Path, places: Recorded) -> None:
+    """Make sysconfig answer from where the interpreter stands.
+
+    Args:
+        tree: the interpreter.
+        places: what must not stay in it.
+    """
+    found = read(tree)
+    if found is None:
+        return
+    path, variables = found
+    truth = {name: told(name, value, places) for name, value in variables.items()}
+    text = f"# system configuration generated and used by the sysconfig module\nbuild_time_vars = {pformat(truth)}\n"
+    path.write_text(text + _RELOCATE, encoding="utf-8")
+
+
+def rewrite_pkgconfig(folder: Path, places: Recorded) -> None:
+    """Make the .pc files answer from where they stand.
+
+    Args:
+        folder: `lib/pkgconfig`, may be absent.
+        places: what must not stay in them.
+    """
+    for path in sorted(folder.glob("*.pc")):
+        if path.is_symlink():
+            continue
+        lines = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if line.startswith("prefix="):
+                lines.append("prefix=${pcfiledir}/../..")
+                continue
+            key, separator, value = re.fullmatch(r"([A-Za-z_.]+[=:]|)(\s*)(.*)", line).groups()  # type: ignore[union-attr]
+            truth = _replaced(_without_places(value, places), places, prefix="${prefix}")
+            lines.append(f"{key}{separator}{truth}".rstrip())
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def told(name: str, value: Value, places: Recorded) -> Value:
+    """Return what a build's variable is to say, with `PREFIX` where the interpreter's folder belongs.
+
+    Args:
+        name: of the variable.
+        value: what the build recorded.
+        places: what must not stay in it.
+    """
+    if not isinstance(value, str):
+        return value
+    if any(fnmatchcase(name, glob) for glob in SYSTEM_VARIABLES):
+        return value
+    if name == "CONFIG_ARGS":
+        # The command line of somebody's build: its options are facts, its paths are true nowhere else.
+        return shlex.join(option for option in shlex.split(value) if "/" not in option)
+    value = _without_places(value, places)
+    if name in COMPILER_VARIABLES:
+        first, _, rest = value.partition(" ")
+        value = f"{COMPILERS.get(first.rpartition('/')[2], first)} {rest}".strip()
+    return _replaced(value, places, prefix=PREFIX)
+
+
+def _without_places(value: str, places: Recorded) -> str:
+    """Take out the flags that point into the places, or into any other folder of the build machine's own.
+
+    The interpreter's own headers and libraries are found by paths, not by flags, and a flag cannot hold a path with a
+    blank in it: it would break every build in such a folder.
+    """
+    if not re.search(r"(^|\s)-", value):
+        return value
+
+    def kept(flag: re.Match[str]) -> str:
+        place = f"{flag[1]}/"
+        own = any(place.startswith(f"{known}/") for known in (*places.prefixes, *places.builds))
+        return flag[0] if place.startswith(SYSTEM_FOLDERS) and not own else ""
+
+    flags = [flag for flag in _SEARCH.sub(kept, value).split() if flag not in FOREIGN_FLAGS]
+    return " ".join(flags)
+
+
+def _replaced(value: str, places: Recorded, *, prefix: str) -> str:
+    for place in places.builds:
+        value = _swap(value, place, BUILD)
+    for place in places.prefixes:
+        value = _swap(value, place, prefix)
+    return value
+
+
+def _swap(value: str, place: str, token: str) -> str:
+    # `/install` also ends `/usr/bin/install`; a longer path is no coincidence, whatever stands before it.
+    start = r"(?:(?<![\w./-])|(?<=-[IL]))" if place.count("/") == 1 else ""
+    return re.sub(start + re.escape(place) + r"(?![\w.-])", lambda _: token, value)
+
+
+def _longest_first(places: Iterable[str]) -> tuple[str, ...]:
+    real = {place.rstrip("/") for place in places if place.startswith("/")} - {""}
+    return tuple(sorted(real, key=lambda place: (-len(place), place)))

@@ -1,0 +1,234 @@
+"""From a lock to files: each by its name and hash, from the cache or from whatever registry has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from bundle.artifacts.registries.git import GitAddress, Repositories, parse_git
+from bundle.base.errors import NetworkError, Problems
+from bundle.base.files import sha256_of, staged_file, sweep_staging
+from bundle.base.reflink import place_file
+from bundle.base.threads import in_parallel
+from bundle.model.locks.local_wheels import wheels_for
+from bundle.model.locks.lock import Lock, LockedFile, LockedPackage
+
+if TYPE_CHECKING:
+    from bundle.artifacts.registries.registries import Registries
+    from bundle.artifacts.store.file_cache import FileCache
+    from bundle.base.http.client import Downloader
+    from bundle.base.report import Reporter
+    from bundle.make.context import Context
+    from bundle.model.config.config import Config
+
+
+def fetch(
+    lock: Lock,
+    *,
+    registries: Registries,
+    files: FileCache,
+    downloader: Downloader,
+    parallel: int,
+    reporter: Reporter,
+    wheelhouse: Path | None = None,
+    repositories: Repositories | None = None,
+    addresses: Mapping[str, str] | None = None,
+    handed: Mapping[str, Path] | None = None,
+) -> dict[str, Path]:
+    """Bring every file of a lock into the cache, build requirements and commits of repositories included.
+
+    Args:
+        lock: what is wanted.
+        registries: where files are looked for.
+        files: the cache.
+        downloader: fetches and verifies.
+        parallel: how many files at once.
+        reporter: told what is going on.
+        wheelhouse: also gets the files, so that pip and uv can install from the lock.
+        repositories: needed where the lock has commits.
+        addresses: see `addresses_in`; needed where the lock has files that no registry has.
+        handed: where wheels lie that are handed over, by file name.
+
+    Returns:
+        Every file's place in the cache by its sha256. Commits are checked out by `Repositories.checkout`.
+
+    Raises:
+        NetworkError: files cannot be had: all of them are listed.
+        IntegrityError: a registry has other bytes under a file's name, or sent other bytes.
+    """
+    addresses = addresses or {}
+    owners = _owners(lock)
+    found: dict[str, Path] = {}
+    missing: list[LockedFile] = []
+    for file in lock.files:
+        path = files.get(file.sha256)
+        if path is None:
+            missing.append(file)
+        else:
+            found[file.sha256] = path
+    problems = Problems()
+    with reporter.task("fetching", total=len(missing), unit="files") as task:
+
+        def get(file: LockedFile) -> Path:
+            name = owners[file.sha256]
+            path = _handed_over(file, handed or {}, files) or fetch_file(
+                name, file, registries, files, downloader, address=addresses.get(name)
+            )
+            task.advance()
+            return path
+
+        for file, outcome in zip(missing, in_parallel(get, missing, threads=parallel), strict=True):
+            with problems.collecting():
+                if isinstance(outcome, NetworkError):
+                    raise _about(file, outcome, offline=downloader.offline)
+                if isinstance(outcome, Exception):
+                    raise outcome
+                found[file.sha256] = outcome
+    for package in lock.packages:
+        if package.vcs is not None and repositories is not None:
+            with problems.collecting():
+                repositories.fetch(git_address(package, addresses), package.vcs.commit)
+    problems.raise_if_any(f"{len(problems.errors)} files of the lock cannot be had.")
+    if wheelhouse is not None:
+        _fill(wheelhouse, lock.files, found)
+    return found
+
+
+def fetch_packages(context: Context, config: Config, lock: Lock, *, wheelhouse: Path | None = None) -> dict[str, Path]:
+    """Bring what a lock names into the cache, and into a wheelhouse if one is named.
+
+    Args:
+        context: the world.
+        config: the version.
+        lock: what is wanted.
+        wheelhouse: a folder that gets the files, too.
+
+    Returns:
+        Files by sha256.
+
+    Raises:
+        BundleError: as `bundle.make.fetch.fetch` does.
+    """
+    return fetch(
+        lock,
+        registries=context.registries(config),
+        files=context.store.files,
+        downloader=context.downloader,
+        parallel=config.build.parallel_downloads,
+        reporter=context.reporter,
+        wheelhouse=wheelhouse,
+        repositories=context.repositories,
+        addresses=addresses_in(config.packages_for(lock.platform).dependencies),
+        handed={wheel.filename: wheel.path for wheel in wheels_for(config, lock.platform)},
+    )
+
+
+def fetch_file(
+    name: str,
+    file: LockedFile,
+    registries: Registries,
+    files: FileCache,
+    downloader: Downloader,
+    *,
+    address: str | None = None,
+) -> Path:
+    """Return one file's place in the cache, fetched if need be.
+
+    Args:
+        name: the project's normalised name.
+        file: what is wanted.
+        registries: where it is looked for.
+        files: the cache.
+        downloader: fetches and verifies.
+        address: where it is if no registry has it.
+
+    Raises:
+        NetworkError: no registry has it, or none answers.
+        IntegrityError: a registry has other bytes under its name, or sent other bytes.
+    """
+    cached = files.get(file.sha256)
+    if cached is not None:
+        return cached
+    target = files.path_for(file.sha256, file.name)
+    failure: NetworkError | None = None
+    for url in _places(name, file, registries, address):
+        try:
+            downloader.fetch(url, target, sha256=file.sha256, size=file.size, label=file.name)
+        except NetworkError as error:
+            failure = error
+            continue
+        return target
+    raise failure or NetworkError(
+        f"{file.name} is in none of the configured registries.",
+        cause="It was deleted there, or the lock was made with another registry.",
+        remedy=f"Configure the registry that has it, or lock anew with `--upgrade {name}`.",
+    )
+
+
+def _handed_over(file: LockedFile, handed: Mapping[str, Path], files: FileCache) -> Path | None:
+    return files.add(handed[file.name], sha256=file.sha256) if file.name in handed else None
+
+
+def _places(name: str, file: LockedFile, registries: Registries, address: str | None) -> Iterable[str]:
+    if address is None:
+        yield from registries.locate(name, file.name, file.sha256)
+        return
+    remembered = registries.remembered(file.sha256)
+    if remembered:
+        yield remembered
+    yield address.partition("#")[0]
+
+
+def _about(file: LockedFile, error: NetworkError, *, offline: bool) -> NetworkError:
+    if offline:
+        return NetworkError(
+            f"{file.name} is not in the cache, and --offline forbids to fetch it.",
+            remedy="Run `bundle fetch` once without --offline, or copy the cache (BUNDLE_CACHE_DIR) from a machine "
+            "that has the files.",
+        )
+    if file.name in error.what:
+        return error
+    return NetworkError(f"{file.name}: {error.what}", cause=error.cause, remedy=error.remedy, details=error.details)
+
+
+def addresses_in(requirements: Iterable[str]) -> dict[str, str]:
+    """Return the addresses that requirements name, by normalised package name.
+
+    Args:
+        requirements: PEP 508, as the configuration has them.
+    """
+    parsed = map(Requirement, requirements)
+    return {canonicalize_name(one.name): one.url for one in parsed if one.url is not None}
+
+
+def git_address(package: LockedPackage, addresses: Mapping[str, str]) -> GitAddress:
+    """Return the repository of a locked package, as the configuration names it if it does: with its credentials.
+
+    Args:
+        package: a package with a commit.
+        addresses: see `addresses_in`.
+    """
+    if package.vcs is None:
+        raise ValueError(f"{package.name} is no commit of a repository")
+    locked = GitAddress(url=package.vcs.url, revision=package.vcs.requested, subdirectory=package.vcs.subdirectory)
+    written = parse_git(addresses.get(package.name, ""))
+    return written if written is not None and written.public == locked.public else locked
+
+
+def _owners(lock: Lock) -> dict[str, str]:
+    owners = {build.file.sha256: build.name for package in lock.packages for build in package.build}
+    return owners | {package.file.sha256: package.name for package in lock.packages if package.file is not None}
+
+
+def _fill(wheelhouse: Path, files: Iterable[LockedFile], found: Mapping[str, Path]) -> None:
+    sweep_staging(wheelhouse)
+    for file in files:
+        target = wheelhouse / file.name
+        if target.is_file() and not target.is_symlink() and sha256_of(target) == file.sha256:
+            continue
+        with staged_file(target) as staging:
+            place_file(found[file.sha256], staging)

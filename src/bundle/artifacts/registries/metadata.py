@@ -1,0 +1,139 @@
+"""A wheel's core metadata without the wheel: beside it (PEP 658), or from the end of the remote file."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from packaging.utils import canonicalize_name
+
+from bundle.artifacts.registries.simple_api import RemoteFile
+from bundle.base.errors import IntegrityError
+from bundle.base.files import write_atomically
+from bundle.base.http.client import NotFoundError
+from bundle.base.http.ranges import SizedReader
+
+_LARGEST = 16 * 2**20
+"""Bytes; metadata with a whole manual as the description stay far below."""
+
+
+class GetBytes(Protocol):
+    """Returns a small document."""
+
+    def __call__(self, url: str) -> bytes:
+        """Return the content; raise NotFoundError or NetworkError."""
+
+
+class WheelMetadata:
+    """The METADATA of remote wheels, cached by the wheel's sha256; safe to ask from several threads.
+
+    Args:
+        get: returns a small document.
+        open_remote: opens a remote file for reading anywhere in it.
+        local: returns the whole file if the cache has it already, by its sha256.
+        noticed: told of files whose size came to light.
+        folder: a cache folder; gets `metadata/`.
+    """
+
+    def __init__(
+        self,
+        *,
+        get: GetBytes,
+        open_remote: Callable[[str], SizedReader],
+        local: Callable[[str], Path | None],
+        noticed: Callable[[RemoteFile], None],
+        folder: Path,
+    ) -> None:
+        self._get = get
+        self._open = open_remote
+        self._local = local
+        self._noticed = noticed
+        self._cache = MetadataCache(folder / "metadata")
+
+    def of(self, file: RemoteFile) -> bytes:
+        """Return the content of a wheel's METADATA.
+
+        Raises:
+            IntegrityError: the wheel or what is offered beside it is broken.
+            NetworkError: the registry did not answer.
+        """
+        if file.sha256 is None:
+            return self._read(file)
+        return self._cache.get(f"wheel {file.sha256}", lambda: self._read(file))
+
+    def _read(self, file: RemoteFile) -> bytes:
+        if file.sha256 and (path := self._local(file.sha256)):
+            with path.open("rb") as whole:
+                return metadata_in(whole, file.filename)
+        if file.has_metadata:
+            try:
+                return self._beside(file)
+            except NotFoundError:
+                pass  # Some registries promise it for every file and have it for the newer ones; the wheel has it too.
+        with self._open(file.url) as remote:
+            self._noticed(file._replace(size=remote.size))
+            return metadata_in(remote, file.filename)
+
+    def _beside(self, file: RemoteFile) -> bytes:
+        content = self._get(f"{file.url}.metadata")
+        if file.metadata_sha256 and sha256(content).hexdigest() != file.metadata_sha256:
+            raise IntegrityError(f"The metadata that the registry has beside {file.filename} do not have their hash.")
+        return content
+
+
+class MetadataCache:
+    """Metadata by whatever they follow from, kept with their hash."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get(self, key: str, make: Callable[[], bytes]) -> bytes:
+        """Return what is kept under a key, or make it and keep it.
+
+        Args:
+            key: everything that the metadata follow from.
+            make: makes them.
+        """
+        path = self._folder / sha256(key.encode()).hexdigest()
+        try:
+            kept = json.loads(path.read_bytes())
+            content = str(kept["content"]).encode()
+            if kept["sha256"] == sha256(content).hexdigest():
+                return content
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            pass
+        content = make().decode("utf-8", errors="replace").encode()
+        write_atomically(path, json.dumps({"content": content.decode(), "sha256": sha256(content).hexdigest()}))
+        return content
+
+
+def metadata_in(wheel: BinaryIO, filename: str) -> bytes:
+    """Return the METADATA that stands in a wheel.
+
+    Args:
+        wheel: the wheel, readable anywhere.
+        filename: its name, which tells the folder inside.
+
+    Raises:
+        IntegrityError: it is no wheel, or one without metadata.
+    """
+    name, version = filename.split("-")[:2]
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            for info in archive.infolist():
+                folder, slash, rest = info.filename.partition("/")
+                if not slash or rest != "METADATA" or not folder.endswith(".dist-info"):
+                    continue
+                stem = folder.removesuffix(".dist-info").partition("-")[0]
+                if canonicalize_name(stem) != canonicalize_name(name):
+                    continue
+                if info.file_size > _LARGEST:
+                    raise IntegrityError(f"The METADATA in {filename} claims {info.file_size} bytes.")
+                return archive.read(info)
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+        raise IntegrityError(f"{filename} is no readable wheel: {error}") from error
+    raise IntegrityError(f"{filename} is no wheel: it has no {name}-{version}.dist-info/METADATA.")

@@ -1,0 +1,267 @@
+"""Registries: which one serves a name, what it has of it, and where a file with a known hash can be had."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+from typing import Any, Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+from bundle.artifacts.registries.default_index import default_index
+from bundle.artifacts.registries.simple_api import ACCEPT, RemoteFile, parse_page
+from bundle.base.errors import IntegrityError, NetworkError
+from bundle.base.files import write_atomically
+from bundle.base.http.client import Answer, Conditional, NotFoundError, redact
+from bundle.model.config.config import Registries as RegistriesConfig
+from bundle.model.config.config import Registry
+
+
+class Get(Protocol):
+    """Asks a server for one document, as `Downloader.get` does."""
+
+    def __call__(self, url: str, *, accept: str | None = None, cached: Conditional | None = None) -> Answer:
+        """Return the answer; raise NotFoundError for 404 and 410, NetworkError for any other failure."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What one registry has of one project."""
+
+    registry: str
+    """The registry's address without credentials, for messages."""
+    files: tuple[RemoteFile, ...]
+
+
+class Registries:
+    """The registries of one configuration; safe to ask from several threads.
+
+    A registry that is tied to packages is asked for those alone, and is their only one. For any other name, the first
+    that has it serves it: additional registries in their order, then the default (as uv does, and for the same reason:
+    nobody may shadow a private name by publishing a higher version elsewhere).
+
+    Args:
+        config: addresses, credentials included.
+        get: asks a server.
+        folder: a cache folder; gets `pages/` and `urls/`.
+        environ: where the default registry may be named.
+        offline: answer from the cached pages alone.
+    """
+
+    def __init__(
+        self, config: RegistriesConfig, *, get: Get, folder: Path, environ: Mapping[str, str], offline: bool = False
+    ) -> None:
+        self._config = config
+        self._get = get
+        self._pages = folder / "pages"
+        self._urls = folder / "urls"
+        self._environ = environ
+        self._offline = offline
+        self._asked: dict[tuple[str, str], Future[Page | None]] = {}
+        self._lock = Lock()
+
+    def page(self, name: str) -> Page | None:
+        """Return what the registry that serves a name has of it, or None if none has the name.
+
+        Args:
+            name: normalised (PEP 503).
+
+        Raises:
+            NetworkError: a registry did not answer, or answered with an error other than "not found".
+            ConfigError: the registry that the name is tied to lacks an environment variable.
+        """
+        return next(self.pages(name), None)
+
+    def pages(self, name: str) -> Iterator[Page]:
+        """Yield what each registry that may be asked for a name has of it, in the order of precedence."""
+        for registry in self.route(name):
+            page = self._once(registry, name)
+            if page is not None:
+                yield page
+
+    def route(self, name: str) -> tuple[Registry, ...]:
+        """Return the registries that may be asked for a name, in their order."""
+        tied = tuple(one for one in self._config.additional if one.packages and one.serves(name))
+        if tied:
+            return tied
+        return (*(one for one in self._config.additional if not one.packages), self._default)
+
+    def locate(self, name: str, filename: str, sha256: str) -> Iterator[str]:
+        """Yield addresses where a file with just these bytes should be, the likeliest first.
+
+        Args:
+            name: the project's normalised name.
+            filename: the file's name.
+            sha256: what it must be.
+
+        Raises:
+            IntegrityError: a registry has a file of this name with another hash, and none has the right one.
+            NetworkError: a registry did not answer.
+        """
+        remembered = self.remembered(sha256)
+        if remembered:
+            yield remembered
+        found, other = False, None
+        for page in self.pages(name):
+            for file in page.files:
+                if file.sha256 == sha256 or (file.filename == filename and file.sha256 is None):
+                    found = True
+                    if file.url != remembered:
+                        yield file.url
+                elif file.filename == filename:
+                    other = page.registry
+        if other and not found:
+            raise IntegrityError(
+                f"{filename} is on {other} with another hash than the lock has.",
+                cause="The file was replaced after the lock was made, or the lock comes from another registry.",
+                remedy=f"Find out who replaced it. If that is right, lock anew with `--upgrade {name}`.",
+            )
+
+    def remember(self, file: RemoteFile) -> None:
+        """Keep in the cache where a file was seen, and how large it is."""
+        if file.sha256 is None:
+            return
+        before = self._note_on(file.sha256)
+        size = before.get("size") if file.size is None else file.size
+        note = {"size": size, "url": _bare(file.url)}
+        if note != before:
+            write_atomically(self._urls / file.sha256[:2] / file.sha256, json.dumps(note))
+
+    def remembered(self, sha256: str) -> str | None:
+        """Return where a file was seen, by its sha256, or None."""
+        url = self._note_on(sha256).get("url")
+        return self.with_credentials(url) if isinstance(url, str) else None
+
+    def remembered_size(self, sha256: str) -> int | None:
+        """Return how large a file is, by its sha256, or None if nobody has seen that."""
+        size = self._note_on(sha256).get("size")
+        return size if isinstance(size, int) else None
+
+    def with_credentials(self, url: str) -> str:
+        """Return an address with the credentials that the configuration has for its server."""
+        for registry in self._config.additional:
+            if not registry.missing:
+                url = _lend_credentials(url, registry.url)
+        return _lend_credentials(url, self._default.url)
+
+    def _note_on(self, sha256: str) -> dict[str, Any]:
+        try:
+            note = json.loads((self._urls / sha256[:2] / sha256).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return note if isinstance(note, dict) else {}
+
+    @cached_property
+    def _default(self) -> Registry:
+        return Registry(url=self._config.default or default_index(self._environ))
+
+    def _once(self, registry: Registry, name: str) -> Page | None:
+        key = (registry.template, name)
+        with self._lock:
+            mine = key not in self._asked
+            future = self._asked.setdefault(key, Future())
+        if mine:
+            try:
+                future.set_result(self._ask(registry, name))
+            except BaseException as error:  # noqa: BLE001 - whoever else waits gets the same
+                future.set_exception(error)
+        return future.result()
+
+    def _ask(self, registry: Registry, name: str) -> Page | None:
+        base = registry.url
+        url = f"{base.rstrip('/')}/{name}/"
+        if urlsplit(base).scheme == "file":
+            url += "index.html"
+        cache = _CachedPage(self._pages / sha256(_bare(url).encode()).hexdigest())
+        try:
+            document = self._document(url, cache)
+        except NotFoundError:
+            return None
+        found_at = _lend_credentials(document.url, base)
+        files = parse_page(document.content, content_type=document.content_type, url=found_at)
+        files = tuple(file._replace(url=_lend_credentials(file.url, base)) for file in files) if "@" in base else files
+        return Page(redact(base), files)
+
+    def _document(self, url: str, cache: _CachedPage) -> _Document:
+        cached = cache.read()
+        if self._offline and not url.startswith("file:"):
+            if cached is None:
+                raise NetworkError(
+                    f"{redact(url)} is not in the cache, and --offline forbids to ask for it.",
+                    cause="The cache knows only the projects that an earlier run asked for.",
+                    remedy="Run the same command once without --offline.",
+                )
+            return cached
+        conditions = None
+        if cached is not None and (cached.etag or cached.modified):
+            conditions = Conditional(etag=cached.etag, modified=cached.modified)
+        answer = self._get(url, accept=ACCEPT, cached=conditions)
+        if answer.status == 304 and cached is not None:
+            return cached
+        headers = answer.headers
+        document = _Document(
+            url=_bare(answer.url),
+            content_type=headers.get("content-type", "text/html"),
+            content=answer.content,
+            etag=headers.get("etag"),
+            modified=headers.get("last-modified"),
+        )
+        if cached != document:
+            cache.write(document)
+        return document
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Document:
+    url: str
+    content_type: str
+    content: bytes
+    etag: str | None
+    modified: str | None
+
+
+class _CachedPage:
+    """One file: a line of JSON about the document, then the document."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> _Document | None:
+        try:
+            head, _, content = self._path.read_bytes().partition(b"\n")
+            about = json.loads(head)
+            if about.pop("sha256") != sha256(content).hexdigest():
+                return None
+            return _Document(content=content, **about)
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def write(self, document: _Document) -> None:
+        about = {
+            "url": document.url,
+            "content_type": document.content_type,
+            "etag": document.etag,
+            "modified": document.modified,
+            "sha256": sha256(document.content).hexdigest(),
+        }
+        write_atomically(self._path, json.dumps(about).encode() + b"\n" + document.content)
+
+
+def _bare(url: str) -> str:
+    """Return an address without user and password."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _lend_credentials(url: str, registry: str) -> str:
+    """Return the address with the registry's credentials, if it is on the registry's server and has none."""
+    credentials, at, server = urlsplit(registry).netloc.rpartition("@")
+    parts = urlsplit(url)
+    if not at or parts.netloc != server or parts.scheme != urlsplit(registry).scheme:
+        return url
+    return urlunsplit(parts._replace(netloc=f"{credentials}@{server}"))

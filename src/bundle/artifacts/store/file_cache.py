@@ -1,0 +1,100 @@
+"""Downloaded and built files by their hash."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bundle.artifacts.store.scratch import naming, touch
+from bundle.base.errors import IntegrityError
+from bundle.base.files import copy_hashed, remove_tree, sha256_of, staged_file
+
+if TYPE_CHECKING:
+    from bundle.base.report import Reporter
+
+
+class FileCache:
+    """Files under `<root>/ab/<sha256>/<filename>`; processes may share it.
+
+    Args:
+        root: the cache's folder; made when the first file comes.
+        reporter: told of damaged files.
+    """
+
+    def __init__(self, root: Path, *, reporter: Reporter) -> None:
+        self.root = root
+        self._reporter = reporter
+
+    def path_for(self, sha256: str, filename: str) -> Path:
+        """Return where a file belongs, for a downloader that verifies what it puts there.
+
+        Args:
+            sha256: of the file's bytes, as hex.
+            filename: its name, without a folder.
+
+        Raises:
+            IntegrityError: the name or the hash would lead to another folder.
+        """
+        if not filename or filename.startswith(".") or "/" in filename or "\\" in filename or "\0" in filename:
+            raise IntegrityError(f"{filename!r} is no safe file name.")
+        return self._folder(sha256) / filename
+
+    def get(self, sha256: str) -> Path | None:
+        """Return the file with a hash, read and verified now, or None.
+
+        A file whose bytes are not what they were is removed with a warning.
+
+        Args:
+            sha256: of the file's bytes, as hex.
+        """
+        for path in complete_files(self._folder(sha256)):
+            try:
+                found = sha256_of(path)
+            except FileNotFoundError:
+                continue  # Another process removed it.
+            if found == sha256:
+                touch(path)
+                return path
+            self._reporter.warning(f"{path} was damaged in the cache and is removed; it will be fetched again.")
+            remove_tree(path)
+        return None
+
+    def add(self, source: Path, *, filename: str | None = None, sha256: str | None = None) -> Path:
+        """Copy a file into the cache.
+
+        Args:
+            source: the file, left as it is.
+            filename: its name in the cache; the source's if None.
+            sha256: what its bytes must be, if known.
+
+        Returns:
+            The cache's copy; the folder that holds it is named by its hash.
+
+        Raises:
+            IntegrityError: the bytes are not what `sha256` says.
+        """
+        expected = sha256 or sha256_of(source)
+        path = self.path_for(expected, filename or source.name)
+        with naming(path), staged_file(path) as staging:
+            with source.open("rb") as reading, staging.open("wb") as writing:
+                found, _ = copy_hashed(reading, writing)
+            if found != expected:
+                raise IntegrityError(f"{source} should have the SHA-256 {expected}, but has {found}.")
+        return path
+
+    def _folder(self, sha256: str) -> Path:
+        if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+            raise IntegrityError(f"{sha256!r} is no SHA-256.")
+        return self.root / sha256[:2] / sha256
+
+
+def complete_files(folder: Path) -> list[Path]:
+    """List the whole files of one folder of the cache: not those that a download is still writing.
+
+    Args:
+        folder: named by a hash; may be absent.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix != ".part" and path.name[0] != ".")
+    except FileNotFoundError:
+        return []

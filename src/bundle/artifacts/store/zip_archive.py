@@ -1,0 +1,78 @@
+"""Bundles as `.zip`, for systems whose users have nothing else to unpack with."""
+
+from __future__ import annotations
+
+import stat
+import time
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bundle.artifacts.store.layers import TOP, Entry, Layer, overlay, path_order
+from bundle.base.errors import IntegrityError
+from bundle.base.files import CHUNK
+
+if TYPE_CHECKING:
+    from bundle.artifacts.store.store import Store
+
+_UNIX = 3
+"""The system of the permission bits (APPNOTE.TXT, section 4.4.2)."""
+
+_FOLDER = 0x10
+"""The MS-DOS attribute of a folder."""
+
+_LEVEL = 6
+
+_TYPES = {"file": stat.S_IFREG, "folder": stat.S_IFDIR, "symlink": stat.S_IFLNK}
+
+
+def write_zip(store: Store, layers: Sequence[Layer], target: Path) -> None:
+    """Write layers, laid on top of each other, as a deterministic zip file.
+
+    Args:
+        store: where the layers are.
+        layers: in lock order; where two hold the same path, the later one wins.
+        target: the file.
+
+    Raises:
+        IntegrityError: layers do not fit on each other, or one changed in the store.
+    """
+    held, _ = overlay(layers)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
+        archive.writestr(_info(Entry(TOP, "folder", False, 0, None, None), TOP, store.epoch), b"")
+        for path in sorted(held, key=path_order):
+            layer, entry = held[path]
+            info = _info(entry, f"{TOP}/{path}", store.epoch)
+            if entry.kind == "file":
+                _write_file(archive, info, store.tree(layer) / path, entry)
+            else:
+                archive.writestr(info, (entry.target or "").encode())
+
+
+def _info(entry: Entry, name: str, epoch: int) -> zipfile.ZipInfo:
+    # A zip file cannot tell times before 1980.
+    moment = time.gmtime(max(epoch, 315532800))[:6]
+    info = zipfile.ZipInfo(name + "/" if entry.kind == "folder" else name, moment)
+    info.create_system = _UNIX
+    info.external_attr = (_TYPES[entry.kind] | (0o777 if entry.kind == "symlink" else entry.mode)) << 16
+    info.compress_type = zipfile.ZIP_DEFLATED if entry.kind == "file" else zipfile.ZIP_STORED
+    info.file_size = entry.size
+    if entry.kind == "folder":
+        info.external_attr |= _FOLDER
+    return info
+
+
+def _write_file(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, entry: Entry) -> None:
+    import hashlib
+
+    digest = hashlib.sha256()
+    with path.open("rb") as source, archive.open(info, "w") as target:
+        while chunk := source.read(CHUNK):
+            digest.update(chunk)
+            target.write(chunk)
+    if digest.hexdigest() != entry.sha256:
+        raise IntegrityError(
+            f"{path} is not what its layer says.",
+            remedy="`bundle cache verify --repair` removes the layer; the next build makes it again.",
+        )

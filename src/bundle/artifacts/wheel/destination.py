@@ -1,0 +1,168 @@
+"""The file tree that a wheel becomes, for any platform."""
+
+from __future__ import annotations
+
+import csv
+import io
+import posixpath
+import re
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, BinaryIO
+
+from installer.destinations import WheelDestination
+from installer.records import Hash, RecordEntry
+
+from bundle.artifacts.wheel.scripts import ScriptFile, entry_script, shipped_script
+from bundle.artifacts.wheel.source import CheckedWheel, Member
+from bundle.base.errors import IntegrityError, WorkError
+from bundle.base.files import CHUNK
+from bundle.model.platforms import Platform, short_version
+
+if TYPE_CHECKING:
+    import os
+
+    from installer.scripts import ScriptSection
+    from installer.utils import Scheme
+
+_INTERPRETER = re.compile(
+    r"((bin|scripts)/)?pythonw?[0-9.]*t?(\.exe|\.dll|\._pth)?|lib/libpython[^/]*|pyvenv\.cfg", re.IGNORECASE
+)
+_NOT_ON_WINDOWS = re.compile(r'[<>:"|?*]|[ .]$|^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)', re.IGNORECASE)
+
+
+class WheelTree(WheelDestination):
+    """The destination that `installer.install` writes to.
+
+    Args:
+        tree: a folder that stands for the bundle's root and has none of the wheel's files yet.
+        source: the wheel.
+        platform: where the bundle will run.
+        python: the bundle's Python, such as `3.12.10`.
+    """
+
+    def __init__(self, tree: Path, source: CheckedWheel, *, platform: Platform, python: str) -> None:
+        self._tree = tree
+        self._wheel = source.filename
+        self._platform = platform
+        self._python = python
+        site_packages = platform.site_packages(python)
+        include = "Include" if platform.is_windows else f"include/python{short_version(python)}"
+        self._site_packages = site_packages
+        self._folders = {
+            "purelib": f"{site_packages}/",
+            "platlib": f"{site_packages}/",
+            "scripts": f"{platform.scripts}/",
+            # As pip does outside virtual environments.
+            "headers": f"{include}/{source.metadata.get('name', source.name)}/",
+            "data": "",
+        }
+        self.written: dict[str, tuple[str, int]] = {}
+        """Path to hash, as RECORD spells it, and size."""
+        self.superseded: list[str] = []
+        """Scripts of the wheel that an entry point of the same name replaces."""
+        self._made: set[str] = {""}
+        self._spelt: dict[str, str] = {}
+        self._commands: set[str] = set()
+        self._launchers: list[ScriptFile] = []
+
+    def in_scripts(self) -> Iterable[str]:
+        """Yield the names of the files in the scripts folder."""
+        folder = f"{self._platform.scripts}/"
+        return (path.removeprefix(folder) for path in self.written if path.startswith(folder))
+
+    def write_script(self, name: str, module: str, attr: str, section: ScriptSection) -> RecordEntry:
+        """Write the script of an entry point."""
+        gui = section == "gui"
+        script = entry_script(name, module, attr, platform=self._platform, python=self._python, gui=gui)
+        self._commands.add(name)
+        return self._write_script(script)
+
+    def write_file(
+        self, scheme: Scheme, path: str | os.PathLike[str], stream: BinaryIO, is_executable: bool
+    ) -> RecordEntry:
+        """Write a file of the wheel, scripts with the header that lets them find their interpreter."""
+        name = str(path)
+        target = self._folders[scheme] + name
+        if posixpath.dirname(target) != self._platform.scripts:
+            return self._write(target, stream, executable=is_executable or scheme == "scripts")
+        base = posixpath.basename(target)
+        if _command(base) in self._commands:
+            # Built by tools that made the entry point's script themselves.
+            self.superseded.append(f"{scheme}/{name}")
+            return RecordEntry(target, None, None)
+        start = stream.read(2)
+        if start != b"#!":
+            return self._write(target, stream, executable=True, start=start)
+        first, *others = shipped_script(base, start + stream.read(), platform=self._platform, python=self._python)
+        self._launchers += others
+        return self._write_script(first)
+
+    def finalize_installation(
+        self,
+        scheme: Scheme,  # noqa: ARG002
+        record_file_path: str,
+        records: Iterable[tuple[Scheme, RecordEntry]],  # noqa: ARG002
+    ) -> None:
+        """Write RECORD: what is there, sorted, and not what the wheel said."""
+        for script in self._launchers:
+            # Unless the wheel, or an entry point, has one of its own.
+            if f"{self._platform.scripts}/{script.name}" not in self.written:
+                self._write_script(script)
+        rows = [
+            (posixpath.relpath(path, self._site_packages), f"sha256={digest}", str(size))
+            for path, (digest, size) in self.written.items()
+        ]
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\n").writerows(sorted([*rows, (record_file_path, "", "")]))
+        path = f"{self._site_packages}/{record_file_path}"
+        self._write(path, io.BytesIO(text.getvalue().encode()), executable=False)
+
+    def _write_script(self, script: ScriptFile) -> RecordEntry:
+        return self._write(f"{self._platform.scripts}/{script.name}", io.BytesIO(script.content), executable=True)
+
+    def _write(self, path: str, stream: BinaryIO | Member, *, executable: bool, start: bytes = b"") -> RecordEntry:
+        self._claim(path)
+        # What comes straight from the wheel is hashed as it passes.
+        member = stream if isinstance(stream, Member) else Member(stream, None)
+        target = self._tree / path
+        with target.open("xb") as file:
+            file.write(start)
+            while chunk := member.read(CHUNK):
+                file.write(chunk)
+        target.chmod(0o755 if executable else 0o644)
+        self.written[path] = (member.sha256, member.size)
+        return RecordEntry(path, Hash("sha256", member.sha256), member.size)
+
+    def _claim(self, path: str) -> None:
+        """Make the folders of a path, and make sure that it can be a file of its own."""
+        if _INTERPRETER.fullmatch(path):
+            raise IntegrityError(f"{self._wheel}: {path} would replace the bundle's interpreter")
+        folder = posixpath.dirname(path)
+        parents = [] if folder in self._made else [*reversed(PurePosixPath(folder).parents), PurePosixPath(folder)][1:]
+        for each in (*map(str, parents), path):
+            if each in self.written or (each == path and path in self._made):
+                raise IntegrityError(f"{self._wheel} holds two things for the place {each}")
+            if self._platform.system != "linux":
+                self._check_spelling(each)
+        if parents:
+            (self._tree / folder).mkdir(parents=True, exist_ok=True)
+            self._made.update(map(str, parents))
+
+    def _check_spelling(self, path: str) -> None:
+        name = posixpath.basename(path)
+        if self._platform.is_windows and _NOT_ON_WINDOWS.search(name):
+            raise WorkError(f"{self._wheel}: {path} cannot exist on Windows", remedy="Skip the package there.")
+        known = self._spelt.setdefault(unicodedata.normalize("NFC", path).casefold(), path)
+        if known != path:
+            raise WorkError(
+                f"{self._wheel}: {known} and {path} are one file on {self._platform.key}",
+                cause="File systems there take no notice of upper and lower case.",
+                remedy="Choose another version of the package, or skip it there.",
+            )
+
+
+def _command(name: str) -> str:
+    """Return the command that a script file is for, however it was made."""
+    return re.sub(r"(-script\.pyw?|\.exe|\.exe\.manifest)$", "", name, flags=re.IGNORECASE)

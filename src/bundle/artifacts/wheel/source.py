@@ -1,0 +1,292 @@
+"""A wheel as PyPA installer reads it, hostile until proven: names, sizes, tags and every byte are checked."""
+
+from __future__ import annotations
+
+import configparser
+import csv
+import errno
+import hashlib
+import io
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+from installer.exceptions import InstallerError
+from installer.records import InvalidRecordEntry, RecordEntry, parse_record_file
+from installer.sources import WheelContentElement, WheelFile
+from installer.utils import SCHEME_NAMES, parse_entrypoints, parse_metadata_file
+from packaging.metadata import RawMetadata, parse_email
+from packaging.tags import parse_tag
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from bundle.artifacts.wheel.filename import agree, parse_filename
+from bundle.base.errors import IntegrityError
+
+MOST_FILES = 200_000
+LARGEST = 20 * 2**30
+"""Bytes that a wheel may unpack to."""
+
+_HARMLESS = 2**30
+"""Bytes that a wheel may unpack to however small it is; beyond them, not more than `_RATIO` times its own size."""
+_RATIO = 100
+
+# The binary distribution format wants SHA-256 or better.
+_HASHES = frozenset({"sha256", "sha384", "sha512"})
+_SIGNATURES = frozenset({"RECORD.jws", "RECORD.p7s"})
+# Written by whoever installs; what a wheel says here would be somebody else's word.
+_INSTALLERS_OWN = frozenset({"INSTALLER", "REQUESTED", "direct_url.json"})
+
+# What the libraries below raise for a file that is no wheel, or one whose parts contradict each other.
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    csv.Error,
+    EOFError,
+    NotImplementedError,
+    ValueError,
+    OverflowError,
+    InstallerError,
+    InvalidRecordEntry,
+)
+
+
+@contextmanager
+def open_wheel(path: Path) -> Iterator[CheckedWheel]:
+    """Open a wheel for PyPA installer's `install`.
+
+    Names, kinds, sizes, tags and metadata are checked at once, the bytes of each file when it has been read; within
+    the block, whatever shows the wheel to be broken becomes an IntegrityError.
+
+    Args:
+        path: the wheel; its file name counts.
+
+    Raises:
+        IntegrityError: it is no wheel, or unsafe, or contradicts itself; names the wheel and the file in it.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield CheckedWheel(archive, path)
+    except _BROKEN as error:
+        raise IntegrityError(f"{path.name} is no wheel, or a damaged one", cause=str(error)) from error
+    except OSError as error:
+        # A position that cannot be: the zip file's own table is wrong. Anything else is the disk's business.
+        if error.errno != errno.EINVAL:
+            raise
+        raise IntegrityError(f"{path.name} is no wheel, or a damaged one", cause=str(error)) from error
+
+
+class CheckedWheel(WheelFile):
+    """The source that `installer.install` reads; see `open_wheel`.
+
+    Args:
+        archive: the open wheel.
+        path: where it is.
+    """
+
+    def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
+        self._archive = archive
+        self.filename = path.name
+        name, version, _, self.tags = parse_filename(path.name)
+        super().__init__(archive)
+        self.name: NormalizedName = name
+        self.release: Version = version
+        self.dropped: list[str] = []
+        """Files that do not get installed: bytecode, and what only an installer may write."""
+        self._files = self._check_entries(path.stat().st_size)
+        self._check_identity()
+        self._record = self._read_record()
+        self._check_entry_points()
+
+    @cached_property
+    def data_dir(self) -> str:
+        """The folder of files for other places, however its name is spelt."""
+        for name in self._files:
+            top, slash, _ = name.partition("/")
+            if slash and top.endswith(".data") and self._is_ours(top.removesuffix(".data")):
+                return top
+        return self.dist_info_dir.removesuffix(".dist-info") + ".data"
+
+    @cached_property
+    def metadata(self) -> RawMetadata:
+        """The core metadata."""
+        return parse_email(self._archive.read(f"{self.dist_info_dir}/METADATA"))[0]
+
+    def get_contents(self) -> Iterator[WheelContentElement]:
+        """Yield each file to install; one that is not what RECORD says raises once it has been read."""
+        for name, info in self._files.items():
+            mode = info.external_attr >> 16
+            with self._archive.open(info) as stream:
+                member = Member(stream, self._record.get(name))
+                if self._is_installed(name):
+                    yield (name, "", ""), cast("BinaryIO", member), bool(stat.S_ISREG(mode) and mode & 0o111)
+                else:
+                    self.dropped.append(name)
+                if not member.is_true():
+                    raise IntegrityError(f"{self.filename}: {name} is not what the wheel's RECORD says")
+
+    def _is_installed(self, name: str) -> bool:
+        folder, _, base = name.rpartition("/")
+        return "__pycache__" not in folder.split("/") and not (folder == self.dist_info_dir and base in _INSTALLERS_OWN)
+
+    def _is_ours(self, stem: str) -> bool:
+        name, _, version = stem.rpartition("-")
+        # A local version may be spelt with the underscore that stands for every other sign.
+        return canonicalize_name(name) == self.name and self.release in {
+            parsed for spelling in (version, version.replace("_", "+")) if (parsed := _version(spelling))
+        }
+
+    def _check_entries(self, size: int) -> dict[str, zipfile.ZipInfo]:
+        infos = self._archive.infolist()
+        total = sum(info.file_size for info in infos)
+        if len(infos) > MOST_FILES or total > LARGEST or total > max(_HARMLESS, _RATIO * size):
+            raise IntegrityError(
+                f"{self.filename} would unpack to {len(infos)} files with {total} bytes",
+                cause="It is a zip bomb, or no wheel that a bundle should hold.",
+            )
+        files: dict[str, zipfile.ZipInfo] = {}
+        for info in infos:
+            if reason := _unsafe(info):
+                raise IntegrityError(f"{self.filename}: the entry {info.orig_filename!r} {reason}")
+            if info.is_dir():
+                continue
+            if info.filename in files:
+                raise IntegrityError(f"{self.filename} holds {info.filename} twice")
+            files[info.filename] = info
+        return files
+
+    def _check_identity(self) -> None:
+        """Compare what the file name, the folder's name, METADATA and WHEEL say."""
+        if not self._is_ours(self.dist_info_dir.removesuffix(".dist-info")):
+            raise IntegrityError(f"{self.filename} holds {self.dist_info_dir}, another package or version")
+        for required in ("METADATA", "WHEEL", "RECORD"):
+            if f"{self.dist_info_dir}/{required}" not in self._files:
+                raise IntegrityError(f"{self.filename} has no {self.dist_info_dir}/{required}")
+        name, version = self.metadata.get("name", ""), self.metadata.get("version", "")
+        if canonicalize_name(name, validate=True) != self.name or Version(version) != self.release:
+            raise IntegrityError(f"{self.filename} says in its METADATA that it is {name} {version}")
+        stated = parse_metadata_file(self.read_dist_info("WHEEL")).get_all("Tag", [])
+        tags = frozenset(tag for line in stated for tag in parse_tag(line))
+        if tags and not agree(self.tags, tags):
+            raise IntegrityError(
+                f"{self.filename} says in its WHEEL file that it is for {', '.join(sorted(map(str, tags)))}"
+            )
+        for path in self._files:
+            top, *rest = path.split("/")
+            if top == self.data_dir and (len(rest) < 2 or rest[0] not in SCHEME_NAMES):
+                raise IntegrityError(f"{self.filename}: {path} belongs to no place that wheels know")
+
+    def _read_record(self) -> dict[str, RecordEntry]:
+        folder = self.dist_info_dir
+        unhashed = {f"{folder}/RECORD", *(f"{folder}/{name}" for name in _SIGNATURES)}
+        record: dict[str, RecordEntry] = {}
+        for row in parse_record_file(io.StringIO(self.read_dist_info("RECORD"), newline="")):
+            entry = RecordEntry.from_elements(*row)
+            if record.setdefault(entry.path, entry) != entry:
+                raise IntegrityError(f"{self.filename}: the wheel's RECORD contradicts itself about {entry.path}")
+        for name in self._files:
+            entry_or_none = record.get(name)
+            if name in unhashed:
+                continue
+            if entry_or_none is None or entry_or_none.hash_ is None:
+                raise IntegrityError(f"{self.filename}: {name} is not in the wheel's RECORD, or without a hash")
+            if entry_or_none.hash_.name not in _HASHES:
+                raise IntegrityError(f"{self.filename}: RECORD has only a {entry_or_none.hash_.name} hash of {name}")
+        for name in record.keys() - self._files.keys() - unhashed:
+            # Bytecode and folders were listed, and left out, by tools of old.
+            if not name.endswith(("/", ".pyc")):
+                raise IntegrityError(f"{self.filename}: {name} is in the wheel's RECORD and missing from the wheel")
+        return record
+
+    def _check_entry_points(self) -> None:
+        if f"{self.dist_info_dir}/entry_points.txt" not in self._files:
+            return
+        try:
+            for _ in parse_entrypoints(self.read_dist_info("entry_points.txt")):
+                pass
+        except (configparser.Error, AssertionError, AttributeError) as error:
+            raise IntegrityError(f"{self.filename}: entry_points.txt cannot be read", cause=str(error)) from error
+
+
+class Member:
+    """A stream out of a wheel that hashes what passes.
+
+    Args:
+        stream: the file as the zip module gives it, which is never longer than its declared size.
+        entry: what RECORD says about it, if it says anything.
+    """
+
+    def __init__(self, stream: IO[bytes], entry: RecordEntry | None) -> None:
+        self._stream = stream
+        self._entry = entry
+        self._sha256 = hashlib.sha256()
+        expected = entry.hash_ if entry else None
+        self._other = hashlib.new(expected.name) if expected and expected.name != "sha256" else None
+        self.size = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next bytes."""
+        data = self._stream.read(size)
+        self._sha256.update(data)
+        if self._other:
+            self._other.update(data)
+        self.size += len(data)
+        return data
+
+    @property
+    def sha256(self) -> str:
+        """The hash of what was read so far, as RECORD spells it."""
+        return _encoded(self._sha256.digest())
+
+    def is_true(self) -> bool:
+        """Read what is left, and say whether RECORD is right."""
+        while self.read(2**20):
+            pass
+        if self._entry is None:
+            return True
+        digest = _encoded(self._other.digest()) if self._other else self.sha256
+        right_hash = self._entry.hash_ is None or self._entry.hash_.value.rstrip("=") == digest
+        return right_hash and self._entry.size in {None, self.size}
+
+
+def _encoded(digest: bytes) -> str:
+    """Return a digest as RECORD spells it: URL-safe base64 without padding."""
+    return urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _version(text: str) -> Version | None:
+    try:
+        return Version(text)
+    except InvalidVersion:
+        return None
+
+
+def _unsafe(info: zipfile.ZipInfo) -> str | None:
+    """Say what is wrong with an entry, or None."""
+    name = info.orig_filename
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if "\\" in name or re.match(r"[A-Za-z]:", name):
+        return "is a path for Windows alone"
+    if any(ord(char) < 32 or ord(char) == 127 for char in name):
+        return "has a control character in its name"
+    parts = name.removesuffix("/").split("/")
+    if {"", ".", ".."} & set(parts):
+        return "leaves the wheel's root, or could"
+    if any(len(part.encode(errors="replace")) > 255 for part in parts):
+        return "has a name longer than file systems allow"
+    if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
+        return "is a link or a device"
+    if info.flag_bits & 0x1:
+        return "is encrypted"
+    if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        return "is compressed in a way that wheels do not use"
+    return None

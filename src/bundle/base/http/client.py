@@ -1,0 +1,394 @@
+"""The one place that speaks HTTP: retried, resumed, verified."""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
+
+from bundle import __version__
+from bundle.base.errors import IntegrityError, NetworkError
+from bundle.base.files import copy_hashed, locked, sha256_of, staged_file
+from bundle.base.http.ranges import RangeFile, SizedReader
+from bundle.base.http.responses import Answer, Conditional, NotFoundError, UnreachableError, raise_for
+from bundle.base.http.retry import TransientError, retried
+from bundle.base.http.transfer import Transfer, length, range_total
+from bundle.base.http.urls import Credentials, local_path, origin, redact, split_credentials
+
+if TYPE_CHECKING:
+    import requests
+
+    from bundle.base.report import Reporter
+
+__all__ = ["Answer", "Conditional", "Downloader", "NotFoundError", "UnreachableError", "redact"]
+
+_T = TypeVar("_T")
+
+_CHUNK = 2**16
+"""Bytes read at once; what a broken connection loses is less."""
+
+_PROGRESS = 2**20
+"""Bytes that an attempt must have brought to count as progress."""
+
+_TAIL = 2**16
+"""Bytes of a file's end that opening it reads: the directory and the metadata of most wheels."""
+
+
+class Downloader:
+    """Gets files from http(s):// and file:// addresses; may be used by several threads.
+
+    Credentials come from the URL, from `BUNDLE_INDEX_<HOST>_USERNAME` and `_PASSWORD`, or from a netrc file; those of
+    a URL apply to further URLs of the same host. They are in no message, and follow no redirection to another host.
+
+    Args:
+        reporter: told about progress and retries.
+        offline: whether the network is off limits.
+        environ: where credentials and the CA bundle may be named.
+        retries: further attempts after a failure that may pass.
+        timeout: seconds without a byte after which a connection counts as dead.
+        backoff: seconds before the first retry; twice as many before each further one.
+        parallel: requests at the same time.
+    """
+
+    def __init__(
+        self,
+        *,
+        reporter: Reporter,
+        offline: bool = False,
+        environ: Mapping[str, str],
+        retries: int = 4,
+        timeout: float = 30.0,
+        backoff: float = 0.5,
+        parallel: int = 8,
+    ) -> None:
+        self.offline = offline
+        self.parallel = parallel
+        self._reporter = reporter
+        self._environ = environ
+        self._retries = retries
+        self._timeout = timeout
+        self._backoff = backoff
+        self._slots = threading.BoundedSemaphore(parallel)
+        self._credentials: dict[str, Credentials] = {}
+
+    def get(self, url: str, *, accept: str | None = None, cached: Conditional | None = None) -> Answer:
+        """Return what is at an address.
+
+        Args:
+            url: http(s):// or file://.
+            accept: the media types wanted (RFC 9110, section 12.5.1).
+            cached: what is at hand already; the answer is then 304 without content if that is still right.
+
+        Raises:
+            NotFoundError: there is nothing.
+            NetworkError: there is no answer, or an error.
+            ConfigError: the URL is of another kind.
+        """
+        path = local_path(url)
+        if path is not None:
+            with _open_local(path, url) as file:
+                return Answer(url=url, status=200, headers={}, content=file.read())
+        headers = {} if accept is None else {"Accept": accept}
+        if cached is not None and cached.etag:
+            headers["If-None-Match"] = cached.etag
+        elif cached is not None and cached.modified:
+            headers["If-Modified-Since"] = cached.modified
+
+        def attempt() -> Answer:
+            with self._request("GET", url, headers) as response:
+                return Answer(
+                    url=split_credentials(response.url, {})[0],
+                    status=response.status_code,
+                    headers={name.lower(): value for name, value in response.headers.items()},
+                    content=response.content,
+                )
+
+        return self._retried(attempt)
+
+    def size(self, url: str) -> int | None:
+        """Return how many bytes are at an address, None if the server does not tell.
+
+        Args:
+            url: http(s):// or file://.
+
+        Raises:
+            NotFoundError: there is nothing.
+            NetworkError: there is no answer, or an error.
+        """
+        path = local_path(url)
+        if path is not None:
+            with _open_local(path, url) as file:
+                return file.size
+
+        def attempt() -> int | None:
+            headers = {"Accept-Encoding": "identity"}
+            with self._request("HEAD", url, headers, allowed=(405, 501)) as response:
+                return length(response.headers) if response.ok else None
+
+        return self._retried(attempt)
+
+    def fetch(
+        self, url: str, target: Path, *, sha256: str | None, size: int | None = None, label: str | None = None
+    ) -> str:
+        """Download a file: whole and verified, or not at all.
+
+        What arrived before a network failure stays in `<target>.part`, and the next call goes on from there. Several
+        processes that want the same file share one download. A target with the right hash is left as it is.
+
+        Args:
+            url: http(s):// or file://.
+            target: the file that appears or is replaced; missing folders are made.
+            sha256: what it must hash to; if None nothing is verified, and no earlier part is used.
+            size: how many bytes it must have, if known.
+            label: its name in the progress display; the target's name if None.
+
+        Returns:
+            The SHA-256 of the file, as hex.
+
+        Raises:
+            IntegrityError: the bytes are others than promised.
+            NotFoundError: there is no such file.
+            NetworkError: there is no answer, or an error.
+        """
+        expected = None if sha256 is None else sha256.lower()
+        path = local_path(url)
+        if path is not None:
+            with _open_local(path, url) as source, staged_file(target) as staging:
+                with staging.open("wb") as file:
+                    actual, count = copy_hashed(source, file)
+                _verify(url, actual, count, expected, size)
+            return actual
+        self._require_network(url)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        lock = target.with_name(f".{target.name}.lock")
+        with locked(lock, reporter=self._reporter, what=f"the download of {target.name}"):
+            if expected is not None and target.is_file() and sha256_of(target) == expected:
+                _forget(lock)
+                return expected
+            try:
+                actual = self._fetch(url, target, expected, size, label or target.name)
+            except IntegrityError:
+                _forget(lock)
+                raise
+            if expected is not None:
+                # Whoever still waits for the removed file finds the target complete, and touches nothing.
+                _forget(lock)
+        return actual
+
+    def open(self, url: str) -> SizedReader:
+        """Open a file to read parts of it, such as the directory of a wheel, without loading the rest.
+
+        Where the server cannot answer with parts, the whole file is loaded first.
+
+        Args:
+            url: http(s):// or file://.
+
+        Returns:
+            A buffered, seekable file with the attribute `size`.
+
+        Raises:
+            NotFoundError: there is no such file.
+            NetworkError: there is no answer, or an error; also from reading.
+        """
+        path = local_path(url)
+        if path is not None:
+            return _open_local(path, url)
+        part = self._range(url, f"-{_TAIL}")
+        if part is None and (known := self.size(url)):
+            # Not every server knows "the last bytes", though it knows ranges.
+            part = self._range(url, f"{max(0, known - _TAIL)}-{known - 1}")
+        if part is None:
+            return self._open_whole(url)
+
+        def read_range(start: int, end: int) -> bytes:
+            further = self._range(url, f"{start}-{end - 1}")
+            now = None if further is None else (further.size, further.etag, len(further.content))
+            if further is None or now != (part.size, part.etag, end - start):
+                raise NetworkError(f"{redact(url)} changed while it was read.", remedy="Run the same command again.")
+            return further.content
+
+        return SizedReader(RangeFile(read_range, part.size, part.content), part.size)
+
+    def _open_whole(self, url: str) -> SizedReader:
+        with tempfile.TemporaryFile() as file:
+            _, count = self._download(url, file, resumable=False, limit=None, label=redact(url))
+            file.seek(0)
+            return SizedReader(io.FileIO(os.dup(file.fileno())), count)
+
+    def _fetch(self, url: str, target: Path, expected: str | None, size: int | None, label: str) -> str:
+        part = target.with_name(f"{target.name}.part")
+        while True:
+            # Without a hash nobody could tell whether an old part belongs to the file of today.
+            resumed = expected is not None and part.exists() and part.stat().st_size > 0
+            try:
+                with part.open("r+b" if resumed else "w+b") as file:
+                    resumable = expected is not None
+                    actual, count = self._download(url, file, resumable=resumable, limit=size, label=label)
+                _verify(url, actual, count, expected, size)
+            except IntegrityError:
+                part.unlink()
+                if not resumed:
+                    raise
+                self._reporter.detail(f"{label}: what an earlier run left did not fit; loading it anew.")
+            else:
+                part.replace(target)
+                return actual
+
+    def _download(self, url: str, file: BinaryIO, *, resumable: bool, limit: int | None, label: str) -> tuple[str, int]:
+        """Fill a file, going on behind what it holds; return the SHA-256 of all of it, and its size."""
+        with self._reporter.task(label, total=limit, unit="bytes") as task:
+            transfer = Transfer(file, name=redact(url), task=task, resumable=resumable, limit=limit)
+
+            def attempt() -> None:
+                before = transfer.position
+                try:
+                    with self._request("GET", url, transfer.request_headers(), allowed=(416,)) as response:
+                        if transfer.begin(response.status_code, response.headers):
+                            while chunk := response.raw.read(_CHUNK, decode_content=False):
+                                transfer.write(chunk)
+                    if not transfer.complete:
+                        raise TransientError(NetworkError(f"{redact(url)} broke off after {transfer.position} bytes."))
+                except TransientError as error:
+                    error.progress = transfer.position - before >= _PROGRESS
+                    raise
+
+            self._retried(attempt)
+            file.flush()
+            return transfer.sha256, transfer.position
+
+    def _range(self, url: str, wanted: str) -> _Part | None:
+        """Return a range of a file, None if the server answers with no ranges."""
+
+        def attempt() -> _Part | None:
+            headers = {"Range": f"bytes={wanted}", "Accept-Encoding": "identity"}
+            with self._request("GET", url, headers, allowed=(416, 501)) as response:
+                size = range_total(response.headers.get("Content-Range"))
+                if size == 0:
+                    return _Part(content=b"", size=0, etag=None)
+                if response.status_code != 206 or size is None:
+                    return None
+                return _Part(content=response.content, size=size, etag=response.headers.get("ETag"))
+
+        return self._retried(attempt)
+
+    def _retried(self, attempt: Callable[[], _T]) -> _T:
+        def in_turn() -> _T:
+            with self._slots:
+                return attempt()
+
+        return retried(in_turn, retries=self._retries, backoff=self._backoff, reporter=self._reporter)
+
+    @contextmanager
+    def _request(
+        self, method: str, url: str, headers: Mapping[str, str], *, allowed: tuple[int, ...] = ()
+    ) -> Iterator[requests.Response]:
+        """Give the response to a request; failures of the network in the block become this module's errors."""
+        self._require_network(url)
+        import requests
+        from urllib3.exceptions import HTTPError
+
+        bare, credentials = split_credentials(url, self._environ)
+        if bare != url and credentials is not None:
+            self._credentials[origin(url)] = credentials
+        try:
+            with self._session.request(
+                method,
+                bare,
+                headers=dict(headers),
+                auth=credentials or self._credentials.get(origin(url)),
+                timeout=self._timeout,
+                stream=True,
+                allow_redirects=True,
+            ) as response:
+                if response.status_code >= 400 and response.status_code not in allowed:
+                    raise_for(url, response.status_code, response.reason or "", response.headers)
+                yield response
+        except (requests.RequestException, HTTPError) as error:
+            known = _translated(error, url, self._timeout)
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                known.cause = "Its certificate is not trusted here."
+                known.remedy = "Name the file with your organisation's CA certificates in REQUESTS_CA_BUNDLE."
+                raise known from error
+            if isinstance(error, (requests.TooManyRedirects, requests.exceptions.InvalidSchema, ValueError)):
+                raise known from error
+            raise TransientError(known) from error
+
+    @cached_property
+    def _session(self) -> requests.Session:
+        import requests
+        from requests.adapters import HTTPAdapter
+
+        session = requests.Session()
+        adapter = HTTPAdapter(pool_connections=16, pool_maxsize=self.parallel, max_retries=0)
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        session.headers["User-Agent"] = f"bundle/{__version__}"
+        # The library reads the first two itself; the third is what most other programs read.
+        named = [self._environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")]
+        if not any(named[:2]) and named[2]:
+            session.verify = named[2]
+        return session
+
+    def _require_network(self, url: str) -> None:
+        if self.offline:
+            raise NetworkError(
+                f"{redact(url)} is needed, and --offline forbids the network.",
+                cause="No cache of this machine has it.",
+                remedy="Run once without --offline, or copy the cache (BUNDLE_CACHE_DIR) from a machine that has it.",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    content: bytes
+    size: int
+    etag: str | None
+
+
+def _open_local(path: Path, url: str) -> SizedReader:
+    if not path.is_file():
+        raise NotFoundError(f"{redact(url)} " + ("is a folder, no file." if path.is_dir() else "does not exist."))
+    return SizedReader(io.FileIO(path), path.stat().st_size)
+
+
+def _forget(lock: Path) -> None:
+    with suppress(PermissionError):  # Windows removes no open file.
+        lock.unlink(missing_ok=True)
+
+
+def _verify(url: str, actual: str, count: int, expected: str | None, size: int | None) -> None:
+    if expected is not None and actual != expected:
+        raise IntegrityError(
+            f"{redact(url)} is not what it should be: its SHA-256 is {actual}, not {expected}.",
+            cause="The file was replaced after it was locked, or something on the way changes it.",
+        )
+    if size is not None and count != size:
+        raise IntegrityError(f"{redact(url)} has {count} bytes, not {size}.")
+
+
+def _translated(error: Exception, url: str, timeout: float) -> NetworkError:
+    """Say in a few words what a library says in many, with the URL among them."""
+    import requests
+    from urllib3 import exceptions
+
+    chain: list[BaseException] = [error]
+    for link in chain:
+        inner = (*link.args, getattr(link, "reason", None), link.__cause__)
+        chain.extend(part for part in inner if isinstance(part, BaseException) and part not in chain)
+    kinds = (exceptions.NewConnectionError, exceptions.ConnectTimeoutError, exceptions.ProxyError)
+    unreachable = any(isinstance(link, kinds) for link in chain)
+    told = [link.strerror.lower() for link in chain if isinstance(link, OSError) and link.strerror]
+    if told:
+        why = told[-1]
+    elif any(isinstance(link, (requests.Timeout, exceptions.TimeoutError)) for link in chain):
+        why = f"no {'connection' if unreachable else 'byte'} for {timeout:g} s"
+    else:
+        why = redact(str(chain[-1]) or type(error).__name__)
+    return (UnreachableError if unreachable else NetworkError)(f"{redact(url)} did not answer: {why}.")

@@ -1,0 +1,96 @@
+"""What servers answer, and what of it is an error (RFC 9110, section 15)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import NoReturn
+
+from bundle.base.errors import NetworkError
+from bundle.base.http.retry import TransientError
+from bundle.base.http.urls import credentials_variable, redact
+
+
+class NotFoundError(NetworkError):
+    """The server, or the folder, answered that it has no such file."""
+
+    default_remedy = "Check the address; a mirror may lack the file, or have it under another name."
+
+
+class UnreachableError(NetworkError):
+    """There was not even a connection: nobody listens there, or the name or the way to it is not known."""
+
+    default_remedy = (
+        "Check the connection, the proxy (HTTPS_PROXY, NO_PROXY) and the address, then run the same command again."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditional:
+    """What identifies an answer that is already at hand."""
+
+    etag: str | None = None
+    """The header `ETag` that it came with."""
+    modified: str | None = None
+    """The header `Last-Modified` that it came with."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a server said."""
+
+    url: str
+    """Where the answer came from in the end, after redirections; without credentials."""
+    status: int
+    """200, or 304 when what is at hand is still right."""
+    headers: Mapping[str, str]
+    """With names in lower case."""
+    content: bytes
+    """The body; empty with status 304."""
+
+    @property
+    def conditional(self) -> Conditional:
+        """What to ask with when this answer is at hand."""
+        return Conditional(etag=self.headers.get("etag"), modified=self.headers.get("last-modified"))
+
+
+def raise_for(url: str, status: int, reason: str, headers: Mapping[str, str]) -> NoReturn:
+    """Raise what an answer means that is no success.
+
+    Args:
+        url: what was asked for.
+        status: 400 or above.
+        reason: what the server called it.
+        headers: of the answer.
+
+    Raises:
+        NotFoundError: there is nothing at this address.
+        TransientError: it may pass.
+        NetworkError: it will not.
+    """
+    what = f"{redact(url)} answered {status} {reason}".rstrip() + "."
+    if status in (404, 410):
+        raise NotFoundError(what)
+    if status in (401, 403, 407):
+        raise NetworkError(
+            what,
+            cause="The server wants other credentials, or none may read this.",
+            remedy=f"Set {credentials_variable(url)}_USERNAME and _PASSWORD, or add the host to your netrc file.",
+        )
+    if status >= 500 or status in (408, 425, 429):
+        raise TransientError(NetworkError(what), wait=_retry_after(headers.get("Retry-After")))
+    raise NetworkError(what)
+
+
+def _retry_after(text: str | None) -> float:
+    """Return the seconds that a server asks for (RFC 9110, section 10.2.3), 0 if it does not."""
+    if not text:
+        return 0.0
+    if text.strip().isdigit():
+        return float(text)
+    with suppress(ValueError):
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    return 0.0

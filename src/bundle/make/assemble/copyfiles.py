@@ -1,0 +1,142 @@
+"""The files that a version brings itself: `packages.copyFiles`, as one tree."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from bundle.base.errors import ConfigError, Problems
+from bundle.base.files import canonical_json, sha256_of
+from bundle.base.reflink import place_file
+from bundle.model.config.config import CopyFile
+
+SITE_PACKAGES = ("{site-packages}", "<site-packages>")
+
+# What Python leaves beside sources when they are run in place; it would differ from one checkout to the next.
+_IGNORED = "__pycache__"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copy:
+    """One file or symlink on its way into the bundle."""
+
+    source: Path
+    target: PurePosixPath
+    """Relative to the bundle's root."""
+
+
+def plan_copies(rules: Sequence[CopyFile], *, site_packages: str, folders: Collection[str]) -> tuple[Copy, ...]:
+    """Say which file goes where; a later rule wins.
+
+    A folder's content goes into the target folder. A file goes into the target if that ends with a slash or is a
+    folder of the bundle, else it gets the target's name.
+
+    Args:
+        rules: the rules in the order of the merged configuration.
+        site_packages: that folder, relative to the bundle's root.
+        folders: the folders that the bundle has without these files, relative to its root.
+
+    Raises:
+        ConfigError: sources that do not exist, and paths that leave their root, all together.
+    """
+    problems = Problems()
+    copies: dict[PurePosixPath, Copy] = {}
+    for rule in rules:
+        with problems.collecting():
+            for copy in _expand(rule, site_packages, folders):
+                copies[copy.target] = copy
+    problems.raise_if_any("Some copyFiles rules cannot be followed.")
+    return tuple(copies[target] for target in sorted(copies))
+
+
+def fingerprint(copies: Sequence[Copy]) -> str:
+    """Return a sha256 over targets, modes and content: everything that shapes the layer."""
+    rows = [
+        [str(copy.target), str(copy.source.readlink())]
+        if copy.source.is_symlink()
+        else [str(copy.target), sha256_of(copy.source), bool(copy.source.stat().st_mode & 0o111)]
+        for copy in copies
+    ]
+    return hashlib.sha256(canonical_json(rows)).hexdigest()
+
+
+def copy_into(copies: Sequence[Copy], tree: Path) -> None:
+    """Place the planned files below `tree`, symlinks and executable bits kept."""
+    for copy in copies:
+        target = tree / copy.target
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if copy.source.is_symlink():
+            target.symlink_to(copy.source.readlink())
+        else:
+            place_file(copy.source, target)
+
+
+def _expand(rule: CopyFile, site_packages: str, folders: Collection[str]) -> list[Copy]:
+    where = f"copyFiles from {rule.source!r} to {rule.target!r}"
+    source = _source(rule, where)
+    target, into = _target(rule, site_packages, where)
+    if not source.is_dir():
+        inside = into or str(target) in folders
+        return [Copy(source=source, target=target / source.name if inside else target)]
+    copies = []
+    for folder, names, files in os.walk(source):
+        names[:] = sorted(name for name in names if name != _IGNORED)
+        here = Path(folder)
+        linked_folders = [name for name in names if (here / name).is_symlink()]
+        for name in sorted([*files, *linked_folders]):
+            path = here / name
+            if path.is_symlink():
+                _check_link(path, source, where)
+            elif not path.is_file():
+                raise ConfigError(
+                    f"{where}: {path} is neither a file nor a folder.", remedy="Leave sockets, pipes and devices out."
+                )
+            copies.append(Copy(source=path, target=target / PurePosixPath(path.relative_to(source).as_posix())))
+    return copies
+
+
+def _source(rule: CopyFile, where: str) -> Path:
+    source = rule.base / rule.source
+    if not source.exists():
+        raise ConfigError(
+            f"{where}: {source} does not exist.",
+            cause="`from` is relative to the folder of the configuration file that names it.",
+            remedy="Create the file, or correct `from`.",
+        )
+    root = rule.base.resolve()
+    if not source.resolve().is_relative_to(root):
+        raise ConfigError(
+            f"{where}: the source leaves {root}.",
+            cause="`from` climbs out by `..`, is absolute, or passes through a symlink that points outside.",
+            remedy="Move the files below the folder of the configuration file that names them.",
+        )
+    return source
+
+
+def _target(rule: CopyFile, site_packages: str, where: str) -> tuple[PurePosixPath, bool]:
+    text = rule.target.replace("\\", "/")
+    into = text.endswith("/") or text in {"", ".", *SITE_PACKAGES}
+    for placeholder in SITE_PACKAGES:
+        if text == placeholder or text.startswith(placeholder + "/"):
+            text = site_packages + text[len(placeholder) :]
+    target = PurePosixPath(text)
+    if target.is_absolute() or ".." in target.parts or any(":" in part for part in target.parts[:1]):
+        raise ConfigError(
+            f"{where}: the target leaves the bundle.",
+            cause="`to` is absolute or holds `..`.",
+            remedy="Name a path relative to the bundle's root, or one that starts with {site-packages}.",
+        )
+    return target, into
+
+
+def _check_link(link: Path, root: Path, where: str) -> None:
+    target = link.readlink()
+    if target.is_absolute() or not (link.parent / target).resolve().is_relative_to(root.resolve()):
+        raise ConfigError(
+            f"{where}: the symlink {link} points to {target}, outside of what is copied.",
+            cause="In the bundle the link would point to nothing, or to a file of the machine that it runs on.",
+            remedy="Point it, relatively, at a file of the same folder, or copy the file itself.",
+        )

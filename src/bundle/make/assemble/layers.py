@@ -1,0 +1,149 @@
+"""From packages, copyFiles and bundle.json to layers, each made once and then found by everything that shaped it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bundle.artifacts.store.layers import Layer
+from bundle.artifacts.store.store import Store
+from bundle.artifacts.wheel.lay_out import lay_out
+from bundle.base.report import Reporter
+from bundle.make.assemble.copyfiles import Copy, copy_into, fingerprint
+from bundle.make.interpreter.bytecode import compile_tree
+from bundle.make.interpreter.compilers import Compiler
+from bundle.model.locks.lock import Lock, LockedPackage
+from bundle.model.platforms import Platform, short_version
+
+RULES = 1
+"""Raised whenever the same input is laid out into other bytes than before."""
+
+WHEELHOUSE = "packages"
+"""Folder of the wheels that `build.layout` `wheelhouse` and `both` carry, relative to the bundle's root."""
+
+MANIFEST = "bundle.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layering:
+    """What all layers of one bundle have in common."""
+
+    store: Store
+    platform: Platform
+    python: str
+    """The actual version, such as `3.12.1`."""
+    reporter: Reporter
+    compiler: Compiler | None = None
+    """Who compiles .pyc files; None: there are none."""
+
+    def packages(
+        self, lock: Lock, *, known: Mapping[str, Layer], wheels: Mapping[str, Path], hashes: Mapping[str, str]
+    ) -> list[Layer]:
+        """Return the layers of all installed packages, in lock order, several made at once.
+
+        Args:
+            lock: the packages.
+            known: layers that the store already has, by package name.
+            wheels: the other packages' wheels, by package name.
+            hashes: the wheels' sha256, by package name.
+        """
+
+        def layer(package: LockedPackage) -> Layer:
+            if found := known.get(package.name):
+                return found
+            with self.reporter.task(f"unpacking {package.name} {package.version}"):
+                return self.wheel(wheels[package.name], sha256=hashes[package.name], direct_url=direct_url(package))
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return list(pool.map(layer, lock.packages))
+
+    def find_wheel(self, sha256: str, direct_url: Mapping[str, Any] | None) -> Layer | None:
+        """Return the layer of an installed wheel if the store has it; the wheel itself is not needed then.
+
+        Args:
+            sha256: the wheel's hash.
+            direct_url: PEP 610 value for a wheel that came from no index.
+        """
+        return self.store.find("wheel", self._wheel_key(sha256, direct_url))
+
+    def wheel(self, wheel: Path, *, sha256: str, direct_url: Mapping[str, Any] | None) -> Layer:
+        """Return the layer of an installed wheel, made if the store lacks it.
+
+        Args:
+            wheel: the file.
+            sha256: its hash, already verified.
+            direct_url: PEP 610 value for a wheel that came from no index.
+        """
+        if found := self.find_wheel(sha256, direct_url):
+            return found
+        with self.store.work() as work:
+            tree = work / "tree"
+            tree.mkdir()
+            laid = lay_out(wheel, tree, platform=self.platform, python=self.python, direct_url=direct_url)
+            if self.compiler is not None:
+                compile_tree(tree, python=self.compiler.python)
+            about = {"scripts": list(laid.scripts), "native": list(laid.native)}
+            key = self._wheel_key(sha256, direct_url)
+            return self.store.add("wheel", key, tree, name=laid.name, version=str(laid.version), about=about)
+
+    def carried_wheel(self, wheel: Path, *, sha256: str, name: str, version: str) -> Layer:
+        """Return the layer of a wheel that the bundle carries as a file."""
+        key = {"rules": RULES, "carried": sha256, "filename": wheel.name}
+        if found := self.store.find("wheel", key):
+            return found
+        with self.store.work() as work:
+            tree = work / "tree"
+            (tree / WHEELHOUSE).mkdir(parents=True)
+            shutil.copyfile(wheel, tree / WHEELHOUSE / wheel.name)
+            return self.store.add("wheel", key, tree, name=name, version=version, about={"carried": wheel.name})
+
+    def copies(self, copies: Sequence[Copy]) -> Layer:
+        """Return the layer of a version's own files."""
+        key = {"rules": RULES, "copies": fingerprint(copies)}
+        if found := self.store.find("copyFiles", key):
+            return found
+        with self.store.work() as work:
+            tree = work / "tree"
+            tree.mkdir()
+            copy_into(copies, tree)
+            return self.store.add("copyFiles", key, tree, name="copyFiles", version="", about={})
+
+    def documents(self, documents: Mapping[str, str]) -> Layer:
+        """Return the layer of the texts that describe one bundle, by their paths in it."""
+        key = {"rules": RULES, "documents": dict(documents)}
+        if found := self.store.find("manifest", key):
+            return found
+        with self.store.work() as work:
+            tree = work / "tree"
+            for path, text in documents.items():
+                (tree / path).parent.mkdir(parents=True, exist_ok=True)
+                (tree / path).write_text(text, encoding="utf-8", newline="\n")
+            return self.store.add("manifest", key, tree, name=MANIFEST, version="", about={})
+
+    def _wheel_key(self, sha256: str, direct_url: Mapping[str, Any] | None) -> dict[str, Any]:
+        return {
+            "rules": RULES,
+            "wheel": sha256,
+            "directUrl": dict(direct_url) if direct_url else None,
+            "platform": self.platform.key,
+            "python": short_version(self.python),
+            "bytecode": self.compiler.version if self.compiler else None,
+        }
+
+
+def direct_url(package: LockedPackage) -> dict[str, Any] | None:
+    """Return the PEP 610 value of a package that came from a repository, None for all others."""
+    if package.vcs is None:
+        return None
+    info = {"vcs": "git", "commit_id": package.vcs.commit}
+    if package.vcs.requested:
+        info["requested_revision"] = package.vcs.requested
+    value: dict[str, Any] = {"url": package.vcs.url, "vcs_info": info}
+    if package.vcs.subdirectory:
+        value["subdirectory"] = package.vcs.subdirectory
+    return value

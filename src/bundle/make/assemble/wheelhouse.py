@@ -1,0 +1,39 @@
+"""The lock beside the wheels that a bundle carries, so that pip and uv install them offline, hashes checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import tomli_w
+from packaging.pylock import Package, PackageWheel, Pylock
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from bundle.base.files import sha256_of
+from bundle.model.locks.lock import Lock
+from bundle.model.platforms import short_version
+
+
+def carried_lock(lock: Lock, wheels: Mapping[str, Path]) -> str:
+    """Return the text of a `pylock.toml` that stands in the folder of the wheels themselves (PEP 751).
+
+    Args:
+        lock: the packages of the bundle.
+        wheels: every package's wheel by its name, those built from source included.
+    """
+    packages = []
+    for package in lock.packages:
+        wheel = wheels[package.name]
+        place = PackageWheel(
+            name=wheel.name, path=wheel.name, size=wheel.stat().st_size, hashes={"sha256": sha256_of(wheel)}
+        )
+        packages.append(Package(name=canonicalize_name(package.name), version=Version(package.version), wheels=[place]))
+    pylock = Pylock(
+        lock_version=Version("1.0"),
+        requires_python=SpecifierSet(f"=={short_version(lock.python)}.*"),
+        created_by="bundle",
+        packages=packages,
+    )
+    return tomli_w.dumps(pylock.to_dict())

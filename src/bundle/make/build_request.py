@@ -1,0 +1,53 @@
+"""What a build is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bundle.model.config.config import Config
+from bundle.model.platforms import Platform
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What is asked for: one version on one platform."""
+
+    config: Config
+    platform: Platform
+    output: Path
+    """Folder that gets the bundle and its archives."""
+    catalogue: Path
+    """File that gets the entry."""
+    catalogue_root: Path
+    """Folder that paths in the catalogue are relative to."""
+    locked: bool = False
+    """Whether a missing or stale lock is an error."""
+    interpreters: tuple[str, ...] = ()
+    """`--interpreter`."""
+    archive: bool = True
+    verify: bool = True
+
+    @property
+    def name(self) -> str:
+        """The bundle's name, such as `3.12.10-atls-linux-x64`."""
+        return f"{self.config.version}-{self.platform.key}"
+
+    @property
+    def folder(self) -> Path:
+        """Where the bundle is to stand."""
+        return self.output / self.config.version / self.platform.key
+
+    @property
+    def logs(self) -> Path:
+        """Folder for what build backends print."""
+        return self.output / "logs" / self.name
+
+    def archive_path(self, archive_format: str) -> Path:
+        """Return where the archive of a format is to stand."""
+        return self.output / f"{self.name}.{archive_format}"
+
+    @property
+    def archives(self) -> tuple[str, ...]:
+        """The archive formats asked for."""
+        return self.config.build.archives.get(self.platform.key, ()) if self.archive else ()

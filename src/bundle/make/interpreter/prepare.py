@@ -1,0 +1,134 @@
+"""The interpreter of a bundle: chosen once, kept as a layer, unpacked where a build step must run it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bundle.artifacts.interpreters.choice import Choice, Known, choose
+from bundle.artifacts.interpreters.command_line import sources_for
+from bundle.artifacts.interpreters.host import Host
+from bundle.artifacts.interpreters.source import Offer, Request, Tools
+from bundle.artifacts.store.layers import Layer
+from bundle.make.context import Context
+from bundle.make.interpreter.bytecode import compile_tree
+from bundle.make.interpreter.compilers import Bytecode, bytecode_of, check_magic
+from bundle.model.config.config import Config
+from bundle.model.platforms import Platform
+
+RULES = 1
+"""Raised whenever the same offer becomes other bytes than before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpreter:
+    """The interpreter that a bundle gets."""
+
+    choice: Choice
+    layer: Layer
+    platform: Platform
+    bytecode: Bytecode
+    """Who compiles the bundle's modules."""
+
+    @property
+    def python(self) -> str:
+        """The actual version."""
+        return self.choice.offer.python
+
+    @property
+    def origins(self) -> tuple[Path, ...]:
+        """The folders of this machine that it was taken from."""
+        offer = self.choice.offer
+        return (Path(offer.location),) if offer.source == Host.name else ()
+
+    @contextmanager
+    def unpacked(self, context: Context) -> Iterator[Path]:
+        """Give the path of the executable in a copy of its own, so that running it never writes to the store."""
+        with context.store.work() as work:
+            context.store.materialise([self.layer], work, full=context.verify_store)
+            yield work / self.platform.executable(self.python)
+
+
+def prepare_interpreter(context: Context, config: Config, platform: Platform, override: Sequence[str]) -> Interpreter:
+    """Choose the interpreter of a bundle and bring its layer into the store.
+
+    Args:
+        context: the world.
+        config: the version.
+        platform: where the bundle is to run.
+        override: `--interpreter`: sources, paths, or KEY=PATH; none: as configured.
+
+    Raises:
+        BundleError: no source gives a fitting one; says what was tried and the ways out.
+    """
+    request = Request(
+        python=config.python,
+        platform=platform,
+        config=config.interpreter,
+        machine=context.machine,
+        environ=context.environ,
+    )
+
+    with context.store.work() as work:
+        tools = Tools(
+            downloader=context.downloader, files=context.store.files, reporter=context.reporter, work=work / "scratch"
+        )
+        tools.work.mkdir()
+        choice = choose(
+            request,
+            sources_for(override, config.interpreter.sources, platform),
+            tools,
+            known=known_in(context, config, platform),
+        )
+        bytecode = _bytecode(context, config, platform, choice.offer.python)
+        if bytecode.why_not is not None:
+            context.reporter.warning(f"{config.version} for {platform.key} gets no .pyc files: {bytecode.why_not}")
+        key = _key(choice.offer, platform, bytecode)
+        layer = context.store.find("interpreter", key, full=context.verify_store)
+        if layer is None:
+            tree = work / "tree"
+            tree.mkdir()
+            with context.reporter.task(f"making Python {choice.offer.python} from {choice.offer.source} portable"):
+                about = choice.source.make(choice.offer, request, tree, tools)
+                if compiler := bytecode.compiler(lambda: tree / platform.executable(choice.offer.python)):
+                    compiled = compile_tree(tree, python=compiler.python)
+                    check_magic(compiler, tree, platform.stdlib(choice.offer.python), compiled.magic)
+            layer = context.store.add(
+                "interpreter", key, tree, name="python", version=about.python, about=about.as_json()
+            )
+    return Interpreter(choice=choice, layer=layer, platform=platform, bytecode=bytecode)
+
+
+def known_in(context: Context, config: Config, platform: Platform) -> Known:
+    """Return what tells whether the store already has an offer's interpreter.
+
+    Args:
+        context: the world.
+        config: the version.
+        platform: where the bundle is to run.
+    """
+
+    def known(offer: Offer) -> str | None:
+        bytecode = _bytecode(context, config, platform, offer.python)
+        layer = context.store.find("interpreter", _key(offer, platform, bytecode))
+        return None if layer is None else layer.version
+
+    return known
+
+
+def _bytecode(context: Context, config: Config, platform: Platform, python: str) -> Bytecode:
+    return bytecode_of(python, platform, wanted=config.build.bytecode, machine=context.machine, environ=context.environ)
+
+
+def _key(offer: Offer, platform: Platform, bytecode: Bytecode) -> Mapping[str, Any]:
+    return {
+        "rules": RULES,
+        "source": offer.source,
+        "offer": dict(offer.key),
+        "platform": platform.key,
+        # The offer says which version it is, so that its own compilation needs no further name.
+        "bytecode": bytecode.by if bytecode.host else bytecode.by is not None,
+    }

@@ -1,0 +1,187 @@
+"""What becomes of each package on each platform of a version, and what a new lock loses that the last one had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bundle.model.locks.lock import Lock
+
+Decision = Literal["wheel", "source", "skipped", "missing"]
+
+COVERED: tuple[Decision, ...] = ("wheel", "source")
+"""What a bundle has, or can have on the right machine."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """What becomes of one package on one platform."""
+
+    decision: Decision
+    version: str | None
+    """None for a package that a rule skips before anyone asks for its versions."""
+    reason: str
+    available: tuple[str, ...] = ()
+    """Tags of the wheels that do exist, where it is missing or comes as source."""
+
+    @property
+    def note(self) -> str | None:
+        """What people should know about it; None for an ordinary wheel."""
+        if self.decision == "wheel":
+            return self.reason if self.reason != PLAIN_WHEEL else None
+        if self.decision == "missing" and self.available:
+            return f"{self.reason}; wheels exist for: {shortened(self.available)}"
+        return self.reason
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the cell as the JSON value that `bundle lock --json` prints."""
+        return {
+            "decision": self.decision,
+            "version": self.version,
+            "reason": self.reason,
+            "available": list(self.available),
+        }
+
+
+PLAIN_WHEEL = "a compatible wheel"
+"""The reason of a package that comes as a registry's wheel, which nobody needs to be told."""
+
+Cells = Mapping[str, Cell]
+"""One platform's column, by package name."""
+
+
+def cells_of(lock: Lock) -> dict[str, Cell]:
+    """Return what a lock says of each package.
+
+    Args:
+        lock: any.
+    """
+    here = {
+        package.name: Cell(
+            decision=package.kind, version=package.version, reason=package.reason, available=package.available
+        )
+        for package in lock.packages
+    }
+    gone = {
+        left.name: Cell(decision=left.kind, version=left.version, reason=left.reason, available=left.available)
+        for left in lock.skipped
+    }
+    return {**here, **gone}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """A package that the last lock had and the new one has not, though something still asks for it."""
+
+    name: str
+    platform: str
+    was: Cell
+    now: Cell
+
+    def __str__(self) -> str:
+        was, now = self.was, self.now
+        return (
+            f"lost: {self.name} on {self.platform} "
+            f"(was {was.decision} {was.version}, now {now.decision}: {now.reason.rstrip('.')})"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the loss as the JSON value that `bundle lock --json` prints."""
+        return {
+            "name": self.name,
+            "platform": self.platform,
+            "was": self.was.as_json(),
+            "now": self.now.as_json(),
+            "what": str(self),
+        }
+
+
+def losses(old: Lock | None, cells: Cells) -> tuple[Loss, ...]:
+    """Return what a lock covers and its successor does not.
+
+    What nothing asks for any more is no loss.
+
+    Args:
+        old: the lock that stands, if there is one.
+        cells: what a resolution says now of the same platform.
+    """
+    if old is None:
+        return ()
+    return tuple(
+        Loss(name=name, platform=old.platform, was=was, now=cells[name])
+        for name, was in sorted(cells_of(old).items())
+        if was.decision in COVERED and name in cells and cells[name].decision not in COVERED
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """Package x platform of one version."""
+
+    version: str
+    columns: Mapping[str, Cells | None]
+    """By platform key; None where no resolution came to an end."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every package that any platform speaks of."""
+        return tuple(sorted({name for cells in self.columns.values() if cells for name in cells}))
+
+    def versions(self, name: str) -> tuple[str, ...]:
+        """Return the versions of a package, over all platforms."""
+        found = (cells[name].version for cells in self.columns.values() if cells and name in cells)
+        return tuple(dict.fromkeys(version for version in found if version is not None))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the table as the JSON value that `bundle lock --json` prints."""
+        return {
+            "version": self.version,
+            "platforms": list(self.columns),
+            "unresolved": [key for key, cells in self.columns.items() if cells is None],
+            "packages": [
+                {
+                    "name": name,
+                    "platforms": {
+                        key: cells[name].as_json() for key, cells in self.columns.items() if cells and name in cells
+                    },
+                }
+                for name in self.names
+            ],
+        }
+
+    def table(self) -> tuple[list[str], list[list[str]], list[str]]:
+        """Return the heading, the rows and the footnotes, for people.
+
+        A package that a platform does not need is a dash there; where the versions differ, each cell tells its own.
+        """
+        notes: dict[str, int] = {}
+        rows = []
+        for name in self.names:
+            versions = self.versions(name)
+            alone = len(versions) == 1
+            columns = self.columns.values()
+            shown = ["?" if cells is None else _shown(cells.get(name), notes, alone=alone) for cells in columns]
+            rows.append([f"{name} {versions[0]}" if alone else name, *shown])
+        return ["package", *self.columns], rows, [f"[{number}] {text}" for text, number in notes.items()]
+
+
+def _shown(cell: Cell | None, notes: dict[str, int], *, alone: bool) -> str:
+    if cell is None:
+        return "-"
+    parts = [cell.decision if alone or cell.version is None else f"{cell.decision} {cell.version}"]
+    if cell.note is not None:
+        parts.append(f"[{notes.setdefault(cell.note, len(notes) + 1)}]")
+    return " ".join(parts)
+
+
+def shortened(tags: Iterable[str], *, shown: int = 10) -> str:
+    """Return tags as a text of bearable length.
+
+    Args:
+        tags: any number.
+        shown: how many are named.
+    """
+    listed = list(tags)
+    more = f" and {len(listed) - shown} more" if len(listed) > shown else ""
+    return f"{', '.join(listed[:shown]) or 'nothing'}{more}"

@@ -1,0 +1,220 @@
+"""Packages that a requirement names by an address: a file, or a commit of a git repository."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from packaging.metadata import parse_email
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+
+from bundle.artifacts.registries.git import GitAddress, Repositories, parse_git, subfolder
+from bundle.artifacts.registries.metadata import metadata_in
+from bundle.base.errors import ConfigError
+from bundle.base.http.client import redact
+from bundle.make.resolve.policy import Decision, Policy
+from bundle.make.resolve.requirements import STUB, Wish
+from bundle.make.resolve.solver_index import NotYetError
+from bundle.make.resolve.source_metadata import Needs, SourceTree
+from bundle.make.sources.backend import static_metadata, unpack_source
+from bundle.model.locks.lock import LockedFile, LockedPackage, Vcs
+
+if TYPE_CHECKING:
+    from bundle.artifacts.store.file_cache import FileCache
+    from bundle.base.http.client import Downloader
+
+_ARCHIVES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What is at an address."""
+
+    version: Version
+    metadata: bytes
+    decision: Decision
+    file: LockedFile | None = None
+    vcs: Vcs | None = None
+    tree: SourceTree | None = None
+    """For a source that may be built."""
+
+
+class DirectPackages:
+    """The packages by address of one resolution; addresses are added while the solver runs, and looked at in between.
+
+    Args:
+        policy: whether a source may be built; an address in the configuration's own requirement is permission enough.
+        needs: asks sources.
+        repositories: git's.
+        downloader: fetches files.
+        files: the cache that gets them.
+        previous: the last lock's packages by name: their commits are kept.
+        work: scratch folder.
+    """
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        needs: Needs,
+        repositories: Repositories,
+        downloader: Downloader,
+        files: FileCache,
+        previous: Mapping[str, LockedPackage],
+        work: Path,
+    ) -> None:
+        self._policy = policy
+        self._needs = needs
+        self._repositories = repositories
+        self._downloader = downloader
+        self._files = files
+        self._previous = previous
+        self._work = work
+        self._lock = Lock()
+        self._wishes: dict[str, Wish] = {}
+        self._found: dict[str, Found] = {}
+
+    def add(self, wish: Wish) -> bool:
+        """Take a requirement with an address; return whether the name was not known as such before.
+
+        Raises:
+            ConfigError: another requirement names another address for the same package.
+        """
+        with self._lock:
+            first = self._wishes.setdefault(wish.name, wish)
+        if first.requirement.url != wish.requirement.url:
+            raise ConfigError(
+                f"{wish.name} is asked for from two addresses.",
+                details=[f"{redact(one.requirement.url or '')}, by {one.who}" for one in (first, wish)],
+                remedy="Keep one of them, or set the version in packages.overrides.",
+            )
+        return first is wish
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether a name is given by an address."""
+        return name in self._wishes
+
+    def version(self, name: str) -> Version:
+        """Return the version at the address; raise `NotYetError` if nobody has looked yet."""
+        return self.found(name).version
+
+    def metadata(self, name: str) -> bytes:
+        """Return the METADATA of what is at the address."""
+        return self.found(name).metadata
+
+    def found(self, name: str) -> Found:
+        """Return what is at the address; raise `NotYetError` if nobody has looked yet."""
+        if name not in self._found:
+            raise NotYetError(partial(self._look, name))
+        return self._found[name]
+
+    def _look(self, name: str) -> None:
+        wish = self._wishes[name]
+        url = wish.requirement.url or ""
+        address = parse_git(url)
+        found = self._archive(name, url, wish) if address is None else self._commit(name, address, wish)
+        told = parse_email(found.metadata)[0].get("name", name)
+        if canonicalize_name(told) != name:
+            raise ConfigError(f"{redact(url)} is {told}, not {name}.", remedy="Correct the name before the @.")
+        self._found[name] = found
+
+    def _commit(self, name: str, address: GitAddress, wish: Wish) -> Found:
+        commit = self._kept_commit(name, address) or self._repositories.commit_of(address)
+        vcs = Vcs(url=address.public, requested=address.revision, commit=commit, subdirectory=address.subdirectory)
+
+        def unpacked(into: Path) -> Path:
+            self._repositories.checkout(address, commit, into)
+            return subfolder(into, address, commit)
+
+        tree = SourceTree(name=name, version="", identity=_identity(commit, address.subdirectory), unpacked=unpacked)
+        place = self._work / "direct" / tree.identity[:32]
+        return self._source(name, wish, tree, lambda: static_metadata(unpacked(place)), vcs=vcs)
+
+    def _archive(self, name: str, url: str, wish: Wish) -> Found:
+        parts = urlsplit(url)
+        filename = unquote(parts.path.rpartition("/")[2])
+        if not filename.endswith((".whl", *_ARCHIVES)):
+            raise ConfigError(
+                f"{redact(url)} is neither a wheel nor a source archive.",
+                remedy=f"The address must end in .whl, or in one of {', '.join(_ARCHIVES)}; git's begin with git+.",
+            )
+        self._work.mkdir(parents=True, exist_ok=True)
+        target = self._work / "direct" / filename
+        target.parent.mkdir(parents=True, exist_ok=True)
+        wanted = parse_qs(parts.fragment).get("sha256", [""])[0] or None
+        digest = self._downloader.fetch(parts._replace(fragment="").geturl(), target, sha256=wanted, label=filename)
+        path = self._files.add(target, filename=filename, sha256=digest)
+        target.unlink()
+        file = LockedFile(name=filename, sha256=digest, size=path.stat().st_size)
+        if filename.endswith(".whl"):
+            return self._wheel(name, path, file)
+        tree = SourceTree(name=name, version="", identity=digest, unpacked=lambda into: unpack_source(path, into))
+        return self._source(name, wish, tree, lambda: static_metadata(path), file=file)
+
+    def _wheel(self, name: str, path: Path, file: LockedFile) -> Found:
+        try:
+            _, version, _, _ = parse_wheel_filename(file.name)
+        except InvalidWheelFilename as error:
+            raise ConfigError(f"{file.name} is no name of a wheel: {error}") from error
+        with path.open("rb") as wheel:
+            metadata = metadata_in(wheel, file.name)
+        if self._policy.target.rank(file.name) is None:
+            reason = f"its requirement names a wheel that does not fit {self._policy.target.platform.key}: {file.name}"
+            decision = Decision("missing", None, reason)
+        else:
+            decision = Decision("wheel", None, f"the requirement on {name} names this wheel")
+        return Found(version=version, metadata=metadata, decision=decision, file=file)
+
+    def _source(
+        self,
+        name: str,
+        wish: Wish,
+        tree: SourceTree,
+        static: Callable[[], bytes | None],
+        *,
+        file: LockedFile | None = None,
+        vcs: Vcs | None = None,
+    ) -> Found:
+        decision = self._decide(name, wish)
+        if decision.kind == "missing":
+            told = static() or b""
+            return Found(version=_version_in(told) or STUB, metadata=told, decision=decision, file=file, vcs=vcs)
+        metadata = self._needs.metadata(tree)
+        version = _version_in(metadata)
+        if version is None:
+            raise ConfigError(f"The source of {name} does not tell its version.")
+        known = SourceTree(name=name, version=str(version), identity=tree.identity, unpacked=tree.unpacked)
+        return Found(version=version, metadata=metadata, decision=decision, file=file, vcs=vcs, tree=known)
+
+    def _decide(self, name: str, wish: Wish) -> Decision:
+        allowed = self._policy.must_be_built(name) or self._policy.may_be_built(name)
+        if allowed is None and not wish.asker and name not in self._policy.packages.resolution.only_binary:
+            allowed = f"the requirement on {name} names its source"
+        if allowed is None:
+            return Decision("missing", None, f"{wish.who} asks for its source, which nothing allows to build")
+        return Decision("source", None, allowed)
+
+    def _kept_commit(self, name: str, address: GitAddress) -> str | None:
+        last = self._previous.get(name)
+        if last is None or last.vcs is None:
+            return None
+        same = (last.vcs.url, last.vcs.requested) == (address.public, address.revision)
+        return last.vcs.commit if same else None
+
+
+def _identity(commit: str, subdirectory: str | None) -> str:
+    return sha256(f"{commit} {subdirectory}".encode()).hexdigest() if subdirectory else commit
+
+
+def _version_in(metadata: bytes) -> Version | None:
+    try:
+        return Version(parse_email(metadata)[0].get("version", ""))
+    except InvalidVersion:
+        return None

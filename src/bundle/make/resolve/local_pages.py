@@ -1,0 +1,146 @@
+"""Wheels that are handed over: looked at before they are believed, and found by the name that a lock has for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.metadata import parse_email
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from bundle.artifacts.registries.metadata import metadata_in
+from bundle.artifacts.registries.registries import Page
+from bundle.artifacts.registries.simple_api import RemoteFile
+from bundle.base.errors import IntegrityError
+from bundle.make.sources.compatibility import native_platforms, runs_on
+from bundle.model.config.config import Config
+from bundle.model.locks.local_wheels import HandedWheel, best_versions, handed_wheels, wheels_for
+from bundle.model.locks.lock import LockedFile
+from bundle.model.platforms import Platform, short_version
+
+if TYPE_CHECKING:
+    from bundle.artifacts.store.file_cache import FileCache
+    from bundle.base.report import Reporter
+
+
+class Handover:
+    """What is handed over to one version for one platform.
+
+    Args:
+        config: the version.
+        platform: where the bundle is to run.
+
+    Raises:
+        ConfigError: what is handed over is no good by its name.
+    """
+
+    def __init__(self, config: Config, platform: Platform) -> None:
+        self._config = config
+        self._platform = platform
+        self._wheels = {wheel.filename: wheel for wheel in wheels_for(config, platform.key)}
+        self._looked_at: set[str] = set()
+
+    @cached_property
+    def versions(self) -> Mapping[str, Version]:
+        """The newest version of each package, by normalised name."""
+        return best_versions(self._wheels.values())
+
+    @property
+    def shown(self) -> Mapping[str, str]:
+        """How people are told where each wheel lies, by file name."""
+        return {name: wheel.shown for name, wheel in self._wheels.items()}
+
+    @property
+    def places(self) -> Mapping[str, Path]:
+        """Where each wheel lies, by file name."""
+        return {name: wheel.path for name, wheel in self._wheels.items()}
+
+    def warn_of_others(self, reporter: Reporter) -> None:
+        """Tell of wheels for this very system that do not count: for another Python, or above a floor.
+
+        Args:
+            reporter: told.
+        """
+        floors = self._config.build.floors
+        settings = {"linux": f" or build.glibc {floors.glibc}", "macosx": f" or build.macos {floors.macos}"}
+        floor = settings.get(self._platform.system, "")
+        for wheel in handed_wheels(self._config):
+            if wheel.filename not in self._wheels and runs_on(wheel.tags, self._platform):
+                reporter.warning(
+                    f"{wheel.shown} is handed over and does not count on {self._platform.key}: "
+                    f"its tags do not fit Python {short_version(self._config.python)}{floor}."
+                )
+
+    def page(self, name: str, page: Page | None, files: FileCache) -> Page | None:
+        """Return what a registry has of a project, with the wheels that are handed over in front.
+
+        Args:
+            name: the project's normalised name.
+            page: what the registry has, if it has the name.
+            files: gets the wheels, so that nobody has to ask for them again.
+
+        Raises:
+            IntegrityError: a wheel is not what its name says.
+        """
+        handed = [wheel for wheel in self._wheels.values() if wheel.name == name]
+        if not handed:
+            return page
+        for wheel in handed:
+            self._look_at(wheel)
+            if files.get(wheel.sha256) is None:
+                files.add(wheel.path, sha256=wheel.sha256)
+        own = tuple(
+            RemoteFile(
+                filename=wheel.filename,
+                url=wheel.path.as_uri(),
+                sha256=wheel.sha256,
+                size=wheel.path.stat().st_size,
+            )
+            for wheel in handed
+        )
+        others = () if page is None else tuple(file for file in page.files if file.filename not in self._wheels)
+        return Page("packages.wheels" if page is None else page.registry, own + others)
+
+    def locked(self, file: RemoteFile) -> LockedFile | None:
+        """Return a file as the lock names it if it is one that is handed over.
+
+        Args:
+            file: from `page`.
+        """
+        wheel = self._wheels.get(file.filename)
+        if wheel is None or file.sha256 != wheel.sha256 or file.size is None:
+            return None
+        return LockedFile(name=wheel.filename, sha256=wheel.sha256, size=file.size)
+
+    def _look_at(self, wheel: HandedWheel) -> None:
+        if wheel.filename in self._looked_at:
+            return
+        with wheel.path.open("rb") as file:
+            told, _ = parse_email(metadata_in(file, wheel.filename))
+        name, version = told.get("name", ""), told.get("version", "")
+        if canonicalize_name(name) != wheel.name or not _same(version, wheel.version):
+            raise IntegrityError(
+                f"{wheel.shown} holds {name or 'something'} {version}, not what its name says.",
+                cause="The file was renamed.",
+                remedy="Hand over the wheel under the name that its build gave it.",
+            )
+        native = sorted(set(native_platforms(wheel.path)))
+        if native and self._platform.key not in native:
+            tags = ", ".join(sorted({tag.platform for tag in wheel.tags}))
+            raise IntegrityError(
+                f"{wheel.shown} says that it is for {tags}, and holds native files for {', '.join(native)} alone.",
+                cause="Its tag lies: the file was renamed, or built with the tag of another platform.",
+                remedy=f"Build it on a {self._platform.key} machine: `bundle wheel {self._config.version} {wheel.name} "
+                f"--platform {self._platform.key}`.",
+            )
+        self._looked_at.add(wheel.filename)
+
+
+def _same(text: str, version: Version) -> bool:
+    try:
+        return Version(text) == version
+    except InvalidVersion:
+        return False

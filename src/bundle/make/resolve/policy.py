@@ -1,0 +1,241 @@
+"""Which file of a package's version a platform gets: section by section what the configuration says, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Literal
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from bundle.artifacts.registries.simple_api import RemoteFile
+from bundle.make.resolve.coverage import PLAIN_WHEEL
+from bundle.model.config.config import PlatformPackages
+from bundle.model.platforms import Floors, Platform
+
+Kind = Literal["wheel", "source", "missing"]
+
+# PEP 625 and PEP 751 know these two; older sdists in other formats have no place in a lock.
+_SDIST_ENDS = (".tar.gz", ".zip")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of one version of a package on one platform."""
+
+    kind: Kind
+    file: RemoteFile | None
+    """The wheel or sdist; None if there is none that may be used."""
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """One version of a project with the files that a registry has of it."""
+
+    name: str
+    version: Version
+    files: tuple[RemoteFile, ...]
+
+    @property
+    def wheels(self) -> tuple[RemoteFile, ...]:
+        """The wheels among the files."""
+        return tuple(file for file in self.files if file.filename.endswith(".whl"))
+
+    @property
+    def sdists(self) -> tuple[RemoteFile, ...]:
+        """The sdists among the files, .tar.gz first."""
+        found = (file for file in self.files if file.filename.endswith(_SDIST_ENDS))
+        return tuple(sorted(found, key=lambda file: (_SDIST_ENDS.index(_sdist_end(file.filename)), file.filename)))
+
+    @property
+    def yanked(self) -> bool:
+        """Whether every file was withdrawn."""
+        return all(file.yanked is not None for file in self.files)
+
+
+def releases_of(name: str, files: Iterable[RemoteFile]) -> dict[Version, Release]:
+    """Group a page's files by version; what is neither a wheel nor an sdist of the project does not count.
+
+    Args:
+        name: the project's normalised name.
+        files: as the page lists them.
+    """
+    by_text: dict[str, list[RemoteFile]] = {}
+    for file in files:
+        text = _version_text(name, file.filename)
+        if text is not None:
+            by_text.setdefault(text, []).append(file)
+    by_version: dict[Version, list[RemoteFile]] = {}
+    for text, group in by_text.items():
+        try:
+            by_version.setdefault(Version(text), []).extend(group)
+        except InvalidVersion:
+            continue
+    return {
+        version: Release(name=name, version=version, files=tuple(by_version[version]))
+        for version in sorted(by_version, reverse=True)
+    }
+
+
+def _version_text(name: str, filename: str) -> str | None:
+    if filename.endswith(".whl"):
+        parts = filename[:-4].split("-")
+        if len(parts) not in (5, 6) or canonicalize_name(parts[0]) != name:
+            return None
+        # PEP 427 once escaped "-" of a version as "_", which PEP 440 reads the same way.
+        return parts[1].replace("_", "-") if "_" in parts[1] else parts[1]
+    end = _sdist_end(filename)
+    if not end:
+        return None
+    stem, dash, version = filename[: -len(end)].rpartition("-")
+    return version if dash and canonicalize_name(stem) == name else None
+
+
+def _sdist_end(filename: str) -> str:
+    return next((end for end in _SDIST_ENDS if filename.endswith(end)), "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What files have to fit: a platform, a Python and the oldest systems."""
+
+    platform: Platform
+    python: str
+    floors: Floors
+
+    @cached_property
+    def ranks(self) -> Mapping[str, int]:
+        """Every fitting tag with its place, best first."""
+        return {str(tag): rank for rank, tag in enumerate(self.platform.tags(self.python, self.floors))}
+
+    @cached_property
+    def environment(self) -> dict[str, str]:
+        """The marker environment."""
+        return self.platform.marker_environment(self.python)
+
+    def rank(self, filename: str) -> tuple[int, int, str] | None:
+        """Return how well a wheel fits, less is better; None if it does not."""
+        parts = filename.removesuffix(".whl").lower().split("-")
+        if len(parts) not in (5, 6):
+            return None
+        tags = product(*(part.split(".") for part in parts[-3:]))
+        place = min((self.ranks[tag] for tag in map("-".join, tags) if tag in self.ranks), default=None)
+        return None if place is None else (place, -_build_number(parts), filename)
+
+    def admits(self, requires_python: str | None) -> bool:
+        """Return whether a `Requires-Python` lets the Python in; one that does not parse limits nothing (as in pip)."""
+        if not requires_python:
+            return True
+        if requires_python not in self._admitted:
+            try:
+                self._admitted[requires_python] = SpecifierSet(requires_python).contains(self.python, prereleases=True)
+            except InvalidSpecifier:
+                self._admitted[requires_python] = True
+        return self._admitted[requires_python]
+
+    @cached_property
+    def _admitted(self) -> dict[str, bool]:
+        return {}
+
+    def best_wheel(self, wheels: Iterable[RemoteFile]) -> RemoteFile | None:
+        """Return the wheel whose tag comes first, and of several the one with the highest build number."""
+        fitting = (
+            (rank, file)
+            for file in wheels
+            if (rank := self.rank(file.filename)) is not None and self.admits(file.requires_python)
+        )
+        return min(fitting, default=(None, None), key=lambda pair: pair[0] or ())[1]
+
+
+def _build_number(parts: Sequence[str]) -> int:
+    digits = ""
+    for letter in parts[2] if len(parts) == 6 else "":
+        if not letter.isdigit():
+            break
+        digits += letter
+    return int(digits or 0)
+
+
+class Policy:
+    """The decisions of one platform.
+
+    Args:
+        packages: what the configuration says for the platform.
+        target: what files have to fit.
+        handed: where the wheels lie that are handed over, by file name: they come before any rule and registry.
+    """
+
+    def __init__(self, packages: PlatformPackages, target: Target, *, handed: Mapping[str, str] | None = None) -> None:
+        self.packages = packages
+        self.target = target
+        self._handed = handed or {}
+
+    def must_be_built(self, name: str) -> str | None:
+        """Return why a package is built from source whatever wheels exist, or None."""
+        if name in self.packages.build_wheel:
+            return f"buildWheel: {self.packages.build_wheel[name].reason}"
+        if name in self.packages.force_source:
+            return f"forceSource: {self.packages.force_source[name]}"
+        if name in self.packages.resolution.force_source:
+            return "resolution.forceNoBinaryList"
+        return None
+
+    def may_be_built(self, name: str) -> str | None:
+        """Return why a package without a wheel may be built from source, or None."""
+        resolution = self.packages.resolution
+        if name in resolution.only_binary:
+            return None
+        if name in resolution.allow_source:
+            return "no compatible wheel; resolution.allowSourceList"
+        if resolution.allow_source_all:
+            return "no compatible wheel; resolution.allowSourceAll"
+        return None
+
+    def decide(self, release: Release, *, yanked: bool = False) -> Decision:
+        """Return what becomes of a version.
+
+        Args:
+            release: the version.
+            yanked: whether withdrawn files count, because something asks for exactly this version.
+        """
+        files = tuple(file for file in release.files if yanked or file.yanked is None)
+        release = Release(name=release.name, version=release.version, files=files)
+        handed = self.target.best_wheel(file for file in release.wheels if file.filename in self._handed)
+        if handed is not None:
+            return Decision("wheel", handed, f"handed over: {self._handed[handed.filename]}")
+        forced = self.must_be_built(release.name)
+        if forced is None and (wheel := self.target.best_wheel(release.wheels)):
+            return Decision("wheel", wheel, PLAIN_WHEEL)
+        sdist = next((file for file in release.sdists if self.target.admits(file.requires_python)), None)
+        allowed = forced or self.may_be_built(release.name)
+        if sdist and allowed:
+            return Decision("source", sdist, allowed)
+        return Decision("missing", None, self._why_missing(release, forced, sdist))
+
+    def _why_missing(self, release: Release, forced: str | None, sdist: RemoteFile | None) -> str:
+        refused = sorted({file.requires_python or "" for file in release.files} - {""})
+        if refused and not any(self.target.admits(file.requires_python) for file in release.files):
+            return f"it needs Python {' or '.join(refused)}, and this is {self.target.python}"
+        if forced:
+            return f"it must be built from source ({forced}), and the registry has no sdist of it"
+        key = self.target.platform.key
+        if sdist is None:
+            return f"no wheel fits {key}, and there is no sdist"
+        if release.name in self.packages.resolution.only_binary:
+            return f"no wheel fits {key}; there is an sdist, but packages.resolution.onlyBinaryList forbids it"
+        return f"no wheel fits {key}; there is an sdist, but nothing allows it (packages.resolution.allowSourceList)"
+
+
+def wheel_platforms(wheels: Iterable[RemoteFile]) -> tuple[str, ...]:
+    """Return the tags of the wheels that do exist, in short, for a message: `cp312 win_amd64`."""
+    found = set()
+    for file in wheels:
+        parts = file.filename.removesuffix(".whl").split("-")
+        if len(parts) in (5, 6):
+            found.add(f"{parts[-3]} {parts[-1]}")
+    return tuple(sorted(found))

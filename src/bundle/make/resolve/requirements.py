@@ -1,0 +1,142 @@
+"""Requirements as the solver sees them, after skip rules, overrides, noDeps and direct addresses had their say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from packaging.markers import Marker, UndefinedEnvironmentName
+from packaging.metadata import parse_email
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from bundle.model.config.config import PlatformPackages
+
+STUB = Version("0")
+"""The one version that a skipped package seems to have."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A requirement as somebody wrote it."""
+
+    requirement: Requirement
+    asker: str
+    """`name version` of the package, or "" for the configuration."""
+
+    @property
+    def name(self) -> str:
+        """The normalised name of what is asked for."""
+        return canonicalize_name(self.requirement.name)
+
+    @property
+    def who(self) -> str:
+        """The asker, for people."""
+        return self.asker or "the configuration"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewritten:
+    """Core metadata for the solver, and what stood in the real ones."""
+
+    content: bytes
+    wishes: tuple[Wish, ...]
+
+
+class Rewriter:
+    """Applies the rules of one platform to requirements.
+
+    Args:
+        packages: the rules.
+        environment: the platform's marker environment, without `extra`.
+    """
+
+    def __init__(self, packages: PlatformPackages, environment: Mapping[str, str]) -> None:
+        self._packages = packages
+        self._environment = dict(environment)
+
+    def requirement(self, requirement: Requirement) -> str:
+        """Return a requirement as the solver may see it: never with an address.
+
+        A marker always stays: no rule drags in what would not have been there without it.
+        """
+        name = canonicalize_name(requirement.name)
+        extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+        marker = f" ; {requirement.marker}" if requirement.marker else ""
+        if name in self._packages.skip:
+            return f"{name}{marker}"
+        if override := self._packages.overrides.get(name):
+            return f"{name}{extras}{exactly(override)}{marker}"
+        return f"{name}{extras}{requirement.specifier}{marker}"
+
+    def metadata(self, name: str, version: Version, raw: bytes, *, any_python: bool = False) -> Rewritten:
+        """Return a package's core metadata with its requirements rewritten.
+
+        Args:
+            name: the package's normalised name.
+            version: the version that the solver knows it by.
+            raw: the real METADATA.
+            any_python: whether to hide which Pythons the package supports, because it is to be reported as a gap.
+        """
+        read, _ = parse_email(raw)
+        lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
+        python = read.get("requires_python")
+        if python and not any_python and _parses(python):
+            lines.append(f"Requires-Python: {python}")
+        wishes: list[Wish] = []
+        if name not in self._packages.no_deps:
+            lines += [f"Provides-Extra: {extra}" for extra in read.get("provides_extra", ())]
+            for folded in read.get("requires_dist", ()):
+                text = " ".join(folded.split())
+                parsed = lenient_requirement(text)
+                if parsed is None:
+                    # The solver forgives more than the standard does; what it cannot read either, it names.
+                    lines.append(f"Requires-Dist: {text}")
+                    continue
+                lines.append(f"Requires-Dist: {self.requirement(parsed)}")
+                wishes.append(Wish(parsed, f"{name} {version}"))
+        return Rewritten(content=("\n".join(lines) + "\n").encode(), wishes=tuple(wishes))
+
+    def is_ruled(self, name: str) -> bool:
+        """Return whether a rule replaces every requirement on a name."""
+        return name in self._packages.skip or name in self._packages.overrides
+
+    def applies(self, marker: Marker | None, extras: Iterable[str] = ()) -> bool:
+        """Return whether a requirement's marker holds on the platform, with any of the extras or with none."""
+        if marker is None:
+            return True
+        try:
+            return any(marker.evaluate({**self._environment, "extra": extra}) for extra in ("", *extras))
+        except UndefinedEnvironmentName:
+            return True
+
+
+def _parses(specifier: str) -> bool:
+    try:
+        SpecifierSet(specifier)
+    except InvalidSpecifier:
+        return False
+    return True
+
+
+def exactly(version: str) -> str:
+    """Return a version as a specifier; what is a specifier already stays."""
+    try:
+        return str(SpecifierSet(version)) if version else ""
+    except InvalidSpecifier:
+        return f"=={version}"
+
+
+def lenient_requirement(text: str) -> Requirement | None:
+    """Return a requirement of published metadata, or None if it does not parse; old ones have their quirks."""
+    try:
+        return Requirement(text)
+    except InvalidRequirement:
+        pass
+    try:
+        # `name (>=1.0,)` was written for years.
+        return Requirement(text.replace(",)", ")").replace(", )", ")"))
+    except InvalidRequirement:
+        return None

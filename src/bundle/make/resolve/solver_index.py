@@ -1,0 +1,302 @@
+"""Which versions the solver gets to see, and what each says that it needs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Protocol
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from bundle.artifacts.registries.registries import Page
+from bundle.artifacts.registries.simple_api import RemoteFile
+from bundle.make.resolve.policy import Decision, Policy, Release, releases_of
+from bundle.make.resolve.requirements import STUB, Rewriter, Wish, exactly
+from bundle.model.config.config import UnsetVariableError
+
+_NOTHING_KNOWN = b"Metadata-Version: 2.1\n"
+
+
+class Shelf(Protocol):
+    """Where files and their metadata come from."""
+
+    def page(self, name: str) -> Page | None:
+        """Return what the registry that serves a name has, None if none has it."""
+
+    def wheel_metadata(self, file: RemoteFile) -> bytes:
+        """Return the METADATA of a remote wheel."""
+
+    def static_metadata(self, file: RemoteFile) -> bytes | None:
+        """Return what an sdist says of itself without being run, None if only its build can tell."""
+
+    def built_metadata(self, release: Release, file: RemoteFile) -> bytes:
+        """Return what an sdist's build says; raise `NotYetError` if it was not run yet."""
+
+
+class Directs(Protocol):
+    """Packages that a requirement names by an address."""
+
+    def add(self, wish: Wish) -> bool:
+        """Take a requirement with an address; return whether the name was not known as such before."""
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether a name is given by an address."""
+
+    def version(self, name: str) -> Version:
+        """Return the version at the address; raise `NotYetError` if nobody has looked yet."""
+
+    def metadata(self, name: str) -> bytes:
+        """Return the METADATA of what is at the address."""
+
+
+class NotYetError(Exception):
+    """Something has to be done first, outside of the solver's run: it starts programs or takes its time.
+
+    Args:
+        prepare: does it.
+    """
+
+    def __init__(self, prepare: Callable[[], object]) -> None:
+        super().__init__("not yet")
+        self.prepare = prepare
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One version with the decision about it."""
+
+    release: Release
+    decision: Decision
+
+
+class Candidates:
+    """The solver's index: the versions that policy lets through, and, where it must be, those that it does not.
+
+    At first the solver sees versions with a usable file, all versions of a name that has none, and versions that the
+    configuration names exactly. Where that leads nowhere, `widen` opens more.
+
+    Args:
+        roots: what the configuration asks for.
+        shelf: where files and metadata come from.
+        policy: which file of a version is taken.
+        rewriter: rules on requirements.
+        directs: packages by address.
+        kept: pins of the last lock, which stay possible even if their files were withdrawn since.
+    """
+
+    def __init__(
+        self,
+        roots: Sequence[Requirement],
+        *,
+        shelf: Shelf,
+        policy: Policy,
+        rewriter: Rewriter,
+        directs: Directs,
+        kept: Mapping[str, Version],
+    ) -> None:
+        self._shelf = shelf
+        self._policy = policy
+        self._rewriter = rewriter
+        self._directs = directs
+        self._lock = Lock()
+        self._releases: dict[str, dict[Version, Candidate] | None] = {}
+        self._metadata: dict[tuple[str, Version], bytes] = {}
+        self._open: dict[str, set[Version]] = defaultdict(set)
+        self._everything = False
+        self._pins = _by_name((*roots, *_overrides(policy)))
+        """What the configuration names exactly: always shown, even if unusable or withdrawn."""
+        self._kept = kept
+        self.wishes: dict[tuple[str, str], Wish] = {}
+        """Requirements that the solver got to see, by asker and text."""
+        self.restart = False
+        """Whether a name turned out to be given by an address after the solver had seen it otherwise."""
+        for root in roots:
+            self._note(Wish(root, ""))
+
+    @property
+    def unknown(self) -> frozenset[str]:
+        """Names that the solver asked for and no registry has."""
+        return frozenset(name for name, found in self._releases.items() if found is None)
+
+    def versions(self, name: str) -> list[Version] | None:
+        """Return the versions that the solver may choose from, None if nobody knows the name."""
+        if name in self._policy.packages.skip:
+            return [STUB]
+        if name in self._directs:
+            return [self._directs.version(name)]
+        found = self.candidates(name)
+        if found is None:
+            return None
+        if name in self._policy.packages.overrides:
+            # Alone, so that it counts even if it is a pre-release.
+            return [version for version in found if self._is_pinned(name, version)]
+        usable = {version for version, one in found.items() if one.decision.kind != "missing"}
+        everything = self._everything or not usable
+        return [
+            version
+            for version, one in found.items()
+            if version in usable
+            or version in self._open[name]
+            or self._is_pinned(name, version)
+            or (everything and not one.release.yanked)
+        ]
+
+    def metadata(self, name: str, version: Version) -> bytes:
+        """Return what a version needs, rewritten for the solver."""
+        key = (name, version)
+        if key not in self._metadata:
+            raw = self._raw(name, version)
+            # Not every registry tells on its pages which Pythons a file supports; then the solver hears it here.
+            rewritten = self._rewriter.metadata(name, version, raw, any_python=self._is_gap(name, version))
+            for wish in rewritten.wishes:
+                self._note(wish)
+            self._metadata[key] = rewritten.content
+        return self._metadata[key]
+
+    def candidates(self, name: str) -> Mapping[Version, Candidate] | None:
+        """Return every version there is, the newest first, with its decision; None if no registry has the name."""
+        if name not in self._releases:
+            page = self._page(name)
+            if page is None:
+                self._releases[name] = None
+            else:
+                self._releases[name] = {
+                    version: Candidate(release, self._policy.decide(release, yanked=self._may_be_yanked(name, version)))
+                    for version, release in releases_of(name, page.files).items()
+                }
+        return self._releases[name]
+
+    def _page(self, name: str) -> Page | None:
+        try:
+            return self._shelf.page(name)
+        except UnsetVariableError as error:
+            asked = [f"{name} is asked for by {wish.who}." for wish in self.askers(name)]
+            raise UnsetVariableError(error.what, remedy=error.remedy, details=asked) from error
+
+    def askers(self, name: str) -> list[Wish]:
+        """Return the requirements on a name that the solver got to see."""
+        with self._lock:
+            return sorted((wish for wish in self.wishes.values() if wish.name == name), key=lambda wish: wish.asker)
+
+    def known(self, name: str) -> list[Version]:
+        """Return every version of a name that registries have, whatever the policy says."""
+        if name in self._policy.packages.skip or name in self._directs:
+            return []
+        return list(self.candidates(name) or ())
+
+    def specifier(self, wish: Wish) -> SpecifierSet:
+        """Return what counts for a requirement: the override, if there is one."""
+        rule = self._policy.packages.overrides.get(wish.name)
+        return wish.requirement.specifier if rule is None else SpecifierSet(exactly(rule))
+
+    def is_overridden(self, name: str) -> bool:
+        """Return whether the configuration decides the version of a name."""
+        return name in self._policy.packages.overrides
+
+    def widen(self) -> bool:
+        """Let the solver see more, after it found nothing; return whether there is more.
+
+        First the versions without a usable file that alone satisfy some requirement, then all there are.
+        """
+        opened = False
+        with self._lock:
+            wishes = [wish for wish in self.wishes.values() if wish.name in self._releases and self._counts(wish)]
+        for wish in wishes:
+            found = self._releases[wish.name]
+            if not found or self._rewriter.is_ruled(wish.name) or wish.name in self._directs:
+                continue
+            seen = set(self.versions(wish.name) or ())
+            specifier = wish.requirement.specifier
+            fitting = {
+                version
+                for version, one in found.items()
+                if specifier.contains(version, prereleases=True) and not one.release.yanked
+            }
+            if fitting and not fitting & seen:
+                self._open[wish.name] |= fitting
+                opened = True
+        if not opened and not self._everything:
+            self._everything = opened = True
+        return opened
+
+    def _counts(self, wish: Wish) -> bool:
+        asker = wish.asker.partition(" ")[0]
+        extras = {extra for other in self.wishes.values() if other.name == asker for extra in other.requirement.extras}
+        return self._rewriter.applies(wish.requirement.marker, extras)
+
+    def _is_gap(self, name: str, version: Version) -> bool:
+        found = {} if name in self._directs else self._releases.get(name) or {}
+        return version in found and found[version].decision.kind == "missing"
+
+    def _is_pinned(self, name: str, version: Version) -> bool:
+        return any(pin.contains(version, prereleases=True) for pin in self._pins.get(name, ()))
+
+    def _may_be_yanked(self, name: str, version: Version) -> bool:
+        return self._kept.get(name) == version or self._is_pinned(name, version)
+
+    def _note(self, wish: Wish) -> None:
+        requirement = wish.requirement
+        with self._lock:
+            self.wishes[wish.asker, str(requirement)] = wish
+        if requirement.url is None or self._rewriter.is_ruled(wish.name):
+            return
+        if self._rewriter.applies(requirement.marker, _extras_in(requirement)):
+            new = self._directs.add(wish)
+            if new and wish.name in self._releases:
+                self.restart = True
+
+    def _raw(self, name: str, version: Version) -> bytes:
+        if name in self._policy.packages.skip:
+            return _NOTHING_KNOWN
+        if name in self._directs:
+            return self._directs.metadata(name)
+        found = self.candidates(name)
+        if found is None or version not in found:
+            return _NOTHING_KNOWN
+        candidate = found[version]
+        release, decision = candidate.release, candidate.decision
+        if decision.kind == "wheel" and decision.file:
+            return self._shelf.wheel_metadata(decision.file)
+        # A version's wheels all need the same, whatever they were built for; asking one of them runs nothing.
+        for wheel in self._wheels(release):
+            return self._shelf.wheel_metadata(wheel)
+        for sdist in release.sdists[:1]:
+            static = self._shelf.static_metadata(sdist)
+            if static is not None:
+                return static
+            if decision.kind == "source":
+                return self._shelf.built_metadata(release, sdist)
+        return _NOTHING_KNOWN
+
+    def _wheels(self, release: Release) -> Iterator[RemoteFile]:
+        target = self._policy.target
+        best = target.best_wheel(release.wheels)
+        if best:
+            yield best
+        yield from sorted(release.wheels, key=lambda file: (not target.admits(file.requires_python), file.filename))
+
+
+def _overrides(policy: Policy) -> Iterator[Requirement]:
+    for name, version in policy.packages.overrides.items():
+        yield Requirement(f"{name}{exactly(version)}")
+
+
+def _by_name(requirements: Iterable[Requirement]) -> dict[str, list[SpecifierSet]]:
+    """Return the specifiers that name one version alone."""
+    found: dict[str, list[SpecifierSet]] = {}
+    for requirement in requirements:
+        if any(one.operator in ("==", "===") and not one.version.endswith(".*") for one in requirement.specifier):
+            found.setdefault(canonicalize_name(requirement.name), []).append(requirement.specifier)
+    return found
+
+
+def _extras_in(requirement: Requirement) -> Iterable[str]:
+    """Return the extras that a requirement's marker speaks of."""
+    text = str(requirement.marker or "")
+    parts = text.replace("'", '"').split('"')
+    return [canonicalize_name(parts[index]) for index in range(1, len(parts), 2) if "extra" in parts[index - 1]]

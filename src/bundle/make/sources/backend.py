@@ -1,0 +1,266 @@
+"""From a source to a wheel: isolated, timed, logged, the same bytes every time (PEP 517).
+
+A build gets the source, the bundle's own interpreter, the wheels of its build requirements and the machine's compiler.
+It never touches the source it is given: every step works on a fresh copy, so that what an earlier step left behind
+shapes nothing. The network cannot be taken away from it, but nothing that it would ask for packages answers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+
+from bundle.base.errors import BundleError, IntegrityError, WorkError
+from bundle.base.files import remove_tree
+from bundle.make.sources.canonical_wheel import normalise
+from bundle.make.sources.compatibility import check_fits
+from bundle.make.sources.environment import Environment, Toolbox, compiler_identity, make_environment, run_logged
+from bundle.make.sources.failure import build_failure
+from bundle.make.sources.repair import make_portable
+from bundle.make.sources.sdist import open_project, static_metadata, static_requires, unpack_source
+from bundle.make.sources.wheel_cache import BuiltCache, built_key
+
+if TYPE_CHECKING:
+    from build import ProjectBuilder
+
+__all__ = [
+    "BuiltCache",
+    "Environment",
+    "Recipe",
+    "Toolbox",
+    "backend_requires",
+    "build_wheel",
+    "built_key",
+    "check_fits",
+    "compiler_identity",
+    "make_environment",
+    "prepare_metadata",
+    "static_metadata",
+    "static_requires",
+    "unpack_source",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What shapes a source build, besides the source itself."""
+
+    name: str
+    version: str
+    """Empty where it is not known yet."""
+    build_requires: tuple[str, ...] = ()
+    """PEP 508 requirements beyond those that the source declares."""
+    config_settings: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    """Handed to the build backend; `{packageRoot}` becomes the folder that the source is built in."""
+
+    @property
+    def label(self) -> str:
+        """Name and version, for people."""
+        return f"{self.name} {self.version}".strip()
+
+
+def backend_requires(source: Path, environment: Environment, recipe: Recipe, toolbox: Toolbox) -> tuple[str, ...]:
+    """Ask the build backend what else it needs to build a wheel.
+
+    Args:
+        source: the unpacked source folder; not changed.
+        environment: holds at least what `static_requires` names, and the recipe's own requirements.
+        recipe: names the package for messages, and the settings.
+        toolbox: limits and log.
+
+    Returns:
+        PEP 508 requirements, sorted; without the recipe's own.
+
+    Raises:
+        WorkError: the backend failed, hung or answered nonsense; with the end of the log.
+    """
+    with _Bench(source, environment, recipe, toolbox).asking() as (builder, settings, _):
+        answer = builder.get_requires_for_build("wheel", settings)
+    try:
+        return tuple(sorted({str(Requirement(text)) for text in answer}))
+    except InvalidRequirement as error:
+        raise WorkError(
+            f"The build backend of {recipe.label} asks for something that is no requirement: {error}",
+            remedy="Choose another version of the package, or report it to its authors.",
+        ) from error
+
+
+def prepare_metadata(source: Path, environment: Environment, recipe: Recipe, toolbox: Toolbox) -> bytes:
+    """Return the METADATA of the wheel that a source would become; builds that wheel if the backend cannot tell.
+
+    Args:
+        source: the unpacked source folder; not changed.
+        environment: holds all build requirements.
+        recipe: names the package for messages, and the settings.
+        toolbox: limits and log.
+
+    Raises:
+        WorkError: the backend failed or hung; with the end of the log.
+    """
+    with _Bench(source, environment, recipe, toolbox).asking() as (builder, settings, folder):
+        if prepared := builder.prepare("wheel", folder / "metadata", settings):
+            metadata = _inside(Path(prepared), folder / "metadata") / "METADATA"
+            if metadata.is_file():
+                return metadata.read_bytes()
+        wheel = _inside(Path(builder.build("wheel", folder / "wheel", settings)), folder / "wheel")
+        return _metadata_of(wheel)
+
+
+def build_wheel(source: Path, environment: Environment, recipe: Recipe, toolbox: Toolbox) -> Path:
+    """Build a wheel, make it portable, and rewrite it so that the same inputs give the same bytes.
+
+    A file of the wheel that names the scratch folder or the interpreter's is warned about.
+
+    Args:
+        source: the unpacked source folder; not changed.
+        environment: holds all build requirements.
+        recipe: the package, its version and the settings.
+        toolbox: limits and log; its `work` gets the wheel under `finished/`.
+
+    Raises:
+        WorkError: the build failed, hung, made another package or version, or what cannot be made portable; with the
+            end of the log.
+    """
+    with (
+        toolbox.reporter.task(f"building {recipe.label} from source"),
+        _Bench(source, environment, recipe, toolbox).asking() as (builder, settings, folder),
+    ):
+        wheel = _inside(Path(builder.build("wheel", folder / "wheel", settings)), folder / "wheel")
+        _check_identity(wheel, recipe)
+        return normalise(
+            wheel,
+            toolbox.work / "finished",
+            epoch=toolbox.epoch,
+            private=[path for path, _ in toolbox.private_paths],
+            scratch=folder / "unpacked",
+            environ=toolbox.environ,
+            reporter=toolbox.reporter,
+            repair=lambda native: make_portable(native, folder / "portable", toolbox),
+        )
+
+
+def _inside(path: Path, folder: Path) -> Path:
+    if path.resolve().parent != folder.resolve() or not path.exists():
+        raise IntegrityError(
+            f"The build backend says that its result is {path}, which is not in the folder it was given."
+        )
+    return path
+
+
+def _metadata_of(wheel: Path) -> bytes:
+    with zipfile.ZipFile(wheel) as archive:
+        found = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith(".dist-info/METADATA")]
+        if len(found) != 1:
+            raise WorkError(f"The build backend made {wheel.name}, which is no wheel: it has no single METADATA.")
+        return archive.read(found[0])
+
+
+def _check_identity(wheel: Path, recipe: Recipe) -> None:
+    try:
+        name, version, _, _ = parse_wheel_filename(wheel.name)
+        same = name == canonicalize_name(recipe.name) and (not recipe.version or version == Version(recipe.version))
+    except (InvalidWheelFilename, InvalidVersion):
+        same = False
+    if not same:
+        raise WorkError(
+            f"The source of {recipe.label} became something else: {wheel.name}",
+            cause="A source that takes its version from a repository has lost it, or the file is not what it is named.",
+            remedy="Choose another version, or tell the build its version by packages.buildWheel (configSettings).",
+        )
+
+
+class _Bench:
+    """One copy of a source, and the hooks of its build backend run in the closed room."""
+
+    def __init__(self, source: Path, environment: Environment, recipe: Recipe, toolbox: Toolbox) -> None:
+        self._source = source
+        self._environment = environment
+        self._recipe = recipe
+        self._toolbox = toolbox
+        self._timed_out = False
+
+    @contextmanager
+    def asking(self) -> Iterator[tuple[ProjectBuilder, dict[str, str | list[str]], Path]]:
+        """Yield builder, settings and a folder that is gone afterwards; tell failures of the block in our own words."""
+        from build import BuildBackendException, BuildException
+
+        # Always the same place: what a build records of it differs no more than it must.
+        folder = self._toolbox.work.absolute() / "bench"
+        remove_tree(folder)
+        written = self._toolbox.log.stat().st_size if self._toolbox.log.exists() else 0
+        try:
+            copy = folder / self._source.name
+            self._copy_to(copy)
+            builder = open_project(copy, str(self._environment.python), self._run)
+            yield builder, self._settings(copy), folder
+        except (BuildBackendException, BuildException, zipfile.BadZipFile) as error:
+            inner = getattr(error, "exception", error)
+            if isinstance(inner, BundleError | OSError):
+                # Ours, only carried out through the hooks.
+                raise inner from None
+            raise self._failure(inner, written) from error
+        finally:
+            remove_tree(folder)
+
+    def _copy_to(self, copy: Path) -> None:
+        shutil.copytree(self._source, copy, symlinks=True)
+        for folder, _, names in os.walk(copy):
+            for name in names:
+                # One time for all: no generated file looks older than what it was generated from.
+                os.utime(Path(folder, name), (self._toolbox.epoch,) * 2, follow_symlinks=False)
+
+    def _settings(self, copy: Path) -> dict[str, str | list[str]]:
+        def filled(text: str) -> str:
+            return text.replace("{packageRoot}", str(copy))
+
+        return {
+            name: filled(value) if isinstance(value, str) else [filled(part) for part in value]
+            for name, value in self._recipe.config_settings.items()
+        }
+
+    def _run(self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
+        where = Path(cwd) if cwd else None
+        done = run_logged(cmd, self._environment, self._toolbox, cwd=where, extra=extra_environ)
+        self._timed_out = done.timed_out
+        if done.code or done.timed_out:
+            raise _HookFailedError
+        self._keep_warnings(Path(cmd[-1], "output.json"))
+
+    def _keep_warnings(self, answer: Path) -> None:
+        """Move what the backend warned of into the log, from where the hooks would raise it as warnings of ours."""
+        told = json.loads(answer.read_text(encoding="utf-8"))
+        with self._toolbox.log.open("a", encoding="utf-8") as log:
+            log.writelines(f"warning: {warning['message']}\n" for warning in told.pop("warnings", ()))
+        answer.write_text(json.dumps(told), encoding="utf-8")
+
+    def _failure(self, error: Exception, written: int) -> WorkError:
+        with self._toolbox.log.open("ab+") as log:
+            log.seek(written)
+            output = log.read().decode(errors="replace")
+        if not isinstance(error, _HookFailedError):
+            # The hook ran and reported: its words never reached the log.
+            output += "\n" + "\n".join(
+                filter(None, (getattr(error, "traceback", ""), f"{type(error).__name__}: {error}"))
+            )
+        return build_failure(
+            self._recipe.name,
+            self._recipe.version,
+            output=output,
+            log=str(self._toolbox.log),
+            timeout=self._toolbox.timeout if self._timed_out else None,
+        )
+
+
+class _HookFailedError(Exception):
+    """The hook's process exited with an error, or took too long; the log says more."""

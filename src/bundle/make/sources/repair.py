@@ -1,0 +1,142 @@
+"""A native wheel made portable: libraries that systems need not have are taken into it, and its tag says what it needs.
+
+The work is done by the program that each system has for it, where it runs: auditwheel on Linux, delocate on macOS,
+delvewheel on Windows.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from bundle.base.errors import WorkError
+from bundle.base.process import run
+from bundle.make.sources.compatibility import native_platforms
+from bundle.model.platforms import System
+
+if TYPE_CHECKING:
+    from bundle.make.sources.environment import Toolbox
+
+_SHOWN = 12
+"""Lines of the program's output that an error repeats."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repairer:
+    """A program that makes wheels of one system portable."""
+
+    distribution: str
+    """The package that brings it."""
+    command: tuple[str, ...]
+    """What is run behind `python -m`; `{machine}` becomes the machine as wheel tags spell it."""
+
+
+REPAIRERS: Mapping[System, Repairer] = {
+    "linux": Repairer(distribution="auditwheel", command=("auditwheel", "repair", "--plat", "auto", "--wheel-dir")),
+    "macosx": Repairer(
+        distribution="delocate",
+        command=("delocate.cmd.delocate_wheel", "--require-archs", "{machine}", "--wheel-dir"),
+    ),
+    "windows": Repairer(distribution="delvewheel", command=("delvewheel", "repair", "--wheel-dir")),
+}
+"""The program of each system; the folder for the result and the wheel follow behind the command."""
+
+
+def repairer_identity(system: System) -> str:
+    """Return the name and version of what makes this system's wheels portable; it shapes every native wheel.
+
+    Args:
+        system: of the machine that builds.
+
+    Returns:
+        One line; `none` where it is not installed.
+    """
+    name = REPAIRERS[system].distribution
+    try:
+        return f"{name} {metadata.version(name)}"
+    except metadata.PackageNotFoundError:
+        return "none"
+
+
+def make_portable(wheel: Path, into: Path, toolbox: Toolbox) -> Path:
+    """Take into a native wheel what systems need not have, and give it the tag of the oldest system that it runs on.
+
+    A wheel without native files is left alone, and so is one that brings files for several platforms.
+
+    Args:
+        wheel: built on this machine, for it.
+        into: an absent or empty folder for the result.
+        toolbox: the machine, the time limit and the log.
+
+    Returns:
+        The portable wheel, or `wheel` itself where there was nothing to do.
+
+    Raises:
+        WorkError: a library is nowhere to be found, the program is not installed, or it failed; with its last words.
+    """
+    machine = toolbox.machine
+    native = set(native_platforms(wheel))
+    if not native or (native != {machine.key} and _is_for_any(wheel)):
+        return wheel
+    repairer = REPAIRERS[machine.system]
+    if repairer_identity(machine.system) == "none":
+        raise WorkError(
+            f"{wheel.name} has native code, and {repairer.distribution}, which makes it portable, is not installed.",
+            remedy=f"Install {repairer.distribution} beside this tool, and run the same command again.",
+        )
+    into.mkdir(parents=True, exist_ok=True)
+    words = [word.format(machine=machine.machine) for word in repairer.command]
+    done = run(
+        [sys.executable, "-m", *words, into, wheel],
+        env=_variables(toolbox),
+        cwd=into,
+        timeout=toolbox.timeout,
+    )
+    with toolbox.log.open("a", encoding="utf-8") as log:
+        log.write(f"$ {' '.join(words)} {wheel.name}\n{done.output}{done.errors}\n")
+    made = sorted(into.glob("*.whl"))
+    if done.code or done.timed_out or len(made) != 1:
+        said = (done.output + done.errors).strip().splitlines()
+        raise WorkError(
+            f"{wheel.name} has native code and could not be made portable.",
+            cause=f"{repairer.distribution} gave up: {said[-1] if said else 'it said nothing'}",
+            details=said[-_SHOWN:],
+            remedy="Install the library that it misses, let the build find an older one, or skip the package there. "
+            f"The whole log is {toolbox.log}.",
+        )
+    return made[0]
+
+
+def _is_for_any(wheel: Path) -> bool:
+    try:
+        _, _, _, tags = parse_wheel_filename(wheel.name)
+    except InvalidWheelFilename:
+        return False
+    return any(tag.platform == "any" for tag in tags)
+
+
+def _variables(toolbox: Toolbox) -> dict[str, str]:
+    """Return a complete environment: nothing of the user's but the way to programs, and the tool's own ones first."""
+    scratch = toolbox.work.absolute() / "repair"
+    scratch.mkdir(parents=True, exist_ok=True)
+    own = sysconfig.get_path("scripts")
+    kept = {
+        name: toolbox.environ[name]
+        for name in ("SYSTEMROOT", "WINDIR", "DEVELOPER_DIR", "MACOSX_DEPLOYMENT_TARGET")
+        if name in toolbox.environ
+    }
+    return kept | {
+        "PATH": os.pathsep.join([own, toolbox.environ.get("PATH", os.defpath)]),
+        "SOURCE_DATE_EPOCH": str(toolbox.epoch),
+        **dict.fromkeys(("TMPDIR", "TEMP", "TMP", "HOME"), str(scratch)),
+        **dict.fromkeys(("LANG", "LC_ALL"), "C.UTF-8"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }

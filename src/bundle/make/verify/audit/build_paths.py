@@ -1,0 +1,147 @@
+"""The scan for paths of the building machine: in files, in symlinks, in what scripts and launchers start."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from bundle.make.verify.audit.needles import Needle
+from bundle.make.verify.findings import Finding, Outcome
+from bundle.make.verify.rules import RULES
+from bundle.make.verify.subject import Inspected
+
+CHECK = "paths"
+
+_INTERPRETER_LINE = re.compile(rb"#!\s*(?P<program>\"[^\"\n]+\"|\S+)(?:[ \t]+(?P<argument>\S+))?")
+_PREFIX = re.compile(rb"^\s*prefix\s*=\s*(?P<place>(/|[A-Za-z]:)[^\r\n]*)", re.MULTILINE)
+
+_BESIDE = b"<launcher_dir>"
+"""How the launchers of PyPA's installer spell the folder that they stand in."""
+
+
+def check_paths(inspected: Inspected) -> Outcome:
+    """Search every file of a bundle for folders of the building machine; symlinks must stay inside, and be relative."""
+    findings = [
+        Finding(
+            check=CHECK,
+            rule="too-common",
+            severity="note",
+            subject=str(path),
+            message="is not searched for: files that have nothing to do with it name so short or common a folder, too.",
+        )
+        for path in inspected.searched[1]
+    ]
+    files = inspected.contents.files
+    written = {path for path, seen in inspected.scanned.items() if _written_by_use(path, seen.head)}
+    if written:
+        findings.append(_use(written))
+    findings += [
+        _hit(path, needle, at)
+        for path, seen in sorted(inspected.scanned.items())
+        for needle, at in seen.hits
+        if path not in written
+    ]
+    for path, status in sorted(files.items()):
+        if stat.S_ISLNK(status.st_mode) and (finding := _link(inspected.root, path)):
+            findings.append(finding)
+    for path in sorted(inspected.scanned):
+        findings += _starts(inspected, path)
+    return Outcome(findings=tuple(findings), checked=len(files))
+
+
+def launcher_line(data: bytes) -> bytes | None:
+    """Return the `#!` line that a Windows launcher has before the zip file at its end, None if it is no launcher.
+
+    Args:
+        data: the whole file.
+    """
+    end = data.rfind(b"PK\x05\x06")
+    if end < 0 or end + 22 > len(data):
+        return None
+    size = int.from_bytes(data[end + 12 : end + 16], "little")
+    offset = int.from_bytes(data[end + 16 : end + 20], "little")
+    # Offsets count from the beginning of the zip file, or of the whole.
+    start = end - size - offset
+    start = start if start > 0 else data.find(b"PK\x03\x04")
+    line = data[:start].rfind(b"#!")
+    return data[line:start].strip() if line >= 0 and start - line < 2**15 else None
+
+
+def _starts(inspected: Inspected, path: str) -> Iterator[Finding]:
+    """Yield what a script, a launcher or a .pc file says of a place."""
+    folder, name = posixpath.split(path)
+    if folder == inspected.platform.scripts:
+        if path.endswith(".exe"):
+            line = launcher_line((inspected.root / path).read_bytes())
+            if line is not None and (finding := _launched(path, line)):
+                yield finding
+        elif finding := _interpreter_line(inspected.root, path):
+            yield finding
+    elif name.endswith(".pc") and (match := _PREFIX.search((inspected.root / path).read_bytes())):
+        place = os.fsdecode(match["place"].strip())
+        own = inspected.contents.is_interpreters(path)
+        message = f"has an absolute prefix, {place}."
+        yield RULES["absolute-prefix"].finding(path, message, severity="error" if own else None)
+
+
+def _written_by_use(path: str, head: bytes) -> bool:
+    # PEP 552: a bundle's own .pyc files are checked by hash; those that Python writes beside modules, by time.
+    return path.endswith(".pyc") and "__pycache__" in path.split("/") and head[4:8] == bytes(4)
+
+
+def _use(written: set[str]) -> Finding:
+    count = "1 compiled module was" if len(written) == 1 else f"{len(written)} compiled modules were"
+    return Finding(
+        check=CHECK,
+        rule="written-by-use",
+        severity="note",
+        subject="__pycache__",
+        message=f"{count} written here by using the bundle; they are in no archive, and name where it stands.",
+    )
+
+
+def _hit(path: str, needle: Needle, offset: int) -> Finding:
+    message = f"names a folder of the building machine, {needle.path}."
+    return RULES["build-path"].finding(path, message, severity=needle.severity, details=(f"at byte {offset}",))
+
+
+def _link(root: Path, path: str) -> Finding | None:
+    target = os.readlink(root / path)  # noqa: PTH115 - the text as it stands
+    if os.path.isabs(target):  # noqa: PTH117
+        return RULES["link-leaves"].finding(path, f"is a symlink to an absolute path, {target}.")
+    if posixpath.normpath(posixpath.join(posixpath.dirname(path), target)).split("/")[0] == "..":
+        return RULES["link-leaves"].finding(path, f"is a symlink that leaves the bundle, {target}.")
+    if not (root / path).exists():
+        return RULES["link-dangles"].finding(path, f"is a symlink to {target}, which does not exist.")
+    return None
+
+
+def _interpreter_line(root: Path, path: str) -> Finding | None:
+    with (root / path).open("rb") as file:
+        match = _INTERPRETER_LINE.match(file.read(1024))
+    if match is None:
+        return None
+    program, argument = (os.fsdecode(part or b"") for part in match.group("program", "argument"))
+    rule = RULES["script-interpreter"]
+    if posixpath.basename(program) == "env" and "python" in argument:
+        message = f"takes whichever {argument} is first on PATH, not the bundle's."
+        return rule.finding(path, message, severity="warning")
+    if "python" in posixpath.basename(program):
+        return rule.finding(path, f"starts {program}, an interpreter of the building machine.")
+    return None
+
+
+def _launched(path: str, line: bytes) -> Finding | None:
+    match = _INTERPRETER_LINE.match(line)
+    program = match["program"].strip(b'"') if match else b""
+    if program.startswith(_BESIDE):
+        return None
+    text = os.fsdecode(program)
+    rule = RULES["launcher-interpreter"]
+    if re.match(r"/|\\|[A-Za-z]:", text):
+        return rule.finding(path, f"starts {text}, an interpreter of the building machine.")
+    return rule.finding(path, f"starts {text or 'nothing'}, whichever that is, not the bundle's.", severity="warning")

@@ -1,0 +1,116 @@
+"""The oldest system that native files run on: measured from what they need, and held against the floor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from bundle.base.native import Native, dotted
+from bundle.make.verify.audit.library_lookup import Link, Tree
+from bundle.make.verify.findings import Finding
+from bundle.make.verify.rules import RULES
+from bundle.make.verify.subject import Inspected
+from bundle.model.system_libraries import SYMBOL_VERSIONS
+
+HOST = "host"
+"""The interpreter source whose floor is the building machine's, whatever the configuration asks for."""
+
+_GLIBC = re.compile(r"GLIBC_(\d+(?:\.\d+)+)")
+
+_IMPLIED = {"GLIBC_ABI_DT_RELR": "2.36", "GLIBC_ABI_GNU_TLS": "2.42", "GLIBC_ABI_GNU2_TLS": "2.42"}
+"""What stands among the symbol versions, and is a feature of the dynamic linker since a version of glibc."""
+
+_RUNTIME = re.compile(r"(GLIBCXX|CXXABI|GCC)_(\d+(?:\.\d+)+)")
+"""Symbol versions of libstdc++ and libgcc_s."""
+
+
+def glibc_of(native: Native) -> str:
+    """Return the oldest glibc that an ELF file runs on, empty if it needs none."""
+    needed = [""]
+    for need in native.needs:
+        for version in need.versions:
+            match = _GLIBC.fullmatch(version)
+            needed.append(match[1] if match else _IMPLIED.get(version, ""))
+    return max(needed, key=dotted)
+
+
+def measured_floor(natives: Iterable[Native]) -> dict[str, str]:
+    """Return the oldest system that native files run on, as `{"glibc": "2.28"}`; empty where nothing tells."""
+    glibc = macos = ""
+    for native in natives:
+        if native.format == "elf":
+            glibc = max(glibc, glibc_of(native), key=dotted)
+        macos = max(macos, native.minimum, key=dotted)
+    return {name: value for name, value in (("glibc", glibc), ("macos", macos)) if value}
+
+
+def above_floor(inspected: Inspected, tree: Tree, links: Iterable[Link]) -> Iterator[Finding]:
+    """Yield the files that need a newer system than the floor.
+
+    The interpreter of a host cannot run below that host's glibc, whatever is asked for: its files are a warning, and
+    so is what needs no more than they do.
+
+    Args:
+        inspected: the bundle.
+        tree: its native files.
+        links: where their libraries come from.
+    """
+    if inspected.platform.system == "macosx":
+        floor = inspected.floors.macos
+        for path, native in tree.natives.items():
+            if dotted(native.minimum) > dotted(floor):
+                message = f"needs macOS {native.minimum}; the floor is {floor} (build.macos)."
+                yield RULES["macos-above-floor"].finding(path, message)
+    elif inspected.platform.system == "linux":
+        yield from _glibc(inspected, tree)
+        yield from _runtime(inspected, links)
+
+
+def _glibc(inspected: Inspected, tree: Tree) -> Iterator[Finding]:
+    floor = inspected.floors.glibc
+    above = {path: glibc for path, native in tree.natives.items() if dotted(glibc := glibc_of(native)) > dotted(floor)}
+    of_host: dict[str, str] = {}
+    if inspected.source == HOST:
+        of_host = {path: glibc for path, glibc in above.items() if inspected.contents.is_interpreters(path)}
+    reached = max(of_host.values(), key=dotted, default="")
+    rule = RULES["glibc-above-floor"]
+    if of_host:
+        message = (
+            f"was taken from the building machine with {len(of_host) - 1} more files of the interpreter, and needs "
+            f"glibc {reached}; the floor is {floor} (build.glibc)."
+        )
+        versions = sorted(set(of_host.values()), key=dotted, reverse=True)
+        details = [f"{glibc}: {', '.join(path for path in of_host if of_host[path] == glibc)}" for glibc in versions]
+        yield rule.finding(tree.executable, message, details=details, severity="warning")
+    for path, glibc in above.items():
+        if path not in of_host:
+            bearable = dotted(glibc) <= dotted(reached)
+            message = f"needs glibc {glibc}; the floor is {floor} (build.glibc)."
+            more = ("The interpreter of the building machine needs as much.",) if bearable else ()
+            yield rule.finding(path, message, details=more, severity="warning" if bearable else None)
+
+
+def _runtime(inspected: Inspected, links: Iterable[Link]) -> Iterator[Finding]:
+    floor = inspected.floors.glibc
+    known = _known(floor)
+    for link in links:
+        if link.answer.place != "expected":
+            continue
+        newer = []
+        for version in link.need.versions:
+            match = _RUNTIME.fullmatch(version)
+            if match and dotted(match[2]) > dotted(known.get(match[1], "")):
+                newer.append(version)
+        if newer:
+            newest = max(newer, key=dotted)
+            message = (
+                f"needs {newest} of {link.need.name}, which the bundle does not bring, and which systems with glibc "
+                f"{floor} do not have."
+            )
+            yield RULES["libstdcxx-above-floor"].finding(link.file, message)
+
+
+def _known(floor: str) -> Mapping[str, str]:
+    """Return the newest symbol versions that every system with a glibc has."""
+    reached = [glibc for glibc in SYMBOL_VERSIONS if dotted(glibc) <= dotted(floor)]
+    return SYMBOL_VERSIONS[max(reached, key=dotted)] if reached else {}

@@ -1,0 +1,57 @@
+"""The floor of a bundle from its layers: what each needs of the system is measured once, and kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+
+from bundle.artifacts.store.layers import Layer
+from bundle.artifacts.store.store import Store
+from bundle.base.files import canonical_json, write_atomically
+from bundle.base.native import Native, dotted, native_format, read_native
+from bundle.make.verify.audit.floor import measured_floor
+from bundle.model.platforms import Platform
+
+RULES = 1
+"""Raised whenever the same layer is measured otherwise."""
+
+
+def floor_of(layers: Sequence[Layer], store: Store, platform: Platform) -> dict[str, str]:
+    """Return the oldest system that all layers of a bundle run on, such as `{"glibc": "2.28"}`.
+
+    Args:
+        layers: found or added just now.
+        store: where they are kept; what was measured stays there, by the layer's digest.
+        platform: what the bundle is for.
+    """
+    floors = [_measured(layer, store, platform) for layer in layers]
+    names = sorted({name for floor in floors for name in floor})
+    return {name: max((floor[name] for floor in floors if name in floor), key=dotted) for name in names}
+
+
+def _measured(layer: Layer, store: Store, platform: Platform) -> Mapping[str, str]:
+    path = store.folder("audits") / f"{layer.digest}.{platform.key}.json"
+    try:
+        kept = json.loads(path.read_bytes())
+        if kept["rules"] == RULES:
+            floor: dict[str, str] = kept["floor"]
+            return floor
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        pass
+    floor = measured_floor(_natives(layer, store, platform))
+    write_atomically(path, canonical_json({"rules": RULES, "floor": floor}))
+    return floor
+
+
+def _natives(layer: Layer, store: Store, platform: Platform) -> Iterator[Native]:
+    tree = store.tree(layer)
+    for entry in layer.entries:
+        if entry.kind != "file" or entry.size < 4:
+            continue
+        path = tree / entry.path
+        with path.open("rb") as file:
+            kind = native_format(file.read(4))
+        native = read_native(path, kind, platform.machine) if kind else None
+        # Files of other machines, such as the launchers for Windows in pip, are data.
+        if native is not None and native.fits(platform):
+            yield native

@@ -1,0 +1,79 @@
+"""What the packages of a bundle say of their licences."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from email.message import Message
+from email.parser import HeaderParser
+from pathlib import Path
+
+from bundle.make.verify.contents import Distribution
+from bundle.make.verify.findings import Finding, Outcome
+from bundle.make.verify.rules import RULES
+from bundle.make.verify.subject import Inspected
+
+CHECK = "licences"
+
+_FILE = re.compile(r"(licenses|license_files)/.|[^/]*(licen[cs]e|copying)[^/]*$", re.IGNORECASE)
+_CLASSIFIER = "License :: "
+_LONGEST = 80
+"""Characters up to which the old `License` field is a name; beyond, it is the whole text."""
+
+
+def check_licences(inspected: Inspected) -> Outcome:
+    """Read what each package says of its licence: an expression (PEP 639), a field, a classifier, a file."""
+    findings: list[Finding] = []
+    found: dict[str, str] = {}
+    for distribution in inspected.contents.distributions:
+        licence = licence_of(inspected.root, distribution)
+        if licence is None:
+            message = f"says nothing of the licence of {distribution.name}, and no licence lies beside it."
+            findings.append(RULES["licence-missing"].finding(_metadata(distribution), message))
+        else:
+            found[distribution.name] = licence
+    return Outcome(findings=tuple(findings), checked=len(inspected.contents.distributions), licences=found)
+
+
+def licence_of(root: Path, distribution: Distribution) -> str | None:
+    """Return what a package says of its licence, best source first; None if it says nothing.
+
+    Source: the PyPA specification "Core metadata"; PEP 639.
+
+    Args:
+        root: the bundle's folder.
+        distribution: an installed package.
+    """
+    try:
+        text = (root / _metadata(distribution)).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        text = ""
+    metadata = HeaderParser().parsestr(text)
+    if expression := _field(metadata, "License-Expression"):
+        return expression
+    classifiers = [value.rpartition(" :: ")[2] for value in metadata.get_all("Classifier", ()) if _is_licence(value)]
+    name = _field(metadata, "License")
+    if name and len(name) <= _LONGEST and "\n" not in name:
+        return name
+    if classifiers:
+        return " AND ".join(dict.fromkeys(classifiers))
+    folder = posixpath.dirname(distribution.record)
+    files = metadata.get_all("License-File", ()) or [
+        path.removeprefix(f"{folder}/")
+        for path in distribution.files
+        if path.startswith(f"{folder}/") and _FILE.match(path.removeprefix(f"{folder}/"))
+    ]
+    return f"see {files[0]}" if files else "see its metadata" if name else None
+
+
+def _is_licence(classifier: str) -> bool:
+    return classifier.startswith(_CLASSIFIER)
+
+
+def _field(metadata: Message, name: str) -> str:
+    value = str(metadata.get(name, "")).strip()
+    return "" if value.upper() == "UNKNOWN" else value
+
+
+def _metadata(distribution: Distribution) -> str:
+    return posixpath.join(posixpath.dirname(distribution.record), "METADATA")

@@ -1,0 +1,195 @@
+"""The audit of native files: is each for the bundle's machine, are its libraries there, does it run on the floor."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import stat
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from bundle.base.native import FORMATS, Native, native_format, read_native
+from bundle.make.verify.audit.floor import above_floor, measured_floor
+from bundle.make.verify.audit.library_lookup import Link, Place, Tree
+from bundle.make.verify.audit.loaders import links_of, run_folder
+from bundle.make.verify.findings import Finding, Outcome, Severity
+from bundle.make.verify.rules import RULES
+from bundle.make.verify.subject import Inspected
+from bundle.model.system_libraries import PROGRAM_INTERPRETERS, WINDOWS_EXPECTED
+
+CHECK = "binaries"
+
+_CALLED = {"elf": "ELF", "macho": "Mach-O", "pe": "PE"}
+
+_NAMES = re.compile(r"\.(so(\.[0-9.]+)?|dylib|pyd|dll)$", re.IGNORECASE)
+"""What native libraries are called."""
+
+_WRITABLE = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - named, not used
+"""Where everybody may put a file."""
+
+
+def check_binaries(inspected: Inspected) -> Outcome:
+    """Audit every ELF, Mach-O and PE file of a bundle; nothing is run, so any machine can do it for any platform."""
+    findings: list[Finding] = []
+    natives: dict[str, Native] = {}
+    modules = frozenset(module.path for module in inspected.contents.modules)
+    for path, seen in sorted(inspected.scanned.items()):
+        kind = native_format(seen.head[:4])
+        native = read_native(inspected.root / path, kind, inspected.platform.machine) if kind else None
+        if native is not None:
+            natives[path] = native
+        elif kind == FORMATS[inspected.platform.system] and _NAMES.search(path):
+            findings.append(RULES["unreadable-binary"].finding(path, "cannot be read as a native file."))
+        elif kind is None and path in modules:
+            findings.append(RULES["unreadable-binary"].finding(path, "is named like a native file, and is none."))
+    own = {path: native for path, native in natives.items() if native.fits(inspected.platform)}
+    findings += [
+        finding
+        for path, native in natives.items()
+        if path not in own and (finding := _stranger(inspected, path, native))
+    ]
+    tree = _tree(inspected, own, modules)
+    links = list(links_of(tree, inspected.platform))
+    findings += _libraries(tree, links)
+    findings += _versions(tree, links)
+    findings += above_floor(inspected, tree, links)
+    for path, native in own.items():
+        findings += _run_paths(inspected, path, native)
+        findings += _system_needs(inspected, path, native)
+    return Outcome(
+        findings=tuple(findings),
+        checked=len(natives),
+        floor=measured_floor(own.values()),
+    )
+
+
+def _tree(inspected: Inspected, own: Mapping[str, Native], modules: frozenset[str]) -> Tree:
+    links: dict[str, str] = {}
+    for path, status in inspected.contents.files.items():
+        if stat.S_ISLNK(status.st_mode):
+            real = os.path.realpath(inspected.root / path)
+            links[path] = os.path.relpath(real, inspected.root).replace(os.sep, "/")
+    return Tree(
+        natives=own,
+        links=links,
+        executable=inspected.platform.executable(inspected.contents.python),
+        modules=modules,
+    )
+
+
+def _stranger(inspected: Inspected, path: str, native: Native) -> Finding | None:
+    """Return the finding about a file of another machine: what the bundle could load or start must be its own.
+
+    Programs of other systems that packages keep as data, such as the Windows launchers in pip, harm nobody.
+    """
+    same_system = native.format == FORMATS[inspected.platform.system]
+    if native.kind == "other":
+        return None
+    library = _NAMES.search(path) is not None and _loadable_name(inspected, path)
+    started = posixpath.dirname(path) in (inspected.platform.scripts, "")
+    severity: Severity = "error"
+    if not library and not started:
+        if not same_system or inspected.platform.is_windows:
+            return None
+        severity = "warning"
+    if same_system:
+        message = f"is for {' and '.join(native.machines)}, and the bundle for {inspected.platform.machine}."
+    else:
+        called = f"{_CALLED[native.format]} for {' and '.join(native.machines)}"
+        message = f"is {called}, and the bundle for {inspected.platform.key}."
+    return RULES["wrong-machine"].finding(path, message, severity=severity)
+
+
+def _loadable_name(inspected: Inspected, path: str) -> bool:
+    """Return whether a file's name is one that the bundle's system gives to libraries."""
+    names = {"linux": r"\.so(\.[0-9.]+)?$", "macosx": r"\.(so|dylib)$", "windows": r"\.(pyd|dll)$"}
+    return re.search(names[inspected.platform.system], path, re.IGNORECASE) is not None
+
+
+def _libraries(tree: Tree, links: list[Link]) -> Iterator[Finding]:
+    modules = frozenset(tree.modules)
+    shared: defaultdict[tuple[Place, str], list[Link]] = defaultdict(list)
+    for link in links:
+        wanted = link.root in modules or tree.natives[link.root].kind == "executable"
+        name = link.need.name
+        through = (f"It is loaded for {link.root}.",) if link.root != link.file else ()
+        place, found = link.answer
+        if place in ("expected", "driver"):
+            shared[place, name].append(link)
+        elif place == "elsewhere":
+            severity: Severity = "warning" if wanted and not link.need.weak else "note"
+            message = f"needs {name}, which is in the bundle as {found}, where the loader does not look."
+            yield RULES["library-unreached"].finding(link.file, message, details=through, severity=severity)
+        elif place == "foreign" and not link.need.weak:
+            severity = "error" if wanted else "warning"
+            message = f"needs {name}, which is no part of macOS."
+            yield RULES["library-foreign"].finding(link.file, message, details=through, severity=severity)
+        elif place in ("foreign", "nowhere"):
+            severity = "note" if link.need.weak else "error" if wanted else "warning"
+            message = f"needs {name}, which is neither in the bundle nor part of the system."
+            yield RULES["library-missing"].finding(link.file, message, details=through, severity=severity)
+    for (place, name), users in sorted(shared.items()):
+        yield _shared(place, name, users)
+
+
+def _shared(place: Place, name: str, users: list[Link]) -> Finding:
+    """Return one finding for a library of the system that many files need."""
+    files = [link.file for link in users]
+    others = len(files) - 1
+    more = f", as {others} more {'file does' if others == 1 else 'files do'}" if others else ""
+    details = files[:5]
+    if place == "driver":
+        message = f"needs {name}, which comes with a driver{more}."
+        return RULES["library-of-driver"].finding(files[0], message, details=details)
+    redistributable = name.lower() in WINDOWS_EXPECTED
+    whose = "Microsoft's Visual C++ redistributable" if redistributable else "the system"
+    severe = redistributable and not all(link.need.weak for link in users)
+    message = f"needs {name} of {whose}{more}."
+    return RULES["library-expected"].finding(files[0], message, details=details, severity="warning" if severe else None)
+
+
+def _versions(tree: Tree, links: list[Link]) -> Iterator[Finding]:
+    """Compare the symbol versions that files need of libraries in the bundle with those that these have."""
+    for link in links:
+        if link.answer.place != "inside" or not link.need.versions:
+            continue
+        provider = tree.natives[link.answer.file]
+        # A library without any versions is taken as it is, with a complaint on the target's terminal.
+        missing = [version for version in link.need.versions if provider.defines and version not in provider.defines]
+        if missing:
+            message = f"needs {', '.join(missing)} of {link.answer.file}, which does not have that."
+            yield RULES["version-missing"].finding(link.file, message)
+
+
+def _run_paths(inspected: Inspected, path: str, native: Native) -> Iterator[Finding]:
+    for entry in native.run_paths:
+        folder = run_folder(entry, path)
+        if folder is not None:
+            if folder == ".." or folder.startswith("../"):
+                yield RULES["run-path-leaves"].finding(path, f"has the run path {entry}, out of the bundle.")
+        elif any(entry == str(place) or entry.startswith(f"{place}/") for place in inspected.forbidden):
+            message = f"has the run path {entry}, a folder of the building machine."
+            yield RULES["run-path-of-build"].finding(path, message)
+        else:
+            risky = not entry.startswith("/") or entry.startswith(_WRITABLE)
+            where = "where anybody may write" if entry.startswith(_WRITABLE) else "outside of the bundle"
+            if not entry.startswith("/"):
+                where = "which depends on the current folder"
+            message = f"has the run path {entry}, {where}."
+            yield RULES["run-path-leaves"].finding(path, message, severity="warning" if risky else None)
+
+
+def _system_needs(inspected: Inspected, path: str, native: Native) -> Iterator[Finding]:
+    """Yield what the system would object to: no such dynamic linker, a signature that is missing or void."""
+    if native.kind == "executable" and native.interpreter:
+        usual = PROGRAM_INTERPRETERS.get(inspected.platform.machine, frozenset())
+        if native.interpreter not in usual:
+            message = f"asks for the dynamic linker {native.interpreter}."
+            yield RULES["program-interpreter"].finding(path, message)
+    silicon = inspected.platform.machine == "arm64"
+    if native.signature == "none" and silicon:
+        yield RULES["signature-missing"].finding(path, "is for Apple silicon, and not signed.")
+    elif native.signature == "void":
+        message = "does not have the bytes that were signed."
+        yield RULES["signature-void"].finding(path, message, severity=None if silicon else "warning")

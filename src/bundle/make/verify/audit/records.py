@@ -1,0 +1,102 @@
+"""Whether the packages' RECORD files are complete and true: the files that they name, and those that they do not."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from base64 import urlsafe_b64encode
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+from bundle.make.verify.audit.byte_scan import Seen
+from bundle.make.verify.contents import Distribution
+from bundle.make.verify.findings import Finding, Outcome
+from bundle.make.verify.rules import RULES
+from bundle.make.verify.subject import Inspected
+
+CHECK = "records"
+
+_SHOWN = 5
+
+
+def check_records(inspected: Inspected) -> Outcome:
+    """Compare every file that a RECORD names with it, and look for files in site-packages that none names.
+
+    Source: the PyPA specification "Recording installed projects". Compiled modules in `__pycache__` need not be there.
+    """
+    findings: list[Finding] = []
+    checked = 0
+    for distribution in inspected.contents.distributions:
+        for path in distribution.files:
+            if not _compiled(path):
+                checked += 1
+                findings += _compare(inspected, distribution, path)
+    findings += _unlisted(inspected)
+    return Outcome(findings=tuple(findings), checked=checked)
+
+
+def _compare(inspected: Inspected, distribution: Distribution, path: str) -> Iterator[Finding]:
+    name = distribution.name
+    if path.startswith(("/", "../")):
+        yield RULES["record-outside"].finding(path, f"is recorded by {name}, and lies outside of the bundle.")
+        return
+    if path not in inspected.contents.files:
+        yield RULES["record-missing"].finding(path, f"is recorded by {name}, and missing.")
+        return
+    seen = inspected.scanned.get(path)
+    if seen is None:
+        return  # A link has no bytes of its own; where it leads is another check's matter.
+    size, actual = distribution.files[path], inspected.contents.files[path].st_size
+    if size is not None and actual != size:
+        yield _differs(inspected, path, f"has {actual} bytes, and {name} recorded {size}")
+    elif not _same(inspected.root / path, seen, distribution.hashes.get(path)):
+        yield _differs(inspected, path, f"has other bytes than {name} recorded")
+
+
+def _differs(inspected: Inspected, path: str, message: str) -> Finding:
+    if path in inspected.contested:
+        known = f"{message}: another layer of the bundle holds it, too, and the manifest says so."
+        return RULES["record-differs"].finding(path, known, severity="note")
+    return RULES["record-differs"].finding(path, f"{message}: it was changed since, or something replaced it.")
+
+
+def _same(path: Path, seen: Seen, recorded: str | None) -> bool:
+    if recorded is None:
+        return True
+    algorithm, _, value = recorded.partition("=")
+    if algorithm == "sha256":
+        digest = seen.sha256
+    elif algorithm in hashlib.algorithms_guaranteed and not algorithm.startswith("shake"):
+        digest = hashlib.new(algorithm, path.read_bytes(), usedforsecurity=False).digest()
+    else:
+        return True  # What nobody can compute cannot be wrong.
+    return urlsafe_b64encode(digest).decode().rstrip("=") == value.rstrip("=")
+
+
+def _unlisted(inspected: Inspected) -> Iterator[Finding]:
+    """Yield an error for each file among those of a package, and one note for each folder that belongs to nobody."""
+    contents = inspected.contents
+    site = f"{contents.platform.site_packages(contents.python)}/"
+    owners = {path[len(site) :].partition("/")[0] for path in contents.owned if path.startswith(site)}
+    strange: defaultdict[str, list[str]] = defaultdict(list)
+    for path in sorted(inspected.scanned):
+        if not path.startswith(site) or path in contents.owned or _compiled(path):
+            continue
+        top, _, rest = path[len(site) :].partition("/")
+        if top in owners and rest and path in inspected.copied:
+            message = "lies among the files of a package; copyFiles put it there."
+            yield RULES["record-unlisted"].finding(path, message, severity="note")
+        elif top in owners and rest:
+            yield RULES["record-unlisted"].finding(path, "lies among the files of a package, and no RECORD names it.")
+        else:
+            strange[top].append(path)
+    for top, paths in strange.items():
+        file = posixpath.join(site, top)
+        what = "belongs to no package." if paths == [file] else f"holds {len(paths)} files that belong to no package."
+        details = () if paths == [file] else paths[:_SHOWN]
+        yield RULES["record-unlisted"].finding(file, what, details=details, severity="note")
+
+
+def _compiled(path: str) -> bool:
+    return "__pycache__" in path.split("/")

@@ -1,0 +1,74 @@
+"""Folders that hold another Linux system, or nothing of one but its C library."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from bundle.base.errors import ConfigError
+from bundle.model.platforms import Platform
+from bundle.model.system_libraries import LINUX_BASE, LINUX_EXPECTED
+
+LOADERS = {"x86_64": "lib64/ld-linux-x86-64.so.2", "aarch64": "lib/ld-linux-aarch64.so.1"}
+"""What every dynamic program names as its interpreter, by machine (the psABIs); every system has it there."""
+
+_LACKING = re.compile(r"(?P<library>lib[^\s/:]+\.so[.\d]*): cannot open shared object file")
+_VERSION = re.compile(r"version `(?P<symbol>(?:GLIBC|GLIBCXX|CXXABI)_(?P<version>[\d.]+))' not found")
+
+
+def require_loader(folder: Path, platform: Platform, named: str) -> Path:
+    """Return a root as an absolute path.
+
+    Args:
+        folder: the root.
+        platform: what it is to run.
+        named: who named it, such as `--root`.
+
+    Raises:
+        ConfigError: it does not have the platform's program loader.
+    """
+    folder = folder.resolve()
+    loader = LOADERS[platform.machine]
+    if not has_loader(folder, platform):
+        raise ConfigError(
+            f"{named} {folder} is no system of {platform.key}: it has no {loader}.",
+            cause="The folder is missing or empty, or belongs to another kind of machine.",
+            remedy="Name a folder with at least the C library, such as one that debootstrap has made.",
+        )
+    return folder
+
+
+def has_loader(folder: Path, platform: Platform) -> bool:
+    """Return whether a folder has the program loader of a platform, be it a link that holds only inside."""
+    return os.path.lexists(folder / LOADERS[platform.machine])
+
+
+def lacking(text: str, place: str) -> str | None:
+    """Return in words which library a system lacks that every system of its kind has; None if that is not it.
+
+    Args:
+        text: what the program loader said.
+        place: the system's name.
+    """
+    for match in _LACKING.finditer(text):
+        if match["library"] in LINUX_BASE | LINUX_EXPECTED:
+            return f"{match[0]}: {place} lacks it"
+    return None
+
+
+def too_old(text: str) -> tuple[str, str] | None:
+    """Return the newest symbol version that a program missed in a system, as `GLIBC_2.34`, and the loader's own words.
+
+    Args:
+        text: what the program loader said.
+
+    Returns:
+        None if it missed none. Versions of the C library count before those of the C++ library.
+    """
+    found = [(match["symbol"], match["version"], match[0]) for match in _VERSION.finditer(text)]
+    if not found:
+        return None
+    glibc = [item for item in found if item[0].startswith("GLIBC_")]
+    symbol, _, words = max(glibc or found, key=lambda item: [int(part) for part in item[1].split(".") if part])
+    return symbol, words

@@ -1,0 +1,186 @@
+"""Programs of the other Linux architecture, run by qemu's user mode emulation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bundle.base.process import Completed
+from bundle.make.verify.emulators.loader_errors import has_loader, lacking, require_loader, too_old
+from bundle.make.verify.emulators.protocol import Missing, Room, Which
+from bundle.model.platforms import Platform
+
+VARIABLE = "BUNDLE_SYSROOT"
+"""Names a sysroot; with the platform's key behind it, such as `BUNDLE_SYSROOT_LINUX_AARCH64`, for that one alone."""
+
+_BINFMT = Path("/proc/sys/fs/binfmt_misc")
+
+_EMULATORS_FAULTS = (
+    r"qemu: uncaught target signal (?:4 \(Illegal instruction\)|31 \(Bad system call\)).*",
+    r"qemu: unhandled .*",
+    r"QEMU internal SIG.*",
+    r".*\bUnsupported syscall: .*",
+    # What qemu answers to a system call that it does not know.
+    r".*OSError: \[Errno 38\] Function not implemented.*",
+    r"ERROR:.*",
+    r".*(?:qemu|tcg)\S*: .*[Aa]ssertion.*",
+    r"qemu-\S+: (?!.*Invalid ELF image).*",
+)
+_FAULT = re.compile("|".join(f"(?:{pattern})" for pattern in _EMULATORS_FAULTS))
+_GUESTS_SIGNAL = re.compile(r"qemu: uncaught target signal \d+.*")
+_REFUSAL = re.compile(r"qemu-\S+: \S*/?\S.*: Invalid ELF image for this architecture|Error while loading .*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """An architecture, as qemu and Debian's cross packages know it."""
+
+    name: str
+    """qemu's."""
+    cpu: str
+    """A model that is quick to emulate, and has what systems of the platform have."""
+    sysroot: Path
+    """Where Debian's cross packages put the C library."""
+    packages: str
+    """Those packages, as an install command names them."""
+
+
+MACHINES = {
+    "linux-aarch64": Machine(
+        name="aarch64",
+        # The default model emulates pointer authentication, which makes every start some twenty times slower.
+        cpu="cortex-a72",
+        sysroot=Path("/usr/aarch64-linux-gnu"),
+        packages="libc6-arm64-cross libgcc-s1-arm64-cross libstdc++6-arm64-cross",
+    ),
+    "linux-x64": Machine(
+        name="x86_64",
+        cpu="max",
+        sysroot=Path("/usr/x86_64-linux-gnu"),
+        packages="libc6-amd64-cross libgcc-s1-amd64-cross libstdc++6-amd64-cross",
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Qemu:
+    """qemu-user with a sysroot: an emulator, and the runner of every bundle."""
+
+    program: str
+    machine: Machine
+    sysroot: Path
+    chosen: bool
+    """Whether the user named the sysroot, so that what is too new for it is a failure."""
+    children: bool
+    """Whether the system starts the architecture's programs by qemu itself (binfmt_misc)."""
+    patience: float = 10.0
+
+    @property
+    def name(self) -> str:
+        """The program's name."""
+        return Path(self.program).name
+
+    @property
+    def shell(self) -> bool:
+        """A script's shell is this machine's, so it is the program behind it that counts."""
+        return self.children
+
+    @property
+    def place(self) -> str:
+        """The sysroot."""
+        return f"{self.sysroot}"
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The same as in the command line, for programs that the system starts."""
+        return {"QEMU_CPU": self.machine.cpu, "QEMU_LD_PREFIX": str(self.sysroot)}
+
+    def command(self, program: Path, arguments: Sequence[str]) -> list[str]:
+        """Return the command line; without qemu where the system starts it."""
+        if self.children:
+            return [str(program), *arguments]
+        return [self.program, "-cpu", self.machine.cpu, "-L", str(self.sysroot), str(program), *arguments]
+
+    def translate(self, path: Path) -> str:
+        """Return the path."""
+        return str(path)
+
+    def unstarted(self, completed: Completed) -> str | None:
+        """Return what qemu says of a file that is no program of the architecture."""
+        match = _REFUSAL.match(completed.errors)
+        return match[0] if match and completed.code else None
+
+    def inconclusive(self, completed: Completed) -> str | None:
+        """Return qemu's words for what it cannot do, or what the sysroot lacks."""
+        if completed.timed_out:
+            return f"no answer within {completed.seconds:.0f} s under {self.name}"
+        for line in completed.errors.splitlines():
+            if _FAULT.fullmatch(line.strip()):
+                return line.strip()
+        if completed.code < 0 and not _GUESTS_SIGNAL.search(completed.errors):
+            return f"{self.name} itself was ended by signal {-completed.code}"
+        if not self.chosen and (older := too_old(completed.errors)):
+            return f"{older[1]}: the sysroot {self.sysroot} is too old to tell"
+        return lacking(completed.errors, f"the sysroot {self.sysroot}")
+
+    @contextmanager
+    def ready(self, room: Room) -> Iterator[Qemu]:  # noqa: ARG002  # There is nothing to prepare.
+        """Give the runner."""
+        yield self
+
+
+def find_qemu(
+    platform: Platform,
+    environ: Mapping[str, str],
+    which: Which,
+    root: Path | None = None,
+    *,
+    binfmt: Path = _BINFMT,
+) -> Qemu | Missing:
+    """Find qemu and a sysroot for a Linux platform.
+
+    Args:
+        platform: what is to run.
+        environ: may name the sysroot.
+        which: finds programs.
+        root: the sysroot, if the user named one.
+        binfmt: where the kernel tells which programs it starts by an emulator.
+
+    Raises:
+        ConfigError: the named sysroot is none.
+    """
+    machine = MACHINES[platform.key]
+    variables = (f"{VARIABLE}_{platform.key.upper().replace('-', '_')}", VARIABLE)
+    named = next((name for name in variables if environ.get(name)), None)
+    chosen = None
+    if root is not None:
+        chosen = require_loader(root, platform, "--root")
+    elif named is not None:
+        chosen = require_loader(Path(environ[named]), platform, named)
+    names = (f"qemu-{machine.name}-static", f"qemu-{machine.name}")
+    program = next((found for name in names if (found := which(name))), None)
+    remedy = f"Install it (Debian: apt-get install qemu-user-static {machine.packages}), or run `bundle verify` on a "
+    remedy += f"machine of {platform.key}."
+    if program is None:
+        return Missing(what=f"{names[0]} is not on PATH, so nothing here runs {platform.key}.", remedy=remedy)
+    # Else the architecture's packages may be installed beside the machine's own.
+    sysroot = chosen or next((path for path in (machine.sysroot, Path("/")) if has_loader(path, platform)), None)
+    if sysroot is None:
+        return Missing(
+            what=f"{Path(program).name} has no C library of {platform.key}: there is no {machine.sysroot}.",
+            remedy=f"{remedy} {VARIABLE} names another folder.",
+        )
+    return Qemu(
+        program=program,
+        machine=machine,
+        sysroot=sysroot,
+        chosen=chosen is not None,
+        children=_registered(binfmt / f"qemu-{machine.name}"),
+    )
+
+
+def _registered(entry: Path) -> bool:
+    return entry.is_file() and entry.read_text().startswith("enabled")

@@ -1,0 +1,202 @@
+"""Windows programs, run by Wine in a prefix of their own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bundle.base.errors import WorkError
+from bundle.base.files import locked, remove_tree, staged_folder
+from bundle.base.process import Completed, check, run
+from bundle.base.reflink import place_tree
+from bundle.make.verify.contents import listing
+from bundle.make.verify.emulators.protocol import Missing, Room, Which
+
+_OVERRIDES = "mscoree,mshtml,wbemprox,winemenubuilder.exe,winedbg.exe="
+"""What no Python needs: .NET, a browser, hardware inventories, menus; and a debugger that takes seconds for each crash,
+and may end it with exit code 0."""
+
+_QUIET = 'exec "$0" "$@" </dev/null >/dev/null 2>&1'
+"""Wine's services outlive the program that started them, and would hold its output open."""
+
+_REGISTRY = "system.reg"
+
+_PREPARING = 300.0
+
+_LINGERING = "-p60"
+"""A server stays that many seconds when its last program has ended, be it that nobody is left to end it."""
+
+_EMULATORS_FAULTS = (
+    r"wine: Call from \S+ to unimplemented function .*",
+    r"wine: Unimplemented function .*",
+    r"wine: Unhandled (?:exception 0x80000100|illegal instruction|privileged instruction).*",
+    r"wine(?:server)?: (?:could not|cannot|can't) .*",
+    r"wine client error:.*",
+    r"wineserver: .*",
+    r"\S+:err:\S+ .*(?:unimplemented|not implemented).*",
+)
+_FAULT = re.compile("|".join(f"(?:{pattern})" for pattern in _EMULATORS_FAULTS))
+_REFUSAL = re.compile(r"wine: failed to open .*|.*\bBad EXE format for.*|Application could not be started, or no .*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WineRunner:
+    """Wine with a prefix."""
+
+    program: str
+    prefix: Path
+    name: str = "wine"
+    children: bool = True
+    shell: bool = False
+    patience: float = 5.0
+    place: str = "Wine"
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Which prefix, and no chatter."""
+        return prefix_environment(self.prefix)
+
+    def command(self, program: Path, arguments: Sequence[str]) -> list[str]:
+        """Return the command line."""
+        return [self.program, str(program), *arguments]
+
+    def translate(self, path: Path) -> str:
+        """Return the path on drive Z:, which is this machine's root."""
+        return "Z:" + str(path).replace("/", "\\")
+
+    def unstarted(self, completed: Completed) -> str | None:
+        """Return what Wine says of a file that is no Windows program, or not there."""
+        match = _REFUSAL.match(completed.errors)
+        return match[0] if match and completed.code else None
+
+    def inconclusive(self, completed: Completed) -> str | None:
+        """Return Wine's words for what it does not have."""
+        if completed.timed_out:
+            return f"no answer within {completed.seconds:.0f} s under Wine"
+        for line in completed.errors.splitlines():
+            if match := _FAULT.search(line):
+                return match[0].strip()
+        if completed.code < 0:
+            return f"Wine itself was ended by signal {-completed.code}"
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wine:
+    """A Wine that is installed."""
+
+    program: str
+    server: str
+    name: str = "wine"
+
+    @contextmanager
+    def ready(self, room: Room) -> Iterator[WineRunner]:
+        """Make a prefix of its own for one bundle, with a server that ends behind the block."""
+        template = self._template(room)
+        prefix = room.scratch / "wine"
+        with room.reporter.task("preparing Wine"):
+            _copy(template, prefix)
+        env = _outer(room.scratch, prefix)
+        try:
+            # One server, and the services with it, for all programs.
+            check(run(["/bin/sh", "-c", _QUIET, self.server, _LINGERING], env=env, timeout=_PREPARING), "Starting Wine")
+            first = ["/bin/sh", "-c", _QUIET, self.program, "cmd", "/c", "exit"]
+            check(run(first, env=env, timeout=_PREPARING), "Starting Wine")
+            yield WineRunner(program=self.program, prefix=prefix)
+        finally:
+            for option in ("-k", "-w"):
+                run([self.server, option], env=env, timeout=60)
+            remove_tree(prefix)
+
+    def _template(self, room: Room) -> Path:
+        """Return a prefix that is made once for this Wine: making one takes longer than all that follows."""
+        version = check(
+            run([self.program, "--version"], env=_outer(room.scratch, room.scratch / "none"), timeout=60), "Wine"
+        )
+        digest = hashlib.sha256(f"{version.output.strip()}\0{_OVERRIDES}".encode()).hexdigest()[:16]
+        template = room.work / f"wine-{digest}"
+        with locked(room.work / "wine.lock", reporter=room.reporter, what="Wine's template"):
+            if template.is_dir():
+                os.utime(template / _REGISTRY)  # That it was used keeps it from being pruned.
+                return template
+            for other in room.work.glob("wine-*/"):
+                remove_tree(other)  # Of another version of Wine.
+            with room.reporter.task("making a Wine prefix, once"), staged_folder(template) as folder:
+                env = _outer(room.scratch, folder)
+                try:
+                    made = run(
+                        ["/bin/sh", "-c", _QUIET, self.program, "wineboot", "--init"], env=env, timeout=_PREPARING
+                    )
+                    check(made, "Making a Wine prefix")
+                finally:
+                    # The registry is written when the server ends.
+                    run([self.server, "-k"], env=env, timeout=60)
+                    run([self.server, "-w"], env=env, timeout=60)
+                if not (folder / _REGISTRY).is_file():
+                    raise WorkError(
+                        "Wine made no prefix.",
+                        cause="It ran, and left no registry.",
+                        remedy="Try `wineboot --init` by hand, and mend the installation.",
+                    )
+                _close(folder)
+        return template
+
+
+def find_wine(which: Which) -> Wine | Missing:
+    """Find Wine.
+
+    Args:
+        which: finds programs.
+    """
+    program = which("wine") or which("wine64")
+    if program is None:
+        return Missing(
+            what="wine is not on PATH, so nothing here runs windows-x64.",
+            remedy="Install it (Debian: apt-get install --no-install-recommends wine wine64), or run `bundle verify` "
+            "on Windows.",
+        )
+    beside = Path(os.path.realpath(program)).with_name("wineserver")
+    server = which("wineserver") or (str(beside) if beside.is_file() else None)
+    if server is None:
+        return Missing(
+            what=f"{program} is there, and its wineserver is not on PATH.", remedy="Install Wine whole, or mend PATH."
+        )
+    return Wine(program=program, server=server)
+
+
+def prefix_environment(prefix: Path) -> dict[str, str]:
+    """Return the variables that every program of a prefix is started with."""
+    return {"WINEPREFIX": str(prefix), "WINEDEBUG": "-all", "WINEDLLOVERRIDES": _OVERRIDES, "WINEARCH": "win64"}
+
+
+def _outer(home: Path, prefix: Path) -> dict[str, str]:
+    return {"PATH": os.defpath, "HOME": str(home), "LANG": "C.UTF-8", **prefix_environment(prefix)}
+
+
+def _close(prefix: Path) -> None:
+    """Replace the links from a prefix into the home folder by folders: nothing is to leave it but drive Z:."""
+    for path, status in listing(prefix / "drive_c").items():
+        link = prefix / "drive_c" / path
+        if stat.S_ISLNK(status.st_mode):
+            link.unlink()
+            link.mkdir()
+
+
+def _copy(template: Path, prefix: Path) -> None:
+    entries: list[tuple[Path, Path, int]] = []
+    prefix.mkdir()
+    for path, status in listing(template).items():
+        if stat.S_ISLNK(status.st_mode):
+            (prefix / path).parent.mkdir(parents=True, exist_ok=True)
+            (prefix / path).symlink_to((template / path).readlink())
+        elif stat.S_ISDIR(status.st_mode):
+            (prefix / path).mkdir(parents=True, exist_ok=True)
+        else:
+            entries.append((template / path, prefix / path, stat.S_IMODE(status.st_mode)))
+    place_tree(entries, mtime=int((template / _REGISTRY).stat().st_mtime))

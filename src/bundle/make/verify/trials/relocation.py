@@ -1,0 +1,300 @@
+"""The relocation check: a copy of the bundle, elsewhere and read-only, must work like the bundle itself."""
+
+from __future__ import annotations
+
+import json
+import ntpath
+import os
+import posixpath
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from bundle.base.errors import WorkError
+from bundle.base.files import remove_tree
+from bundle.base.process import Completed
+from bundle.base.reflink import place_tree
+from bundle.make.verify.contents import listing
+from bundle.make.verify.emulators.protocol import NATIVE
+from bundle.make.verify.findings import Finding, Outcome
+from bundle.make.verify.subject import Inspected, Isolation, last_lines
+from bundle.make.verify.trials.imports import import_modules, inconclusive, no_interpreter
+from bundle.make.verify.trials.scripts import start_scripts
+from bundle.make.verify.trials.tracebacks import evidence, explained
+
+CHECK = "relocation"
+
+PLACE = "räume & spaces"
+"""The copy's folder: a space, an accent, and a character that shells care about."""
+
+_TIMEOUT = 300.0
+_STDLIB = ("bz2", "ctypes", "hashlib", "lzma", "readline", "sqlite3", "ssl", "zlib")
+"""Modules of the standard library that need libraries which an interpreter may leave behind when it moves."""
+
+_SHOWN = 10
+
+_ASK = """
+import json, sys, sysconfig
+print(json.dumps({
+    "sys.prefix": sys.prefix, "sys.exec_prefix": sys.exec_prefix, "sys.base_prefix": sys.base_prefix,
+    "paths": sysconfig.get_paths(), "variables": sysconfig.get_config_vars(),
+}, default=str))
+"""
+
+_BASE = "import json, sys; print(json.dumps(sys.base_prefix))"
+"""In JSON, since programs on Windows write to a pipe in an encoding of their own."""
+
+
+def check_relocation(inspected: Inspected) -> Outcome:
+    """Copy a bundle to a path with a space and an accent, make it read-only, and use it there.
+
+    Its `sys.prefix` and sysconfig must speak of the new place; native modules, scripts and virtual environments must
+    work; nothing may be written.
+    """
+    here = inspected.isolation
+    place = here.scratch / PLACE
+    moved = replace(here, root=place / "python")
+    with inspected.reporter.task("copying the bundle"):
+        _copy(inspected.contents.files, here.root, moved.root)
+    try:
+        _share_caches(here, moved)
+        before = _state(moved.root)
+        outcomes = [
+            _where(inspected, moved),
+            _modules(inspected, moved),
+            start_scripts(inspected, moved, CHECK),
+            _environments(moved),
+            _untouched(before, _state(moved.root)),
+        ]
+    finally:
+        remove_tree(place)
+    return Outcome(
+        findings=tuple(finding for outcome in outcomes for finding in outcome.findings),
+        checked=sum(outcome.checked for outcome in outcomes),
+    )
+
+
+def _copy(files: Mapping[str, os.stat_result], source: Path, target: Path) -> None:
+    """Copy a tree, links as they are, and take away every right to write."""
+    entries: list[tuple[Path, Path, int]] = []
+    links: list[str] = []
+    folders: list[str] = []
+    newest = 0.0
+    target.mkdir(parents=True)
+    for path, status in files.items():
+        if stat.S_ISLNK(status.st_mode):
+            links.append(path)
+        elif stat.S_ISDIR(status.st_mode):
+            folders.append(path)
+        else:
+            entries.append((source / path, target / path, stat.S_IMODE(status.st_mode) & 0o555))
+            newest = max(newest, status.st_mtime)
+    # Files of a bundle have one time; where they do not, compiled modules are merely made again.
+    place_tree(entries, mtime=int(newest))
+    for path in folders:
+        (target / path).mkdir(parents=True, exist_ok=True)
+    for path in links:
+        (target / path).symlink_to((source / path).readlink())
+    for path in sorted(folders, reverse=True):
+        (target / path).chmod(0o555)
+    target.chmod(0o555)
+
+
+def _share_caches(here: Isolation, moved: Isolation) -> None:
+    """Let the copy use the modules that the import check has compiled: the cache repeats the path of the source."""
+    if not here.caches.is_dir() or (here.platform.is_windows and here.runner is NATIVE):
+        return  # Not everybody may make links on Windows; under Wine it is not Windows that makes them.
+    made = here.caches.joinpath(*here.root.parts[1:])
+    link = here.caches.joinpath(*moved.root.parts[1:])
+    if made.is_dir() and not os.path.lexists(link):
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(made)
+
+
+def _state(root: Path) -> dict[str, tuple[int, int, int]]:
+    # Compiled modules are no change: who may write gets them, who may not works without.
+    return {
+        path: (status.st_mode, status.st_size if stat.S_ISREG(status.st_mode) else 0, status.st_mtime_ns)
+        for path, status in listing(root).items()
+        if "__pycache__" not in path.split("/") and not stat.S_ISDIR(status.st_mode)
+    }
+
+
+def _untouched(before: Mapping[str, tuple[int, int, int]], after: Mapping[str, tuple[int, int, int]]) -> Outcome:
+    changed = sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
+    return Outcome(
+        findings=tuple(
+            _error(
+                path,
+                f"was {'changed' if path in before and path in after else 'removed' if path in before else 'written'} "
+                "while the bundle was used; it must work where nobody may write.",
+                remedy="Make the program write to a folder of the user.",
+            )
+            for path in changed[:_SHOWN]
+        ),
+        checked=1,
+    )
+
+
+def _where(inspected: Inspected, moved: Isolation) -> Outcome:
+    """Ask the interpreter where it is: by its path, through a symlink from elsewhere, and by its name on PATH."""
+    findings: list[Finding] = []
+    ways: dict[str, list[str | Path]] = {"by its path": [moved.executable]}
+    variables: dict[str, str] = {}
+    if not moved.platform.is_windows:
+        link = moved.scratch / "linked python"
+        link.symlink_to(moved.executable)
+        ways["through a symlink"] = [link]
+    if not moved.platform.is_windows and moved.runner.shell:
+        ways["through PATH"] = ["/bin/sh", "-c", 'exec "$0" "$@"', moved.executable.name]
+        variables["PATH"] = f"{moved.executable.parent}:{moved.environment()['PATH']}"
+    told: set[tuple[str, str]] = set()
+    for way, command in ways.items():
+        answer = _answer(moved, [*command, *moved.flags, "-c", _ASK], variables)
+        if isinstance(answer, Finding):
+            findings.append(answer)
+            break
+        findings += _strangers(inspected, moved, way, answer, told)
+    return Outcome(findings=tuple(findings), checked=len(ways))
+
+
+def _answer(moved: Isolation, command: list[str | Path], variables: Mapping[str, str]) -> dict[str, Any] | Finding:
+    try:
+        completed = moved.run(command, timeout=_TIMEOUT, variables=variables)
+    except WorkError as error:
+        return _error("the interpreter", error.what)
+    if completed.code or completed.timed_out:
+        return _ended(moved, completed, "the interpreter", "does not start in its new place")
+    answer: dict[str, Any] = json.loads(completed.output)
+    return answer
+
+
+def _strangers(
+    inspected: Inspected, moved: Isolation, way: str, answer: Mapping[str, Any], told: set[tuple[str, str]]
+) -> list[Finding]:
+    """Return what does not speak of the new place, but for what was told of another way already."""
+    values = {name: answer[name] for name in ("sys.prefix", "sys.exec_prefix", "sys.base_prefix")}
+    values |= {f"sysconfig.get_paths()[{name!r}]": value for name, value in answer["paths"].items()}
+    variables = answer["variables"]
+    for name in ("prefix", "exec_prefix", "installed_base", "LIBDIR", "INCLUDEPY", "BINDIR", "LIBDEST"):
+        if variables.get(name) is not None:
+            values[f"sysconfig.get_config_var({name!r})"] = variables[name]
+    new = _path(moved, moved.runner.translate(moved.root.resolve()))
+    old = moved.runner.translate(inspected.root)
+    remedy = "Correct the interpreter's layer: its recorded paths must follow from where it stands."
+    wrong = {
+        name: f"says {value} when the interpreter is started {way}; the bundle stands in {new}."
+        for name, value in values.items()
+        if not _path(moved, str(value)).is_relative_to(new)
+    }
+    for variable, value in variables.items():
+        name = f"sysconfig.get_config_var({variable!r})"
+        values.setdefault(name, value)
+        if name not in wrong and old in str(value):
+            wrong[name] = f"names the place that the bundle came from: {value}"
+    fresh = [name for name in wrong if (name, str(values[name])) not in told]
+    told.update((name, str(values[name])) for name in fresh)
+    return [_error(name, wrong[name], remedy=remedy) for name in fresh]
+
+
+def _modules(inspected: Inspected, moved: Isolation) -> Outcome:
+    """Import one native module of each package, and the modules of the interpreter that need libraries."""
+    chosen: dict[str, str] = {}
+    for module in inspected.contents.modules:
+        if not module.other and not inspected.allowlist.about(module.package, module.name):
+            chosen.setdefault(module.package, module.name)
+    names = {name: package for package, name in chosen.items()}
+    try:
+        stdlib = [name for name in _STDLIB if name != "readline" or not moved.platform.is_windows]
+        failures = import_modules(moved, [*names, *stdlib], jobs=inspected.jobs)
+    except WorkError as error:
+        return Outcome(findings=(no_interpreter(CHECK, error),))
+    findings: list[Finding] = []
+    for name, failure in sorted(failures.items()):
+        if name in _STDLIB and "ModuleNotFoundError" in failure.output:
+            findings.append(
+                Finding(
+                    check=CHECK,
+                    severity="note",
+                    subject=f"python: {name}",
+                    message="this interpreter was made without it.",
+                )
+            )
+            continue
+        if failure.emulator is not None:
+            subject = f"{names.get(name, 'python')}: {name}"
+            findings.append(inconclusive(CHECK, subject, failure.emulator, evidence(failure.output)))
+            continue
+        findings.append(
+            _error(
+                f"{names.get(name, 'python')}: {name}",
+                f"{explained(failure.message, failure.output, inspected.skipped)} It was asked in the bundle's new "
+                "place.",
+                remedy="Its libraries must be found relative to the file (run paths with $ORIGIN).",
+                details=evidence(failure.output),
+            )
+        )
+    return Outcome(findings=tuple(findings), checked=len(names) + len(stdlib))
+
+
+def _environments(moved: Isolation) -> Outcome:
+    """Make a virtual environment with the copy, and use its pip."""
+    folder = moved.scratch / "environment"
+    python = folder / ("Scripts/python.exe" if moved.platform.is_windows else "bin/python")
+    make: list[str | Path] = [moved.executable, *moved.flags, "-m", "venv", folder]
+    steps: list[tuple[str, list[str | Path]]] = [
+        ("python -m venv", make),
+        ("a virtual environment's python", [python, "-I", "-c", _BASE]),
+        ("a virtual environment's pip", [python, "-I", "-m", "pip", "--version"]),
+    ]
+    findings: list[Finding] = []
+    if not moved.runner.children:
+        # pip is installed by a program that the environment's Python starts.
+        make.append("--without-pip")
+        del steps[-1]
+        what = f"{moved.runner.name} lets no program start another: virtual environments were made without pip."
+        findings.append(Finding(check=CHECK, severity="note", subject="python -m venv", message=what))
+    for subject, command in steps:
+        try:
+            completed = moved.run(command, timeout=_TIMEOUT)
+        except WorkError as error:
+            findings.append(_error(subject, error.what))
+            break
+        if completed.code or completed.timed_out:
+            findings.append(_ended(moved, completed, subject, "does not work"))
+            break
+        if command[-1] == _BASE:
+            base = json.loads(completed.output)
+            new = moved.runner.translate(moved.root.resolve())
+            if not _path(moved, base).is_relative_to(new):
+                findings.append(_error(subject, f"says that it belongs to {base}, not to {new}."))
+    return Outcome(findings=tuple(findings), checked=len(steps))
+
+
+def _path(moved: Isolation, text: str) -> PurePath:
+    """Return a path that the interpreter told, without detours."""
+    if moved.platform.is_windows:
+        return PureWindowsPath(ntpath.normpath(text))
+    return PurePosixPath(posixpath.normpath(text))
+
+
+def _ended(moved: Isolation, completed: Completed, subject: str, what: str) -> Finding:
+    how = "it took too long" if completed.timed_out else f"exit code {completed.code}"
+    details = last_lines(completed.errors or completed.output)
+    if words := moved.runner.inconclusive(completed):
+        return inconclusive(CHECK, subject, words, details)
+    return _error(subject, f"{what}: {how}.", details=details)
+
+
+def _error(
+    subject: str,
+    message: str,
+    *,
+    remedy: str = "Look at the interpreter's layer: `bundle interpreters` shows where it came from.",
+    details: Iterable[str] = (),
+) -> Finding:
+    return Finding(
+        check=CHECK, severity="error", subject=subject, message=message, remedy=remedy, details=tuple(details)
+    )

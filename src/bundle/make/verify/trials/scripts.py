@@ -1,0 +1,237 @@
+"""Whether the scripts of a bundle start, from where it stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bundle.base.errors import WorkError
+from bundle.base.process import Completed
+from bundle.make.verify.findings import Finding, Outcome
+from bundle.make.verify.subject import Inspected, Isolation, last_lines
+from bundle.make.verify.trials.imports import inconclusive, signal_name
+from bundle.make.verify.trials.tracebacks import evidence, explained
+from bundle.model.config.allowlist import Allowed
+
+TIMEOUT = 60.0
+"""Seconds after which a script counts as started."""
+
+_HEAD = 4096
+"""Bytes in which a script's first lines are."""
+
+_IMPORT_ERROR = re.compile(r"(ImportError|ModuleNotFoundError|SyntaxError|IndentationError|TabError)\b")
+_MISSING_FILE = re.compile(r"FileNotFoundError\b.*(python|site-packages)", re.IGNORECASE)
+_LAUNCHER = re.compile(r"Fatal error in launcher: ")
+"""What a Windows launcher says that finds no Python, or none of what it should carry."""
+_NOT_STARTED = {126: "cannot be executed", 127: "names a program that does not exist"}
+
+
+_Way = tuple[str, Callable[[], Completed]]
+"""The script, and what starts it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """Why a script does not start."""
+
+    message: str
+    output: str
+    emulator: str | None = None
+    """The emulator's own words, if it is the emulator that failed."""
+
+
+def trouble_of(completed: Completed) -> Trouble | None:
+    """Return why a script did not start, None if it did.
+
+    Any exit code of the program itself is fine: it may dislike `--help`. One that runs on has started.
+
+    Args:
+        completed: what became of `SCRIPT --help`.
+    """
+    if completed.timed_out:
+        return None
+    errors = completed.errors
+    if completed.code < 0:
+        return Trouble(message=f"was killed by {signal_name(completed.code)}.", output=errors)
+    if completed.code in _NOT_STARTED:
+        return Trouble(message=f"{_NOT_STARTED[completed.code]} (exit code {completed.code}).", output=errors)
+    if _LAUNCHER.match(errors) and completed.code:
+        return Trouble(message="does not find its interpreter or its files.", output=errors)
+    last = (last_lines(errors, 1) or ("",))[0]
+    if "Traceback (most recent call last)" in errors or "SyntaxError" in last:
+        if _IMPORT_ERROR.match(last):
+            return Trouble(message="stops with an import error.", output=errors)
+        if _MISSING_FILE.match(last):
+            return Trouble(message="does not find its interpreter or its files.", output=errors)
+    return None
+
+
+def start_scripts(inspected: Inspected, moved: Isolation, check: str) -> Outcome:
+    """Start every script of a bundle with `--help`, one of them also by a link from elsewhere and by its name alone.
+
+    Args:
+        inspected: what is inspected; its allow-list may accept an import error of `bin/NAME`.
+        moved: the copy whose scripts are started.
+        check: the name that findings go by.
+    """
+    ways, notes = _ways(moved, inspected.contents.scripts, check)
+    troubles: dict[str, Trouble] = {}
+
+    def start(way: str) -> None:
+        path, action = ways[way]
+        try:
+            completed = action()
+        except WorkError as error:
+            troubles[way] = Trouble(message=moved.relative(error.what), output=error.cause or "")
+            return
+        words = None if completed.timed_out else moved.runner.inconclusive(completed)
+        if words is not None:
+            troubles[way] = Trouble(message=words, output=completed.errors, emulator=words)
+        elif trouble := trouble_of(completed):
+            troubles[way] = trouble
+        elif completed.timed_out:
+            notes.append(
+                Finding(
+                    check=check,
+                    severity="note",
+                    subject=f"{inspected.contents.scripts[path]}: {way}",
+                    message=f"started, and was stopped after {completed.seconds:.0f} s.",
+                )
+            )
+
+    pool = ThreadPoolExecutor(inspected.jobs)
+    try:
+        with inspected.reporter.task("starting scripts", total=len(ways), unit="scripts") as task:
+            for _ in pool.map(start, ways):
+                task.advance()
+    finally:
+        pool.shutdown(cancel_futures=True)
+    findings, used = _judge(inspected, {way: path for way, (path, _) in ways.items()}, troubles, check)
+    findings += sorted(notes, key=lambda finding: finding.subject)
+    return Outcome(findings=(*findings, *_unused(inspected, used, check)), checked=len(ways))
+
+
+def _ways(moved: Isolation, scripts: Mapping[str, str], check: str) -> tuple[dict[str, _Way], list[Finding]]:
+    """Return how each script is started, and what there is to say of it."""
+    if moved.platform.is_windows or moved.runner.shell:
+        start = _launcher_starter if moved.platform.is_windows else _starter
+        direct = {path: (path, start(moved, [moved.root / path])) for path in scripts}
+        return direct | _other_ways(moved, scripts), []
+    ways: dict[str, _Way] = {}
+    notes: list[Finding] = []
+    for path, package in scripts.items():
+        file = moved.root / path
+        if _is_polyglot(file):
+            ways[path] = (path, _starter(moved, [moved.executable, file]))
+        elif not _has_header(file):
+            ways[path] = (path, _starter(moved, [file]))
+        else:
+            what = "not started: it is a script for another program, which nothing here runs."
+            notes.append(Finding(check=check, severity="note", subject=f"{package}: {path}", message=what))
+    if ways:
+        what = f"{moved.runner.name} has no shell to start them with: the interpreter was given each script; that they "
+        what += "find it by themselves is not proven."
+        notes.append(Finding(check=check, severity="note", subject="scripts", message=what))
+    return ways, notes
+
+
+def _starter(moved: Isolation, command: Sequence[Path]) -> Callable[[], Completed]:
+    return lambda: moved.run([*command, "--help"], timeout=TIMEOUT)
+
+
+def _other_ways(moved: Isolation, scripts: Mapping[str, str]) -> dict[str, _Way]:
+    """Return how to start one script by a symlink from another folder, and through PATH."""
+    headed = [path for path in scripts if _has_header(moved.root / path)]
+    if moved.platform.is_windows or not headed:
+        return {}
+    path = headed[0]
+    link = moved.scratch / "else where" / Path(path).name
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(moved.root / path)
+    search = f"{moved.root / moved.platform.scripts}:{moved.environment()['PATH']}"
+
+    def by_path() -> Completed:
+        return moved.run(["/bin/sh", "-c", 'exec "$0" --help', link.name], timeout=TIMEOUT, variables={"PATH": search})
+
+    return {
+        f"{path} through a symlink": (path, lambda: moved.run([link, "--help"], timeout=TIMEOUT)),
+        f"{path} through PATH": (path, by_path),
+    }
+
+
+def _launcher_starter(moved: Isolation, command: Sequence[Path]) -> Callable[[], Completed]:
+    """Return what starts a Windows launcher, which may end without a word when it finds no Python."""
+
+    def start() -> Completed:
+        completed = moved.run([*command, "--help"], timeout=TIMEOUT)
+        if completed.code and not (completed.output or completed.errors or completed.timed_out):
+            aloud = moved.run([*command, "--help"], timeout=TIMEOUT, variables={"PYTHONVERBOSE": "1"})
+            if not aloud.errors:
+                return replace(completed, code=127)
+        return completed
+
+    return start
+
+
+def _is_polyglot(path: Path) -> bool:
+    """Return whether a script is one for the shell and for Python at once, so that Python can be given it."""
+    with path.open("rb") as file:
+        return b"\n''':'\n" in file.read(_HEAD)
+
+
+def _has_header(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"#!"
+
+
+def _judge(
+    inspected: Inspected, ways: Mapping[str, str], troubles: Mapping[str, Trouble], check: str
+) -> tuple[list[Finding], set[Allowed]]:
+    findings: list[Finding] = []
+    used: set[Allowed] = set()
+    remedy = (
+        "Mend the script or the package; what it needs must lie in the bundle, and be found from wherever the bundle "
+        f"stands. If nobody needs the script, {inspected.allowlist.home} may accept an import error of bin/NAME "
+        "(docs/verification.md says how)."
+    )
+    for way in sorted(troubles):
+        trouble = troubles[way]
+        package = inspected.contents.scripts[ways[way]]
+        entry = inspected.allowlist.accepting(package, ways[way], trouble.output)
+        # Whether they accept it or not, the error speaks of them.
+        used.update(inspected.allowlist.about(package, ways[way]))
+        if entry is None and trouble.emulator is not None:
+            findings.append(inconclusive(check, f"{package}: {way}", trouble.emulator, evidence(trouble.output)))
+            continue
+        findings.append(
+            Finding(
+                check=check,
+                severity="error" if entry is None else "note",
+                subject=f"{package}: {way}",
+                message=explained(trouble.message, trouble.output, inspected.skipped)
+                if entry is None
+                else f"accepted ({entry.origin}): {entry.reason}",
+                remedy=remedy if entry is None else "",
+                details=evidence(trouble.output),
+            )
+        )
+    return findings, used
+
+
+def _unused(inspected: Inspected, used: set[Allowed], check: str) -> list[Finding]:
+    packages = {distribution.name for distribution in inspected.contents.distributions}
+    packages |= set(inspected.contents.scripts.values())
+    return [
+        Finding(
+            check=check,
+            severity="warning",
+            subject=f"{entry.package}: {entry.module}",
+            message=f"the allow-list entry ({entry.origin}) accepts nothing: the script starts, or is not there.",
+            remedy="Remove the entry.",
+        )
+        for entry in inspected.allowlist.unused(used, packages=packages, absent=inspected.skipped)
+        if "/" in entry.module
+    ]

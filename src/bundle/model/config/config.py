@@ -1,0 +1,244 @@
+"""What one version asks for, as values: the merged configuration with its defaults filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Literal
+
+from packaging.utils import canonicalize_name
+
+from bundle.base.errors import ConfigError
+from bundle.base.http.urls import redact
+from bundle.model.locks.local_wheels import WheelPlace
+from bundle.model.platforms import PLATFORMS, Floors
+
+Layout = Literal["installed", "wheelhouse", "both"]
+Substitute = Literal["never", "patch"]
+
+DEFAULT_SOURCES = ("python-build-standalone", "host")
+DEFAULT_ARCHIVES = ("tar.zst",)
+DEFAULT_TIMEOUT = 1800.0
+DEFAULT_PARALLEL_DOWNLOADS = 8
+
+
+class UnsetVariableError(ConfigError):
+    """A registry is needed whose address has a variable that is not set."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the error as the JSON value that `--json` prints, under the name that all such errors have."""
+        return {**super().as_json(), "error": ConfigError.__name__}
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Registry:
+    """A Python package index.
+
+    Args:
+        url: the index, with every set `${NAME}` expanded.
+        packages: globs of normalised names; those names are asked for here and nowhere else. Empty: any name.
+        missing: variables that the URL needs and the environment lacks.
+        origin: file and line that name it, for messages; empty if no file does.
+    """
+
+    template: str
+    packages: tuple[str, ...]
+    missing: tuple[str, ...]
+    origin: str = field(compare=False)
+
+    def __init__(
+        self, *, url: str, packages: Iterable[str] = (), missing: Iterable[str] = (), origin: str = ""
+    ) -> None:
+        object.__setattr__(self, "template", url)
+        object.__setattr__(self, "packages", tuple(canonicalize_name(glob) for glob in packages))
+        object.__setattr__(self, "missing", tuple(missing))
+        object.__setattr__(self, "origin", origin)
+
+    @property
+    def url(self) -> str:
+        """The index URL, credentials included: for requests only, never for messages.
+
+        Raises:
+            UnsetVariableError: a variable that the URL needs is not set. A registry that is tied to packages may stay
+                without its variable as long as none of them is asked for.
+        """
+        if self.missing:
+            served = ", ".join(self.packages)
+            for_whom = f" for {served}" if served else ""
+            where = f" ({self.origin})" if self.origin else ""
+            names = " and ".join(self.missing)
+            raise UnsetVariableError(
+                f"The registry{for_whom}{where} needs the environment variable {names}, which is not set.",
+                remedy=f"Set {names} to what the address of an index that has {served or 'the packages'} needs; if "
+                "your default index has them, that one will do. Or skip those packages there (packages.skip). "
+                'See "Registries" in docs/locking.md.',
+            )
+        return self.template
+
+    def serves(self, name: str) -> bool:
+        """Return whether the registry may be asked for a package, by its normalised name."""
+        return not self.packages or any(fnmatchcase(name, glob) for glob in self.packages)
+
+    def __str__(self) -> str:
+        return without_credentials(self.template)
+
+    def __repr__(self) -> str:
+        return f"Registry({str(self)!r}, packages={self.packages!r})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registries:
+    """Where packages come from."""
+
+    default: str | None = field(default=None, repr=False)
+    """The index for all that no other serves, credentials included; None: the one that installers use unasked."""
+    additional: tuple[Registry, ...] = ()
+    """Further indexes, in the order in which they are asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchiveSpec:
+    """An interpreter archive that the configuration names."""
+
+    sha256: str
+    url: str | None = None
+    path: Path | None = None
+    """Absolute; resolved against the file that named it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpreter:
+    """Where the Python comes from."""
+
+    sources: tuple[str, ...] = DEFAULT_SOURCES
+    """In the order tried."""
+    mirror: str | None = field(default=None, repr=False)
+    """Base URL in place of the release host."""
+    archives: Mapping[str, ArchiveSpec] = field(default_factory=dict)
+    """By platform key."""
+    substitute: Substitute = "never"
+    """Whether a source may give another patch release of the same X.Y."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildWheel:
+    """How one package is built from source on one platform."""
+
+    reason: str
+    build_requires: tuple[str, ...] = ()
+    """PEP 508 requirements beyond those that the package declares."""
+    config_settings: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    """PEP 517; `{packageRoot}` stands for the unpacked source."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolution:
+    """Which packages may, or must, be built from source."""
+
+    allow_source_all: bool = False
+    strict_missing: bool = True
+    """A package without a usable file is an error; else it is left out, with a warning."""
+    allow_source: frozenset[str] = frozenset()
+    force_source: frozenset[str] = frozenset()
+    """`forceNoBinaryList`."""
+    only_binary: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CopyFile:
+    """Files of the version's own that go into the bundle."""
+
+    source: str
+    """`from`: relative to `base`."""
+    target: str
+    """`to`: relative to the bundle's root; may start with `{site-packages}` or `<site-packages>`."""
+    base: Path
+    """Folder of the config file that asked for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions:
+    """How a build works, and what it leaves behind."""
+
+    enable_logging: bool = False
+    parallel_downloads: int = DEFAULT_PARALLEL_DOWNLOADS
+    timeout: float = DEFAULT_TIMEOUT
+    """Seconds that one external step may take."""
+    layout: Layout = "installed"
+    archives: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict.fromkeys(PLATFORMS, DEFAULT_ARCHIVES))
+    """Archive formats by platform key."""
+    bytecode: bool = False
+    floors: Floors = field(default_factory=Floors)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acceptance:
+    """Findings that are known, and accepted."""
+
+    rule: str
+    """The rule's name."""
+    files: str
+    """Glob of paths relative to the bundle's root; `*` also stands for `/`."""
+    reason: str
+
+    def as_json(self) -> dict[str, str]:
+        """Return the JSON value of the configuration."""
+        return {"rule": self.rule, "files": self.files, "reason": self.reason}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """How bundles are verified."""
+
+    accept: tuple[Acceptance, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlatformPackages:
+    """What one platform asks for; all names are normalised (PEP 503)."""
+
+    dependencies: tuple[str, ...] = ()
+    """PEP 508 requirements, as written."""
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    """Name to version; wins over every requirement on that name."""
+    skip: Mapping[str, str] = field(default_factory=dict)
+    """Name to reason."""
+    force_source: Mapping[str, str] = field(default_factory=dict)
+    """Name to reason."""
+    build_wheel: Mapping[str, BuildWheel] = field(default_factory=dict)
+    no_deps: frozenset[str] = frozenset()
+    resolution: Resolution = field(default_factory=Resolution)
+    copy_files: tuple[CopyFile, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """One version's configuration."""
+
+    version: str
+    python: str
+    """The base, such as `3.12.10`."""
+    variant: str | None = None
+    folder: Path
+    """`versions/<version>`, absolute."""
+    registries: Registries = field(default_factory=Registries)
+    interpreter: Interpreter = field(default_factory=Interpreter)
+    platforms: tuple[str, ...] = tuple(PLATFORMS)
+    """Keys of the platforms that this version is built for."""
+    build: BuildOptions = field(default_factory=BuildOptions)
+    verify: Verification = field(default_factory=Verification)
+    packages: Mapping[str, PlatformPackages] = field(default_factory=dict)
+    """By platform key; read it through `packages_for`."""
+    wheels: tuple[WheelPlace, ...] = ()
+    """Where wheels lie that are handed over; see `bundle.model.handed`."""
+
+    def packages_for(self, platform_key: str) -> PlatformPackages:
+        """Return what a platform asks for, also one that is not among `platforms`."""
+        return self.packages.get(platform_key, PlatformPackages())
+
+
+def without_credentials(text: str) -> str:
+    """Return a text with the credentials gone from every URL in it."""
+    return redact(text)

@@ -1,0 +1,194 @@
+"""A project on disk: its versions, and what each of them asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.version import Version
+
+from bundle.base.errors import ConfigError, Problems
+from bundle.base.suggestions import nearest
+from bundle.model.config.config import Config
+from bundle.model.config.json_source import Node, Origin, Table, read
+from bundle.model.config.merge import Merged, merge
+from bundle.model.config.reader import Reader
+
+SHARED = "shared-config.json"
+
+_VERSION = re.compile(r"(?P<python>[0-9]+\.[0-9]+\.[0-9]+)(?:-(?P<variant>[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*))?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionName:
+    """A version's name, taken apart."""
+
+    python: str
+    variant: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """One version's configuration."""
+
+    config: Config
+    tree: Merged
+    """The merged files; `tree.folded(platform)` is what holds on one platform."""
+
+    @property
+    def merged(self) -> dict[str, Any]:
+        """The merged JSON value."""
+        return self.tree.value
+
+    @property
+    def origins(self) -> Mapping[str, Origin]:
+        """File and line of each value, by its path."""
+        return self.tree.origins
+
+
+class Project:
+    """A folder with a `shared-config.json` and `versions/`.
+
+    Args:
+        root: the folder, absolute.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.output = root / "pydist"
+        self.wheelhouse = self.output / "wheelhouse"
+        self.catalogue = root / "catalogue" / "catalogue.json"
+
+    def versions(self) -> list[str]:
+        """Return the names of all version folders, oldest Python first; also those that no version may have."""
+        try:
+            folders = [entry.name for entry in (self.root / "versions").iterdir() if entry.is_dir()]
+        except FileNotFoundError:
+            return []
+        return sorted((name for name in folders if not name.startswith((".", "_"))), key=_order)
+
+    def folder(self, version: str) -> Path:
+        """Return a version's folder."""
+        return self.root / "versions" / version
+
+    def lock_path(self, version: str, platform_key: str) -> Path:
+        """Return where a version's lock for a platform is kept."""
+        return self.folder(version) / f"pylock.{platform_key}.toml"
+
+    def load(self, version: str, environ: Mapping[str, str]) -> Loaded:
+        """Read, validate and merge a version's configuration.
+
+        Args:
+            version: a folder below `versions/`.
+            environ: the environment, for `${NAME}` in registry URLs.
+
+        Raises:
+            ConfigError: the version is unknown, or any of the two files is wrong; names every problem.
+        """
+        self.require(version)
+        problems = Problems()
+        loaded = self.examine(version, environ, problems)
+        problems.raise_if_any(f"The configuration of {version} has {len(problems.errors)} problems.")
+        if loaded is None:
+            raise ConfigError(f"The configuration of {version} cannot be read.")
+        return loaded
+
+    def examine(self, version: str, environ: Mapping[str, str], problems: Problems) -> Loaded | None:
+        """Do what `load` does, and collect what is wrong.
+
+        Args:
+            version: a folder below `versions/`.
+            environ: the environment.
+            problems: takes every problem.
+
+        Returns:
+            the configuration, None where it has problems.
+        """
+        before = len(problems.errors)
+        try:
+            name = parse_version(version)
+        except ConfigError as error:
+            problems.add(error)
+            name = VersionName(python="0.0.0")
+        shared = self._file(SHARED, problems)
+        own = self._file(f"versions/{version}/config.json", problems)
+        if shared is None or own is None or len(problems.errors) > before:
+            return None
+        merged = merge(shared, own)
+        config = Reader(merged, root=self.root, environ=environ, problems=problems).config(
+            version=version, python=name.python, variant=name.variant, folder=self.folder(version)
+        )
+        return Loaded(config=config, tree=merged) if len(problems.errors) == before else None
+
+    def shared(self, problems: Problems) -> Table | None:
+        """Read and validate `shared-config.json` alone.
+
+        Args:
+            problems: takes every problem.
+        """
+        return self._file(SHARED, problems)
+
+    def require(self, version: str) -> None:
+        """Raise an error that names the nearest versions unless there is this one.
+
+        Raises:
+            ConfigError: no such folder.
+        """
+        known = self.versions()
+        if version in known:
+            return
+        near = nearest(version, known, count=3)
+        if near:
+            remedy = f"Did you mean {' or '.join(near)}?"
+        elif known:
+            remedy = f"Known are {', '.join(known)}; `bundle new VERSION` starts another."
+        else:
+            remedy = "There is none yet; `bundle new VERSION` starts one."
+        raise ConfigError(f"There is no version {version!r} in this project.", remedy=remedy)
+
+    def _file(self, file: str, problems: Problems) -> Table | None:
+        node = read(self.root / file, file, problems)
+        if node is None:
+            return None
+        _validate(node, problems)
+        return node if isinstance(node, Table) else None
+
+
+def parse_version(version: str) -> VersionName:
+    """Take a version's name apart.
+
+    Args:
+        version: such as `3.12.10` or `3.12.10-atls`.
+
+    Raises:
+        ConfigError: it is no `X.Y.Z` or `X.Y.Z-variant`.
+    """
+    match = _VERSION.fullmatch(version)
+    if match:
+        return VersionName(python=match["python"], variant=match["variant"])
+    numbers = re.match(r"(?:python|py|v)?[-_ ]?(\d+(?:\.\d+){0,2})(.*)", version, re.IGNORECASE)
+    hint = ""
+    if numbers:
+        python = ".".join([*numbers[1].split("."), "0", "0"][:3])
+        variant = re.sub(r"[^A-Za-z0-9]+", "-", numbers[2]).strip("-")
+        hint = f" Did you mean {python}-{variant}?" if variant else f" Did you mean {python}?"
+    raise ConfigError(
+        f"versions/{version}: a version is named X.Y.Z or X.Y.Z-variant, such as 3.12.10-atls.{hint}",
+        remedy="Name the Python it is made with; a variant has letters, digits, and dots or dashes between them.",
+    )
+
+
+def _validate(node: Node, problems: Problems) -> None:
+    from bundle.model.config.rules import slips
+    from bundle.model.config.schema import violations
+
+    for problem in (*violations(node), *slips(node)):
+        problems.add(problem)
+
+
+def _order(version: str) -> tuple[bool, Version, str]:
+    match = _VERSION.fullmatch(version)
+    return match is None, Version(match["python"] if match else "0"), version

@@ -1,0 +1,205 @@
+"""From the merged JSON to the values of `bundle.model.config`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bundle.base.errors import ConfigError, Problems
+from bundle.model.config.config import (
+    DEFAULT_ARCHIVES,
+    DEFAULT_PARALLEL_DOWNLOADS,
+    DEFAULT_SOURCES,
+    DEFAULT_TIMEOUT,
+    Acceptance,
+    ArchiveSpec,
+    BuildOptions,
+    BuildWheel,
+    Config,
+    CopyFile,
+    Interpreter,
+    PlatformPackages,
+    Registries,
+    Registry,
+    Resolution,
+    Verification,
+)
+from bundle.model.config.json_source import Step, at, origin_of, path_text
+from bundle.model.config.merge import Merged
+from bundle.model.locks.local_wheels import FOLDER, WheelPlace
+from bundle.model.platforms import DEFAULT_GLIBC, DEFAULT_MACOS, PLATFORMS, Floors
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+class Reader:
+    """Reads one merged configuration.
+
+    Args:
+        merged: valid under the schema.
+        root: the project's folder.
+        environ: the environment, for `${NAME}` in URLs and `BUNDLE_PYTHON_MIRROR`.
+        problems: takes what is wrong.
+    """
+
+    def __init__(self, merged: Merged, *, root: Path, environ: Mapping[str, str], problems: Problems) -> None:
+        self._merged = merged
+        self._root = root
+        self._environ = environ
+        self._problems = problems
+
+    def config(self, *, version: str, python: str, variant: str | None, folder: Path) -> Config:
+        """Return the configuration; what had problems in it is left at its default.
+
+        Args:
+            version: the folder's name.
+            python: its base.
+            variant: what stands behind the base, if anything.
+            folder: absolute.
+        """
+        value = self._merged.value
+        return Config(
+            version=version,
+            python=python,
+            variant=variant,
+            folder=folder,
+            registries=self._registries(value.get("registries", {})),
+            interpreter=self._interpreter(value.get("interpreter", {})),
+            platforms=tuple(key for key in PLATFORMS if key in value.get("platforms", PLATFORMS)),
+            build=_build_options(value.get("build", {})),
+            verify=Verification(
+                accept=tuple(Acceptance(**entry) for entry in value.get("verify", {}).get("accept", ()))
+            ),
+            packages={key: self._packages(key) for key in PLATFORMS},
+            wheels=(
+                *self._wheels(value.get("packages", {}).get("wheels", ())),
+                WheelPlace(pattern=FOLDER, base=folder, named=False),
+                WheelPlace(pattern=FOLDER, base=self._root, named=False),
+            ),
+        )
+
+    def _wheels(self, patterns: Iterable[str]) -> Iterator[WheelPlace]:
+        for index, pattern in enumerate(patterns):
+            yield WheelPlace(pattern=pattern, base=self._base("packages", "wheels", index))
+
+    def _registries(self, value: Mapping[str, Any]) -> Registries:
+        default = None
+        if "default" in value:
+            url, missing = self._expanded(value["default"])
+            default = url
+            self._demand(missing, "registries", "default")
+        additional = []
+        for index, entry in enumerate(value.get("additional", [])):
+            tied = isinstance(entry, dict)
+            url, missing = self._expanded(entry["url"] if tied else entry)
+            if not tied:
+                self._demand(missing, "registries", "additional", index)
+            packages = entry["packages"] if tied else ()
+            origin = str(origin_of(self._merged.tree, ("registries", "additional", index, *(("url",) if tied else ()))))
+            additional.append(Registry(url=url, packages=packages, missing=missing, origin=origin))
+        return Registries(default=default, additional=tuple(additional))
+
+    def _interpreter(self, value: Mapping[str, Any]) -> Interpreter:
+        archives = {}
+        for key, entry in value.get("archives", {}).items():
+            path = ("interpreter", "archives", key)
+            if ("url" in entry) == ("path" in entry) or "sha256" not in entry:
+                self._add(path, 'needs "sha256", and either "url" or "path".', "Complete the archive's entry.")
+                continue
+            archives[key] = ArchiveSpec(
+                sha256=entry["sha256"].lower(),
+                url=entry.get("url"),
+                path=(self._base(*path, "path") / entry["path"]).resolve() if "path" in entry else None,
+            )
+        return Interpreter(
+            sources=tuple(value.get("sources", DEFAULT_SOURCES)),
+            mirror=self._environ.get("BUNDLE_PYTHON_MIRROR") or value.get("mirror"),
+            archives=archives,
+            substitute=value.get("substitute", "never"),
+        )
+
+    def _packages(self, platform_key: str) -> PlatformPackages:
+        folded = self._merged.folded(platform_key)
+        value = folded.value.get("packages", {})
+        resolution = value.get("resolution", {})
+        return PlatformPackages(
+            dependencies=tuple(value.get("dependencies", ())),
+            overrides=value.get("overrides", {}),
+            skip=_there(value.get("skip", {}), platform_key),
+            force_source=_there(value.get("forceSource", {}), platform_key),
+            build_wheel={
+                name: self._build_wheel(name, platform_key, entry)
+                for name, entry in _there(value.get("buildWheel", {}), platform_key).items()
+            },
+            no_deps=frozenset(value.get("noDeps", ())),
+            resolution=Resolution(
+                allow_source_all=resolution.get("allowSourceAll", False),
+                strict_missing=resolution.get("strictMissing", True),
+                allow_source=frozenset(resolution.get("allowSourceList", ())),
+                force_source=frozenset(resolution.get("forceNoBinaryList", ())),
+                only_binary=frozenset(resolution.get("onlyBinaryList", ())),
+            ),
+            copy_files=tuple(
+                CopyFile(
+                    source=entry["from"],
+                    target=entry["to"],
+                    base=self._base("packages", "copyFiles", index, "from", merged=folded),
+                )
+                for index, entry in enumerate(value.get("copyFiles", ()))
+            ),
+        )
+
+    def _build_wheel(self, name: str, platform_key: str, entry: Mapping[str, Any]) -> BuildWheel:
+        if "reason" not in entry:
+            self._add(("packages", "buildWheel", name, platform_key), 'lacks "reason".', "Say why it is built.")
+        return BuildWheel(
+            reason=entry.get("reason", ""),
+            build_requires=tuple(entry.get("buildRequires", ())),
+            config_settings={
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in entry.get("configSettings", {}).items()
+            },
+        )
+
+    def _expanded(self, template: str) -> tuple[str, tuple[str, ...]]:
+        """Return the URL with every set variable in its place, and the names of the others."""
+        missing = [name for name in _VARIABLE.findall(template) if not self._environ.get(name)]
+        url = _VARIABLE.sub(lambda match: self._environ.get(match[1]) or match[0], template)
+        return url, tuple(dict.fromkeys(missing))
+
+    def _demand(self, missing: tuple[str, ...], *path: Step) -> None:
+        for name in missing:
+            self._add(path, f"the environment variable {name} is not set.", f"Set {name} to what the URL needs.")
+
+    def _add(self, path: tuple[Step, ...], message: str, remedy: str) -> None:
+        origin = origin_of(self._merged.tree, path)
+        self._problems.add(ConfigError(f"{origin}: {path_text(path)}: {message}", remedy=remedy))
+
+    def _base(self, *path: Step, merged: Merged | None = None) -> Path:
+        """Return the folder of the file that a value was written in."""
+        node = at((merged or self._merged).tree, path)
+        if node is None:
+            raise KeyError(path_text(path))
+        return (self._root / node.origin.file).parent
+
+
+def _there(exceptions: Mapping[str, Mapping[str, Any]], platform_key: str) -> dict[str, Any]:
+    return {name: entries[platform_key] for name, entries in exceptions.items() if platform_key in entries}
+
+
+def _build_options(value: Mapping[str, Any]) -> BuildOptions:
+    parallel = value.get("parallelDownloads", True)
+    if isinstance(parallel, bool):
+        parallel = DEFAULT_PARALLEL_DOWNLOADS if parallel else 1
+    archives = value.get("archives", {})
+    return BuildOptions(
+        enable_logging=value.get("enableLogging", False),
+        parallel_downloads=int(parallel),
+        timeout=float(value.get("timeout", DEFAULT_TIMEOUT)),
+        layout=value.get("layout", "installed"),
+        archives={key: tuple(archives.get(key, DEFAULT_ARCHIVES)) for key in PLATFORMS},
+        bytecode=value.get("bytecode", False),
+        floors=Floors(glibc=value.get("glibc", DEFAULT_GLIBC), macos=value.get("macos", DEFAULT_MACOS)),
+    )

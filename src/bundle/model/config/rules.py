@@ -1,0 +1,91 @@
+"""What a configuration file must keep to beyond the schema's forms: requirements, versions, names said once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from bundle.base.errors import ConfigError
+from bundle.model.config.config import without_credentials
+from bundle.model.config.json_source import KeyPath, Node, Table, at, plain
+from bundle.model.config.merge import NAMED, NAMED_REMOVABLE, RULES
+from bundle.model.config.schema import located
+
+
+def slips(node: Node) -> list[ConfigError]:
+    """Return what a file says wrong that no schema can tell; what has not the schema's form is passed over.
+
+    Args:
+        node: the file's content.
+    """
+    return [*_requirements(node), *_overrides(node), *_names_said_twice(node)]
+
+
+def _matches(node: Node, pattern: KeyPath, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Node]]:
+    """Yield every place that a path with `*` stands for."""
+    if not pattern:
+        yield path, node
+        return
+    step, rest = pattern[0], pattern[1:]
+    steps: list[str | int] = [step]
+    if step == "*":
+        steps = list(node) if isinstance(node, Table) else list(range(len(node))) if isinstance(node, list) else []
+    for one in steps:
+        further = at(node, (one,))
+        if further is not None:
+            yield from _matches(further, rest, (*path, one))
+
+
+def _requirements(node: Node) -> Iterator[ConfigError]:
+    for pattern in (
+        ("packages", "dependencies", "*"),
+        ("packages", "platformSpecific", "*", "dependencies", "*"),
+        ("packages", "buildWheel", "*", "*", "buildRequires", "*"),
+    ):
+        for path, leaf in _matches(node, pattern):
+            text = plain(leaf)
+            if not isinstance(text, str):
+                continue
+            try:
+                Requirement(text)
+            except InvalidRequirement as error:
+                shown = without_credentials(text)
+                reason = without_credentials(str(error).splitlines()[0])
+                hint = f' Write "NAME @ {shown}".' if "://" in text and "@ " not in text else ""
+                yield ConfigError(
+                    located(node, path, f'"{shown}" is no requirement: {reason}.{hint}'),
+                    remedy="Write a PEP 508 requirement, such as name==1.2.3 or name @ git+https://host/path@tag.",
+                )
+
+
+def _overrides(node: Node) -> Iterator[ConfigError]:
+    for pattern in (("packages", "overrides", "*"), ("packages", "platformSpecific", "*", "overrides", "*")):
+        for path, leaf in _matches(node, pattern):
+            text = plain(leaf)
+            if not isinstance(text, str):
+                continue
+            try:
+                Version(text)
+            except InvalidVersion:
+                yield ConfigError(
+                    located(node, path, f'"{text}" is no version.'),
+                    remedy='Write the version alone, without "==", such as "1.2.3".',
+                )
+
+
+def _names_said_twice(node: Node) -> Iterator[ConfigError]:
+    for pattern, rule in RULES.items():
+        if rule not in (NAMED, NAMED_REMOVABLE):
+            continue
+        for path, table in _matches(node, pattern):
+            first: dict[str, str] = {}
+            for name in plain(table) if isinstance(table, Table) else ():
+                before = first.setdefault(canonicalize_name(name), name)
+                if before != name:
+                    yield ConfigError(
+                        located(node, (*path, name), f'"{name}" and "{before}" are the same package.'),
+                        remedy="Write its exceptions under one name.",
+                    )

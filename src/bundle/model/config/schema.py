@@ -1,0 +1,180 @@
+"""The JSON schema of the configuration, and what a file says against it, in words that name line and path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from bundle.base.errors import ConfigError
+from bundle.base.suggestions import did_you_mean
+from bundle.model.config.config import without_credentials
+from bundle.model.config.json_source import KeyPath, Node, Step, origin_of, path_text, plain
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+_TYPES = {
+    "object": "a table {…}",
+    "array": "a list […]",
+    "string": "a text in quotes",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "null": "null",
+}
+
+
+@cache
+def schema_text() -> str:
+    """Return the schema as it is shipped."""
+    return resources.files("bundle.model.config").joinpath("config.schema.json").read_text(encoding="utf-8")
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """Return the schema (JSON Schema 2020-12); not to be changed."""
+    loaded: dict[str, Any] = json.loads(schema_text())
+    return loaded
+
+
+def resolved(part: dict[str, Any]) -> dict[str, Any]:
+    """Return a part of the schema with its `$ref` followed; the part's own words win."""
+    reference = part.get("$ref")
+    if reference is None:
+        return part
+    return {**resolved(schema()["$defs"][reference.rsplit("/", 1)[1]]), **part}
+
+
+def violations(node: Node) -> list[ConfigError]:
+    """Return what a configuration file says against the schema, in the order of the file.
+
+    Args:
+        node: the file's content.
+    """
+    from jsonschema import Draft202012Validator
+
+    found = [
+        problem
+        for error in Draft202012Validator(schema()).iter_errors(plain(node))
+        for problem in _explain(error, tuple(error.absolute_path), node)
+    ]
+    return [ConfigError(text) for _, text in sorted(found)]
+
+
+def located(node: Node, path: Sequence[Step], message: str) -> str:
+    """Return a message with file, line and path of the value that it is about.
+
+    Args:
+        node: the file's content.
+        path: where the value stands in it.
+        message: what is wrong, without a subject.
+    """
+    return f"{origin_of(node, path)}: {path_text(path) or 'the file'}: {message}"
+
+
+def _explain(error: ValidationError, path: KeyPath, node: Node) -> Iterator[tuple[int, str]]:
+    if error.validator == "anyOf":
+        yield from _explain_alternatives(error, path, node)
+    elif error.validator == "additionalProperties":
+        table: Any = error.instance
+        known = _schema_of(error)["properties"]
+        for key in sorted(table.keys() - known.keys()):
+            hint = did_you_mean(key, known) or _elsewhere(key) or f" Known here: {', '.join(sorted(known))}."
+            yield _entry(node, (*path, key), f'unknown key "{key}".{hint}')
+    elif "propertyNames" in error.absolute_schema_path:
+        # jsonschema's path stops at the table whose key is wrong; the key itself is the instance.
+        yield _entry(node, (*path, str(error.instance)), _message(error, key=True))
+    else:
+        yield _entry(node, path, _message(error))
+
+
+def _explain_alternatives(error: ValidationError, path: KeyPath, node: Node) -> Iterator[tuple[int, str]]:
+    """Tell what is wrong under the alternative whose type fits; none fits: what the types would be."""
+    context = error.context or []
+    wrong_type = [part for part in context if part.validator == "type" and not part.relative_path]
+    misfits = {part.relative_schema_path[0] for part in wrong_type}
+    fitting = [part for part in context if part.relative_schema_path[0] not in misfits]
+    if fitting:
+        for part in fitting:
+            yield from _explain(part, (*path, *part.relative_path), node)
+    else:
+        wanted = " or ".join(_TYPES[str(part.validator_value)] for part in wrong_type)
+        yield _entry(node, path, f"must be {wanted}, not {_shown(error.instance)}.")
+
+
+def _entry(node: Node, path: KeyPath, message: str) -> tuple[int, str]:
+    return origin_of(node, path).line or 0, located(node, path, message)
+
+
+def _message(error: ValidationError, *, key: bool = False) -> str:
+    value: Any = error.instance
+    wanted: Any = error.validator_value
+    match error.validator:
+        case "type":
+            types = [wanted] if isinstance(wanted, str) else wanted
+            return f"must be {' or '.join(_TYPES[name] for name in types)}, not {_shown(value)}."
+        case "enum":
+            meant = did_you_mean(value, wanted) if isinstance(value, str) else ""
+            known = f"one of {', '.join(wanted)}"
+            return f'unknown key "{value}"; {known}.{meant}' if key else f"must be {known}, not {_shown(value)}.{meant}"
+        case "pattern":
+            return f"{_shown(value)} is not {_schema_of(error).get('x-form', 'of the right form')}."
+        case "required":
+            return " ".join(f'"{name}" is missing.' for name in wanted if name not in value)
+        case "minLength" | "minItems":
+            return "must not be empty."
+        case "uniqueItems":
+            return f"names {_twice(value)} twice."
+        case "minimum":
+            return f"must be at least {wanted}, not {value}."
+        case "exclusiveMinimum":
+            return f"must be more than {wanted}, not {value}."
+        case "maximum":
+            return f"must be at most {wanted}, not {value}."
+    return f"{error.message}."
+
+
+def _schema_of(error: ValidationError) -> Any:
+    return error.schema
+
+
+def _elsewhere(key: str) -> str:
+    """Return where a key that does not belong here does belong."""
+    places = [path for path in paths() if path[-1] == key and "*" not in path]
+    return f" It belongs at {path_text(places[0])}." if places else ""
+
+
+def paths(part: dict[str, Any] | None = None, path: tuple[str, ...] = ()) -> Iterable[tuple[str, ...]]:
+    """Yield the path of every key that the schema knows, `*` for a platform or a name."""
+    for further, _ in described(part, path):
+        yield further
+
+
+def described(
+    part: dict[str, Any] | None = None, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Yield path and schema of every key, `*` for a platform or a name, parents before their children."""
+    part = resolved(schema() if part is None else part)
+    members = dict(part.get("properties", {}))
+    if isinstance(part.get("additionalProperties"), dict):
+        members["*"] = part["additionalProperties"]
+    for key, member in members.items():
+        yield (*path, key), resolved(member)
+        yield from described(member, (*path, key))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, list):
+        return "a list"
+    text = without_credentials(json.dumps(value, ensure_ascii=False))
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _twice(values: list[object]) -> str:
+    shown = [_shown(value) for value in values]
+    return next((text for text in shown if shown.count(text) > 1), "something")

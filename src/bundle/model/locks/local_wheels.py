@@ -1,0 +1,142 @@
+"""Wheels that people hand over: built elsewhere, kept beside the configuration, taken before any registry's."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from glob import has_magic
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.tags import Tag
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import Version
+
+from bundle.base.errors import ConfigError
+from bundle.model.platforms import PLATFORMS
+
+if TYPE_CHECKING:
+    from bundle.model.config.config import Config
+
+FOLDER = "wheels"
+"""Folder, beside a version's configuration or in the project, whose wheels are handed over without being named."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WheelPlace:
+    """Where wheels may lie."""
+
+    pattern: str
+    """A wheel, a folder of wheels or a glob, relative to `base`."""
+    base: Path
+    """Folder of the file that says so, absolute."""
+    named: bool = True
+    """Whether the configuration names it; what it names by no glob must be there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandedWheel:
+    """A wheel that lies beside the configuration."""
+
+    path: Path
+    shown: str
+    """The path as people and locks are told it: relative to the project."""
+    name: str
+    """Normalised."""
+    version: Version
+    tags: frozenset[Tag]
+
+    @property
+    def filename(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+    @cached_property
+    def sha256(self) -> str:
+        """The hash of its bytes, read now."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def handed_wheels(config: Config) -> tuple[HandedWheel, ...]:
+    """Return every wheel that is handed over to a version, whatever it was built for.
+
+    Args:
+        config: the version.
+
+    Raises:
+        ConfigError: a file that is named does not exist, is no wheel by its name, or two differ under one name.
+    """
+    found: dict[str, HandedWheel] = {}
+    for place in config.wheels:
+        for path in _files(place):
+            wheel = _wheel(path, config.folder.parent.parent)
+            before = found.setdefault(wheel.filename, wheel)
+            if before.path != wheel.path and before.sha256 != wheel.sha256:
+                raise ConfigError(
+                    f"{before.shown} and {wheel.shown} have one name and different content.",
+                    remedy="Keep the one that is meant.",
+                )
+    return tuple(found[name] for name in sorted(found))
+
+
+def wheels_for(config: Config, platform_key: str) -> tuple[HandedWheel, ...]:
+    """Return the wheels whose tags fit one platform of a version, its Python and its floors.
+
+    Args:
+        config: the version.
+        platform_key: the platform.
+
+    Raises:
+        ConfigError: as `handed_wheels` does.
+    """
+    handed = handed_wheels(config)
+    fitting = frozenset(PLATFORMS[platform_key].tags(config.python, config.build.floors)) if handed else frozenset()
+    return tuple(wheel for wheel in handed if wheel.tags & fitting)
+
+
+def best_versions(wheels: Iterable[HandedWheel]) -> dict[str, Version]:
+    """Return the newest version that is handed over of each package.
+
+    Args:
+        wheels: those that fit.
+    """
+    newest: dict[str, Version] = {}
+    for wheel in wheels:
+        newest[wheel.name] = max(wheel.version, newest.get(wheel.name, wheel.version))
+    return newest
+
+
+def _files(place: WheelPlace) -> Iterator[Path]:
+    literal = place.base / place.pattern
+    if literal.is_dir():
+        yield from sorted(literal.glob("*.whl"))
+        return
+    if Path(place.pattern).is_absolute():
+        raise ConfigError(
+            f"packages.wheels names {place.pattern}, an absolute path, which is another one on every machine.",
+            remedy=f"Name it relative to {place.base}.",
+        )
+    found = sorted(place.base.glob(place.pattern))
+    if not found and place.named and not has_magic(place.pattern):
+        raise ConfigError(
+            f"packages.wheels names {place.pattern}, and there is no such file or folder in {place.base}.",
+            remedy="Put the wheel there, or take the entry out.",
+        )
+    yield from found
+
+
+def _wheel(path: Path, root: Path) -> HandedWheel:
+    path = Path(os.path.normpath(path))
+    shown = Path(os.path.relpath(path, root)).as_posix()
+    try:
+        name, version, _, tags = parse_wheel_filename(path.name)
+    except InvalidWheelFilename as error:
+        raise ConfigError(
+            f"{shown} is handed over, and its name is no wheel's: {error}",
+            remedy="Give it the name that `bundle wheel` gave it, NAME-VERSION-PYTHON-ABI-PLATFORM.whl.",
+        ) from error
+    return HandedWheel(path=path, shown=shown, name=name, version=version, tags=tags)

@@ -1,0 +1,234 @@
+"""The lock: what one version installs on one platform, file by file, and why (PEP 751 with a `[tool.bundle]`)."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from bundle.base.errors import ConfigError
+from bundle.base.files import canonical_json, write_atomically
+from bundle.model.config.config import Config, without_credentials
+from bundle.model.locks.local_wheels import wheels_for
+from bundle.model.platforms import PLATFORMS
+
+FORMAT = 1
+"""Grows when the meaning of `[tool.bundle]` or of the same inputs changes; locks of another format are stale."""
+
+ROOT = ""
+"""Who asked, when the configuration itself did."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockedFile:
+    """A file by its name and bytes; where it comes from is the registries' matter."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildRequirement:
+    """A wheel in the environment that a source is built in."""
+
+    name: str
+    version: str
+    file: LockedFile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vcs:
+    """A commit of a git repository."""
+
+    url: str
+    """Without credentials."""
+    requested: str | None
+    """The branch, tag or commit that was asked for; None: the repository's default branch."""
+    commit: str
+    subdirectory: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockedPackage:
+    """A package of the bundle."""
+
+    name: str
+    """Normalised (PEP 503)."""
+    version: str
+    kind: Literal["wheel", "source"]
+    """Installed from a wheel of the registry, or built from source."""
+    file: LockedFile | None
+    """None for a commit of a repository."""
+    reason: str
+    """Why this decision."""
+    required_by: tuple[str, ...]
+    """Names of packages; `ROOT` stands for the configuration."""
+    dependencies: tuple[str, ...] = ()
+    vcs: Vcs | None = None
+    direct: bool = False
+    """Whether the requirement names the file's URL, which no registry knows."""
+    build: tuple[BuildRequirement, ...] = ()
+    """For a source, everything that its build environment holds."""
+    available: tuple[str, ...] = ()
+    """For a source, tags of the wheels that do exist: if none is for any platform, the package has native code."""
+
+    @property
+    def key(self) -> str:
+        """What fetching files it under: the file's sha256 or the commit."""
+        if self.file is not None:
+            return self.file.sha256
+        if self.vcs is None:
+            raise ValueError(f"{self.name} has neither file nor commit")
+        return self.vcs.commit
+
+
+@dataclass(frozen=True, kw_only=True)
+class SkippedPackage:
+    """A package that something asks for and the bundle does not have."""
+
+    name: str
+    reason: str
+    required_by: tuple[str, ...]
+    kind: Literal["skipped", "missing"]
+    """Left out by rule, or because no file of it may be used."""
+    version: str | None = None
+    """The version that would have been taken, if it came to that."""
+    available: tuple[str, ...] = ()
+    """Tags of the wheels that do exist."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """What one version installs on one platform."""
+
+    version: str
+    platform: str
+    python: str
+    inputs: str
+    """sha256 of everything that the resolution depended on; see `input_checksum`."""
+    packages: tuple[LockedPackage, ...]
+    skipped: tuple[SkippedPackage, ...] = ()
+
+    def package(self, name: str) -> LockedPackage | None:
+        """Return a package by its normalised name."""
+        return next((package for package in self.packages if package.name == name), None)
+
+    @property
+    def files(self) -> tuple[LockedFile, ...]:
+        """Every file once, build requirements included, by name."""
+        found: dict[str, LockedFile] = {}
+        for package in self.packages:
+            if package.file is not None:
+                found[package.file.sha256] = package.file
+            found.update((build.file.sha256, build.file) for build in package.build)
+        return tuple(sorted(found.values(), key=lambda file: (file.name, file.sha256)))
+
+    @classmethod
+    def read(cls, path: Path) -> Lock:
+        """Read a lock.
+
+        Raises:
+            ConfigError: it does not exist, is no TOML, no PEP 751 lock, or not one of this tool and format.
+            IntegrityError: it was edited since it was written.
+        """
+        from bundle.model.locks.pylock import from_document, remedy
+
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise ConfigError(f"There is no lock {path}.", remedy=remedy(path)) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"{path} is no TOML: {error}",
+                cause="Usually conflict markers of a merge, or a file cut short.",
+                remedy=remedy(path),
+            ) from error
+        return from_document(document, path)
+
+    def write(self, path: Path) -> None:
+        """Write the lock whole or not at all; the same lock gives the same bytes."""
+        write_atomically(path, self.dumps())
+
+    def dumps(self) -> str:
+        """Return the lock as TOML."""
+        import tomli_w
+
+        from bundle.model.locks.pylock import to_document
+
+        return _HEADER.format(version=self.version, platform=self.platform) + tomli_w.dumps(to_document(self))
+
+
+_HEADER = """\
+# Made by `bundle lock {version} --platform {platform}`. Do not edit it: change the configuration and run that again.
+
+"""
+
+
+def input_checksum(config: Config, platform_key: str) -> str:
+    """Return the sha256 of all that a resolution depends on, but for what the registries hold that day.
+
+    Args:
+        config: the version's configuration.
+        platform_key: the platform.
+
+    Raises:
+        ConfigError: what is handed over is no good.
+    """
+    packages = config.packages_for(platform_key)
+    resolution = packages.resolution
+    floors = config.build.floors
+    system = PLATFORMS[platform_key].system
+    inputs: dict[str, Any] = {
+        "format": FORMAT,
+        "version": config.version,
+        "platform": platform_key,
+        "python": config.python,
+        "floor": {"linux": floors.glibc, "macosx": floors.macos}.get(system),
+        "registries": {
+            "default": without_credentials(config.registries.default or ""),
+            "additional": [[str(one), sorted(one.packages)] for one in config.registries.additional],
+        },
+        "dependencies": sorted(_normal_requirement(text) for text in packages.dependencies),
+        "overrides": dict(packages.overrides),
+        "skip": dict(packages.skip),
+        "forceSource": dict(packages.force_source),
+        "buildWheel": {
+            name: [rule.reason, list(rule.build_requires), dict(rule.config_settings)]
+            for name, rule in packages.build_wheel.items()
+        },
+        "noDeps": sorted(packages.no_deps),
+        "resolution": {
+            "allowSourceAll": resolution.allow_source_all,
+            "strictMissing": resolution.strict_missing,
+            "allowSourceList": sorted(resolution.allow_source),
+            "forceNoBinaryList": sorted(resolution.force_source),
+            "onlyBinaryList": sorted(resolution.only_binary),
+        },
+    }
+    if handed := wheels_for(config, platform_key):
+        # Left out where there are none, so that handing over begins with the platforms that it is for.
+        inputs["wheels"] = [[wheel.filename, wheel.sha256] for wheel in handed]
+    return hashlib.sha256(canonical_json(inputs)).hexdigest()
+
+
+def is_fresh(lock: Lock, config: Config, platform_key: str) -> bool:
+    """Return whether a lock was made from just this configuration."""
+    return (lock.version, lock.platform) == (config.version, platform_key) and lock.inputs == input_checksum(
+        config, platform_key
+    )
+
+
+def _normal_requirement(text: str) -> str:
+    """So that another spelling of the same requirement leaves a lock fresh."""
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement:
+        return text
+    requirement.name = canonicalize_name(requirement.name)
+    return without_credentials(str(requirement))

@@ -1,0 +1,259 @@
+"""The lock as a document: PEP 751 by `packaging.pylock`, with what it does not know under `[tool.bundle]`."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from packaging.markers import Marker
+from packaging.pylock import (
+    Package,
+    PackageArchive,
+    PackageSdist,
+    PackageVcs,
+    PackageWheel,
+    Pylock,
+    PylockUnsupportedVersionError,
+    PylockValidationError,
+)
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from bundle.base.errors import ConfigError, IntegrityError
+from bundle.base.files import canonical_json
+from bundle.model.locks.lock import FORMAT, BuildRequirement, Lock, LockedFile, LockedPackage, SkippedPackage, Vcs
+from bundle.model.platforms import PLATFORMS, short_version
+
+WHEELHOUSE = "../../pydist/wheelhouse"
+"""Where a lock's files stand once fetched, seen from the lock."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def to_document(lock: Lock) -> dict[str, Any]:
+    """Return a lock as the value of its TOML file; the same lock gives the same value in the same order.
+
+    Args:
+        lock: any.
+    """
+    pylock = Pylock(
+        lock_version=Version("1.0"),
+        environments=[_environment(lock.platform)],
+        requires_python=SpecifierSet(f"=={short_version(lock.python)}.*"),
+        created_by="bundle",
+        packages=[_package(package) for package in sorted(lock.packages, key=lambda one: one.name)],
+        tool={
+            "bundle": {
+                "format": FORMAT,
+                "version": lock.version,
+                "platform": lock.platform,
+                "python": lock.python,
+                "inputs": lock.inputs,
+                "skipped": [_skipped(one) for one in sorted(lock.skipped, key=lambda one: one.name)],
+            }
+        },
+    )
+    pylock.validate()
+    document: dict[str, Any] = _plain(pylock.to_dict())
+    document["tool"]["bundle"]["content"] = _content(document)
+    return document
+
+
+def _content(document: Mapping[str, Any]) -> str:
+    """Return the checksum that tells a lock as written from one that was edited."""
+    bundle = {key: value for key, value in document["tool"]["bundle"].items() if key != "content"}
+    return hashlib.sha256(canonical_json({**document, "tool": {**document["tool"], "bundle": bundle}})).hexdigest()
+
+
+def _environment(platform_key: str) -> Marker:
+    environment = PLATFORMS[platform_key].marker_environment("3")
+    return Marker(
+        f'sys_platform == "{environment["sys_platform"]}" and platform_machine == "{environment["platform_machine"]}"'
+    )
+
+
+def _package(package: LockedPackage) -> Package:
+    about: dict[str, Any] = {
+        "decision": package.kind,
+        "reason": package.reason,
+        "required-by": sorted(package.required_by),
+    }
+    if package.available:
+        about["available"] = sorted(package.available)
+    if package.build:
+        about["build"] = [
+            {"name": one.name, "version": one.version, **_file(one.file)}
+            for one in sorted(package.build, key=lambda one: one.name)
+        ]
+    vcs = archive = sdist = wheels = None
+    if package.vcs is not None:
+        # PEP 751 has no version for a source tree, since it may compute one.
+        about["version"] = package.version
+        vcs = PackageVcs(
+            type="git",
+            url=package.vcs.url,
+            requested_revision=package.vcs.requested,
+            commit_id=package.vcs.commit,
+            subdirectory=package.vcs.subdirectory,
+        )
+    elif package.file is None:
+        raise ValueError(f"{package.name} has neither file nor commit")
+    elif package.direct:
+        archive = PackageArchive(**_place(package.file))
+    elif package.kind == "source":
+        sdist = PackageSdist(name=package.file.name, **_place(package.file))
+    else:
+        wheels = [PackageWheel(name=package.file.name, **_place(package.file))]
+    return Package(
+        name=canonicalize_name(package.name),
+        version=None if package.vcs else Version(package.version),
+        dependencies=[{"name": name} for name in sorted(package.dependencies)] or None,
+        vcs=vcs,
+        archive=archive,
+        sdist=sdist,
+        wheels=wheels,
+        tool={"bundle": about},
+    )
+
+
+def _place(file: LockedFile) -> dict[str, Any]:
+    return {"path": f"{WHEELHOUSE}/{file.name}", "size": file.size, "hashes": {"sha256": file.sha256}}
+
+
+def _file(file: LockedFile) -> dict[str, Any]:
+    return {"file": file.name, "size": file.size, "sha256": file.sha256}
+
+
+def _skipped(one: SkippedPackage) -> dict[str, Any]:
+    about: dict[str, Any] = {
+        "name": one.name,
+        "kind": one.kind,
+        "reason": one.reason,
+        "required-by": sorted(one.required_by),
+    }
+    if one.version is not None:
+        about["version"] = one.version
+    if one.available:
+        about["available"] = sorted(one.available)
+    return about
+
+
+def _plain(value: Any) -> Any:
+    """Return lists and dicts in place of packaging's sequences and mappings, as TOML would give them back."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return value
+    return [_plain(inner) for inner in value]
+
+
+def from_document(document: dict[str, Any], path: Path) -> Lock:
+    """Return the lock that a TOML value is.
+
+    Args:
+        document: the file's content.
+        path: the file, for messages.
+
+    Raises:
+        ConfigError: it is no PEP 751 lock, or not one of this tool and format.
+        IntegrityError: it was edited since it was written.
+    """
+    try:
+        return _lock(document, path)
+    except (PylockValidationError, PylockUnsupportedVersionError, KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"{path} is not a lock of this tool: {error}", remedy=remedy(path)) from error
+
+
+def _lock(document: dict[str, Any], path: Path) -> Lock:
+    tool = document.get("tool")
+    about = tool.get("bundle") if isinstance(tool, dict) else None
+    if not isinstance(about, dict):
+        raise ConfigError(
+            f"{path} was not made by this tool: it has no [tool.bundle].",
+            remedy=remedy(path),
+        )
+    if about.get("format") != FORMAT:
+        raise ConfigError(
+            f"{path} has the lock format {about.get('format')}; this release reads {FORMAT}.",
+            remedy=remedy(path),
+        )
+    if about.get("content") != _content(document):
+        raise IntegrityError(
+            f"{path} was edited by hand: its content is not what was written.",
+            cause="Edits, and merges of two locks, leave the checksum of the other content behind.",
+            remedy=f"Change the configuration instead. {remedy(path)}",
+        )
+    pylock = Pylock.from_dict(document)
+    return Lock(
+        version=about["version"],
+        platform=about["platform"],
+        python=about["python"],
+        inputs=about["inputs"],
+        packages=tuple(_locked_package(package) for package in pylock.packages),
+        skipped=tuple(
+            SkippedPackage(
+                name=one["name"],
+                kind=one["kind"],
+                reason=one["reason"],
+                required_by=tuple(one["required-by"]),
+                version=one.get("version"),
+                available=tuple(one.get("available", ())),
+            )
+            for one in about["skipped"]
+        ),
+    )
+
+
+def _locked_package(package: Package) -> LockedPackage:
+    about = (package.tool or {})["bundle"]
+    vcs = None
+    if package.vcs is not None:
+        vcs = Vcs(
+            url=package.vcs.url or "",
+            requested=package.vcs.requested_revision,
+            commit=package.vcs.commit_id,
+            subdirectory=package.vcs.subdirectory,
+        )
+    place = package.archive or package.sdist or next(iter(package.wheels or ()), None)
+    return LockedPackage(
+        name=package.name,
+        version=str(package.version) if package.version else about["version"],
+        kind=about["decision"],
+        file=None if place is None else _locked_file(place),
+        reason=about["reason"],
+        required_by=tuple(about["required-by"]),
+        dependencies=tuple(one["name"] for one in package.dependencies or ()),
+        vcs=vcs,
+        direct=package.archive is not None,
+        build=tuple(
+            BuildRequirement(
+                name=one["name"],
+                version=one["version"],
+                file=LockedFile(name=one["file"], sha256=one["sha256"], size=one["size"]),
+            )
+            for one in about.get("build", ())
+        ),
+        available=tuple(about.get("available", ())),
+    )
+
+
+def _locked_file(place: PackageArchive | PackageSdist | PackageWheel) -> LockedFile:
+    sha256 = place.hashes["sha256"]
+    if not _SHA256.fullmatch(sha256) or place.size is None:
+        raise ValueError("a file without sha256 or size")
+    name = (place.path or "").rpartition("/")[2]
+    return LockedFile(name=name, sha256=sha256, size=place.size)
+
+
+def remedy(path: Path) -> str:
+    """Return the way out when a lock is no good.
+
+    Args:
+        path: the lock's place.
+    """
+    version, platform = path.parent.name, path.name.removeprefix("pylock.").removesuffix(".toml")
+    return f"Write it anew: `bundle lock {version} --platform {platform}`."

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import shutil
+import stat
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+import pytest
+import zstandard
+from hypothesis import given, settings
+
+from bundle.artifacts.store.bundle_archive import pack, read_index, unpack
+from bundle.artifacts.store.layers import Layer
+from bundle.artifacts.store.store import Store
+from bundle.base.errors import ConfigError, IntegrityError
+from bundle.base.files import sha256_of
+from bundle.base.process import check, run
+from bundle.base.report import Collector, Reporter
+from tests.artifacts.conftest import AddLayer
+from tests.artifacts.trees import SMALL, File, Link, Tree, grow, read, trees
+
+FORMATS = ("tar.zst", "tar.gz", "zip")
+SECOND: Tree = {
+    "lib/python3.12/site-packages/numpy/__init__.py": File(b"later\n"),
+    "lib/python3.12/os.py": File(b"name = 'other'\n"),
+    "bin/f2py": File(b"#!/bin/sh\n", executable=True),
+}
+
+
+@pytest.fixture
+def layers(add: AddLayer) -> list[Layer]:
+    return [add("cpython", SMALL), add("numpy", SECOND)]
+
+
+def laid_out(store: Store, layers: list[Layer], target: Path) -> dict[str, tuple[str, int, int, bytes]]:
+    target.mkdir()
+    store.materialise(layers, target)
+    return read(target)
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_an_archive_unpacks_to_the_bundle(store: Store, layers: list[Layer], tmp_path: Path, format_: str) -> None:
+    archive = pack(store, layers, tmp_path / f"out.{format_}", format=format_)
+
+    assert (archive.sha256, archive.size) == (sha256_of(archive.path), archive.path.stat().st_size)
+    assert archive.path.stat().st_mode & 0o777 == 0o644
+    unpack(archive.path, tmp_path / "unpacked")
+    assert [path.name for path in (tmp_path / "unpacked").iterdir()] == ["python"]
+    assert read(tmp_path / "unpacked" / "python") == laid_out(store, layers, tmp_path / "laid")
+
+
+@settings(max_examples=40, deadline=None)
+@given(tree=trees())
+def test_any_tree_comes_back_from_its_archive(tree: Tree) -> None:
+    scratch = Path(tempfile.mkdtemp())
+    try:
+        store = Store(scratch / "cache", reporter=Reporter())
+        layer = store.add("wheel", {}, grow(scratch / "tree", tree), name="x", version="1", about={})
+        expected = laid_out(store, [layer], scratch / "laid")
+        for format_ in FORMATS:
+            archive = pack(store, [layer], scratch / f"a.{format_}", format=format_)
+            unpack(archive.path, scratch / format_)
+            assert read(scratch / format_ / "python") == expected
+        assert read_index(scratch / "a.tar.zst")[0].digest == layer.digest
+    finally:
+        shutil.rmtree(scratch)
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_the_same_layers_give_the_same_bytes_whatever_the_store(tmp_path: Path, format_: str) -> None:
+    digests = set()
+    for name in ("one", "two"):
+        store = Store(tmp_path / name, reporter=Reporter())
+        layers = [
+            store.add("wheel", {"n": number}, grow(tmp_path / f"{name}{number}", tree), name="x", version="1", about={})
+            for number, tree in enumerate((SMALL, SECOND))
+        ]
+        for again in ("cold", "warm"):
+            digests.add(pack(store, layers, tmp_path / f"{name}-{again}", format=format_).sha256)
+
+    assert len(digests) == 1
+
+
+def test_each_layer_can_be_cut_out_of_the_archive_by_its_index(
+    store: Store, layers: list[Layer], tmp_path: Path
+) -> None:
+    archive = pack(store, layers, tmp_path / "out.tar.zst", format="tar.zst").path
+
+    index = read_index(archive)
+
+    assert [(item.digest, item.kind, item.name, item.version) for item in index] == [
+        (layer.digest, layer.kind, layer.name, layer.version) for layer in layers
+    ]
+    content = archive.read_bytes()
+    for item in index:
+        piece = content[item.offset : item.offset + item.length]
+        assert hashlib.sha256(piece).hexdigest() == item.sha256
+        assert hashlib.sha256(zstandard.ZstdDecompressor().decompress(piece)).hexdigest() == item.digest
+
+
+def test_the_standard_library_reads_the_gzip_one(store: Store, layers: list[Layer], tmp_path: Path) -> None:
+    archive = pack(store, layers, tmp_path / "out.tar.gz", format="tar.gz").path
+
+    with tarfile.open(archive) as tar:
+        assert "python/lib/python3.12/os.py" in tar.getnames()
+    header = archive.read_bytes()[:10]
+    assert header == b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+    assert gzip.decompress(archive.read_bytes())[-1024:] == bytes(1024)
+
+
+def test_the_zip_has_modes_links_and_each_path_once(store: Store, layers: list[Layer], tmp_path: Path) -> None:
+    archive = pack(store, layers, tmp_path / "out.zip", format="zip").path
+
+    with zipfile.ZipFile(archive) as pack_:
+        names = pack_.namelist()
+        assert len(names) == len(set(names))
+        assert pack_.read("python/lib/python3.12/os.py") == b"name = 'other'\n"
+        modes = {info.filename: info.external_attr >> 16 for info in pack_.infolist()}
+        assert modes["python/bin/f2py"] == stat.S_IFREG | 0o755
+        assert stat.S_ISLNK(modes["python/bin/python3"])
+        assert pack_.read("python/bin/python3") == b"python3.12"
+        assert {info.date_time for info in pack_.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+@pytest.mark.parametrize("format_", ["tar.zst", "tar.gz"])
+def test_a_damaged_frame_is_made_again_while_packing(
+    store: Store, layers: list[Layer], tmp_path: Path, collector: Collector, format_: str
+) -> None:
+    before = pack(store, layers, tmp_path / "before", format=format_)
+    frame = store.frame(layers[1], format_)
+    data = bytearray(frame.read_bytes())
+    data[-5] ^= 1
+    frame.write_bytes(data)
+
+    after = pack(store, layers, tmp_path / "after", format=format_)
+
+    assert (after.sha256, after.size) == (before.sha256, before.size)
+    assert sha256_of(after.path) == after.sha256
+    assert str(frame) in collector.warnings[0]
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_a_layer_that_was_changed_never_gets_into_an_archive(
+    store: Store, layers: list[Layer], tmp_path: Path, format_: str
+) -> None:
+    (tmp_path / "out").write_bytes(b"the archive of before")
+    (store.tree(layers[0]) / "share/Grüße 你好.txt").write_bytes(b"hullo\n")
+
+    with pytest.raises(IntegrityError):
+        pack(store, layers, tmp_path / "out", format=format_)
+
+    assert (tmp_path / "out").read_bytes() == b"the archive of before"
+    assert [path.name for path in tmp_path.glob("*out*")] == ["out"]
+
+
+def test_an_unknown_format_is_an_error_that_names_the_known(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"tar\.xz") as caught:
+        pack(store, [], tmp_path / "out", format="tar.xz")
+
+    assert "tar.zst, tar.gz, zip" in caught.value.remedy
+
+
+@pytest.mark.parametrize("cut", [0, 1, 12, 40])
+def test_an_archive_without_its_end_has_no_index(store: Store, layers: list[Layer], tmp_path: Path, cut: int) -> None:
+    archive = pack(store, layers, tmp_path / "out.tar.zst", format="tar.zst").path
+    content = archive.read_bytes()
+    archive.write_bytes(content[:-cut] if cut else b"")
+
+    with pytest.raises(IntegrityError, match="no index"):
+        read_index(archive)
+
+
+def test_an_index_that_makes_no_sense_is_an_error(store: Store, layers: list[Layer], tmp_path: Path) -> None:
+    archive = pack(store, layers, tmp_path / "out.tar.zst", format="tar.zst").path
+    archive.write_bytes(archive.read_bytes().replace(b'"offset"', b'"0ffset"'))
+
+    with pytest.raises(IntegrityError, match="cannot be read"):
+        read_index(archive)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("format_", "option"), [("tar.zst", "--zstd"), ("tar.gz", "--gzip")])
+def test_gnu_tar_unpacks_an_archive_to_the_bundle(
+    store: Store, layers: list[Layer], tmp_path: Path, format_: str, option: str
+) -> None:
+    more: Tree = {
+        "lib/issue232/x.json": File(b""),
+        "lib/issue232.py": File(b""),
+        "lib/issue232-1": None,
+        "n" * 200: Link("l" * 150),
+        "Ünï/" + "d" * 120 + "/ß 🐍": File(b"x"),
+    }
+    more_layer = store.add("wheel", {"n": 3}, grow(tmp_path / "more", more), name="more", version="1", about={})
+    everything = [*layers, more_layer]
+    archive = pack(store, everything, tmp_path / "out", format=format_).path
+    (tmp_path / "unpacked").mkdir()
+
+    done = check(run(["tar", option, "-xf", archive, "-C", tmp_path / "unpacked"]), "tar")
+
+    assert done.errors == ""
+    assert read(tmp_path / "unpacked" / "python") == laid_out(store, everything, tmp_path / "laid")

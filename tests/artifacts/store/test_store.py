@@ -1,0 +1,422 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from bundle.artifacts.store.frames import compress
+from bundle.artifacts.store.layers import Conflict, Layer, tar_chunks, tar_size
+from bundle.artifacts.store.store import Store
+from bundle.base.errors import IntegrityError, WorkError
+from bundle.base.report import Collector, Reporter
+from tests.artifacts.conftest import AddLayer
+from tests.artifacts.trees import SMALL, File, Link, grow, read
+
+EPOCH = 315532800
+DAY = 24 * 3600
+
+
+def find(store: Store, name: str = "numpy", *, full: bool = False) -> Layer | None:
+    return store.find("wheel", {"name": name}, full=full)
+
+
+def some_file(store: Store, layer: Layer) -> Path:
+    return store.tree(layer) / "lib/python3.12/os.py"
+
+
+def test_a_layer_is_found_by_what_shaped_it(store: Store, add: AddLayer) -> None:
+    layer = add()
+
+    assert find(store) == layer
+    assert layer.about == {"native": ["a.so"]}
+    assert layer.size == sum(len(what.content) for what in SMALL.values() if isinstance(what, File))
+    assert find(store, "scipy") is None
+    assert store.find("copyFiles", {"name": "numpy"}) is None
+
+
+def test_the_order_of_a_keys_parts_says_nothing(store: Store, tmp_path: Path) -> None:
+    tree = grow(tmp_path / "tree", SMALL)
+    layer = store.add("wheel", {"a": 1, "b": [2]}, tree, name="x", version="1", about={})
+
+    assert store.find("wheel", {"b": [2], "a": 1}) == layer
+
+
+def test_layers_of_another_time_stamp_are_others(store: Store, add: AddLayer, tmp_path: Path) -> None:
+    layer = add()
+    later = Store(store.root, reporter=Reporter(), epoch=EPOCH + 2)
+
+    assert find(later) is None
+    other = later.add("wheel", {"name": "numpy"}, grow(tmp_path / "t", SMALL), name="numpy", version="1", about={})
+    assert other.digest != layer.digest
+    assert find(later) == other
+    assert find(store) == layer
+    assert store.check(full=True) == []
+
+
+def test_two_names_for_the_same_bytes_share_a_tree_and_keep_their_names(store: Store, add: AddLayer) -> None:
+    first, second = add("one"), add("other")
+
+    assert first.digest == second.digest
+    assert find(store, "one") == first
+    assert find(store, "other") == second
+
+
+def test_whoever_comes_second_gets_the_layer_of_the_first(store: Store, add: AddLayer, tmp_path: Path) -> None:
+    first = add()
+    tree = grow(tmp_path / "again", {**SMALL, "made": File(b"at another time")})
+
+    assert store.add("wheel", {"name": "numpy"}, tree, name="numpy", version="2.2.6", about={}) == first
+
+
+def test_threads_that_add_the_same_layer_agree(tmp_path: Path) -> None:
+    folders = [grow(tmp_path / f"tree{number}", SMALL) for number in range(8)]
+    stores = [Store(tmp_path / "cache", reporter=Reporter()) for _ in folders]
+
+    def add_one(number: int) -> Layer:
+        return stores[number].add("wheel", {"k": number % 2}, folders[number], name="x", version="1", about={})
+
+    with ThreadPoolExecutor(8) as pool:
+        layers = list(pool.map(add_one, range(8)))
+
+    assert len({layer.digest for layer in layers}) == 1
+    assert stores[0].check(full=True) == []
+    assert list((tmp_path / "cache" / "work").iterdir()) == []
+
+
+def test_a_tree_that_may_not_be_stored_is_left_where_it_is(store: Store, tmp_path: Path) -> None:
+    tree = grow(tmp_path / "tree", {"link": Link("/etc/passwd")})
+
+    with pytest.raises(IntegrityError):
+        store.add("wheel", {}, tree, name="x", version="1", about={})
+
+    assert (tree / "link").is_symlink()
+    assert store.find("wheel", {}) is None
+
+
+def test_a_tree_on_another_file_system_is_taken_too(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = grow(tmp_path / "elsewhere", SMALL)
+    rename = os.rename
+
+    def rename_here(source: Path, target: Path) -> None:
+        if source == tree:
+            raise OSError(errno.EXDEV, "another file system")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", rename_here)
+    layer = store.add("wheel", {}, tree, name="x", version="1", about={})
+
+    assert not tree.exists()
+    assert store.check(full=True) == []
+    assert store.find("wheel", {}, full=True) == layer
+
+
+def test_a_materialised_tree_is_the_layer(store: Store, add: AddLayer, tmp_path: Path) -> None:
+    layer = add()
+    target = tmp_path / "out"
+    target.mkdir(mode=0o700)
+
+    assert store.materialise([layer], target) == []
+
+    found = read(target)
+    for path, what in SMALL.items():
+        kind, mode, moment, content = found[path]
+        if isinstance(what, File):
+            expected = ("file", 0o755 if what.executable else 0o644, EPOCH, what.content)
+            assert (kind, mode, moment, content) == expected
+        elif isinstance(what, Link):
+            assert (kind, content) == ("symlink", what.target.encode())
+    assert {(mode, moment) for kind, mode, moment, _ in found.values() if kind == "folder"} == {(0o755, EPOCH)}
+    assert target.stat().st_mode & 0o777 == 0o755
+    assert int(target.stat().st_mtime) == EPOCH
+
+
+def test_editing_every_file_of_a_bundle_in_place_never_reaches_the_store(
+    store: Store, add: AddLayer, tmp_path: Path
+) -> None:
+    layer = add()
+    target = tmp_path / "out"
+    target.mkdir()
+    store.materialise([layer], target)
+
+    for path in target.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            with path.open("r+b") as file:
+                file.write(b"edited")
+            path.chmod(0o600)
+
+    assert store.check(full=True) == []
+    assert find(store, full=True) == layer
+
+
+def test_the_later_layer_wins(store: Store, add: AddLayer, tmp_path: Path) -> None:
+    layers = [add("one", {"a": File(b"1"), "b/c": File(b"")}), add("two", {"a": File(b"2"), "b/d": File(b"")})]
+    target = tmp_path / "out"
+    target.mkdir()
+
+    assert store.materialise(layers, target) == [Conflict(path="a", kept="two", lost="one")]
+    assert (target / "a").read_bytes() == b"2"
+    assert {path.name for path in (target / "b").iterdir()} == {"c", "d"}
+
+
+def test_a_damaged_tree_without_a_frame_is_not_found_and_warned_of(
+    store: Store, add: AddLayer, collector: Collector
+) -> None:
+    layer = add()
+    some_file(store, layer).write_bytes(b"name = 'virus'\n")
+
+    assert find(store) is None
+    assert "lib/python3.12/os.py was changed" in collector.warnings[0]
+    assert add(version="again").digest == layer.digest
+    assert find(store) is not None
+
+
+def test_a_damaged_tree_is_made_again_from_its_frame(store: Store, add: AddLayer, collector: Collector) -> None:
+    layer = add()
+    store.frame(layer, "tar.zst")
+    some_file(store, layer).unlink()
+
+    assert find(store) == layer
+    assert collector.warnings
+    assert store.check(full=True) == []
+
+
+def test_a_damaged_frame_makes_nothing_again(store: Store, add: AddLayer) -> None:
+    layer = add()
+    frame = store.frame(layer, "tar.zst")
+    some_file(store, layer).unlink()
+    data = bytearray(frame.read_bytes())
+    data[len(data) // 2] ^= 1
+    frame.write_bytes(data)
+
+    assert find(store) is None
+    assert not frame.exists()
+
+
+def test_a_change_that_hides_from_the_stamp_is_found_by_a_full_check(store: Store, add: AddLayer) -> None:
+    layer = add()
+    hidden = some_file(store, layer)
+    hidden.write_bytes(b"name = 'virus'\n")
+    os.utime(hidden, (EPOCH, EPOCH))
+
+    assert find(store) == layer
+    assert store.check(full=False) == []
+    assert store.check(full=True) == [f"layer {layer.digest}: lib/python3.12/os.py has other bytes"]
+    assert find(store, full=True) is None
+
+
+def test_a_full_materialise_reads_the_layers_first(store: Store, add: AddLayer, tmp_path: Path) -> None:
+    layer = add()
+    hidden = some_file(store, layer)
+    hidden.write_bytes(b"name = 'virus'\n")
+    os.utime(hidden, (EPOCH, EPOCH))
+    (tmp_path / "out").mkdir()
+
+    with pytest.raises(IntegrityError, match=r"numpy 2\.2\.6 is damaged"):
+        store.materialise([layer], tmp_path / "out", full=True)
+    assert find(store) is None
+
+
+def test_a_layer_that_is_pruned_while_it_is_used_is_a_clear_error(store: Store, add: AddLayer, tmp_path: Path) -> None:
+    layer = add()
+    assert store.prune(older_than_days=0, now=time.time() + 1) > 0
+    (tmp_path / "out").mkdir()
+
+    with pytest.raises(WorkError, match="vanished"):
+        store.materialise([layer], tmp_path / "out")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 2}', b'{"digest": "x"}'])
+def test_damaged_lists_and_keys_count_as_absent(store: Store, add: AddLayer, content: bytes) -> None:
+    layer = add()
+    for path in [*store.root.glob("keys/*/??/*.json"), store.tree(layer).parent / "layer.json"]:
+        before = path.read_bytes()
+        path.write_bytes(content)
+        assert len(store.check(full=False)) == 1
+        assert find(store) is None
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(before)
+
+
+def test_a_frame_has_the_same_bytes_for_any_number_of_threads(store: Store, add: AddLayer, tmp_path: Path) -> None:
+    layer = add(tree={"a": File(os.urandom(1 << 16) * 64), "b": File(bytes(1 << 20))})
+    size = tar_size(layer.entries, epoch=EPOCH)
+
+    for format_ in ("tar.zst", "tar.gz"):
+        frames = {
+            compress(
+                tar_chunks(store.tree(layer), layer.entries, epoch=EPOCH),
+                size,
+                tmp_path / f"{threads}",
+                format=format_,
+                threads=threads,
+            ).sha256
+            for threads in (0, 1, 2, 5)
+        }
+        assert len(frames) == 1
+
+
+def test_a_frame_is_made_once_and_again_only_when_it_is_damaged(store: Store, add: AddLayer) -> None:
+    layer = add()
+    frame = store.frame(layer, "tar.gz")
+    before, content = frame.stat(), frame.read_bytes()
+
+    assert store.frame(layer, "tar.gz").stat().st_ino == before.st_ino
+
+    frame.write_bytes(content[:-1] + b"x")
+    assert store.frame(layer, "tar.gz").read_bytes() == content
+
+
+def test_a_frame_is_never_made_of_other_bytes_than_the_layers(store: Store, add: AddLayer) -> None:
+    layer = add()
+    some_file(store, layer).write_bytes(b"name = 'virus'\n")
+
+    with pytest.raises(IntegrityError, match="changed while it was read"):
+        store.frame(layer, "tar.zst")
+    assert list(store.root.glob("frames/??/*")) == []
+
+
+def test_what_a_killed_process_leaves_is_no_damage(store: Store, add: AddLayer) -> None:
+    layer = add()
+    frame = store.frame(layer, "tar.zst")
+    frame.with_name(frame.name + ".json").unlink()
+    part = store.files.path_for("0" * 64, "numpy.whl.part")
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"half")
+
+    assert store.check(full=True) == []
+    assert store.frame(layer, "tar.zst") == frame
+
+
+def test_repair_removes_what_is_damaged_and_nothing_else(store: Store, add: AddLayer, tmp_path: Path) -> None:
+    sound, harmed = add("sound", {"a": File(b"1")}), add("harmed", SMALL)
+    frame = store.frame(sound, "tar.zst")
+    frame.write_bytes(b"x")
+    some_file(store, harmed).unlink()
+    (tmp_path / "numpy.whl").write_bytes(b"wheel")
+    store.files.add(tmp_path / "numpy.whl").write_bytes(b"whale")
+
+    damaged = store.check(full=True, repair=True)
+
+    assert sorted(line.partition(" ")[0] for line in damaged) == ["file", "frame", "layer"]
+    assert store.check(full=True) == []
+    assert find(store, "sound") == sound
+    assert find(store, "harmed") is None
+
+
+def test_prune_keeps_what_was_used_lately(store: Store, add: AddLayer, tmp_path: Path) -> None:
+    old, used = add("old", {"a": File(b"1")}), add("used", {"a": File(b"2")})
+    frames = [store.frame(layer, "tar.zst") for layer in (old, used)]
+    (tmp_path / "numpy.whl").write_bytes(b"wheel")
+    wheel = store.files.add(tmp_path / "numpy.whl")
+    page = store.folder("pages") / "page"
+    page.write_text("links")
+    past = time.time() - 40 * DAY
+    for path in store.root.rglob("*"):
+        if path.is_file():
+            os.utime(path, (past, past))
+    for layer in (old, used):
+        os.utime(store.tree(layer) / "a", (EPOCH, EPOCH))
+    assert find(store, "used") == used
+    assert store.frames([used], "tar.zst")[0].path == frames[1]
+
+    freed = store.prune(older_than_days=30)
+
+    assert freed > len(b"wheel")
+    assert find(store, "old") is None
+    assert find(store, "used") == used
+    assert [frame.exists() for frame in frames] == [False, True]
+    assert not wheel.exists()
+    assert not page.exists()
+    assert store.check(full=True) == []
+
+
+def test_a_wheel_that_was_built_here_and_changed_since_is_damage(store: Store) -> None:
+    entry = store.folder("built") / "ab" / ("ab" * 32)
+    entry.mkdir(parents=True)
+    (entry / "demo.whl").write_bytes(b"wheel")
+    (entry / "built.json").write_text(json.dumps({"file": "demo.whl", "sha256": sha256(b"wheel").hexdigest()}))
+    assert store.check(full=True) == []
+    (entry / "demo.whl").write_bytes(b"other")
+    assert len(store.check(full=True, repair=True)) == 1
+    assert not entry.exists()
+
+
+def test_a_store_that_may_only_be_read_still_gives(store: Store, add: AddLayer, tmp_path: Path) -> None:
+    layer = add()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "read-only")
+
+    (tmp_path / "out").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bundle.artifacts.store.scratch.os.utime", refuse)
+        found = find(store)
+    assert found == layer
+
+
+def test_a_store_that_cannot_be_written_names_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_bytes(b"a file where the store should be")
+    store = Store(tmp_path / "cache", reporter=Reporter())
+
+    with pytest.raises(OSError, match="cache"):
+        store.add("wheel", {}, grow(tmp_path / "tree", SMALL), name="x", version="1", about={})
+
+
+def test_a_full_disk_is_told_with_the_file_that_did_not_fit(
+    store: Store, add: AddLayer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = add()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("bundle.artifacts.store.store.place_tree", full)
+    monkeypatch.setattr("bundle.artifacts.store.frames._compressor", full)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(OSError, match="out"):
+        store.materialise([layer], tmp_path / "out")
+    with pytest.raises(OSError, match=layer.digest):
+        store.frame(layer, "tar.zst")
+    assert list(store.root.glob("frames/??/.*")) == []
+
+
+def test_folders_for_other_caches_are_made_and_no_others(store: Store) -> None:
+    assert store.folder("metadata").is_dir()
+    with pytest.raises(ValueError, match="none of the store's folders"):
+        store.folder("../elsewhere")
+
+
+def test_a_work_folder_is_gone_at_the_end_whatever_happens(store: Store) -> None:
+    def interrupted() -> None:
+        with store.work() as work:
+            (work / "half").mkdir()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    with store.work() as work:
+        (work / "whole").touch()
+
+    assert list((store.root / "work").iterdir()) == []
+
+
+def test_the_size_is_told_by_part(store: Store, add: AddLayer, tmp_path: Path) -> None:
+    assert store.size() == {}
+    layer = add()
+    store.frame(layer, "tar.zst")
+
+    parts = store.size()
+
+    assert parts["layers"] > layer.size
+    assert parts["frames"] > 0
+    shutil.rmtree(store.root)
+    assert store.size() == {}

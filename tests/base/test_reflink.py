@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bundle.base import reflink
+from bundle.base.reflink import place_file, place_tree
+
+MTIME = 315532800
+
+
+def entries(root: Path, out: Path, count: int) -> list[tuple[Path, Path, int]]:
+    made = []
+    for number in range(count):
+        source = root / f"source-{number}"
+        source.write_bytes(bytes([number % 256]) * number)
+        mode = 0o755 if number % 2 else 0o644
+        made.append((source, out / f"folder-{number % 7}" / f"deep-{number % 3}" / f"file-{number}", mode))
+    return made
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_placed_tree_has_the_content_the_modes_and_the_time_asked_for(tmp_path: Path, threads: int) -> None:
+    (tmp_path / "store").mkdir()
+    wanted = entries(tmp_path / "store", tmp_path / "out", 600)
+    before = os.umask(0o077)
+    try:
+        place_tree(wanted, mtime=MTIME, threads=threads)
+    finally:
+        os.umask(before)
+    for source, target, mode in wanted:
+        assert target.read_bytes() == source.read_bytes()
+        if os.name != "nt":
+            assert stat.S_IMODE(target.stat().st_mode) == mode
+        assert target.stat().st_mtime == MTIME
+    folders = [path for path in (tmp_path / "out").rglob("*") if path.is_dir()]
+    assert len(folders) == 7 + 21
+    for folder in (tmp_path / "out", *folders):
+        assert folder.stat().st_mtime == MTIME
+        if os.name != "nt":
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+
+
+def test_no_files_are_no_problem(tmp_path: Path) -> None:
+    place_tree([], mtime=MTIME)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_editing_a_placed_file_leaves_the_stored_one_as_it_was(tmp_path: Path) -> None:
+    source, target = tmp_path / "stored", tmp_path / "placed"
+    source.write_text("stored")
+    place_file(source, target)
+    with target.open("r+") as file:
+        file.write("edited")
+    assert source.read_text() == "stored"
+    assert source.stat().st_nlink == 1
+
+
+def test_a_placed_file_keeps_mode_and_time_unless_told_otherwise(tmp_path: Path) -> None:
+    source = tmp_path / "stored"
+    source.write_text("#!")
+    source.chmod(0o755)
+    os.utime(source, (1_000_000_000, 1_000_000_000))
+    place_file(source, tmp_path / "same")
+    place_file(source, tmp_path / "other", mode=0o644, mtime=MTIME)
+    assert (tmp_path / "same").stat().st_mtime == 1_000_000_000
+    assert (tmp_path / "other").stat().st_mtime == MTIME
+    if os.name != "nt":
+        assert stat.S_IMODE((tmp_path / "same").stat().st_mode) == 0o755
+        assert stat.S_IMODE((tmp_path / "other").stat().st_mode) == 0o644
+
+
+def test_nothing_is_placed_over_a_file_that_exists(tmp_path: Path) -> None:
+    (tmp_path / "stored").write_text("new")
+    (tmp_path / "there").write_text("old")
+    with pytest.raises(FileExistsError):
+        place_file(tmp_path / "stored", tmp_path / "there")
+    assert (tmp_path / "there").read_text() == "old"
+
+
+def test_a_failure_in_any_thread_is_raised(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    wanted = entries(tmp_path / "store", tmp_path / "out", 600)
+    wanted[300][0].unlink()
+    with pytest.raises(FileNotFoundError):
+        place_tree(wanted, mtime=MTIME)
+
+
+def refuse(number: int) -> Callable[..., int]:
+    def refused(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    return refused
+
+
+@pytest.mark.parametrize("missing", [("copy_file_range",), ("copy_file_range", "sendfile")])
+def test_what_the_system_cannot_do_is_done_another_way_and_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: tuple[str, ...]
+) -> None:
+    calls: list[str] = []
+    for name in missing:
+
+        def refused(*_: object, name: str = name) -> int:
+            calls.append(name)
+            raise OSError(errno.EOPNOTSUPP, "not here")
+
+        monkeypatch.setattr(os, name, refused, raising=False)
+    (tmp_path / "store").mkdir()
+    wanted = entries(tmp_path / "store", tmp_path / "out", 20)
+    place_tree(wanted, mtime=MTIME, threads=1)
+    assert all(target.read_bytes() == source.read_bytes() for source, target, _ in wanted)
+    assert len(calls) == len(set(calls))
+
+
+def test_a_disk_that_is_full_is_an_error_not_a_reason_to_try_another_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not hasattr(os, "copy_file_range"):
+        pytest.skip("needs copy_file_range")
+    monkeypatch.setattr(reflink, "_clone", lambda *_: False)
+    monkeypatch.setattr(os, "copy_file_range", refuse(errno.ENOSPC))
+    (tmp_path / "stored").write_text("content")
+    with pytest.raises(OSError, match="space"):
+        place_file(tmp_path / "stored", tmp_path / "placed")
+
+
+def test_without_any_help_of_the_system_files_are_copied_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reflink, "_methods", list)
+    (tmp_path / "store").mkdir()
+    wanted = entries(tmp_path / "store", tmp_path / "out", 20)
+    place_tree(wanted, mtime=MTIME)
+    assert all(target.read_bytes() == source.read_bytes() for source, target, _ in wanted)
+    assert all(target.stat().st_mtime == MTIME for _, target, _ in wanted)

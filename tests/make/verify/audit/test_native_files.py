@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bundle.base.native import Format, read_native
+from bundle.model.platforms import PLATFORMS, Floors
+from tests.make.audited import BUILDER, Made, good, rules
+from tests.make.nativemaker import elf, macho, pe, universal
+
+LINUX, ARM, MAC, WINDOWS = "linux-x64", "linux-aarch64", "macosx-aarch64", "windows-x64"
+
+
+def add(made: Made, content: bytes, name: str = "_more") -> str:
+    """Install a package with one native module; return the module's path."""
+    module = f"{name.strip('_')}/{name}{made.ending}"
+    made.install(name.strip("_"), {f"{name.strip('_')}/__init__.py": "", module: content})
+    return f"{made.site}/{module}"
+
+
+@pytest.mark.parametrize("key", PLATFORMS)
+def test_nothing_is_found_in_a_good_bundle(tmp_path: Path, key: str) -> None:
+    report = good(tmp_path, key).verify()
+    assert report.findings == ()
+    assert report.checked["binaries"] == (5 if key == WINDOWS else 3)
+
+
+def test_the_floor_is_measured(tmp_path: Path) -> None:
+    assert good(tmp_path, LINUX).verify().floor == {"glibc": "2.28"}
+    assert good(tmp_path, MAC).verify().floor == {"macos": "12.0"}
+    assert good(tmp_path, WINDOWS).verify().floor == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "is_for"),
+    [
+        (LINUX, elf(machine="aarch64"), "aarch64, and the bundle for x86_64"),
+        (ARM, elf(machine="x86_64"), "x86_64, and the bundle for aarch64"),
+        (LINUX, macho(machine="x86_64"), "Mach-O for x86_64, and the bundle for linux-x64"),
+        (MAC, macho(machine="x86_64"), "x86_64, and the bundle for arm64"),
+        (MAC, elf(machine="aarch64"), "ELF for aarch64, and the bundle for macosx-aarch64"),
+        (WINDOWS, pe(machine="arm64"), "arm64, and the bundle for amd64"),
+    ],
+)  # fmt: skip
+def test_a_module_for_another_machine_is_found(tmp_path: Path, key: str, content: bytes, is_for: str) -> None:
+    made = good(tmp_path, key)
+    path = add(made, content)
+    (finding,) = made.verify().findings
+    assert (finding.rule, finding.severity, finding.file) == ("wrong-machine", "error", path)
+    assert is_for in finding.message
+
+
+def test_programs_of_other_systems_that_packages_keep_as_data_are_none_of_our_business(tmp_path: Path) -> None:
+    made = good(tmp_path, LINUX)
+    made.install("launchers", {"launchers/t64.exe": pe(program=True), "launchers/w32.exe": pe(machine="x86")})
+    assert made.verify().findings == ()
+    path = made.write(f"{made.site}/launchers/tool", elf(machine="aarch64"))
+    assert ("wrong-machine", path) in rules(made.verify(), "warning")
+
+
+def test_a_universal_file_counts_for_each_of_its_machines(tmp_path: Path) -> None:
+    made = good(tmp_path, MAC)
+    old = macho(machine="x86_64", minimum="10.9", signed=False)
+    path = add(made, universal({"x86_64": old, "arm64": macho(minimum="14.2")}))
+    (finding,) = made.verify().findings
+    assert (finding.rule, finding.file) == ("macos-above-floor", path)
+    assert "needs macOS 14.2; the floor is 13.0" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "library"),
+    [
+        (LINUX, elf(needed=["libnowhere.so.3"]), "libnowhere.so.3"),
+        (LINUX, elf(needed=["libpython3.11.so.1.0"]), "libpython3.11.so.1.0"),
+        (MAC, macho(needed=["@rpath/libnowhere.dylib"], run_paths=["@loader_path/../lib"]), "@rpath/libnowhere.dylib"),
+        (WINDOWS, pe(needed=["nowhere.dll"]), "nowhere.dll"),
+        (WINDOWS, pe(needed=["python311.dll"]), "python311.dll"),
+    ],
+)
+def test_a_library_that_is_nowhere_is_found(tmp_path: Path, key: str, content: bytes, library: str) -> None:
+    made = good(tmp_path, key)
+    path = add(made, content)
+    (finding,) = made.verify().findings
+    assert (finding.rule, finding.severity, finding.file) == ("library-missing", "error", path)
+    assert f"needs {library}, which is neither in the bundle nor part of the system." in finding.message
+
+
+def test_what_only_a_plug_in_lacks_is_a_warning(tmp_path: Path) -> None:
+    made = good(tmp_path, LINUX)
+    made.install("plugs", {"plugs/plugins/libplug.so": elf(name="libplug.so", needed=["libnowhere.so.3"])})
+    assert rules(made.verify()) == [("library-missing", f"{made.site}/plugs/plugins/libplug.so")]
+    assert made.verify().ok
+
+
+def test_what_a_library_lacks_counts_for_the_module_that_needs_it(tmp_path: Path) -> None:
+    made = good(tmp_path, LINUX)
+    made.write(f"{made.site}/sums.libs/libadd-1.so", elf(name="libadd-1.so", needed=["libnowhere.so.3"]))
+    errors = [one for one in made.verify().of("error") if one.rule != "record-differs"]
+    assert [(one.rule, one.file) for one in errors] == [("library-missing", f"{made.site}/sums.libs/libadd-1.so")]
+    assert errors[0].details == (f"It is loaded for {made.site}/sums/_sums{made.ending}.",)
+
+
+def test_a_library_where_the_loader_does_not_look_is_found(tmp_path: Path) -> None:
+    made = good(tmp_path, LINUX)
+    path = add(made, elf(needed=["libadd-1.so"]))
+    assert rules(made.verify()) == [("library-unreached", path)]
+
+
+def test_a_weak_library_may_be_missing(tmp_path: Path) -> None:
+    made = good(tmp_path, MAC)
+    add(made, macho(weak=["@rpath/libnowhere.dylib"]))
+    assert made.verify().ok
+    assert [rule for rule, _ in rules(made.verify(), "note")] == ["library-missing"]
+
+
+def test_a_library_of_somebodys_mac_is_found(tmp_path: Path) -> None:
+    made = good(tmp_path, MAC)
+    path = add(made, macho(needed=["/usr/local/opt/gcc/lib/libgomp.1.dylib"]))
+    assert rules(made.verify()) == [("library-foreign", path)]
+
+
+def test_what_wheels_may_expect_and_what_drivers_bring_is_told_once_for_all_files(tmp_path: Path) -> None:
+    made = good(tmp_path, LINUX)
+    for name in ("_one", "_two"):
+        add(made, elf(needed=["libX11.so.6", "libcuda.so.1"]), name)
+    report = made.verify()
+    assert [rule for rule, _ in rules(report, "note")] == ["library-of-driver", "library-expected"]
+    assert len(report.findings) == 2
+    assert "as 1 more file does" in report.findings[0].message
+    windows = good(tmp_path, WINDOWS)
+    path = add(windows, pe(needed=["MSVCP140.dll"]))
+    assert rules(windows.verify()) == [("library-expected", path)]
+
+
+def test_a_symbol_above_the_floor_is_found(tmp_path: Path) -> None:
+    made = good(tmp_path, LINUX)
+    path = add(made, elf(versions={"libc.so.6": ["GLIBC_2.4", "GLIBC_2.31"]}))
+    (finding,) = made.verify().findings
+    assert (finding.rule, finding.severity, finding.file) == ("glibc-above-floor", "error", path)
+    assert "needs glibc 2.31; the floor is 2.28 (build.glibc)." in finding.message
+    assert made.verify(floors=Floors(glibc="2.31")).findings == ()
+
+
+def test_relative_relocations_need_the_glibc_that_has_them(tmp_path: Path) -> None:
+    made = good(tmp_path, LINUX)
+    add(made, elf(versions={"libc.so.6": ["GLIBC_2.4", "GLIBC_ABI_DT_RELR"]}))
+    assert made.verify().floor == {"glibc": "2.36"}
+
+
+def test_an_interpreter_of_the_building_machine_is_a_warning_with_all_its_files(tmp_path: Path) -> None:
+    made = good(tmp_path, LINUX)
+    made.write("lib/libcrypt.so.1", elf(name="libcrypt.so.1", versions={"libc.so.6": ["GLIBC_2.36"]}))
+    bearable = add(made, elf(versions={"libc.so.6": ["GLIBC_2.34"]}), "_old")
+    newer = add(made, elf(versions={"libc.so.6": ["GLIBC_2.38"]}), "_new")
+    report = made.verify(source="host")
+    assert rules(report, "warning") == [("glibc-above-floor", "bin/python3.12"), ("glibc-above-floor", bearable)]
+    assert "needs glibc 2.36" in report.of("warning")[0].message
+    assert rules(report, "error") == [("glibc-above-floor", newer)]
+    assert len(made.verify(source="archive").of("error")) == 3
+
+
+def test_a_newer_libstdcxx_than_the_floor_has_is_found_unless_the_bundle_brings_it(tmp_path: Path) -> None:
+    made = good(tmp_path, LINUX)
+    path = add(made, elf(versions={"libstdc++.so.6": ["GLIBCXX_3.4.21", "GLIBCXX_3.4.30", "CXXABI_1.3.11"]}))
+    (finding,) = made.verify().of("error")
+    assert (finding.rule, finding.file) == ("libstdcxx-above-floor", path)
+    assert "GLIBCXX_3.4.30" in finding.message
+    brought = ["GLIBCXX_3.4.21", "GLIBCXX_3.4.30", "CXXABI_1.3.11"]
+    made.write("lib/libstdc++.so.6", elf(name="libstdc++.so.6", defines=brought))
+    assert made.verify().findings == ()
+
+
+def test_a_library_of_the_bundle_that_is_too_old_for_its_user_is_found(tmp_path: Path) -> None:
+    made = good(tmp_path, LINUX)
+    made.write("lib/libstdc++.so.6", elf(name="libstdc++.so.6", defines=["GLIBCXX_3.4.21"]))
+    path = add(made, elf(versions={"libstdc++.so.6": ["GLIBCXX_3.4.21", "GLIBCXX_3.4.22"]}))
+    (finding,) = made.verify().findings
+    assert (finding.rule, finding.severity, finding.file) == ("version-missing", "error", path)
+    assert "needs GLIBCXX_3.4.22 of lib/libstdc++.so.6" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("entry", "rule", "severity"),
+    [
+        (f"{BUILDER}/lib", "run-path-of-build", "error"),
+        ("/opt/builder/lib", "run-path-leaves", "note"),
+        ("$ORIGIN/../../../../../../lib", "run-path-leaves", "note"),
+        ("/tmp/build/lib", "run-path-leaves", "warning"),
+        ("lib", "run-path-leaves", "warning"),
+    ],
+)
+def test_a_run_path_that_leaves_the_bundle_is_found(tmp_path: Path, entry: str, rule: str, severity: str) -> None:
+    made = good(tmp_path, LINUX)
+    path = add(made, elf(rpath=f"$ORIGIN:{entry}"))
+    found = [(finding.rule, finding.severity, finding.file) for finding in made.verify().findings]
+    assert (rule, severity, path) in found
+
+
+def test_a_linker_that_no_usual_system_has_is_found(tmp_path: Path) -> None:
+    made = good(tmp_path, LINUX)
+    path = made.write("bin/tool", elf(interpreter="/store/abc/ld-linux-x86-64.so.2"), executable=True)
+    assert rules(made.verify()) == [("program-interpreter", path)]
+
+
+def test_apple_silicon_wants_signatures_and_both_want_them_sound(tmp_path: Path) -> None:
+    signed = macho(machine="arm64")
+    made = good(tmp_path, MAC)
+    unsigned = add(made, macho(signed=False), "_none")
+    edited = add(made, signed[:60] + b"!" + signed[61:], "_void")
+    assert sorted(rules(made.verify(), "error")) == [("signature-missing", unsigned), ("signature-void", edited)]
+    intel = good(tmp_path, "macosx-x64")
+    signed = macho(machine="x86_64")
+    add(intel, macho(machine="x86_64", signed=False), "_none")
+    edited = add(intel, signed[:60] + b"!" + signed[61:], "_void")
+    assert rules(intel.verify()) == [("signature-void", edited)]
+    assert intel.verify().ok
+
+
+def test_a_file_that_is_only_named_like_a_native_one_is_found(tmp_path: Path) -> None:
+    made = good(tmp_path, LINUX)
+    text = add(made, b"version https://large-files.example/spec/v1\n", "_text")
+    assert rules(made.verify()) == [("unreadable-binary", text)]
+
+
+@pytest.mark.parametrize(("key", "content"), [(LINUX, elf(needed=["libc.so.6"])), (WINDOWS, pe(needed=["a.dll"]))])
+def test_a_file_that_is_cut_off_is_found(tmp_path: Path, key: str, content: bytes) -> None:
+    made = good(tmp_path, key)
+    path = add(made, content[:-40])
+    assert rules(made.verify()) == [("unreadable-binary", path)]
+
+
+@given(st.data())
+def test_no_damage_makes_the_reader_fail(data: st.DataObject) -> None:
+    contents: tuple[tuple[Format, bytes], ...] = (
+        ("elf", elf(needed=["liba.so"], name="libb.so", versions={"libc.so.6": ["GLIBC_2.9"]}, defines=["A"])),
+        ("macho", universal({"x86_64": macho(machine="x86_64", needed=["@rpath/a"]), "arm64": macho(name="b")})),
+        ("pe", pe(needed=["a.dll"])),
+    )
+    kind, content = data.draw(st.sampled_from(contents))
+    damaged = bytearray(content[: data.draw(st.integers(8, len(content)))])
+    for place in data.draw(st.lists(st.integers(4, min(len(damaged), 1500) - 1), max_size=8)):
+        damaged[place] = data.draw(st.integers(0, 255))
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "file")
+        path.write_bytes(damaged)
+        read_native(path, kind, "x86_64")

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bundle.base.errors import ConfigError
+from bundle.make.verify.rules import ACCEPTABLE, RULES
+from bundle.model.config.config import Acceptance
+from bundle.model.config.project import Project
+from bundle.model.config.schema import schema
+from tests.make.audited import Made, good, rules
+from tests.make.nativemaker import elf
+
+REASON = "Nobody loads it."
+
+
+def broken(folder: Path) -> Made:
+    made = good(folder, "linux-x64")
+    made.install("more", {"more/_a.abi3.so": elf(needed=["libno.so"]), "more/_b.abi3.so": elf(needed=["libno.so"])})
+    return made
+
+
+def accepted(made: Made, rule: str, files: str) -> Acceptance:
+    return Acceptance(rule=rule, files=files, reason=REASON)
+
+
+def test_a_finding_is_accepted_by_rule_and_files_and_stays_in_the_report(tmp_path: Path) -> None:
+    made = broken(tmp_path)
+    report = made.verify(acceptances=[accepted(made, "library-missing", "lib/*/more/_a.*")])
+    assert [finding.file for finding in report.of("error")] == [f"{made.site}/more/_b.abi3.so"]
+    assert [(one.file, one.accepted) for one in report.accepted] == [(f"{made.site}/more/_a.abi3.so", REASON)]
+    everything = made.verify(acceptances=[accepted(made, "library-missing", "*/more/*")])
+    assert everything.ok
+    values = [finding["accepted"] for finding in everything.as_json()["findings"]]
+    assert values == [REASON, REASON]
+
+
+def test_another_rule_or_another_file_is_not_accepted(tmp_path: Path) -> None:
+    made = broken(tmp_path)
+    entries = [accepted(made, "library-foreign", "*/more/*"), accepted(made, "library-missing", "more/_a.abi3.so")]
+    assert len(made.verify(acceptances=entries).of("error")) == 2
+
+
+def test_an_acceptance_that_is_of_no_use_is_reported(tmp_path: Path) -> None:
+    made = good(tmp_path, "linux-x64")
+    report = made.verify(
+        acceptances=[accepted(made, "library-missing", "*/sums/*"), accepted(made, "library-missing", "*/other/*")]
+    )
+    assert [(one.rule, one.severity, one.subject) for one in report.findings] == [
+        ("unused-acceptance", "warning", "library-missing: */sums/*"),
+        ("unused-acceptance", "note", "library-missing: */other/*"),
+    ]
+    assert rules(report, "error") == []
+
+
+def project(folder: Path, shared: object, version: object) -> Project:
+    (folder / "versions" / "3.12.10").mkdir(parents=True)
+    (folder / "shared-config.json").write_text(json.dumps({"verify": {"accept": shared}}))
+    (folder / "versions" / "3.12.10" / "config.json").write_text(json.dumps({"verify": {"accept": version}}))
+    return Project(folder)
+
+
+def test_the_versions_acceptances_are_added_to_the_shared_ones(tmp_path: Path) -> None:
+    first = {"rule": "build-path", "files": "a", "reason": "known"}
+    second = {"rule": "case-clash", "files": "b/*", "reason": "known, too"}
+    config = project(tmp_path, [first], [second]).load("3.12.10", {}).config
+    assert [entry.as_json() for entry in config.verify.accept] == [first, second]
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ({"rule": "library-mising", "files": "a", "reason": "b"}, 'Did you mean "library-missing"?'),
+        ({"rule": "build-path", "files": "a"}, '"reason" is missing'),
+        ({"rule": "build-path", "files": "a", "reason": " "}, "reason"),
+    ],
+)
+def test_an_acceptance_without_a_known_rule_or_a_reason_is_refused(
+    tmp_path: Path, entry: dict[str, str], problem: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        project(tmp_path, [], [entry]).load("3.12.10", {})
+    assert problem in caught.value.what + "".join(caught.value.details)
+
+
+def test_the_schema_knows_just_the_rules_that_can_be_accepted() -> None:
+    accept = schema()["properties"]["verify"]["properties"]["accept"]
+    assert tuple(accept["items"]["properties"]["rule"]["enum"]) == ACCEPTABLE
+
+
+def test_every_rule_is_explained_in_the_documentation() -> None:
+    page = Path(__file__).parents[2] / "docs" / "verification.md"
+    rows = [line for line in page.read_text(encoding="utf-8").splitlines() if line.count(" | ") == 4]
+    assert [row for row in rows if row.startswith("| `")] == [rule.row for rule in RULES.values()]

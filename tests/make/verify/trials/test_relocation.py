@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bundle.make.verify.findings import Report
+from tests.make.conftest import TinyBundle, allowed
+
+pytestmark = pytest.mark.real
+
+# Works from anywhere: a shell line that Python reads as a string.
+HEADER = """#!/bin/sh
+'''exec' "$(dirname -- "$(realpath -- "$0")")/python3" "$0" "$@"
+' '''
+"""
+
+
+def errors(report: Report) -> dict[str, str]:
+    return {finding.subject: finding.message for finding in report.of("error")}
+
+
+def remember(bundle: TinyBundle) -> None:
+    """Let sysconfig tell of the place where the interpreter was built."""
+    stdlib = bundle.root / bundle.platform.stdlib(bundle.python)
+    (data,) = stdlib.glob("_sysconfigdata_*.py")
+    text = data.read_text()
+    data.unlink()  # It is linked to the one that other tests use.
+    data.write_text(f"{text}\nbuild_time_vars['LIBDIR'] = '/built/here/lib'\n")
+
+
+def test_a_sound_bundle_works_elsewhere(
+    tiny_bundle: TinyBundle, compiled: Callable[..., bytes], tmp_path: Path
+) -> None:
+    tiny_bundle.install(
+        "good",
+        "1.0",
+        {
+            "good/__init__.py": "",
+            "good/_fast.so": compiled("_fast"),
+            "../../../bin/good": HEADER + "import good, sys\nprint(sys.argv)\n",
+            "../../../bin/unhappy": HEADER + "raise ValueError('I take no options')\n",
+        },
+    )
+    before = sorted(path.relative_to(tiny_bundle.root) for path in tiny_bundle.root.rglob("*"))
+    report = tiny_bundle.verify(tmp_path / "work", "relocation")
+    assert errors(report) == {}
+    assert sorted(path.relative_to(tiny_bundle.root) for path in tiny_bundle.root.rglob("*")) == before
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_what_works_in_one_place_only_is_named(
+    tiny_bundle: TinyBundle, compiled: Callable[..., bytes], tmp_path: Path
+) -> None:
+    remember(tiny_bundle)
+    place = repr(str(tiny_bundle.site))
+    rooted = f"import os\nif not __file__.startswith({place}):\n    raise ImportError('where am I?')\n"
+    tiny_bundle.install(
+        "rooted",
+        "1.0",
+        {
+            "rooted/__init__.py": rooted,
+            "rooted/_fast.so": compiled("_fast"),
+            "../../../bin/absolute": "#!/no/such/place/python3\nprint('never')\n",
+            "../../../bin/importing": HEADER + "import rooted\n",
+            "../../../bin/known": HEADER + "import rooted\n",
+            "../../../bin/nothing": "exec /no/such/program\n",
+            "../../../bin/missing": "#!/bin/sh\nexec /no/such/program\n",
+            "../../../bin/untidy": HEADER + "import sys\nopen(sys.prefix + '/lib/state', 'w').close()\n",
+        },
+    )
+    entries = [
+        allowed("rooted", "bin/known", "where am I?"),
+        allowed("rooted", "bin/missing", "never said"),
+        allowed("rooted", "bin/untidy", "anything"),
+    ]
+    assert tiny_bundle.verify(tmp_path / "work", "imports").ok
+    report = tiny_bundle.verify(tmp_path / "work", "relocation", entries=entries)
+    found = errors(report)
+    if os.geteuid() == 0:
+        # Nobody else could write there.
+        assert "written while the bundle was used" in found.pop("lib/state")
+    assert set(found) == {
+        "sysconfig.get_config_var('LIBDIR')",
+        "rooted: rooted._fast",
+        "rooted: bin/absolute",
+        "rooted: bin/absolute through PATH",
+        "rooted: bin/absolute through a symlink",
+        "rooted: bin/importing",
+        "rooted: bin/missing",
+        "rooted: bin/nothing",
+    }
+    assert "does not exist" in found["rooted: bin/absolute"]
+    assert found["rooted: bin/importing"] == "stops with an import error."
+    assert found["rooted: bin/missing"] == "names a program that does not exist (exit code 127)."
+    assert [finding.subject for finding in report.of("note") if "accepted" in finding.message] == ["rooted: bin/known"]
+    assert [finding.subject for finding in report.of("warning")] == ["rooted: bin/untidy"]

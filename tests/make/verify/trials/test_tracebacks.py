@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from bundle.make.verify.trials.tracebacks import evidence, explanation, first_cause
+
+CHAIN = """\
+Traceback (most recent call last):
+  File "lib/python3.12/site-packages/plot/backend.py", line 7, in <module>
+    import tkinter
+  File "lib/python3.12/tkinter/__init__.py", line 38, in <module>
+    import _tkinter
+ModuleNotFoundError: No module named '_tkinter'
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "<string>", line 1, in <module>
+  File "lib/python3.12/site-packages/plot/__init__.py", line 3, in <module>
+    raise RuntimeError("no backend")
+RuntimeError: no backend
+"""
+
+
+def alone(error: str) -> str:
+    return f'Traceback (most recent call last):\n  File "<string>", line 1, in <module>\n{error}\n'
+
+
+def test_each_exception_of_a_chain_is_told_the_cause_first() -> None:
+    assert evidence(CHAIN) == (
+        "lib/python3.12/tkinter/__init__.py, line 38:",
+        "ModuleNotFoundError: No module named '_tkinter'",
+        "RuntimeError: no backend",
+    )
+    assert first_cause(CHAIN) == "ModuleNotFoundError: No module named '_tkinter'"
+
+
+def test_what_a_command_line_did_is_not_worth_a_line() -> None:
+    assert evidence(alone("ImportError: libx.so.1: cannot open")) == ("ImportError: libx.so.1: cannot open",)
+    crash = 'Fatal Python error: Aborted\n\nCurrent thread (most recent call first):\n  File "<string>", line 1\n'
+    assert evidence(crash) == ("Fatal Python error: Aborted", "Current thread (most recent call first):")
+
+
+def test_a_long_message_keeps_its_first_and_its_last_lines() -> None:
+    long = alone("ImportError: \n" + "".join(f"hint {number}\n" for number in range(20)))
+    assert evidence(long) == ("ImportError:", "…", *(f"hint {number}" for number in range(15, 20)))
+
+
+def test_output_without_an_exception_is_shown_by_its_last_lines() -> None:
+    assert evidence("".join(f"{number}\n" for number in range(9))) == ("3", "4", "5", "6", "7", "8")
+    assert evidence("") == ()
+    assert first_cause("Aborted\n") == ""
+
+
+def test_a_module_of_a_package_that_was_left_out_is_explained() -> None:
+    left_out = {"mdurl": "Not needed here.", "nvidia-cublas": "no GPU"}
+    missing = "ModuleNotFoundError: No module named '{}'"
+    assert explanation(alone(missing.format("mdurl._decode")), left_out) == "mdurl was left out: Not needed here"
+    assert explanation(alone(missing.format("nvidia.cublas")), left_out) == "nvidia-cublas was left out: no GPU"
+    assert explanation(alone(missing.format("other")), left_out) == ""
+    assert explanation(alone("ImportError: mdurl"), left_out) == ""
+    assert explanation(CHAIN, {}) == "this interpreter comes without Tk"

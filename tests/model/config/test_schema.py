@@ -1,0 +1,151 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from jsonschema import Draft202012Validator
+
+from bundle.model.config.config import (
+    DEFAULT_ARCHIVES,
+    DEFAULT_SOURCES,
+    DEFAULT_TIMEOUT,
+    BuildOptions,
+    Interpreter,
+    Resolution,
+)
+from bundle.model.config.rules import slips
+from bundle.model.config.schema import described, schema, violations
+from bundle.model.platforms import PLATFORMS
+from tests.model.configs import CONFIGS, table
+
+
+def told(value: dict[str, Any]) -> list[str]:
+    node = table(value)
+    return [error.what for error in violations(node) or slips(node)]
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(schema())
+    for example in schema()["examples"]:
+        assert told(example) == []
+
+
+@given(CONFIGS)
+def test_what_the_schema_allows_is_taken(config: dict[str, Any]) -> None:
+    assert told(config) == []
+
+
+def test_the_defaults_that_the_schema_tells_are_the_ones_that_apply() -> None:
+    defaults = {path: part["default"] for path, part in described() if "default" in part}
+    options, resolution = BuildOptions(), Resolution()
+    assert defaults["interpreter", "sources"] == list(DEFAULT_SOURCES)
+    assert defaults["interpreter", "substitute"] == Interpreter().substitute
+    assert defaults["platforms",] == list(PLATFORMS)
+    assert defaults["packages", "resolution", "allowSourceAll"] == resolution.allow_source_all
+    assert defaults["packages", "resolution", "strictMissing"] == resolution.strict_missing
+    assert defaults["build", "enableLogging"] == options.enable_logging
+    assert defaults["build", "timeout"] == DEFAULT_TIMEOUT == options.timeout
+    assert defaults["build", "layout"] == options.layout
+    assert defaults["build", "archives", "*"] == list(DEFAULT_ARCHIVES)
+    assert defaults["build", "bytecode"] == options.bytecode
+    assert (defaults["build", "glibc"], defaults["build", "macos"]) == (options.floors.glibc, options.floors.macos)
+
+
+def test_the_schema_knows_the_platforms_that_the_code_knows() -> None:
+    assert schema()["$defs"]["platform"]["enum"] == list(PLATFORMS)
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ({"packages": {"skpi": {}}}, 'shared-config.json:3: packages.skpi: unknown key "skpi". Did you mean "skip"?'),
+        ({"dependencies": []}, 'dependencies: unknown key "dependencies". It belongs at packages.dependencies.'),
+        (
+            {"qqq": 1},
+            'unknown key "qqq". Known here: $schema, build, interpreter, packages, platforms, registries, verify.',
+        ),
+        ({"platforms": ["linux-x46"]}, 'not "linux-x46". Did you mean "linux-x64"?'),
+        (
+            {"packages": {"skip": {"torch": {"macos-x64": "r"}}}},
+            'macosx-x64, macosx-aarch64, windows-x64. Did you mean "macosx-x64"?',
+        ),
+        ({"packages": {"platformSpecific": {"windows": {}}}}, 'Did you mean "windows-x64"?'),
+        ({"build": {"archives": {"linux": ["zip"]}}}, 'Did you mean "linux-x64"?'),
+        ({"interpreter": {"archives": {"Linux-x64": {}}}}, 'Did you mean "linux-x64"?'),
+        (
+            {"interpreter": {"sources": ["hots"]}},
+            "interpreter.sources[0]: must be one of python-build-standalone, host",
+        ),
+        ({"build": {"layout": "instaled"}}, 'Did you mean "installed"?'),
+        ({"build": {"glibc": 2.28}}, "build.glibc: must be a text in quotes, not 2.28."),
+        ({"build": {"glibc": "2"}}, 'build.glibc: "2" is not a glibc version in quotes, such as "2.28".'),
+        ({"build": {"timeout": 0}}, "build.timeout: must be more than 0, not 0."),
+        ({"build": {"timeout": True}}, "build.timeout: must be a number, not true."),
+        ({"build": {"parallelDownloads": "8"}}, 'must be true or false or a whole number, not "8".'),
+        ({"build": {"parallelDownloads": 0}}, "build.parallelDownloads: must be at least 1, not 0."),
+        ({"build": {"parallelDownloads": 1.5}}, "must be true or false or a whole number, not 1.5."),
+        ({"packages": {"dependencies": "numpy"}}, 'packages.dependencies: must be a list […], not "numpy".'),
+        ({"packages": {"dependencies": None}}, "packages.dependencies: must be a list […], not null."),
+        ({"packages": {"skip": {"a b": {"linux-x64": "r"}}}}, '"a b" is not a package name.'),
+        ({"packages": {"skip": {"a": {"linux-x64": ""}}}}, '"" is not a reason that says something.'),
+        ({"packages": {"overrides": {"a": None}}}, "packages.overrides.a: must be a text in quotes, not null."),
+        ({"packages": {"copyFiles": [{"from": "x"}]}}, 'packages.copyFiles[0]: "to" is missing.'),
+        (
+            {"packages": {"copyFiles": [{"from": "x", "to": "y", "form": "z"}]}},
+            'unknown key "form". Did you mean "from"?',
+        ),
+        ({"registries": {"additional": [{"url": "https://a.example"}]}}, 'additional[0]: "packages" is missing.'),
+        ({"registries": {"additional": [7]}}, "must be a text in quotes or a table {…}, not 7."),
+        ({"registries": {"default": "a.example"}}, '"a.example" is not a URL (http, https or file)'),
+        ({"registries": {"default": "https://${A-B}.example"}}, "in which ${NAME} stands for"),
+        ({"platforms": []}, "platforms: must not be empty."),
+        ({"platforms": ["linux-x64", "linux-x64"]}, 'platforms: names "linux-x64" twice.'),
+        ({"packages": {"dependencies": ["torch=~2.7"]}}, 'packages.dependencies[0]: "torch=~2.7" is no requirement'),
+        (
+            {"packages": {"platformSpecific": {"linux-x64": {"dependencies": ["a b"]}}}},
+            'packages.platformSpecific.linux-x64.dependencies[0]: "a b" is no requirement',
+        ),
+        ({"packages": {"overrides": {"a": "==1.0"}}}, 'packages.overrides.a: "==1.0" is no version.'),
+        ({"packages": {"skip": {"a.b": {}, "A-B": {}}}}, '"A-B" and "a.b" are the same package.'),
+    ],
+)
+def test_a_mistake_is_told_with_its_place_and_the_likely_word(value: dict[str, Any], problem: str) -> None:
+    problems = told(value)
+    assert len(problems) == 1
+    assert problem in problems[0]
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    [
+        "torch~=2.7",
+        "foo[bar,baz]==1 ; python_version < '3.13'",
+        "name @ https://files.example/name-1.0-py3-none-any.whl",
+        "name[extra] @ git+https://git.example/group/name@feature/x#subdirectory=python",
+        "name @ file:///srv/wheels/name-1.0-py3-none-any.whl",
+    ],
+)
+def test_every_form_of_requirement_is_taken(requirement: str) -> None:
+    assert told({"packages": {"dependencies": [requirement]}}) == []
+
+
+@pytest.mark.parametrize("text", ["git+https://me:secret@git.example/x@v1", "x == y @ https://me:secret@a.example"])
+def test_a_requirement_without_a_name_is_told_how_to_be_written_and_keeps_its_secret(text: str) -> None:
+    (problem,) = told({"packages": {"dependencies": [text]}})
+    assert "secret" not in problem
+    if text.startswith("git"):
+        assert 'Write "NAME @ git+https://' in problem
+
+
+def test_a_url_that_is_refused_keeps_its_secret() -> None:
+    (problem,) = told({"registries": {"default": "htps://me:secret@a.example"}})
+    assert "secret" not in problem
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
+    problems = told({"platfroms": [], "packages": {"noDeps": [1], "resolution": {"x": 1}}, "build": {"timeout": "5"}})
+    assert [problem.split(": ")[1] for problem in problems] == [
+        "platfroms",
+        "packages.noDeps[0]",
+        "packages.resolution.x",
+        "build.timeout",
+    ]
