@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bundle.artifacts.registries.fetch import fetch_packages
 from bundle.artifacts.store.store import Store
 from bundle.base.report import Collector, Reporter
 from bundle.make.context import Context
-from bundle.make.resolve.resolve import resolve
+from bundle.make.fetch_packages import fetch_packages
 from bundle.make.resolve.locking import resolve_lock
+from bundle.make.resolve.resolve import resolve
 from bundle.model.config.config import Config
 from bundle.model.config.project import Project
 from bundle.model.locks.lock import Lock, LockedPackage

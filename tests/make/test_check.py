@@ -8,6 +8,7 @@ from bundle.base.errors import ConfigError
 from bundle.make.check import CheckReport, check_versions
 from bundle.model.config.project import Project
 from bundle.model.locks.lock import Lock, LockedFile, LockedPackage, SkippedPackage
+from bundle.model.locks.pylock import write_lock
 from bundle.model.platforms import Platform
 from tests.model.configs import write_project
 
@@ -23,7 +24,7 @@ def check(root: Path, *versions: str) -> CheckReport:
     return check_versions(Project(root), versions, {}, releases=releases)
 
 
-def write_lock(root: Path, version: str, platform: str, *names: str, skipped: Sequence[str] = ()) -> None:
+def lock_of(root: Path, version: str, platform: str, *names: str, skipped: Sequence[str] = ()) -> None:
     packages = tuple(
         LockedPackage(
             name=name,
@@ -39,7 +40,7 @@ def write_lock(root: Path, version: str, platform: str, *names: str, skipped: Se
     lock = Lock(
         version=version, platform=platform, python="3.12.10", inputs="0" * 64, packages=packages, skipped=left_out
     )
-    lock.write(Project(root).lock_path(version, platform))
+    write_lock(lock, Project(root).lock_path(version, platform))
 
 
 def test_a_project_in_order_has_nothing_to_tell(tmp_path: Path) -> None:
@@ -136,7 +137,7 @@ RULES: dict[str, Any] = {
 
 def test_an_exception_for_a_package_that_no_lock_has_is_a_warning_with_its_line(tmp_path: Path) -> None:
     write_project(tmp_path, {}, **{"3.12.10": RULES})
-    write_lock(tmp_path, "3.12.10", "linux-x64", "used", skipped=["left-out"])
+    lock_of(tmp_path, "3.12.10", "linux-x64", "used", skipped=["left-out"])
     (findings,) = check(tmp_path).versions
     assert [warning.split(": ")[1].rsplit(".", 1)[1] for warning in findings.warnings] == [
         "dead-a",
@@ -156,9 +157,9 @@ def test_nothing_is_said_about_exceptions_before_there_is_a_lock(tmp_path: Path)
 
 def test_shared_exceptions_are_judged_by_all_versions_together(tmp_path: Path) -> None:
     write_project(tmp_path, RULES, **{"3.12.10-a": {}, "3.12.10-b": {}})
-    write_lock(tmp_path, "3.12.10-a", "linux-x64", "used", "dead-a", "dead-b")
+    lock_of(tmp_path, "3.12.10-a", "linux-x64", "used", "dead-a", "dead-b")
     assert check(tmp_path).notes == ()
-    write_lock(tmp_path, "3.12.10-b", "windows-x64", "left-out", "dead-c")
+    lock_of(tmp_path, "3.12.10-b", "windows-x64", "left-out", "dead-c")
     report = check(tmp_path)
     assert report.unused == ("dead-d", "dead-e")
     (note,) = report.notes

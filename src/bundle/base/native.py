@@ -14,8 +14,6 @@ from bundle.base.macho_signature import Signature, signature_of
 if TYPE_CHECKING:
     import lief
 
-    from bundle.model.platforms import Platform
-
 Format = Literal["elf", "macho", "pe"]
 Kind = Literal["executable", "library", "other"]
 
@@ -72,9 +70,9 @@ class Native:
     signature: Signature | None = None
     """Mach-O: None for all else."""
 
-    def fits(self, platform: Platform) -> bool:
-        """Return whether a platform could load or start it."""
-        right = self.format == FORMATS[platform.system] and platform.machine in self.machines
+    def fits(self, system: str, machine: str) -> bool:
+        """Return whether a machine of a system could load or start it."""
+        right = self.format == FORMATS[system] and machine in self.machines
         return right and self.kind != "other"
 
 

@@ -14,7 +14,7 @@ from bundle.cli.selection import select
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bundle.make.build_request import Order
+    from bundle.make.build_request import BuildRequest
     from bundle.model.config.project import Project
 
 
@@ -81,8 +81,8 @@ def build(app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[
 
 def _orders(
     app: App, project: Project, versions: tuple[str, ...], platforms: tuple[str, ...], options: dict[str, Any]
-) -> list[Order]:
-    from bundle.make.build_request import Order
+) -> list[BuildRequest]:
+    from bundle.make.build_request import BuildRequest
 
     output = options["output"]
     folder = output.absolute() if output else project.output
@@ -90,7 +90,7 @@ def _orders(
     if output:
         _make(folder)
     return [
-        Order(
+        BuildRequest(
             config=config,
             platform=platform,
             output=folder,

@@ -10,6 +10,7 @@ from bundle.base.errors import ConfigError
 from bundle.cli.app import App, Result, complete_version, pass_app, platform_option
 from bundle.cli.lock import offline_option
 from bundle.cli.selection import select
+from bundle.model.locks.pylock import read_lock
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,7 +31,7 @@ def fetch(app: App, versions: tuple[str, ...], platforms: tuple[str, ...], offli
 
     A platform that is not named is this machine's own.
     """
-    from bundle.artifacts.registries.fetch import fetch_packages
+    from bundle.make.fetch_packages import fetch_packages
     from bundle.model.config.project import Project
 
     project = Project(app.project)
@@ -100,11 +101,10 @@ def wheel(app: App, version: str, package: str, platforms: tuple[str, ...], offl
 
 def _usable(context: Context, config: Config, platform: Platform) -> Lock:
     from bundle.make.resolve.locking import status_of
-    from bundle.model.locks.lock import Lock
 
     status = status_of(context, config, platform)
     if status.lock is None:
-        return Lock.read(status.path)  # It raises what is wrong.
+        return read_lock(status.path)  # It raises what is wrong.
     if status.state == "stale":
         raise ConfigError(
             f"{status.path} is stale: the configuration has changed since.",

@@ -103,7 +103,7 @@ def _verify(app: App, project: Project | None, folder: Path, work: Path, running
     identity = identify(folder)
     emulator = None
     if running.wanted:
-        from bundle.make.verify.emulators.protocol import find_runner
+        from bundle.make.verify.emulators.find import find_runner
 
         emulator = find_runner(identity.platform, machine=app.machine, environ=app.environ, root=running.root)
     floors, acceptances = identity.floors, identity.accepted

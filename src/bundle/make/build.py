@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import bundle
 from bundle.artifacts.catalogue import Catalogue
 from bundle.base.files import locked, sweep_staging
-from bundle.make.build_request import Order
+from bundle.make.build_request import BuildRequest
 from bundle.make.build_state import Record, file_stamp, fingerprint, read_record, tree_stamp, write_record
 from bundle.make.context import Context
 from bundle.model.config.allowlist import FILE as ALLOWLIST
@@ -25,7 +25,7 @@ STATE = ".state"
 """Folder below the output folder that holds what is needed to see that nothing changed."""
 
 
-def build_bundle(order: Order, context: Context) -> dict[str, Any]:
+def build_bundle(order: BuildRequest, context: Context) -> dict[str, Any]:
     """Bring one bundle up to date.
 
     Args:
@@ -66,7 +66,7 @@ def build_bundle(order: Order, context: Context) -> dict[str, Any]:
         return value
 
 
-def _current(order: Order, context: Context, asked: str) -> Record | None:
+def _current(order: BuildRequest, context: Context, asked: str) -> Record | None:
     record = read_record(_record_path(order))
     if record is None or record.inputs != _inputs(order, context, asked):
         return None
@@ -80,21 +80,21 @@ def _current(order: Order, context: Context, asked: str) -> Record | None:
     return record if _stamp(order) == record.tree else None
 
 
-def _record_path(order: Order) -> Path:
+def _record_path(order: BuildRequest) -> Path:
     return order.output / STATE / f"{order.name}.json"
 
 
-def _stamp(order: Order) -> str:
+def _stamp(order: BuildRequest) -> str:
     # A bundle without compiled modules gets some wherever it is used, which is no reason to build it again.
     return tree_stamp(order.folder, caches=order.config.build.bytecode)
 
 
-def _inputs(order: Order, context: Context, asked: str) -> str:
+def _inputs(order: BuildRequest, context: Context, asked: str) -> str:
     """Return the fingerprint of what a build starts from; the lock, which it may write itself, as it is now."""
     return fingerprint({"asked": asked}, [context.project.lock_path(order.config.version, order.platform.key)])
 
 
-def _asked(order: Order, context: Context) -> str:
+def _asked(order: BuildRequest, context: Context) -> str:
     config, project = order.config, context.project
     copies = [
         [rule.target, [[str(path), file_stamp(path)] for path in _files(rule.base / rule.source)]]

@@ -10,7 +10,7 @@ from bundle.model.platforms import Platform
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class BuildRequest:
     """What is asked for: one version on one platform."""
 
     config: Config

@@ -11,8 +11,8 @@ from bundle.model.config.config import Config
 from bundle.model.config.json_source import KeyPath, Node, Origin, Table, origin_of, path_text, plain
 from bundle.model.config.merge import Merged, merge
 from bundle.model.config.project import SHARED, Loaded, Project
-from bundle.model.locks.local_wheels import handed_wheels, wheels_for
-from bundle.model.locks.lock import Lock
+from bundle.model.locks.local_wheels import local_wheels, wheels_for
+from bundle.model.locks.pylock import read_lock
 from bundle.model.platforms import PLATFORMS, Platform, short_version
 
 EXCEPTIONS = ("skip", "forceSource", "buildWheel", "overrides")
@@ -166,14 +166,14 @@ def _wheels_for_nobody(config: Config) -> Iterable[str]:
     return [
         f"{wheel.shown} is handed over and fits none of the platforms: its tags are for another Python or system, or "
         "above the floors (build.glibc, build.macos)."
-        for wheel in handed_wheels(config)
+        for wheel in local_wheels(config)
         if wheel.path not in taken and wheel.path.is_relative_to(config.folder)
     ]
 
 
 def _locked_names(project: Project, version: str) -> set[str] | None:
     """Return every name that the version's locks speak of, None where there is no lock."""
-    locks = [Lock.read(path) for path in (project.lock_path(version, key) for key in PLATFORMS) if path.exists()]
+    locks = [read_lock(path) for path in (project.lock_path(version, key) for key in PLATFORMS) if path.exists()]
     if not locks:
         return None
     packages = {one.name for lock in locks for one in lock.packages}

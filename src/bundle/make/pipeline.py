@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from bundle.artifacts.catalogue import Catalogue, record
-from bundle.artifacts.registries.fetch import fetch_packages
 from bundle.artifacts.store.bundle_archive import PackedArchive, pack
 from bundle.artifacts.store.layers import Conflict, Layer, overlay
 from bundle.base.errors import Problems, WorkError
@@ -22,9 +21,10 @@ from bundle.make.assemble.copyfiles import plan_copies
 from bundle.make.assemble.layers import MANIFEST, WHEELHOUSE, Layering, direct_url
 from bundle.make.assemble.manifest import bundle_digest, describe
 from bundle.make.assemble.wheelhouse import carried_lock
-from bundle.make.build_request import Order
+from bundle.make.build_request import BuildRequest
 from bundle.make.cataloguing import catalogue_entry
 from bundle.make.context import Context
+from bundle.make.fetch_packages import fetch_packages
 from bundle.make.interpreter.prepare import Interpreter, prepare_interpreter
 from bundle.make.resolve.locking import fresh_lock, status_of
 from bundle.make.sources.builder import SourceBuilder
@@ -42,7 +42,7 @@ from bundle.model.platforms import Platform
 class Build:
     """One bundle in the making; each step adds what the later ones need."""
 
-    order: Order
+    order: BuildRequest
     context: Context
     stack: ExitStack
     """Holds what outlives a step; closed when the build ends, well or not."""
@@ -347,7 +347,7 @@ STEPS: tuple[tuple[str, Callable[[Build], None]], ...] = (
 """A build, from its first step to its last."""
 
 
-def run(order: Order, context: Context) -> Build:
+def run(order: BuildRequest, context: Context) -> Build:
     """Take one bundle through all steps.
 
     Args:

@@ -17,7 +17,7 @@ LINUX = PLATFORMS["linux-x64"]
 
 
 @dataclass
-class Shelf:
+class Offers:
     """A source in memory."""
 
     name: str
@@ -67,14 +67,14 @@ def _choose(
 
 
 def test_the_exact_version_wins_over_the_order_of_sources() -> None:
-    choice = _choose([Shelf("first", ["3.12.11"]), Shelf("second", ["3.12.10"])], substitute="patch")
+    choice = _choose([Offers("first", ["3.12.11"]), Offers("second", ["3.12.10"])], substitute="patch")
     assert (choice.offer.source, choice.offer.python, choice.substituted) == ("second", "3.12.10", False)
     assert choice.warning is None
 
 
 def test_of_two_sources_with_the_exact_version_the_first_wins_and_the_other_is_not_asked() -> None:
-    second = Shelf("second", ["3.12.10"])
-    choice = _choose([Shelf("first", ["3.12.10"]), second])
+    second = Offers("second", ["3.12.10"])
+    choice = _choose([Offers("first", ["3.12.10"]), second])
     assert choice.offer.source == "first"
     assert second.asked == []
     assert [(attempt.source, attempt.outcome) for attempt in choice.tried] == [
@@ -84,7 +84,9 @@ def test_of_two_sources_with_the_exact_version_the_first_wins_and_the_other_is_n
 
 
 def test_where_the_first_does_not_answer_the_next_exact_one_is_taken() -> None:
-    choice = _choose([Shelf("first", ["3.12.10"], failure=NetworkError("nobody there")), Shelf("second", ["3.12.10"])])
+    choice = _choose(
+        [Offers("first", ["3.12.10"], failure=NetworkError("nobody there")), Offers("second", ["3.12.10"])]
+    )
     assert choice.offer.source == "second"
     assert not choice.substituted
     assert [attempt.outcome for attempt in choice.tried] == ["unreachable", "chosen"]
@@ -92,8 +94,8 @@ def test_where_the_first_does_not_answer_the_next_exact_one_is_taken() -> None:
 
 def test_the_newest_patch_release_is_the_substitute_and_the_warning_says_why() -> None:
     sources = [
-        Shelf("first", ["3.12.10", "3.12.9"], failure=NetworkError("nobody there")),
-        Shelf("second", ["3.12.1", "3.12.7", "3.13.0"]),
+        Offers("first", ["3.12.10", "3.12.9"], failure=NetworkError("nobody there")),
+        Offers("second", ["3.12.1", "3.12.7", "3.13.0"]),
     ]
     choice = _choose(sources, substitute="patch")
     assert (choice.offer.source, choice.offer.python, choice.substituted) == ("second", "3.12.7", True)
@@ -105,19 +107,19 @@ def test_the_newest_patch_release_is_the_substitute_and_the_warning_says_why() -
 
 
 def test_a_substitute_says_why_even_if_no_source_had_to_be_refused() -> None:
-    choice = _choose([Shelf("first", ["3.12.1", "3.12.7"])], substitute="patch")
+    choice = _choose([Offers("first", ["3.12.1", "3.12.7"])], substitute="patch")
     assert choice.warning is not None
     assert choice.warning.endswith(": no source offers it")
 
 
 def test_a_host_that_does_not_answer_is_asked_once_only() -> None:
-    first = Shelf("first", ["3.12.10", "3.12.15", "3.12.14"], failure=NetworkError("nobody there"))
-    _choose([first, Shelf("second", ["3.12.1"])], substitute="patch")
+    first = Offers("first", ["3.12.10", "3.12.15", "3.12.14"], failure=NetworkError("nobody there"))
+    _choose([first, Offers("second", ["3.12.1"])], substitute="patch")
     assert first.asked == ["3.12.10"]
 
 
 def test_a_mirror_that_lacks_a_file_is_asked_for_the_others() -> None:
-    first = Shelf("first", ["3.12.10", "3.12.15", "3.12.9"], missing=["3.12.10", "3.12.15"])
+    first = Offers("first", ["3.12.10", "3.12.15", "3.12.9"], missing=["3.12.10", "3.12.15"])
     choice = _choose([first], substitute="patch")
     assert choice.offer.python == "3.12.9"
     assert [attempt.outcome for attempt in choice.tried] == ["missing", "missing", "chosen"]
@@ -125,38 +127,38 @@ def test_a_mirror_that_lacks_a_file_is_asked_for_the_others() -> None:
 
 def test_without_permission_there_is_no_substitute_and_the_error_names_the_ways_out() -> None:
     with pytest.raises(ConfigError) as caught:
-        _choose([Shelf("first", refusal="knows no 3.12.10"), Shelf("second", ["3.12.1"])])
+        _choose([Offers("first", refusal="knows no 3.12.10"), Offers("second", ["3.12.1"])])
     assert caught.value.details == ("first: knows no 3.12.10", "second: has 3.12.1 (a shelf)")
     assert "interpreter.substitute" in str(caught.value.remedy)
 
 
 def test_another_minor_version_is_never_a_substitute() -> None:
     with pytest.raises(ConfigError):
-        _choose([Shelf("first", ["3.13.0", "3.11.9"])], substitute="patch")
+        _choose([Offers("first", ["3.13.0", "3.11.9"])], substitute="patch")
 
 
 def test_not_reached_and_not_offered_end_differently() -> None:
     with pytest.raises(NetworkError, match="No interpreter source") as caught:
-        _choose([Shelf("first", ["3.12.10"], failure=NetworkError("nobody there"))], substitute="patch")
+        _choose([Offers("first", ["3.12.10"], failure=NetworkError("nobody there"))], substitute="patch")
     assert caught.value.exit_code == 3
     assert "mirror" in str(caught.value.remedy)
 
 
 def test_wrong_bytes_are_never_papered_over_by_another_source() -> None:
     with pytest.raises(IntegrityError):
-        _choose([Shelf("first", ["3.12.10"], failure=IntegrityError("a lie")), Shelf("second", ["3.12.10"])])
+        _choose([Offers("first", ["3.12.10"], failure=IntegrityError("a lie")), Offers("second", ["3.12.10"])])
 
 
 def test_what_the_store_knows_needs_nobody_to_answer() -> None:
-    first = Shelf("first", ["3.12.10"], failure=NetworkError("nobody there"))
-    choice = _choose([first, Shelf("second", ["3.12.10"])], known={"first 3.12.10": "3.12.10"})
+    first = Offers("first", ["3.12.10"], failure=NetworkError("nobody there"))
+    choice = _choose([first, Offers("second", ["3.12.10"])], known={"first 3.12.10": "3.12.10"})
     assert choice.offer.source == "first"
     assert first.asked == []
 
 
 def test_an_archive_that_turns_out_to_be_another_version_is_a_substitute_at_most() -> None:
-    odd = Shelf("odd", ["3.12.10"], really="3.12.4")
-    assert _choose([odd, Shelf("second", ["3.12.10"])]).offer.source == "second"
+    odd = Offers("odd", ["3.12.10"], really="3.12.4")
+    assert _choose([odd, Offers("second", ["3.12.10"])]).offer.source == "second"
     choice = _choose([odd], substitute="patch")
     assert (choice.offer.python, choice.substituted) == ("3.12.4", True)
     with pytest.raises(ConfigError) as caught:
@@ -165,6 +167,6 @@ def test_an_archive_that_turns_out_to_be_another_version_is_a_substitute_at_most
 
 
 def test_the_store_knows_the_real_version_of_such_an_archive() -> None:
-    odd = Shelf("odd", ["3.12.10"], really="3.12.4")
+    odd = Offers("odd", ["3.12.10"], really="3.12.4")
     choice = _choose([odd], substitute="patch", known={"odd 3.12.10": "3.12.4"})
     assert (choice.offer.python, choice.substituted, odd.asked) == ("3.12.4", True, [])

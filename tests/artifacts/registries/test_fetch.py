@@ -14,6 +14,7 @@ from uv import find_uv_bin
 from bundle.base.errors import IntegrityError, NetworkError
 from bundle.base.files import sha256_of
 from bundle.model.locks.lock import Lock
+from bundle.model.locks.pylock import dump_lock, read_lock, write_lock
 from tests.make.lockable import Lockable
 from tests.make.registry import Registry, serving
 
@@ -47,7 +48,7 @@ def test_fetching_fills_cache_and_wheelhouse(place: Lockable) -> None:
 def test_uv_installs_from_the_lock_after_fetching(place: Lockable, tmp_path: Path) -> None:
     lock = place.lock("top")
     path = place.project.lock_path(place.version, "linux-x64")
-    lock.write(path)
+    write_lock(lock, path)
     place.fetch(lock, place.config("top"))
     target = tmp_path / "installed"
 
@@ -145,18 +146,18 @@ def test_a_file_by_address_is_locked_by_its_bytes_and_fetched_from_there(place: 
     address = f"by-address @ {registry.url.removesuffix('/simple')}/files/elsewhere/{wheel.name}"
 
     lock = place.lock(address)
-    text = lock.dumps()
+    text = dump_lock(lock)
     place.fetch(lock, place.config(address), cache="empty")
 
     package = lock.package("by-address")
     assert package is not None
     assert (package.version, package.direct, package.kind) == ("1.5", True, "wheel")
     assert "127.0.0.1" not in text
-    assert Lock.read(_written(place, lock)) == lock
+    assert read_lock(_written(place, lock)) == lock
     assert (place.project.wheelhouse / wheel.name).is_file()
 
 
 def _written(place: Lockable, lock: Lock) -> Path:
     path = place.project.lock_path(place.version, "linux-x64")
-    lock.write(path)
+    write_lock(lock, path)
     return path

@@ -12,7 +12,7 @@ import pytest
 from bundle.artifacts.registries.git import GitAddress, Repositories, parse_git, subfolder
 from bundle.base.errors import BundleError, ConfigError, MissingPackageError, NetworkError
 from bundle.base.report import Reporter
-from bundle.model.locks.lock import Lock
+from bundle.model.locks.pylock import read_lock, write_lock
 from tests.make.lockable import Lockable, found
 from tests.make.registry import Registry, serving
 from tests.make.sdistmaker import IN_TREE, WRITER
@@ -165,8 +165,8 @@ def test_a_git_requirement_is_locked_to_a_commit(upstream: Path, registry: Regis
     assert found(place.lock(requirement, previous=lock, upgrade=True), "demo").key != second
 
     path = tmp_path / "pylock.linux-x64.toml"
-    lock.write(path)
-    assert Lock.read(path) == lock
+    write_lock(lock, path)
+    assert read_lock(path) == lock
     place.fetch(lock, place.config(requirement), cache="empty")
     upstream.rename(upstream.with_name("gone"))
     place.fetch(lock, place.config(requirement), cache="empty")

@@ -8,6 +8,7 @@ import pytest
 
 from bundle.base.errors import IntegrityError
 from bundle.base.files import sha256_of
+from bundle.model.locks.pylock import dump_lock
 from tests.artifacts.wheelmaker import make_wheel
 from tests.make.lockable import Lockable, found, pins
 from tests.make.registry import Registry, serving
@@ -50,7 +51,7 @@ def test_a_wheel_that_is_handed_over_comes_before_rules_and_registries(
     assert (package.kind, package.file.name, package.file.sha256) == ("wheel", wheel.name, sha256_of(wheel))
     assert package.reason == f"handed over: versions/{place.version}/wheels/{wheel.name}"
     assert package.dependencies == ("low",)
-    assert str(place.root) not in lock.dumps()
+    assert str(place.root) not in dump_lock(lock)
 
 
 def test_its_version_is_preferred_where_it_fits_and_given_up_where_it_does_not(

@@ -54,7 +54,7 @@ def test_metadata_keep_what_the_solver_needs_and_nothing_else() -> None:
         "Requires-Dist: odd>=1.0",
         'Requires-Dist: more ; extra == "x"',
     ]
-    assert [(wish.name, wish.asker) for wish in rewritten.wishes] == [
+    assert [(requested.name, requested.asker) for requested in rewritten.requested_by] == [
         ("gone", "demo 1.0+cpu"),
         ("other", "demo 1.0+cpu"),
         ("odd", "demo 1.0+cpu"),
@@ -74,7 +74,7 @@ def test_a_package_without_dependencies_has_no_extras_either() -> None:
     rewritten = rewriter(no_deps=frozenset({"demo"})).metadata("demo", Version("1.0"), raw)
 
     assert b"Requires-Dist" not in rewritten.content
-    assert not rewritten.wishes
+    assert not rewritten.requested_by
 
 
 def test_a_requirement_that_nobody_can_read_is_left_to_the_solver() -> None:

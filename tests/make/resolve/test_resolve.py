@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bundle.base.errors import ConfigError, MissingPackageError, NetworkError
+from bundle.model.locks.pylock import dump_lock
 from bundle.model.platforms import PLATFORMS
 from tests.make.lockable import Lockable, found, pins
 from tests.make.registry import Registry, serving
@@ -66,8 +67,8 @@ def test_the_same_inputs_give_the_same_bytes(place: Lockable, registry: Registry
 
     first = place.lock("top", "c")
 
-    assert place.lock("top", "c").dumps() == first.dumps()
-    assert place.lock("top", "c", previous=first).dumps() == first.dumps()
+    assert dump_lock(place.lock("top", "c")) == dump_lock(first)
+    assert dump_lock(place.lock("top", "c", previous=first)) == dump_lock(first)
 
 
 def test_versions_of_the_last_lock_stay_until_they_are_upgraded(place: Lockable, registry: Registry) -> None:
@@ -316,6 +317,6 @@ def test_locking_again_works_offline(place: Lockable, registry: Registry) -> Non
     registry.wheel("low", "1.0")
     first = place.lock("top")
 
-    assert place.lock("top", offline=True).dumps() == first.dumps()
+    assert dump_lock(place.lock("top", offline=True)) == dump_lock(first)
     with pytest.raises(NetworkError, match="--offline"):
         place.lock("top", "unheard-of", offline=True)

@@ -9,15 +9,15 @@ from packaging.version import Version
 from bundle.artifacts.registries.registries import Page
 from bundle.artifacts.registries.simple_api import RemoteFile
 from bundle.make.resolve.policy import Policy, Release, Target
-from bundle.make.resolve.requirements import Rewriter, Wish
-from bundle.make.resolve.solver_index import Candidates
+from bundle.make.resolve.requirements import RequestedRequirement, Rewriter
+from bundle.make.resolve.solver_index import SolverIndex
 from bundle.model.config.config import PlatformPackages, Resolution, UnsetVariableError
 from bundle.model.platforms import PLATFORMS, Floors
 
 TARGET = Target(platform=PLATFORMS["linux-x64"], python="3.12.10", floors=Floors())
 
 
-class Shelf:
+class PackageFiles:
     """A registry in memory: file names by project, requirements by file name."""
 
     def __init__(self, files: dict[str, list[str]], requires: dict[str, list[str]] | None = None) -> None:
@@ -44,8 +44,8 @@ class Shelf:
 
 
 class NoDirects:
-    def add(self, wish: Wish) -> bool:
-        raise AssertionError(wish)
+    def add(self, requested: RequestedRequirement) -> bool:
+        raise AssertionError(requested)
 
     def __contains__(self, name: object) -> bool:
         return False
@@ -57,9 +57,9 @@ class NoDirects:
         raise KeyError(name)
 
 
-def candidates(shelf: Shelf, *roots: str, kept: dict[str, Version] | None = None, **rules: Any) -> Candidates:
+def candidates(shelf: PackageFiles, *roots: str, kept: dict[str, Version] | None = None, **rules: Any) -> SolverIndex:
     packages = PlatformPackages(**rules)
-    return Candidates(
+    return SolverIndex(
         [Requirement(root) for root in roots],
         shelf=shelf,
         policy=Policy(packages, TARGET),
@@ -69,7 +69,7 @@ def candidates(shelf: Shelf, *roots: str, kept: dict[str, Version] | None = None
     )
 
 
-def shown(index: Candidates, name: str) -> list[str]:
+def shown(index: SolverIndex, name: str) -> list[str]:
     return [str(version) for version in index.versions(name) or ()]
 
 
@@ -81,13 +81,13 @@ WINDOWS = "cp312-cp312-win_amd64"
 
 
 def test_the_solver_sees_versions_with_a_usable_file() -> None:
-    index = candidates(Shelf({"a": [wheel("1.0"), wheel("2.0", WINDOWS), "a-3.0.tar.gz"]}))
+    index = candidates(PackageFiles({"a": [wheel("1.0"), wheel("2.0", WINDOWS), "a-3.0.tar.gz"]}))
 
     assert shown(index, "a") == ["1.0"]
 
 
 def test_a_registry_that_cannot_be_asked_names_who_wants_it() -> None:
-    class Unset(Shelf):
+    class Unset(PackageFiles):
         def page(self, name: str) -> Page | None:
             raise UnsetVariableError(f"The registry for {name} needs X.")
 
@@ -97,13 +97,13 @@ def test_a_registry_that_cannot_be_asked_names_who_wants_it() -> None:
 
 
 def test_a_name_without_any_usable_file_is_shown_whole_so_that_it_can_be_reported() -> None:
-    index = candidates(Shelf({"a": [wheel("1.0", WINDOWS), wheel("2.0", WINDOWS)]}))
+    index = candidates(PackageFiles({"a": [wheel("1.0", WINDOWS), wheel("2.0", WINDOWS)]}))
 
     assert shown(index, "a") == ["2.0", "1.0"]
 
 
 def test_a_version_that_the_configuration_names_is_always_shown() -> None:
-    shelf = Shelf({"a": [wheel("1.0"), wheel("2.0", WINDOWS)]})
+    shelf = PackageFiles({"a": [wheel("1.0"), wheel("2.0", WINDOWS)]})
 
     assert shown(candidates(shelf, "a==2.0"), "a") == ["2.0", "1.0"]
     assert shown(candidates(shelf, "a>=2.0"), "a") == ["1.0"]
@@ -111,22 +111,22 @@ def test_a_version_that_the_configuration_names_is_always_shown() -> None:
 
 
 def test_a_skipped_package_has_one_empty_version_and_is_asked_for_nowhere() -> None:
-    index = candidates(Shelf({}), skip={"a": "no"})
+    index = candidates(PackageFiles({}), skip={"a": "no"})
 
     assert shown(index, "a") == ["0"]
     assert index.metadata("a", Version("0")).decode().splitlines()[1:] == ["Name: a", "Version: 0"]
 
 
 def test_an_unknown_name_is_remembered_with_its_askers() -> None:
-    index = candidates(Shelf({}), "a>=1")
+    index = candidates(PackageFiles({}), "a>=1")
 
     assert index.versions("a") is None
     assert index.unknown == {"a"}
-    assert [wish.who for wish in index.askers("a")] == ["the configuration"]
+    assert [requested.who for requested in index.askers("a")] == ["the configuration"]
 
 
 def test_widening_opens_what_alone_satisfies_a_requirement_and_then_everything() -> None:
-    shelf = Shelf(
+    shelf = PackageFiles(
         {"a": [wheel("1.0"), wheel("2.0", WINDOWS)], "b": [wheel("1.0", name="b"), wheel("2.0", WINDOWS, name="b")]},
         {wheel("1.0", name="b"): ["a>=2"]},
     )
@@ -144,7 +144,7 @@ def test_widening_opens_what_alone_satisfies_a_requirement_and_then_everything()
 
 @pytest.mark.parametrize("marker", ["sys_platform == 'win32'", "extra == 'never'"])
 def test_requirements_that_do_not_hold_here_open_nothing(marker: str) -> None:
-    shelf = Shelf(
+    shelf = PackageFiles(
         {"a": [wheel("1.0"), wheel("2.0", WINDOWS)], "b": [wheel("1.0", name="b")]},
         {wheel("1.0", name="b"): [f"a>=2 ; {marker}"]},
     )
@@ -157,7 +157,7 @@ def test_requirements_that_do_not_hold_here_open_nothing(marker: str) -> None:
 
 
 def test_a_pin_of_the_last_lock_survives_that_its_file_was_withdrawn() -> None:
-    class Withdrawn(Shelf):
+    class Withdrawn(PackageFiles):
         def page(self, name: str) -> Page | None:
             page = super().page(name)
             return page and Page("memory", tuple(file._replace(yanked="broken") for file in page.files))
@@ -169,7 +169,7 @@ def test_a_pin_of_the_last_lock_survives_that_its_file_was_withdrawn() -> None:
 
 
 def test_a_source_package_takes_its_dependencies_from_any_wheel_of_the_version() -> None:
-    shelf = Shelf({"a": ["a-1.0.tar.gz", wheel("1.0", WINDOWS)]}, {wheel("1.0", WINDOWS): ["low"]})
+    shelf = PackageFiles({"a": ["a-1.0.tar.gz", wheel("1.0", WINDOWS)]}, {wheel("1.0", WINDOWS): ["low"]})
     index = candidates(shelf, "a", resolution=Resolution(allow_source_all=True))
 
     assert b"Requires-Dist: low" in index.metadata("a", Version("1.0"))
@@ -177,7 +177,7 @@ def test_a_source_package_takes_its_dependencies_from_any_wheel_of_the_version()
 
 
 def test_a_package_that_may_not_be_built_is_not_asked() -> None:
-    shelf = Shelf({"a": ["a-1.0.tar.gz"]})
+    shelf = PackageFiles({"a": ["a-1.0.tar.gz"]})
     index = candidates(shelf, "a")
 
     assert b"Requires-Dist" not in index.metadata("a", Version("1.0"))

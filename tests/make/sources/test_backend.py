@@ -16,18 +16,9 @@ from bundle.base.errors import IntegrityError, WorkError
 from bundle.base.files import sha256_of
 from bundle.base.process import check, run
 from bundle.base.report import Collector, Reporter
-from bundle.make.sources.backend import (
-    Environment,
-    Recipe,
-    Toolbox,
-    backend_requires,
-    build_wheel,
-    compiler_identity,
-    make_environment,
-    prepare_metadata,
-    static_requires,
-    unpack_source,
-)
+from bundle.make.sources.backend import BuildSpec, backend_requires, build_wheel, prepare_metadata
+from bundle.make.sources.environment import Environment, SourceBuildTools, compiler_identity, make_environment
+from bundle.make.sources.sdist import static_requires, unpack_source
 from bundle.model.platforms import PLATFORMS
 from tests.make import sdistmaker
 
@@ -39,8 +30,8 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
 """
 
 
-def toolbox_in(work: Path, *, timeout: float = 120, reporter: Reporter | None = None) -> Toolbox:
-    return Toolbox(
+def toolbox_in(work: Path, *, timeout: float = 120, reporter: Reporter | None = None) -> SourceBuildTools:
+    return SourceBuildTools(
         python=Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}"),
         machine=PLATFORMS["linux-x64"],
         timeout=timeout,
@@ -77,22 +68,22 @@ def old_setuptools(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return fetch(tmp_path_factory.mktemp("wheels"), "setuptools==65.5.1", "wheel==0.45.1")
 
 
-Prepare = Callable[..., tuple[Path, Environment, Toolbox]]
+Prepare = Callable[..., tuple[Path, Environment, SourceBuildTools]]
 
 
 @pytest.fixture
 def prepare(tmp_path: Path) -> Prepare:
     def prepared(
         sdist: Path, wheels: list[Path], *, place: str = "place", timeout: float = 120, reporter: Reporter | None = None
-    ) -> tuple[Path, Environment, Toolbox]:
-        toolbox = toolbox_in(tmp_path / place, timeout=timeout, reporter=reporter)
+    ) -> tuple[Path, Environment, SourceBuildTools]:
+        tools = toolbox_in(tmp_path / place, timeout=timeout, reporter=reporter)
         source = unpack_source(sdist, tmp_path / place / "source")
-        return source, make_environment(toolbox, wheels), toolbox
+        return source, make_environment(tools, wheels), tools
 
     return prepared
 
 
-DEMO = Recipe(name="demo", version="1.0")
+DEMO = BuildSpec(name="demo", version="1.0")
 
 
 def member(wheel: Path, name: str) -> bytes:
@@ -104,24 +95,24 @@ def test_a_setuptools_source_becomes_a_wheel_and_tells_what_it_needs(
     tmp_path: Path, prepare: Prepare, old_setuptools: list[Path]
 ) -> None:
     sdist = sdistmaker.pure_setuptools(tmp_path)
-    source, environment, toolbox = prepare(sdist, old_setuptools)
+    source, environment, tools = prepare(sdist, old_setuptools)
     assert static_requires(source) == ("setuptools>=61",)
-    assert backend_requires(source, environment, DEMO, toolbox) == ("wheel", "wheel>=0.40")
-    metadata = message_from_bytes(prepare_metadata(source, environment, DEMO, toolbox))
+    assert backend_requires(source, environment, DEMO, tools) == ("wheel", "wheel>=0.40")
+    metadata = message_from_bytes(prepare_metadata(source, environment, DEMO, tools))
     assert metadata["Name"] == "demo"
     assert metadata.get_all("Requires-Dist") == ["idna>=3"]
-    wheel = build_wheel(source, environment, DEMO, toolbox)
+    wheel = build_wheel(source, environment, DEMO, tools)
     assert wheel.name == "demo-1.0-py3-none-any.whl"
     assert member(wheel, "demo-1.0.data/scripts/hello").startswith(b"#!python\n")
     assert b"demo = demo:main" in member(wheel, "demo-1.0.dist-info/entry_points.txt")
-    assert "build_wheel" in toolbox.log.read_text()
+    assert "build_wheel" in tools.log.read_text()
 
 
 def test_building_leaves_the_source_as_it_was(tmp_path: Path, prepare: Prepare, setuptools: list[Path]) -> None:
-    source, environment, toolbox = prepare(sdistmaker.pure_setuptools(tmp_path), setuptools)
+    source, environment, tools = prepare(sdistmaker.pure_setuptools(tmp_path), setuptools)
     before = sorted(source.rglob("*"))
-    prepare_metadata(source, environment, DEMO, toolbox)
-    build_wheel(source, environment, DEMO, toolbox)
+    prepare_metadata(source, environment, DEMO, tools)
+    build_wheel(source, environment, DEMO, tools)
     assert sorted(source.rglob("*")) == before
 
 
@@ -136,8 +127,8 @@ def test_a_c_extension_has_the_same_bytes_from_any_folder_and_names_none(
         reporter = Collector(Reporter())
         before = os.umask(umask)
         try:
-            source, environment, toolbox = prepare(sdist, wheels, place=place, reporter=reporter)
-            results.append(build_wheel(source, environment, DEMO, toolbox))
+            source, environment, tools = prepare(sdist, wheels, place=place, reporter=reporter)
+            results.append(build_wheel(source, environment, DEMO, tools))
         finally:
             os.umask(before)
         assert not reporter.warnings
@@ -158,11 +149,11 @@ def test_a_run_path_into_the_building_machine_is_removed(
     import lief
 
     sdist = sdistmaker.c_extension(tmp_path)
-    source, environment, toolbox = prepare(sdist, setuptools)
+    source, environment, tools = prepare(sdist, setuptools)
     setup = (source / "setup.py").read_text()
     run_path = "extra_link_args=['-Wl,-rpath,/opt/somewhere:$ORIGIN/beside']"
     (source / "setup.py").write_text(setup.replace('"demo", [', f'"demo", {run_path}, sources=['))
-    wheel = build_wheel(source, environment, DEMO, toolbox)
+    wheel = build_wheel(source, environment, DEMO, tools)
     module = member(wheel, f"demo{EXTENSION_SUFFIXES[0]}")
     assert b"/opt/somewhere" not in module
     (tmp_path / "demo.so").write_bytes(module)
@@ -179,20 +170,20 @@ def test_a_failing_build_shows_the_end_of_its_log_and_the_likely_cause(tmp_path:
             print("demo.c:1:10: fatal error: zlib.h: No such file or directory")
             sys.exit(1)
     """
-    source, environment, toolbox = prepare(sdistmaker.in_tree(tmp_path, hooks), [])
+    source, environment, tools = prepare(sdistmaker.in_tree(tmp_path, hooks), [])
     with pytest.raises(WorkError, match=r"building demo 1\.0 from source failed") as caught:
-        build_wheel(source, environment, DEMO, toolbox)
+        build_wheel(source, environment, DEMO, tools)
     assert any("fatal error: zlib.h" in line for line in caught.value.details)
-    assert caught.value.details[-1] == f"(the whole log: {toolbox.log})"
+    assert caught.value.details[-1] == f"(the whole log: {tools.log})"
     assert "zlib.h is missing" in (caught.value.cause or "")
     assert "packages.skip.demo" in caught.value.remedy
-    assert not (toolbox.work / "bench").exists()
+    assert not (tools.work / "bench").exists()
 
 
 def test_a_backend_that_is_not_there_is_named(tmp_path: Path, prepare: Prepare) -> None:
-    source, environment, toolbox = prepare(sdistmaker.pure_setuptools(tmp_path), [])
+    source, environment, tools = prepare(sdistmaker.pure_setuptools(tmp_path), [])
     with pytest.raises(WorkError) as caught:
-        build_wheel(source, environment, DEMO, toolbox)
+        build_wheel(source, environment, DEMO, tools)
     assert "setuptools" in (caught.value.cause or "")
     assert "buildRequires" in (caught.value.cause or "")
 
@@ -232,14 +223,14 @@ def test_a_build_sees_nothing_of_the_user(tmp_path: Path, prepare: Prepare, monk
     """
     for name in ("PYTHONPATH", "PIP_INDEX_URL", "UV_INDEX_URL", "CFLAGS", "SECRET_TOKEN", "LD_LIBRARY_PATH"):
         monkeypatch.setenv(name, "/leak")
-    source, environment, toolbox = prepare(sdistmaker.in_tree(tmp_path, hooks), [])
+    source, environment, tools = prepare(sdistmaker.in_tree(tmp_path, hooks), [])
     reporter = Collector(Reporter())
-    watched = Toolbox(**{**vars(toolbox), "reporter": reporter})
+    watched = SourceBuildTools(**{**vars(tools), "reporter": reporter})
     told = json.loads(member(build_wheel(source, environment, DEMO, watched), "told.json"))
     seen = told["environ"]
     assert "/leak" not in seen.values()
     assert "SECRET_TOKEN" not in seen
-    assert seen["HOME"].startswith(str(toolbox.work))
+    assert seen["HOME"].startswith(str(tools.work))
     assert seen["PATH"].startswith(str(environment.python.parent))
     assert (seen["TZ"], seen["LANG"], seen["PYTHONHASHSEED"]) == ("UTC", "C.UTF-8", "0")
     assert seen["SOURCE_DATE_EPOCH"] == "315532800"
@@ -257,17 +248,17 @@ def test_settings_reach_the_backend_with_the_package_root_filled_in(tmp_path: Pa
             assert config_settings["several"] == ["a", "b"], config_settings
             return write_wheel(folder, {"demo.py": ""})
     """
-    source, environment, toolbox = prepare(sdistmaker.in_tree(tmp_path, hooks), [])
-    recipe = Recipe(
+    source, environment, tools = prepare(sdistmaker.in_tree(tmp_path, hooks), [])
+    spec = BuildSpec(
         name="Demo", version="1.0.0", config_settings={"here": "-I{packageRoot}/include", "several": ("a", "b")}
     )
-    assert backend_requires(source, environment, recipe, toolbox) == ("late>=2",)
-    assert build_wheel(source, environment, recipe, toolbox).is_file()
+    assert backend_requires(source, environment, spec, tools) == ("late>=2",)
+    assert build_wheel(source, environment, spec, tools).is_file()
 
 
 def test_metadata_comes_from_a_built_wheel_where_the_backend_has_no_other_way(tmp_path: Path, prepare: Prepare) -> None:
-    source, environment, toolbox = prepare(sdistmaker.in_tree(tmp_path, BUILD), [])
-    assert b"Name: demo\n" in prepare_metadata(source, environment, DEMO, toolbox)
+    source, environment, tools = prepare(sdistmaker.in_tree(tmp_path, BUILD), [])
+    assert b"Name: demo\n" in prepare_metadata(source, environment, DEMO, tools)
 
 
 def test_what_a_backend_warns_of_stands_in_the_log(tmp_path: Path, prepare: Prepare) -> None:
@@ -277,9 +268,9 @@ def test_what_a_backend_warns_of_stands_in_the_log(tmp_path: Path, prepare: Prep
             warnings.warn("old ways")
             return write_wheel(folder, {"demo.py": ""})
     """
-    source, environment, toolbox = prepare(sdistmaker.in_tree(tmp_path, hooks), [])
-    build_wheel(source, environment, DEMO, toolbox)
-    assert "warning: old ways\n" in toolbox.log.read_text()
+    source, environment, tools = prepare(sdistmaker.in_tree(tmp_path, hooks), [])
+    build_wheel(source, environment, DEMO, tools)
+    assert "warning: old ways\n" in tools.log.read_text()
 
 
 def test_an_extra_build_requirement_can_be_imported(tmp_path: Path, prepare: Prepare, setuptools: list[Path]) -> None:
@@ -288,14 +279,14 @@ def test_an_extra_build_requirement_can_be_imported(tmp_path: Path, prepare: Pre
             import setuptools
             return write_wheel(folder, {"demo.py": setuptools.__version__})
     """
-    source, environment, toolbox = prepare(sdistmaker.in_tree(tmp_path, hooks), setuptools)
-    assert member(build_wheel(source, environment, DEMO, toolbox), "demo.py") == b"80.9.0"
+    source, environment, tools = prepare(sdistmaker.in_tree(tmp_path, hooks), setuptools)
+    assert member(build_wheel(source, environment, DEMO, tools), "demo.py") == b"80.9.0"
 
 
 def test_a_source_that_becomes_another_version_is_refused(tmp_path: Path, prepare: Prepare) -> None:
-    source, environment, toolbox = prepare(sdistmaker.in_tree(tmp_path, BUILD), [])
+    source, environment, tools = prepare(sdistmaker.in_tree(tmp_path, BUILD), [])
     with pytest.raises(WorkError, match=r"became something else: demo-1\.0-"):
-        build_wheel(source, environment, Recipe(name="demo", version="2.0"), toolbox)
+        build_wheel(source, environment, BuildSpec(name="demo", version="2.0"), tools)
 
 
 def test_a_backend_that_points_outside_its_folder_is_refused(tmp_path: Path, prepare: Prepare) -> None:
@@ -303,9 +294,9 @@ def test_a_backend_that_points_outside_its_folder_is_refused(tmp_path: Path, pre
         def build_wheel(folder, config_settings=None, metadata_directory=None):
             return "../../../build.log"
     """
-    source, environment, toolbox = prepare(sdistmaker.in_tree(tmp_path, hooks), [])
+    source, environment, tools = prepare(sdistmaker.in_tree(tmp_path, hooks), [])
     with pytest.raises(IntegrityError, match="not in the folder"):
-        build_wheel(source, environment, DEMO, toolbox)
+        build_wheel(source, environment, DEMO, tools)
 
 
 def test_a_wheel_that_does_not_fit_the_interpreter_cannot_be_a_build_requirement(tmp_path: Path) -> None:

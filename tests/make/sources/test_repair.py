@@ -12,7 +12,7 @@ from packaging.version import Version
 from bundle.base.errors import WorkError
 from bundle.base.report import Reporter
 from bundle.make.sources.canonical_wheel import normalise
-from bundle.make.sources.environment import Toolbox
+from bundle.make.sources.environment import SourceBuildTools
 from bundle.make.sources.repair import make_portable, repairer_identity
 from tests.artifacts.wheelmaker import make_wheel
 from tests.make.projects import required, this_machine
@@ -25,9 +25,9 @@ pytestmark = [
 EPOCH = 315532800
 
 
-def toolbox_in(work: Path) -> Toolbox:
+def toolbox_in(work: Path) -> SourceBuildTools:
     work.mkdir(parents=True, exist_ok=True)
-    return Toolbox(
+    return SourceBuildTools(
         python=Path(sys.executable),
         machine=this_machine(),
         timeout=120,
@@ -60,16 +60,16 @@ def linked_wheel(folder: Path, *, found: bool) -> Path:
 
 def repaired(wheel: Path, place: Path) -> Path:
     """Rewrite a wheel as a build from source does."""
-    toolbox = toolbox_in(place)
+    tools = toolbox_in(place)
     return normalise(
         wheel,
         place / "finished",
         epoch=EPOCH,
         private=[wheel.parent.parent],
         scratch=place / "unpacked",
-        environ=toolbox.environ,
-        reporter=toolbox.reporter,
-        repair=lambda native: make_portable(native, place / "portable", toolbox),
+        environ=tools.environ,
+        reporter=tools.reporter,
+        repair=lambda native: make_portable(native, place / "portable", tools),
     )
 
 
@@ -127,9 +127,9 @@ def test_pure_wheels_and_those_for_several_platforms_stay_as_they_are(tmp_path: 
     plain = compiled(tmp_path, "plain", "int plain(void) { return 1; }", "-nostdlib")
     pure = make_wheel(tmp_path / "a", "pure", files={"pure.py": ""})
     several = make_wheel(tmp_path / "b", "several", files={"x/plain.so": plain, "x/plain.dll": b"MZ"})
-    toolbox = toolbox_in(tmp_path / "place")
-    assert make_portable(pure, tmp_path / "one", toolbox) == pure
-    assert make_portable(several, tmp_path / "two", toolbox) == several
+    tools = toolbox_in(tmp_path / "place")
+    assert make_portable(pure, tmp_path / "one", tools) == pure
+    assert make_portable(several, tmp_path / "two", tools) == several
 
 
 def test_what_makes_wheels_portable_is_told_with_its_version() -> None:

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from bundle.base.report import Collector, Reporter
-from bundle.make.sources.backend import Recipe
+from bundle.make.sources.backend import BuildSpec
 from bundle.make.sources.wheel_cache import BuiltCache, built_key
 from bundle.model.platforms import PLATFORMS
 
-RECIPE = Recipe(name="Demo", version="1.0", config_settings={"option": ("a", "b")})
+RECIPE = BuildSpec(name="Demo", version="1.0", config_settings={"option": ("a", "b")})
 
 
-def key_of(recipe: Recipe = RECIPE, **changes: Any) -> Mapping[str, Any]:
+def key_of(spec: BuildSpec = RECIPE, **changes: Any) -> Mapping[str, Any]:
     values: dict[str, Any] = {
         "source": "aa",
         "interpreter": "bb",
@@ -26,7 +26,7 @@ def key_of(recipe: Recipe = RECIPE, **changes: Any) -> Mapping[str, Any]:
         "platform": PLATFORMS["linux-x64"],
         "epoch": 315532800,
     }
-    return built_key(recipe, **(values | changes))
+    return built_key(spec, **(values | changes))
 
 
 @pytest.fixture

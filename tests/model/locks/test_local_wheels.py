@@ -9,7 +9,7 @@ import pytest
 from bundle.base.errors import ConfigError
 from bundle.model.config.config import Config
 from bundle.model.config.project import Project
-from bundle.model.locks.local_wheels import best_versions, handed_wheels, wheels_for
+from bundle.model.locks.local_wheels import best_versions, local_wheels, wheels_for
 from bundle.model.locks.lock import input_checksum
 
 VERSION = "3.12.10"
@@ -37,7 +37,7 @@ def put(root: Path, path: str, content: str = "wheel") -> Path:
 
 
 def names(root: Path, *wheels: str) -> list[str]:
-    return [wheel.shown for wheel in handed_wheels(config(root, *wheels))]
+    return [wheel.shown for wheel in local_wheels(config(root, *wheels))]
 
 
 def test_the_folders_of_the_version_and_of_the_project_need_not_be_named(root: Path) -> None:

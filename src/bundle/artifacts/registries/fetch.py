@@ -14,7 +14,6 @@ from bundle.base.errors import NetworkError, Problems
 from bundle.base.files import sha256_of, staged_file, sweep_staging
 from bundle.base.reflink import place_file
 from bundle.base.threads import in_parallel
-from bundle.model.locks.local_wheels import wheels_for
 from bundle.model.locks.lock import Lock, LockedFile, LockedPackage
 
 if TYPE_CHECKING:
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from bundle.artifacts.store.file_cache import FileCache
     from bundle.base.http.client import Downloader
     from bundle.base.report import Reporter
-    from bundle.make.context import Context
-    from bundle.model.config.config import Config
 
 
 def fetch(
@@ -96,35 +93,6 @@ def fetch(
     if wheelhouse is not None:
         _fill(wheelhouse, lock.files, found)
     return found
-
-
-def fetch_packages(context: Context, config: Config, lock: Lock, *, wheelhouse: Path | None = None) -> dict[str, Path]:
-    """Bring what a lock names into the cache, and into a wheelhouse if one is named.
-
-    Args:
-        context: the world.
-        config: the version.
-        lock: what is wanted.
-        wheelhouse: a folder that gets the files, too.
-
-    Returns:
-        Files by sha256.
-
-    Raises:
-        BundleError: as `bundle.make.fetch.fetch` does.
-    """
-    return fetch(
-        lock,
-        registries=context.registries(config),
-        files=context.store.files,
-        downloader=context.downloader,
-        parallel=config.build.parallel_downloads,
-        reporter=context.reporter,
-        wheelhouse=wheelhouse,
-        repositories=context.repositories,
-        addresses=addresses_in(config.packages_for(lock.platform).dependencies),
-        handed={wheel.filename: wheel.path for wheel in wheels_for(config, lock.platform)},
-    )
 
 
 def fetch_file(

@@ -10,16 +10,16 @@ from packaging.version import Version
 
 from bundle.base.errors import ConfigError, MissingPackageError
 from bundle.make.resolve.policy import Policy, Target
-from bundle.make.resolve.registry_files import RegistryShelf
-from bundle.make.resolve.requirements import Rewriter, Wish
+from bundle.make.resolve.registry_files import RegistryFiles
+from bundle.make.resolve.requirements import RequestedRequirement, Rewriter
 from bundle.make.resolve.settle import settle
-from bundle.make.resolve.solver_index import Candidates
+from bundle.make.resolve.solver_index import SolverIndex
 from bundle.model.config.config import Config, PlatformPackages
 from bundle.model.locks.lock import BuildRequirement
 from bundle.model.platforms import Platform
 
 
-class BuildSolver:
+class BuildRequirementSolver:
     """Resolves build requirements: to wheels only, whatever the configuration says about the bundle's own packages.
 
     Args:
@@ -28,7 +28,7 @@ class BuildSolver:
         work: scratch folder.
     """
 
-    def __init__(self, shelf: RegistryShelf, config: Config, work: Path) -> None:
+    def __init__(self, shelf: RegistryFiles, config: Config, work: Path) -> None:
         self._shelf = shelf
         self._config = config
         self._work = work
@@ -40,7 +40,7 @@ class BuildSolver:
         target = Target(platform=platform, python=self._config.python, floors=self._config.build.floors)
         rules = PlatformPackages()
         policy, rewriter = Policy(rules, target), Rewriter(rules, target.environment)
-        candidates = Candidates(
+        candidates = SolverIndex(
             requirements, shelf=self._shelf, policy=policy, rewriter=rewriter, directs=_NoDirects(what), kept=kept
         )
         solution = settle(
@@ -76,10 +76,11 @@ class _NoDirects:
     def __init__(self, what: str) -> None:
         self._what = what
 
-    def add(self, wish: Wish) -> bool:
+    def add(self, requested: RequestedRequirement) -> bool:
         """Refuse."""
         raise ConfigError(
-            f"The build of {self._what} asks for {wish.requirement}: build requirements by address are not supported.",
+            f"The build of {self._what} asks for {requested.requirement}: "
+            "build requirements by address are not supported.",
             remedy="Skip the package, or use a version that has a wheel.",
         )
 

@@ -20,10 +20,10 @@ from bundle.artifacts.registries.metadata import metadata_in
 from bundle.base.errors import ConfigError
 from bundle.base.http.client import redact
 from bundle.make.resolve.policy import Decision, Policy
-from bundle.make.resolve.requirements import STUB, Wish
+from bundle.make.resolve.requirements import STUB, RequestedRequirement
 from bundle.make.resolve.solver_index import NotYetError
-from bundle.make.resolve.source_metadata import Needs, SourceTree
-from bundle.make.sources.backend import static_metadata, unpack_source
+from bundle.make.resolve.source_metadata import SourceMetadata, SourceTree
+from bundle.make.sources.sdist import static_metadata, unpack_source
 from bundle.model.locks.lock import LockedFile, LockedPackage, Vcs
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class DirectPackages:
         self,
         *,
         policy: Policy,
-        needs: Needs,
+        needs: SourceMetadata,
         repositories: Repositories,
         downloader: Downloader,
         files: FileCache,
@@ -78,24 +78,24 @@ class DirectPackages:
         self._previous = previous
         self._work = work
         self._lock = Lock()
-        self._wishes: dict[str, Wish] = {}
+        self._wishes: dict[str, RequestedRequirement] = {}
         self._found: dict[str, Found] = {}
 
-    def add(self, wish: Wish) -> bool:
+    def add(self, requested: RequestedRequirement) -> bool:
         """Take a requirement with an address; return whether the name was not known as such before.
 
         Raises:
             ConfigError: another requirement names another address for the same package.
         """
         with self._lock:
-            first = self._wishes.setdefault(wish.name, wish)
-        if first.requirement.url != wish.requirement.url:
+            first = self._wishes.setdefault(requested.name, requested)
+        if first.requirement.url != requested.requirement.url:
             raise ConfigError(
-                f"{wish.name} is asked for from two addresses.",
-                details=[f"{redact(one.requirement.url or '')}, by {one.who}" for one in (first, wish)],
+                f"{requested.name} is asked for from two addresses.",
+                details=[f"{redact(one.requirement.url or '')}, by {one.who}" for one in (first, requested)],
                 remedy="Keep one of them, or set the version in packages.overrides.",
             )
-        return first is wish
+        return first is requested
 
     def __contains__(self, name: object) -> bool:
         """Return whether a name is given by an address."""
@@ -116,16 +116,16 @@ class DirectPackages:
         return self._found[name]
 
     def _look(self, name: str) -> None:
-        wish = self._wishes[name]
-        url = wish.requirement.url or ""
+        requested = self._wishes[name]
+        url = requested.requirement.url or ""
         address = parse_git(url)
-        found = self._archive(name, url, wish) if address is None else self._commit(name, address, wish)
+        found = self._archive(name, url, requested) if address is None else self._commit(name, address, requested)
         told = parse_email(found.metadata)[0].get("name", name)
         if canonicalize_name(told) != name:
             raise ConfigError(f"{redact(url)} is {told}, not {name}.", remedy="Correct the name before the @.")
         self._found[name] = found
 
-    def _commit(self, name: str, address: GitAddress, wish: Wish) -> Found:
+    def _commit(self, name: str, address: GitAddress, requested: RequestedRequirement) -> Found:
         commit = self._kept_commit(name, address) or self._repositories.commit_of(address)
         vcs = Vcs(url=address.public, requested=address.revision, commit=commit, subdirectory=address.subdirectory)
 
@@ -135,9 +135,9 @@ class DirectPackages:
 
         tree = SourceTree(name=name, version="", identity=_identity(commit, address.subdirectory), unpacked=unpacked)
         place = self._work / "direct" / tree.identity[:32]
-        return self._source(name, wish, tree, lambda: static_metadata(unpacked(place)), vcs=vcs)
+        return self._source(name, requested, tree, lambda: static_metadata(unpacked(place)), vcs=vcs)
 
-    def _archive(self, name: str, url: str, wish: Wish) -> Found:
+    def _archive(self, name: str, url: str, requested: RequestedRequirement) -> Found:
         parts = urlsplit(url)
         filename = unquote(parts.path.rpartition("/")[2])
         if not filename.endswith((".whl", *_ARCHIVES)):
@@ -156,7 +156,7 @@ class DirectPackages:
         if filename.endswith(".whl"):
             return self._wheel(name, path, file)
         tree = SourceTree(name=name, version="", identity=digest, unpacked=lambda into: unpack_source(path, into))
-        return self._source(name, wish, tree, lambda: static_metadata(path), file=file)
+        return self._source(name, requested, tree, lambda: static_metadata(path), file=file)
 
     def _wheel(self, name: str, path: Path, file: LockedFile) -> Found:
         try:
@@ -175,14 +175,14 @@ class DirectPackages:
     def _source(
         self,
         name: str,
-        wish: Wish,
+        requested: RequestedRequirement,
         tree: SourceTree,
         static: Callable[[], bytes | None],
         *,
         file: LockedFile | None = None,
         vcs: Vcs | None = None,
     ) -> Found:
-        decision = self._decide(name, wish)
+        decision = self._decide(name, requested)
         if decision.kind == "missing":
             told = static() or b""
             return Found(version=_version_in(told) or STUB, metadata=told, decision=decision, file=file, vcs=vcs)
@@ -193,12 +193,12 @@ class DirectPackages:
         known = SourceTree(name=name, version=str(version), identity=tree.identity, unpacked=tree.unpacked)
         return Found(version=version, metadata=metadata, decision=decision, file=file, vcs=vcs, tree=known)
 
-    def _decide(self, name: str, wish: Wish) -> Decision:
+    def _decide(self, name: str, requested: RequestedRequirement) -> Decision:
         allowed = self._policy.must_be_built(name) or self._policy.may_be_built(name)
-        if allowed is None and not wish.asker and name not in self._policy.packages.resolution.only_binary:
+        if allowed is None and not requested.asker and name not in self._policy.packages.resolution.only_binary:
             allowed = f"the requirement on {name} names its source"
         if allowed is None:
-            return Decision("missing", None, f"{wish.who} asks for its source, which nothing allows to build")
+            return Decision("missing", None, f"{requested.who} asks for its source, which nothing allows to build")
         return Decision("source", None, allowed)
 
     def _kept_commit(self, name: str, address: GitAddress) -> str | None:

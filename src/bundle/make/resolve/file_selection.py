@@ -11,10 +11,10 @@ from bundle.make.resolve.coverage import Cell
 from bundle.make.resolve.direct import DirectPackages
 from bundle.make.resolve.gaps import Gap, dependents, missing_error, still_wanted
 from bundle.make.resolve.policy import Decision, Policy, wheel_platforms
-from bundle.make.resolve.registry_files import RegistryShelf
+from bundle.make.resolve.registry_files import RegistryFiles
 from bundle.make.resolve.solver import Solution
-from bundle.make.resolve.solver_index import Candidates
-from bundle.make.resolve.source_metadata import Needs, SourceTree
+from bundle.make.resolve.solver_index import SolverIndex
+from bundle.make.resolve.source_metadata import SourceMetadata, SourceTree
 from bundle.model.config.config import Config
 from bundle.model.locks.lock import LockedFile, LockedPackage, SkippedPackage
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bundle.base.report import Reporter
 
 
-class Chosen:
+class FileSelection:
     """The packages of a bundle, and what is left out.
 
     Args:
@@ -38,7 +38,7 @@ class Chosen:
         config: Config,
         policy: Policy,
         solution: Solution,
-        candidates: Candidates,
+        candidates: SolverIndex,
         directs: DirectPackages,
     ) -> None:
         self._config = config
@@ -86,7 +86,7 @@ class Chosen:
         return tuple(sorted((*by_rule, *missing), key=lambda one: one.name))
 
     def packages(
-        self, skipped: Sequence[SkippedPackage], shelf: RegistryShelf, needs: Needs, *, parallel: int
+        self, skipped: Sequence[SkippedPackage], shelf: RegistryFiles, needs: SourceMetadata, *, parallel: int
     ) -> tuple[LockedPackage, ...]:
         """Return everything else, file by file."""
         gone = {one.name for one in skipped if one.kind == "missing"}
@@ -103,7 +103,7 @@ class Chosen:
         return tuple(self._package(name, files.get(name), frozenset(names), shelf, needs) for name in names)
 
     def _package(
-        self, name: str, file: LockedFile | None, names: frozenset[str], shelf: RegistryShelf, needs: Needs
+        self, name: str, file: LockedFile | None, names: frozenset[str], shelf: RegistryFiles, needs: SourceMetadata
     ) -> LockedPackage:
         tree: SourceTree | None = None
         vcs = None

@@ -17,7 +17,7 @@ from bundle.artifacts.registries.simple_api import RemoteFile
 from bundle.base.errors import IntegrityError
 from bundle.make.sources.compatibility import native_platforms, runs_on
 from bundle.model.config.config import Config
-from bundle.model.locks.local_wheels import HandedWheel, best_versions, handed_wheels, wheels_for
+from bundle.model.locks.local_wheels import LocalWheel, best_versions, local_wheels, wheels_for
 from bundle.model.locks.lock import LockedFile
 from bundle.model.platforms import Platform, short_version
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bundle.base.report import Reporter
 
 
-class Handover:
+class LocalPages:
     """What is handed over to one version for one platform.
 
     Args:
@@ -67,7 +67,7 @@ class Handover:
         floors = self._config.build.floors
         settings = {"linux": f" or build.glibc {floors.glibc}", "macosx": f" or build.macos {floors.macos}"}
         floor = settings.get(self._platform.system, "")
-        for wheel in handed_wheels(self._config):
+        for wheel in local_wheels(self._config):
             if wheel.filename not in self._wheels and runs_on(wheel.tags, self._platform):
                 reporter.warning(
                     f"{wheel.shown} is handed over and does not count on {self._platform.key}: "
@@ -115,7 +115,7 @@ class Handover:
             return None
         return LockedFile(name=wheel.filename, sha256=wheel.sha256, size=file.size)
 
-    def _look_at(self, wheel: HandedWheel) -> None:
+    def _look_at(self, wheel: LocalWheel) -> None:
         if wheel.filename in self._looked_at:
             return
         with wheel.path.open("rb") as file:

@@ -14,6 +14,7 @@ from bundle.make.interpreter.prepare import prepare_interpreter
 from bundle.make.resolve.coverage import cells_of, losses
 from bundle.model.config.config import Config
 from bundle.model.locks.lock import Lock, is_fresh
+from bundle.model.locks.pylock import read_lock, write_lock
 from bundle.model.platforms import Platform
 
 State = Literal["fresh", "stale", "missing", "edited", "unreadable"]
@@ -43,7 +44,7 @@ def status_of(context: Context, config: Config, platform: Platform) -> Status:
     if not path.exists():
         return Status("missing", path, None)
     try:
-        lock = Lock.read(path)
+        lock = read_lock(path)
     except IntegrityError as error:
         return Status("edited", path, None, error.what)
     except ConfigError as error:
@@ -75,7 +76,7 @@ def fresh_lock(
         IntegrityError: it was edited by hand.
     """
     path = context.project.lock_path(config.version, platform.key)
-    lock = Lock.read(path) if path.exists() else None
+    lock = read_lock(path) if path.exists() else None
     if lock is not None and is_fresh(lock, config, platform.key):
         return lock
     if required:
@@ -90,7 +91,7 @@ def fresh_lock(
     fresh = resolve_lock(context, config, platform, previous=lock, interpreters=interpreters, logs=logs)
     for loss in losses(lock, cells_of(fresh)):
         context.reporter.warning(str(loss))
-    fresh.write(path)
+    write_lock(fresh, path)
     return fresh
 
 

@@ -17,6 +17,7 @@ from bundle.make.resolve.gaps import GapsError
 from bundle.make.resolve.locking import Status, resolve_lock, status_of
 from bundle.model.config.config import Config
 from bundle.model.locks.lock import Lock
+from bundle.model.locks.pylock import read_lock, write_lock
 from bundle.model.platforms import PLATFORMS, Platform
 
 
@@ -63,7 +64,7 @@ def renew(context: Context, config: Config, platform: Platform, *, upgrade: bool
         context.reporter.warning(str(loss))
     if outcome.lock is None or outcome.lock == status.lock:
         return outcome
-    outcome.lock.write(status.path)
+    write_lock(outcome.lock, status.path)
     return Outcome(
         config=config,
         platform=platform,
@@ -134,7 +135,7 @@ def require_known(context: Context, configs: Sequence[Config], names: Collection
             if not path.exists():
                 continue
             try:
-                lock = Lock.read(path)
+                lock = read_lock(path)
             except BundleError:
                 return  # It is written anew, and nobody can tell what it had.
             locked = True

@@ -16,17 +16,17 @@ from bundle.base.errors import NetworkError
 from bundle.make.resolve.policy import Release
 from bundle.make.resolve.solver_index import NotYetError
 from bundle.make.resolve.source_metadata import SourceTree
-from bundle.make.sources.backend import static_metadata, unpack_source
+from bundle.make.sources.sdist import static_metadata, unpack_source
 from bundle.model.locks.lock import LockedFile
 
 if TYPE_CHECKING:
     from bundle.artifacts.store.file_cache import FileCache
     from bundle.base.http.client import Downloader
     from bundle.base.report import Reporter
-    from bundle.make.resolve.local_pages import Handover
+    from bundle.make.resolve.local_pages import LocalPages
 
 
-class RegistryShelf:
+class RegistryFiles:
     """The registries' files; safe to ask from several threads.
 
     Args:
@@ -48,7 +48,7 @@ class RegistryShelf:
         folder: Path,
         reporter: Reporter,
         work: Path,
-        handover: Handover | None = None,
+        handover: LocalPages | None = None,
     ) -> None:
         self._registries = registries
         self._handover = handover

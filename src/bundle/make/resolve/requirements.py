@@ -19,7 +19,7 @@ STUB = Version("0")
 
 
 @dataclass(frozen=True)
-class Wish:
+class RequestedRequirement:
     """A requirement as somebody wrote it."""
 
     requirement: Requirement
@@ -42,7 +42,7 @@ class Rewritten:
     """Core metadata for the solver, and what stood in the real ones."""
 
     content: bytes
-    wishes: tuple[Wish, ...]
+    requested_by: tuple[RequestedRequirement, ...]
 
 
 class Rewriter:
@@ -85,7 +85,7 @@ class Rewriter:
         python = read.get("requires_python")
         if python and not any_python and _parses(python):
             lines.append(f"Requires-Python: {python}")
-        wishes: list[Wish] = []
+        requested_by: list[RequestedRequirement] = []
         if name not in self._packages.no_deps:
             lines += [f"Provides-Extra: {extra}" for extra in read.get("provides_extra", ())]
             for folded in read.get("requires_dist", ()):
@@ -96,8 +96,8 @@ class Rewriter:
                     lines.append(f"Requires-Dist: {text}")
                     continue
                 lines.append(f"Requires-Dist: {self.requirement(parsed)}")
-                wishes.append(Wish(parsed, f"{name} {version}"))
-        return Rewritten(content=("\n".join(lines) + "\n").encode(), wishes=tuple(wishes))
+                requested_by.append(RequestedRequirement(parsed, f"{name} {version}"))
+        return Rewritten(content=("\n".join(lines) + "\n").encode(), requested_by=tuple(requested_by))
 
     def is_ruled(self, name: str) -> bool:
         """Return whether a rule replaces every requirement on a name."""

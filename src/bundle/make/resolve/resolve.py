@@ -11,16 +11,16 @@ from packaging.version import Version
 
 from bundle.artifacts.registries.git import Repositories
 from bundle.artifacts.registries.metadata import MetadataCache
-from bundle.make.resolve.build_requirements import BuildSolver
+from bundle.make.resolve.build_requirements import BuildRequirementSolver
 from bundle.make.resolve.direct import DirectPackages
-from bundle.make.resolve.file_selection import Chosen
-from bundle.make.resolve.local_pages import Handover
+from bundle.make.resolve.file_selection import FileSelection
+from bundle.make.resolve.local_pages import LocalPages
 from bundle.make.resolve.policy import Policy, Target
-from bundle.make.resolve.registry_files import RegistryShelf
+from bundle.make.resolve.registry_files import RegistryFiles
 from bundle.make.resolve.requirements import Rewriter
 from bundle.make.resolve.settle import settle
-from bundle.make.resolve.solver_index import Candidates
-from bundle.make.resolve.source_metadata import Needs, Workshop
+from bundle.make.resolve.solver_index import SolverIndex
+from bundle.make.resolve.source_metadata import SourceContext, SourceMetadata
 from bundle.model.config.config import Config
 from bundle.model.locks.lock import Lock, LockedPackage, input_checksum
 from bundle.model.platforms import Platform
@@ -73,9 +73,9 @@ def resolve(
         WorkError: a source that policy allows could not be asked.
     """
     target = Target(platform=platform, python=config.python, floors=config.build.floors)
-    handover = Handover(config, platform)
+    handover = LocalPages(config, platform)
     handover.warn_of_others(reporter)
-    shelf = RegistryShelf(
+    shelf = RegistryFiles(
         registries,
         downloader=downloader,
         files=store.files,
@@ -85,7 +85,7 @@ def resolve(
         handover=handover,
     )
     kept = _kept(previous, upgrade, reporter)
-    workshop = Workshop(
+    workshop = SourceContext(
         python=config.python,
         target=platform,
         machine=machine,
@@ -98,10 +98,10 @@ def resolve(
         reporter=reporter,
     )
     rules = config.packages_for(platform.key)
-    needs = Needs(
+    needs = SourceMetadata(
         workshop,
         rules=rules.build_wheel,
-        solve=BuildSolver(shelf, config, work),
+        solve=BuildRequirementSolver(shelf, config, work),
         cache=MetadataCache(store.folder("metadata")),
         kept={name: {one.name: Version(one.version) for one in package.build} for name, package in kept.items()},
     )
@@ -119,7 +119,7 @@ def resolve(
     versions = {name: Version(package.version) for name, package in kept.items()}
     roots = [Requirement(text) for text in rules.dependencies]
     rewriter = Rewriter(rules, target.environment)
-    candidates = Candidates(roots, shelf=shelf, policy=policy, rewriter=rewriter, directs=directs, kept=versions)
+    candidates = SolverIndex(roots, shelf=shelf, policy=policy, rewriter=rewriter, directs=directs, kept=versions)
     solution = settle(
         roots,
         candidates,
@@ -129,7 +129,7 @@ def resolve(
         what=f"{config.version} on {platform.key}",
         work=work / "solver",
     )
-    chosen = Chosen(config, policy, solution, candidates, directs)
+    chosen = FileSelection(config, policy, solution, candidates, directs)
     skipped = chosen.skipped(reporter)
     packages = chosen.packages(skipped, shelf, needs, parallel=config.build.parallel_downloads)
     return Lock(

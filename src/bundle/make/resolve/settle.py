@@ -10,9 +10,9 @@ from packaging.version import Version
 
 from bundle.base.errors import ConfigError
 from bundle.make.resolve.policy import Target
-from bundle.make.resolve.requirements import Rewriter, Wish
+from bundle.make.resolve.requirements import RequestedRequirement, Rewriter
 from bundle.make.resolve.solver import Solution, UnsolvableError, solve
-from bundle.make.resolve.solver_index import Candidates, NotYetError
+from bundle.make.resolve.solver_index import NotYetError, SolverIndex
 
 _ROUNDS = 1000
 """Far more than any set of sources needs; ends what would never end."""
@@ -20,7 +20,7 @@ _ROUNDS = 1000
 
 def settle(
     roots: Sequence[Requirement],
-    candidates: Candidates,
+    candidates: SolverIndex,
     *,
     rewriter: Rewriter,
     target: Target,
@@ -69,7 +69,7 @@ def settle(
     raise ConfigError(f"The resolution of {what} does not come to an end.")
 
 
-def _explained(error: UnsolvableError, candidates: Candidates, what: str) -> ConfigError:
+def _explained(error: UnsolvableError, candidates: SolverIndex, what: str) -> ConfigError:
     found = [*_unknown(candidates), *_no_such_version(candidates)]
     if not found:
         return ConfigError(
@@ -89,26 +89,26 @@ def _explained(error: UnsolvableError, candidates: Candidates, what: str) -> Con
 _REMEDY = "Correct the name or the version in packages.dependencies, or name the registry that has it."
 
 
-def _unknown(candidates: Candidates) -> list[str]:
+def _unknown(candidates: SolverIndex) -> list[str]:
     lines = []
     for name in sorted(candidates.unknown):
         # A version that was only tried may ask for nonsense; what the configuration wants is no such thing.
-        wishes = candidates.askers(name)
-        if wishes:
-            lines.append(f"No registry has a package {name!r}; {_who(wishes)} asks for it.")
+        requested_by = candidates.askers(name)
+        if requested_by:
+            lines.append(f"No registry has a package {name!r}; {_who(requested_by)} asks for it.")
     return lines
 
 
-def _no_such_version(candidates: Candidates) -> list[str]:
+def _no_such_version(candidates: SolverIndex) -> list[str]:
     lines = set()
-    for wish in list(candidates.wishes.values()):
-        if wish.name in candidates.unknown or (wish.asker and not candidates.is_overridden(wish.name)):
+    for requested in list(candidates.requested_by.values()):
+        if requested.name in candidates.unknown or (requested.asker and not candidates.is_overridden(requested.name)):
             continue
-        specifier = candidates.specifier(wish)
-        known = candidates.known(wish.name)
+        specifier = candidates.specifier(requested)
+        known = candidates.known(requested.name)
         if known and not any(specifier.contains(version, prereleases=True) for version in known):
             near = ", ".join(map(str, nearest(known, [Version(text) for text in _versions_in(str(specifier))])))
-            lines.add(f"{wish.name} has no version that satisfies {specifier}; the nearest are {near}.")
+            lines.add(f"{requested.name} has no version that satisfies {specifier}; the nearest are {near}.")
     return sorted(lines)
 
 
@@ -141,5 +141,5 @@ def _is_version(text: str) -> bool:
     return True
 
 
-def _who(wishes: Sequence[Wish]) -> str:
-    return " and ".join(dict.fromkeys(wish.who for wish in wishes[:3]))
+def _who(requested_by: Sequence[RequestedRequirement]) -> str:
+    return " and ".join(dict.fromkeys(requested.who for requested in requested_by[:3]))

@@ -16,13 +16,13 @@ from packaging.version import Version
 from bundle.artifacts.registries.registries import Page
 from bundle.artifacts.registries.simple_api import RemoteFile
 from bundle.make.resolve.policy import Decision, Policy, Release, releases_of
-from bundle.make.resolve.requirements import STUB, Rewriter, Wish, exactly
+from bundle.make.resolve.requirements import STUB, RequestedRequirement, Rewriter, exactly
 from bundle.model.config.config import UnsetVariableError
 
 _NOTHING_KNOWN = b"Metadata-Version: 2.1\n"
 
 
-class Shelf(Protocol):
+class PackageFiles(Protocol):
     """Where files and their metadata come from."""
 
     def page(self, name: str) -> Page | None:
@@ -41,7 +41,7 @@ class Shelf(Protocol):
 class Directs(Protocol):
     """Packages that a requirement names by an address."""
 
-    def add(self, wish: Wish) -> bool:
+    def add(self, requested: RequestedRequirement) -> bool:
         """Take a requirement with an address; return whether the name was not known as such before."""
 
     def __contains__(self, name: object) -> bool:
@@ -74,7 +74,7 @@ class Candidate:
     decision: Decision
 
 
-class Candidates:
+class SolverIndex:
     """The solver's index: the versions that policy lets through, and, where it must be, those that it does not.
 
     At first the solver sees versions with a usable file, all versions of a name that has none, and versions that the
@@ -93,7 +93,7 @@ class Candidates:
         self,
         roots: Sequence[Requirement],
         *,
-        shelf: Shelf,
+        shelf: PackageFiles,
         policy: Policy,
         rewriter: Rewriter,
         directs: Directs,
@@ -111,12 +111,12 @@ class Candidates:
         self._pins = _by_name((*roots, *_overrides(policy)))
         """What the configuration names exactly: always shown, even if unusable or withdrawn."""
         self._kept = kept
-        self.wishes: dict[tuple[str, str], Wish] = {}
+        self.requested_by: dict[tuple[str, str], RequestedRequirement] = {}
         """Requirements that the solver got to see, by asker and text."""
         self.restart = False
         """Whether a name turned out to be given by an address after the solver had seen it otherwise."""
         for root in roots:
-            self._note(Wish(root, ""))
+            self._note(RequestedRequirement(root, ""))
 
     @property
     def unknown(self) -> frozenset[str]:
@@ -153,8 +153,8 @@ class Candidates:
             raw = self._raw(name, version)
             # Not every registry tells on its pages which Pythons a file supports; then the solver hears it here.
             rewritten = self._rewriter.metadata(name, version, raw, any_python=self._is_gap(name, version))
-            for wish in rewritten.wishes:
-                self._note(wish)
+            for requested in rewritten.requested_by:
+                self._note(requested)
             self._metadata[key] = rewritten.content
         return self._metadata[key]
 
@@ -175,13 +175,16 @@ class Candidates:
         try:
             return self._shelf.page(name)
         except UnsetVariableError as error:
-            asked = [f"{name} is asked for by {wish.who}." for wish in self.askers(name)]
+            asked = [f"{name} is asked for by {requested.who}." for requested in self.askers(name)]
             raise UnsetVariableError(error.what, remedy=error.remedy, details=asked) from error
 
-    def askers(self, name: str) -> list[Wish]:
+    def askers(self, name: str) -> list[RequestedRequirement]:
         """Return the requirements on a name that the solver got to see."""
         with self._lock:
-            return sorted((wish for wish in self.wishes.values() if wish.name == name), key=lambda wish: wish.asker)
+            return sorted(
+                (one for one in self.requested_by.values() if one.name == name),
+                key=lambda requested: requested.asker,
+            )
 
     def known(self, name: str) -> list[Version]:
         """Return every version of a name that registries have, whatever the policy says."""
@@ -189,10 +192,10 @@ class Candidates:
             return []
         return list(self.candidates(name) or ())
 
-    def specifier(self, wish: Wish) -> SpecifierSet:
+    def specifier(self, requested: RequestedRequirement) -> SpecifierSet:
         """Return what counts for a requirement: the override, if there is one."""
-        rule = self._policy.packages.overrides.get(wish.name)
-        return wish.requirement.specifier if rule is None else SpecifierSet(exactly(rule))
+        rule = self._policy.packages.overrides.get(requested.name)
+        return requested.requirement.specifier if rule is None else SpecifierSet(exactly(rule))
 
     def is_overridden(self, name: str) -> bool:
         """Return whether the configuration decides the version of a name."""
@@ -205,29 +208,35 @@ class Candidates:
         """
         opened = False
         with self._lock:
-            wishes = [wish for wish in self.wishes.values() if wish.name in self._releases and self._counts(wish)]
-        for wish in wishes:
-            found = self._releases[wish.name]
-            if not found or self._rewriter.is_ruled(wish.name) or wish.name in self._directs:
+            requested_by = [
+                requested
+                for requested in self.requested_by.values()
+                if requested.name in self._releases and self._counts(requested)
+            ]
+        for requested in requested_by:
+            found = self._releases[requested.name]
+            if not found or self._rewriter.is_ruled(requested.name) or requested.name in self._directs:
                 continue
-            seen = set(self.versions(wish.name) or ())
-            specifier = wish.requirement.specifier
+            seen = set(self.versions(requested.name) or ())
+            specifier = requested.requirement.specifier
             fitting = {
                 version
                 for version, one in found.items()
                 if specifier.contains(version, prereleases=True) and not one.release.yanked
             }
             if fitting and not fitting & seen:
-                self._open[wish.name] |= fitting
+                self._open[requested.name] |= fitting
                 opened = True
         if not opened and not self._everything:
             self._everything = opened = True
         return opened
 
-    def _counts(self, wish: Wish) -> bool:
-        asker = wish.asker.partition(" ")[0]
-        extras = {extra for other in self.wishes.values() if other.name == asker for extra in other.requirement.extras}
-        return self._rewriter.applies(wish.requirement.marker, extras)
+    def _counts(self, requested: RequestedRequirement) -> bool:
+        asker = requested.asker.partition(" ")[0]
+        extras = {
+            extra for other in self.requested_by.values() if other.name == asker for extra in other.requirement.extras
+        }
+        return self._rewriter.applies(requested.requirement.marker, extras)
 
     def _is_gap(self, name: str, version: Version) -> bool:
         found = {} if name in self._directs else self._releases.get(name) or {}
@@ -239,15 +248,15 @@ class Candidates:
     def _may_be_yanked(self, name: str, version: Version) -> bool:
         return self._kept.get(name) == version or self._is_pinned(name, version)
 
-    def _note(self, wish: Wish) -> None:
-        requirement = wish.requirement
+    def _note(self, requested: RequestedRequirement) -> None:
+        requirement = requested.requirement
         with self._lock:
-            self.wishes[wish.asker, str(requirement)] = wish
-        if requirement.url is None or self._rewriter.is_ruled(wish.name):
+            self.requested_by[requested.asker, str(requirement)] = requested
+        if requirement.url is None or self._rewriter.is_ruled(requested.name):
             return
         if self._rewriter.applies(requirement.marker, _extras_in(requirement)):
-            new = self._directs.add(wish)
-            if new and wish.name in self._releases:
+            new = self._directs.add(requested)
+            if new and requested.name in self._releases:
                 self.restart = True
 
     def _raw(self, name: str, version: Version) -> bytes:

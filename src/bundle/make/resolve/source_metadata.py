@@ -14,16 +14,9 @@ from packaging.version import Version
 
 from bundle.base.errors import WorkError
 from bundle.base.files import canonical_json, remove_tree
-from bundle.make.sources.backend import (
-    Environment,
-    Recipe,
-    Toolbox,
-    backend_requires,
-    make_environment,
-    prepare_metadata,
-    static_metadata,
-    static_requires,
-)
+from bundle.make.sources.backend import BuildSpec, backend_requires, prepare_metadata
+from bundle.make.sources.environment import Environment, SourceBuildTools, make_environment
+from bundle.make.sources.sdist import static_metadata, static_requires
 from bundle.model.config.config import BuildWheel
 from bundle.model.locks.lock import BuildRequirement
 from bundle.model.platforms import Platform
@@ -56,7 +49,7 @@ class SolveBuild(Protocol):
 
 
 @dataclass(kw_only=True)
-class Workshop:
+class SourceContext:
     """Where, and by what limits, sources are asked what they need.
 
     It stays empty until a source is asked that cannot be read without being run.
@@ -79,7 +72,7 @@ class Workshop:
     reporter: Reporter
     _made: dict[str, Path] = field(default_factory=dict, repr=False)
 
-    def toolbox(self, source: SourceTree) -> Toolbox:
+    def tools(self, source: SourceTree) -> SourceBuildTools:
         """Return what one source may use."""
         if self.machine is None:
             raise WorkError(
@@ -88,7 +81,7 @@ class Workshop:
             )
         if "python" not in self._made:
             self._made["python"] = self.interpreter()
-        return Toolbox(
+        return SourceBuildTools(
             python=self._made["python"],
             machine=self.machine,
             timeout=self.timeout,
@@ -107,7 +100,7 @@ class Workshop:
         return self._made[source.identity]
 
 
-class Needs:
+class SourceMetadata:
     """Asks sources what they need, running their build backend only where nothing else can tell.
 
     Args:
@@ -120,7 +113,7 @@ class Needs:
 
     def __init__(
         self,
-        workshop: Workshop,
+        workshop: SourceContext,
         *,
         rules: Mapping[str, BuildWheel],
         solve: SolveBuild,
@@ -142,10 +135,10 @@ class Needs:
         static = static_metadata(self._workshop.folder(source))
         if static is not None:
             return static
-        recipe = self.recipe(source)
+        spec = self.spec(source)
         build = self.build(source)
-        key = self._key("metadata", source, recipe, build)
-        return self._cache.get(key, partial(self._prepare, source, recipe, build))
+        key = self._key("metadata", source, spec, build)
+        return self._cache.get(key, partial(self._prepare, source, spec, build))
 
     def build(self, source: SourceTree) -> tuple[BuildRequirement, ...]:
         """Return the environment that a source is built in: what it declares, what the configuration adds, and what
@@ -155,19 +148,19 @@ class Needs:
             MissingPackageError: a build requirement has no wheel.
             WorkError: its build backend failed or hung.
         """  # noqa: D205 - one sentence
-        recipe = self.recipe(source)
-        declared = [*static_requires(self._workshop.folder(source)), *recipe.build_requires]
+        spec = self.spec(source)
+        declared = [*static_requires(self._workshop.folder(source)), *spec.build_requires]
         first = self._solved(source, declared, self._workshop.target)
-        key = self._key("build requirements", source, recipe, first)
-        asked = json.loads(self._cache.get(key, partial(self._ask_backend, source, recipe, declared, first)))
+        key = self._key("build requirements", source, spec, first)
+        asked = json.loads(self._cache.get(key, partial(self._ask_backend, source, spec, declared, first)))
         if set(asked) <= set(declared):
             return first
         return self._solved(source, [*declared, *asked], self._workshop.target)
 
-    def recipe(self, source: SourceTree) -> Recipe:
+    def spec(self, source: SourceTree) -> BuildSpec:
         """Return how a source is built."""
         rule = self._rules.get(source.name)
-        return Recipe(
+        return BuildSpec(
             name=source.name,
             version=source.version,
             build_requires=rule.build_requires if rule else (),
@@ -180,32 +173,32 @@ class Needs:
         return self._solve(requirements, what=what, platform=platform, kept=self._kept.get(source.name, {}))
 
     def _ask_backend(
-        self, source: SourceTree, recipe: Recipe, declared: Sequence[str], build: Sequence[BuildRequirement]
+        self, source: SourceTree, spec: BuildSpec, declared: Sequence[str], build: Sequence[BuildRequirement]
     ) -> bytes:
-        environment, toolbox = self._environment(source, declared, build)
-        with self._workshop.reporter.task(f"asking {recipe.label} what its build needs"):
+        environment, tools = self._environment(source, declared, build)
+        with self._workshop.reporter.task(f"asking {spec.label} what its build needs"):
             folder = self._workshop.folder(source)
-            return canonical_json(list(backend_requires(folder, environment, recipe, toolbox)))
+            return canonical_json(list(backend_requires(folder, environment, spec, tools)))
 
-    def _prepare(self, source: SourceTree, recipe: Recipe, build: Sequence[BuildRequirement]) -> bytes:
+    def _prepare(self, source: SourceTree, spec: BuildSpec, build: Sequence[BuildRequirement]) -> bytes:
         requirements = [f"{one.name}=={one.version}" for one in build]
-        environment, toolbox = self._environment(source, requirements, build)
-        with self._workshop.reporter.task(f"asking {recipe.label} what it depends on"):
-            return prepare_metadata(self._workshop.folder(source), environment, recipe, toolbox)
+        environment, tools = self._environment(source, requirements, build)
+        with self._workshop.reporter.task(f"asking {spec.label} what it depends on"):
+            return prepare_metadata(self._workshop.folder(source), environment, spec, tools)
 
     def _environment(
         self, source: SourceTree, requirements: Sequence[str], build: Sequence[BuildRequirement]
-    ) -> tuple[Environment, Toolbox]:
+    ) -> tuple[Environment, SourceBuildTools]:
         machine, target = self._workshop.machine, self._workshop.target
         if machine is not None and machine != target and not all(map(_is_pure, build)):
             # The lock pins what a native build needs there; here, its backend is only asked.
             build = self._solved(source, requirements, machine)
-        toolbox = self._workshop.toolbox(source)
-        return make_environment(toolbox, [self._workshop.wheel(one) for one in build]), toolbox
+        tools = self._workshop.tools(source)
+        return make_environment(tools, [self._workshop.wheel(one) for one in build]), tools
 
-    def _key(self, what: str, source: SourceTree, recipe: Recipe, build: Sequence[BuildRequirement]) -> str:
+    def _key(self, what: str, source: SourceTree, spec: BuildSpec, build: Sequence[BuildRequirement]) -> str:
         machine = self._workshop.machine
-        settings = recipe.config_settings
+        settings = spec.config_settings
         everything = {
             "what": what,
             "source": source.identity,

@@ -24,36 +24,17 @@ from packaging.version import InvalidVersion, Version
 from bundle.base.errors import BundleError, IntegrityError, WorkError
 from bundle.base.files import remove_tree
 from bundle.make.sources.canonical_wheel import normalise
-from bundle.make.sources.compatibility import check_fits
-from bundle.make.sources.environment import Environment, Toolbox, compiler_identity, make_environment, run_logged
+from bundle.make.sources.environment import Environment, SourceBuildTools, run_logged
 from bundle.make.sources.failure import build_failure
 from bundle.make.sources.repair import make_portable
-from bundle.make.sources.sdist import open_project, static_metadata, static_requires, unpack_source
-from bundle.make.sources.wheel_cache import BuiltCache, built_key
+from bundle.make.sources.sdist import open_project
 
 if TYPE_CHECKING:
     from build import ProjectBuilder
 
-__all__ = [
-    "BuiltCache",
-    "Environment",
-    "Recipe",
-    "Toolbox",
-    "backend_requires",
-    "build_wheel",
-    "built_key",
-    "check_fits",
-    "compiler_identity",
-    "make_environment",
-    "prepare_metadata",
-    "static_metadata",
-    "static_requires",
-    "unpack_source",
-]
-
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class BuildSpec:
     """What shapes a source build, besides the source itself."""
 
     name: str
@@ -70,45 +51,47 @@ class Recipe:
         return f"{self.name} {self.version}".strip()
 
 
-def backend_requires(source: Path, environment: Environment, recipe: Recipe, toolbox: Toolbox) -> tuple[str, ...]:
+def backend_requires(
+    source: Path, environment: Environment, spec: BuildSpec, tools: SourceBuildTools
+) -> tuple[str, ...]:
     """Ask the build backend what else it needs to build a wheel.
 
     Args:
         source: the unpacked source folder; not changed.
-        environment: holds at least what `static_requires` names, and the recipe's own requirements.
-        recipe: names the package for messages, and the settings.
-        toolbox: limits and log.
+        environment: holds at least what `static_requires` names, and the spec's own requirements.
+        spec: names the package for messages, and the settings.
+        tools: limits and log.
 
     Returns:
-        PEP 508 requirements, sorted; without the recipe's own.
+        PEP 508 requirements, sorted; without the spec's own.
 
     Raises:
         WorkError: the backend failed, hung or answered nonsense; with the end of the log.
     """
-    with _Bench(source, environment, recipe, toolbox).asking() as (builder, settings, _):
+    with BackendSession(source, environment, spec, tools).asking() as (builder, settings, _):
         answer = builder.get_requires_for_build("wheel", settings)
     try:
         return tuple(sorted({str(Requirement(text)) for text in answer}))
     except InvalidRequirement as error:
         raise WorkError(
-            f"The build backend of {recipe.label} asks for something that is no requirement: {error}",
+            f"The build backend of {spec.label} asks for something that is no requirement: {error}",
             remedy="Choose another version of the package, or report it to its authors.",
         ) from error
 
 
-def prepare_metadata(source: Path, environment: Environment, recipe: Recipe, toolbox: Toolbox) -> bytes:
+def prepare_metadata(source: Path, environment: Environment, spec: BuildSpec, tools: SourceBuildTools) -> bytes:
     """Return the METADATA of the wheel that a source would become; builds that wheel if the backend cannot tell.
 
     Args:
         source: the unpacked source folder; not changed.
         environment: holds all build requirements.
-        recipe: names the package for messages, and the settings.
-        toolbox: limits and log.
+        spec: names the package for messages, and the settings.
+        tools: limits and log.
 
     Raises:
         WorkError: the backend failed or hung; with the end of the log.
     """
-    with _Bench(source, environment, recipe, toolbox).asking() as (builder, settings, folder):
+    with BackendSession(source, environment, spec, tools).asking() as (builder, settings, folder):
         if prepared := builder.prepare("wheel", folder / "metadata", settings):
             metadata = _inside(Path(prepared), folder / "metadata") / "METADATA"
             if metadata.is_file():
@@ -117,7 +100,7 @@ def prepare_metadata(source: Path, environment: Environment, recipe: Recipe, too
         return _metadata_of(wheel)
 
 
-def build_wheel(source: Path, environment: Environment, recipe: Recipe, toolbox: Toolbox) -> Path:
+def build_wheel(source: Path, environment: Environment, spec: BuildSpec, tools: SourceBuildTools) -> Path:
     """Build a wheel, make it portable, and rewrite it so that the same inputs give the same bytes.
 
     A file of the wheel that names the scratch folder or the interpreter's is warned about.
@@ -125,28 +108,28 @@ def build_wheel(source: Path, environment: Environment, recipe: Recipe, toolbox:
     Args:
         source: the unpacked source folder; not changed.
         environment: holds all build requirements.
-        recipe: the package, its version and the settings.
-        toolbox: limits and log; its `work` gets the wheel under `finished/`.
+        spec: the package, its version and the settings.
+        tools: limits and log; its `work` gets the wheel under `finished/`.
 
     Raises:
         WorkError: the build failed, hung, made another package or version, or what cannot be made portable; with the
             end of the log.
     """
     with (
-        toolbox.reporter.task(f"building {recipe.label} from source"),
-        _Bench(source, environment, recipe, toolbox).asking() as (builder, settings, folder),
+        tools.reporter.task(f"building {spec.label} from source"),
+        BackendSession(source, environment, spec, tools).asking() as (builder, settings, folder),
     ):
         wheel = _inside(Path(builder.build("wheel", folder / "wheel", settings)), folder / "wheel")
-        _check_identity(wheel, recipe)
+        _check_identity(wheel, spec)
         return normalise(
             wheel,
-            toolbox.work / "finished",
-            epoch=toolbox.epoch,
-            private=[path for path, _ in toolbox.private_paths],
+            tools.work / "finished",
+            epoch=tools.epoch,
+            private=[path for path, _ in tools.private_paths],
             scratch=folder / "unpacked",
-            environ=toolbox.environ,
-            reporter=toolbox.reporter,
-            repair=lambda native: make_portable(native, folder / "portable", toolbox),
+            environ=tools.environ,
+            reporter=tools.reporter,
+            repair=lambda native: make_portable(native, folder / "portable", tools),
         )
 
 
@@ -166,28 +149,28 @@ def _metadata_of(wheel: Path) -> bytes:
         return archive.read(found[0])
 
 
-def _check_identity(wheel: Path, recipe: Recipe) -> None:
+def _check_identity(wheel: Path, spec: BuildSpec) -> None:
     try:
         name, version, _, _ = parse_wheel_filename(wheel.name)
-        same = name == canonicalize_name(recipe.name) and (not recipe.version or version == Version(recipe.version))
+        same = name == canonicalize_name(spec.name) and (not spec.version or version == Version(spec.version))
     except (InvalidWheelFilename, InvalidVersion):
         same = False
     if not same:
         raise WorkError(
-            f"The source of {recipe.label} became something else: {wheel.name}",
+            f"The source of {spec.label} became something else: {wheel.name}",
             cause="A source that takes its version from a repository has lost it, or the file is not what it is named.",
             remedy="Choose another version, or tell the build its version by packages.buildWheel (configSettings).",
         )
 
 
-class _Bench:
+class BackendSession:
     """One copy of a source, and the hooks of its build backend run in the closed room."""
 
-    def __init__(self, source: Path, environment: Environment, recipe: Recipe, toolbox: Toolbox) -> None:
+    def __init__(self, source: Path, environment: Environment, spec: BuildSpec, tools: SourceBuildTools) -> None:
         self._source = source
         self._environment = environment
-        self._recipe = recipe
-        self._toolbox = toolbox
+        self._recipe = spec
+        self._toolbox = tools
         self._timed_out = False
 
     @contextmanager

@@ -14,19 +14,20 @@ from typing import Any, Self
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from bundle.artifacts.interpreters.command_line import SOURCES
-from bundle.artifacts.registries.fetch import addresses_in, fetch_packages, git_address
+from bundle.artifacts.registries.fetch import addresses_in, git_address
 from bundle.artifacts.registries.git import subfolder
 from bundle.base.errors import ConfigError, WorkError
 from bundle.base.files import staged_file
 from bundle.base.reflink import place_file
 from bundle.base.suggestions import did_you_mean
 from bundle.make.context import Context
+from bundle.make.fetch_packages import fetch_packages
 from bundle.make.interpreter.prepare import Interpreter, prepare_interpreter
 from bundle.make.resolve.coverage import shortened
 from bundle.make.resolve.locking import status_of
-from bundle.make.sources.backend import Recipe, build_wheel
+from bundle.make.sources.backend import BuildSpec, build_wheel
 from bundle.make.sources.compatibility import check_fits
-from bundle.make.sources.environment import Toolbox, compiler_identity, make_environment
+from bundle.make.sources.environment import SourceBuildTools, compiler_identity, make_environment
 from bundle.make.sources.repair import repairer_identity
 from bundle.make.sources.sdist import unpack_source
 from bundle.make.sources.wheel_cache import BuiltCache, built_key
@@ -167,7 +168,7 @@ class SourceBuilder:
         log = self.logs / f"{package.name}-{package.version}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         log.unlink(missing_ok=True)
-        toolbox = Toolbox(
+        tools = SourceBuildTools(
             python=self.python,
             machine=self._machine,
             timeout=self.config.build.timeout,
@@ -178,8 +179,8 @@ class SourceBuilder:
             environ=self.context.environ,
         )
         source = self._source(package, files, work / "source")
-        environment = make_environment(toolbox, [files[one.file.sha256] for one in package.build])
-        return build_wheel(source, environment, recipe_of(package, self.config, self.platform.key), toolbox)
+        environment = make_environment(tools, [files[one.file.sha256] for one in package.build])
+        return build_wheel(source, environment, recipe_of(package, self.config, self.platform.key), tools)
 
     def _accepted(self, wheel: Path) -> Path:
         own = self.platform == self._machine
@@ -253,12 +254,12 @@ class SourceBuilder:
         )
 
 
-def recipe_of(package: LockedPackage, config: Config, platform_key: str) -> Recipe:
+def recipe_of(package: LockedPackage, config: Config, platform_key: str) -> BuildSpec:
     """Return what shapes the build of a package: its entry in `packages.buildWheel`, if it has one."""
     rule = config.packages_for(platform_key).build_wheel.get(package.name)
     if rule is None:
-        return Recipe(name=package.name, version=package.version)
-    return Recipe(
+        return BuildSpec(name=package.name, version=package.version)
+    return BuildSpec(
         name=package.name,
         version=package.version,
         build_requires=rule.build_requires,

@@ -37,7 +37,7 @@ _SHARED_PREFIXES = frozenset({Path("/"), Path("/usr"), Path("/usr/local"), Path(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Toolbox:
+class SourceBuildTools:
     """What one source build may use."""
 
     python: Path
@@ -74,11 +74,11 @@ class Environment:
     wheels: tuple[Path, ...]
 
 
-def make_environment(toolbox: Toolbox, wheels: Sequence[Path]) -> Environment:
+def make_environment(tools: SourceBuildTools, wheels: Sequence[Path]) -> Environment:
     """Make a virtual environment of the bundle's interpreter with exactly the given wheels, through uv.
 
     Args:
-        toolbox: names the interpreter and the scratch folder.
+        tools: names the interpreter and the scratch folder.
         wheels: wheel files, already verified; their dependencies are not looked for.
 
     Raises:
@@ -89,25 +89,25 @@ def make_environment(toolbox: Toolbox, wheels: Sequence[Path]) -> Environment:
     chosen = tuple(sorted({wheel.resolve() for wheel in wheels}, key=lambda wheel: (wheel.name, wheel)))
     # A name of its own, so that the environment that asks for more requirements and the one that has them can coexist.
     mark = sha256("\n".join(map(str, chosen)).encode()).hexdigest()[:8]
-    root = toolbox.work.absolute() / f"environment-{mark}"
-    python = root / ("Scripts/python.exe" if toolbox.machine.is_windows else "bin/python")
+    root = tools.work.absolute() / f"environment-{mark}"
+    python = root / ("Scripts/python.exe" if tools.machine.is_windows else "bin/python")
     remove_tree(root)
     environment = Environment(root=root, python=python, wheels=chosen)
     uv = Path(find_uv_bin())
-    made = run_logged([uv, "venv", "--python", toolbox.python.absolute(), root], environment, toolbox)
-    check(made, "Making the environment for a source build", log=toolbox.log)
+    made = run_logged([uv, "venv", "--python", tools.python.absolute(), root], environment, tools)
+    check(made, "Making the environment for a source build", log=tools.log)
     if chosen:
         install: list[str | Path] = [uv, "pip", "install", "--python", python, "--no-index", "--no-deps", "--strict"]
         install.extend(chosen)
-        filled = run_logged(install, environment, toolbox)
-        check(filled, "Installing the build requirements of a source build", log=toolbox.log)
+        filled = run_logged(install, environment, tools)
+        check(filled, "Installing the build requirements of a source build", log=tools.log)
     return environment
 
 
 def run_logged(
     command: Sequence[str | Path],
     environment: Environment,
-    toolbox: Toolbox,
+    tools: SourceBuildTools,
     *,
     cwd: Path | None = None,
     extra: Mapping[str, str] | None = None,
@@ -117,37 +117,37 @@ def run_logged(
     Args:
         command: program and arguments.
         environment: comes first on PATH.
-        toolbox: time limit, log and scratch folder.
+        tools: time limit, log and scratch folder.
         cwd: where it runs; the scratch folder if None.
         extra: variables to add.
 
     Raises:
         WorkError: the program does not exist.
     """
-    cwd = cwd or toolbox.work.absolute()
+    cwd = cwd or tools.work.absolute()
     cwd.mkdir(parents=True, exist_ok=True)
-    toolbox.log.parent.mkdir(parents=True, exist_ok=True)
-    with toolbox.log.open("a", encoding="utf-8") as log:
+    tools.log.parent.mkdir(parents=True, exist_ok=True)
+    with tools.log.open("a", encoding="utf-8") as log:
         log.write(f"$ {shlex.join(map(str, command))}\n")
-    if not toolbox.machine.is_windows:
+    if not tools.machine.is_windows:
         # Builds copy modes into their results, and the umask of this process belongs to all its threads.
         command = ["/bin/sh", "-c", 'umask 022; exec "$@"', "sh", *command]
-    env = {**build_variables(toolbox, environment), **(extra or {})}
-    return run(command, env=env, cwd=cwd, timeout=toolbox.timeout, log=toolbox.log)
+    env = {**build_variables(tools, environment), **(extra or {})}
+    return run(command, env=env, cwd=cwd, timeout=tools.timeout, log=tools.log)
 
 
-def build_variables(toolbox: Toolbox, environment: Environment) -> dict[str, str]:
+def build_variables(tools: SourceBuildTools, environment: Environment) -> dict[str, str]:
     """Return the complete environment of a build: nothing of the user's but the way to the compilers.
 
     Args:
-        toolbox: interpreter, scratch folder and the environment to take PATH from.
+        tools: interpreter, scratch folder and the environment to take PATH from.
         environment: comes first on PATH.
     """
-    home, scratch = toolbox.work.absolute() / "home", toolbox.work.absolute() / "tmp"
+    home, scratch = tools.work.absolute() / "home", tools.work.absolute() / "tmp"
     for folder in (home, scratch):
         folder.mkdir(parents=True, exist_ok=True)
-    path = os.pathsep.join([str(environment.python.parent), *_machine_path(toolbox.environ)])
-    variables = {name: toolbox.environ[name] for name in _KEPT if name in toolbox.environ}
+    path = os.pathsep.join([str(environment.python.parent), *_machine_path(tools.environ)])
+    variables = {name: tools.environ[name] for name in _KEPT if name in tools.environ}
     variables |= {
         "PATH": path,
         "VIRTUAL_ENV": str(environment.root),
@@ -155,7 +155,7 @@ def build_variables(toolbox: Toolbox, environment: Environment) -> dict[str, str
         **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch)),
         **dict.fromkeys(("LANG", "LC_ALL"), "C.UTF-8"),
         "TZ": "UTC",
-        "SOURCE_DATE_EPOCH": str(toolbox.epoch),
+        "SOURCE_DATE_EPOCH": str(tools.epoch),
         "ZERO_AR_DATE": "1",
         "PYTHONHASHSEED": "0",
         "PYTHONNOUSERSITE": "1",
@@ -168,11 +168,11 @@ def build_variables(toolbox: Toolbox, environment: Environment) -> dict[str, str
         "UV_OFFLINE": "1",
         "UV_NO_CONFIG": "1",
         "UV_PYTHON_DOWNLOADS": "never",
-        "UV_CACHE_DIR": str(toolbox.work.absolute() / "uv-cache"),
+        "UV_CACHE_DIR": str(tools.work.absolute() / "uv-cache"),
         "UV_NO_PROGRESS": "1",
     }
-    if not toolbox.machine.is_windows:
-        variables |= _compiler_variables(path, toolbox)
+    if not tools.machine.is_windows:
+        variables |= _compiler_variables(path, tools)
     return variables
 
 
@@ -208,17 +208,17 @@ def _found(names: Sequence[str], path: str) -> str | None:
     return next((name for name in names if shutil.which(name, path=path)), None)
 
 
-def _compiler_variables(path: str, toolbox: Toolbox) -> dict[str, str]:
+def _compiler_variables(path: str, tools: SourceBuildTools) -> dict[str, str]:
     # The last map that fits counts, so the longer path comes later.
-    maps = sorted(toolbox.private_paths, key=lambda pair: len(str(pair[0])))
+    maps = sorted(tools.private_paths, key=lambda pair: len(str(pair[0])))
     flags = " ".join([_OPTIMISATION, *(shlex.quote(f"-ffile-prefix-map={place}={alias}") for place, alias in maps)])
     variables = {"CFLAGS": flags, "CXXFLAGS": flags}
-    shared = "-bundle -undefined dynamic_lookup" if toolbox.machine.system == "macosx" else "-shared"
+    shared = "-bundle -undefined dynamic_lookup" if tools.machine.system == "macosx" else "-shared"
     for name, link in (("CC", "LDSHARED"), ("CXX", "LDCXXSHARED")):
         if compiler := _found(_COMPILERS[name], path):
             # Without it, the interpreter's recorded flags would put its own folder into the run path.
             variables |= {name: compiler, link: f"{compiler} {shared}"}
-    if toolbox.machine.system == "linux":
+    if tools.machine.system == "linux":
         # The build id is a hash over what is stripped later, too.
         variables["LDFLAGS"] = "-Wl,--build-id=none"
     return variables

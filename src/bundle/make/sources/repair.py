@@ -23,7 +23,7 @@ from bundle.make.sources.compatibility import native_platforms
 from bundle.model.platforms import System
 
 if TYPE_CHECKING:
-    from bundle.make.sources.environment import Toolbox
+    from bundle.make.sources.environment import SourceBuildTools
 
 _SHOWN = 12
 """Lines of the program's output that an error repeats."""
@@ -66,7 +66,7 @@ def repairer_identity(system: System) -> str:
         return "none"
 
 
-def make_portable(wheel: Path, into: Path, toolbox: Toolbox) -> Path:
+def make_portable(wheel: Path, into: Path, tools: SourceBuildTools) -> Path:
     """Take into a native wheel what systems need not have, and give it the tag of the oldest system that it runs on.
 
     A wheel without native files is left alone, and so is one that brings files for several platforms.
@@ -74,7 +74,7 @@ def make_portable(wheel: Path, into: Path, toolbox: Toolbox) -> Path:
     Args:
         wheel: built on this machine, for it.
         into: an absent or empty folder for the result.
-        toolbox: the machine, the time limit and the log.
+        tools: the machine, the time limit and the log.
 
     Returns:
         The portable wheel, or `wheel` itself where there was nothing to do.
@@ -82,7 +82,7 @@ def make_portable(wheel: Path, into: Path, toolbox: Toolbox) -> Path:
     Raises:
         WorkError: a library is nowhere to be found, the program is not installed, or it failed; with its last words.
     """
-    machine = toolbox.machine
+    machine = tools.machine
     native = set(native_platforms(wheel))
     if not native or (native != {machine.key} and _is_for_any(wheel)):
         return wheel
@@ -96,11 +96,11 @@ def make_portable(wheel: Path, into: Path, toolbox: Toolbox) -> Path:
     words = [word.format(machine=machine.machine) for word in repairer.command]
     done = run(
         [sys.executable, "-m", *words, into, wheel],
-        env=_variables(toolbox),
+        env=_variables(tools),
         cwd=into,
-        timeout=toolbox.timeout,
+        timeout=tools.timeout,
     )
-    with toolbox.log.open("a", encoding="utf-8") as log:
+    with tools.log.open("a", encoding="utf-8") as log:
         log.write(f"$ {' '.join(words)} {wheel.name}\n{done.output}{done.errors}\n")
     made = sorted(into.glob("*.whl"))
     if done.code or done.timed_out or len(made) != 1:
@@ -110,7 +110,7 @@ def make_portable(wheel: Path, into: Path, toolbox: Toolbox) -> Path:
             cause=f"{repairer.distribution} gave up: {said[-1] if said else 'it said nothing'}",
             details=said[-_SHOWN:],
             remedy="Install the library that it misses, let the build find an older one, or skip the package there. "
-            f"The whole log is {toolbox.log}.",
+            f"The whole log is {tools.log}.",
         )
     return made[0]
 
@@ -123,19 +123,19 @@ def _is_for_any(wheel: Path) -> bool:
     return any(tag.platform == "any" for tag in tags)
 
 
-def _variables(toolbox: Toolbox) -> dict[str, str]:
+def _variables(tools: SourceBuildTools) -> dict[str, str]:
     """Return a complete environment: nothing of the user's but the way to programs, and the tool's own ones first."""
-    scratch = toolbox.work.absolute() / "repair"
+    scratch = tools.work.absolute() / "repair"
     scratch.mkdir(parents=True, exist_ok=True)
     own = sysconfig.get_path("scripts")
     kept = {
-        name: toolbox.environ[name]
+        name: tools.environ[name]
         for name in ("SYSTEMROOT", "WINDIR", "DEVELOPER_DIR", "MACOSX_DEPLOYMENT_TARGET")
-        if name in toolbox.environ
+        if name in tools.environ
     }
     return kept | {
-        "PATH": os.pathsep.join([own, toolbox.environ.get("PATH", os.defpath)]),
-        "SOURCE_DATE_EPOCH": str(toolbox.epoch),
+        "PATH": os.pathsep.join([own, tools.environ.get("PATH", os.defpath)]),
+        "SOURCE_DATE_EPOCH": str(tools.epoch),
         **dict.fromkeys(("TMPDIR", "TEMP", "TMP", "HOME"), str(scratch)),
         **dict.fromkeys(("LANG", "LC_ALL"), "C.UTF-8"),
         "PYTHONDONTWRITEBYTECODE": "1",

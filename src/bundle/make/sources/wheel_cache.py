@@ -17,7 +17,7 @@ from bundle.base.files import canonical_json, locked, pretty_json, sha256_of, st
 
 if TYPE_CHECKING:
     from bundle.base.report import Reporter
-    from bundle.make.sources.backend import Recipe
+    from bundle.make.sources.backend import BuildSpec
     from bundle.model.platforms import Platform
 
 _FORMAT = 2
@@ -25,7 +25,7 @@ _FORMAT = 2
 
 
 def built_key(
-    recipe: Recipe,
+    spec: BuildSpec,
     *,
     source: str,
     interpreter: str,
@@ -38,7 +38,7 @@ def built_key(
     """Return everything that shapes a wheel built from source, as JSON.
 
     Args:
-        recipe: package, version and settings.
+        spec: package, version and settings.
         source: sha256 of the sdist, or the commit of a source tree.
         interpreter: digest of the interpreter's layer.
         wheels: sha256 of each build requirement.
@@ -49,12 +49,12 @@ def built_key(
     """
     return {
         "format": _FORMAT,
-        "name": canonicalize_name(recipe.name),
-        "version": recipe.version,
+        "name": canonicalize_name(spec.name),
+        "version": spec.version,
         "configSettings": {
-            name: value if isinstance(value, str) else list(value) for name, value in recipe.config_settings.items()
+            name: value if isinstance(value, str) else list(value) for name, value in spec.config_settings.items()
         },
-        "buildRequires": sorted(recipe.build_requires),
+        "buildRequires": sorted(spec.build_requires),
         "source": source,
         "interpreter": interpreter,
         "wheels": sorted(wheels),

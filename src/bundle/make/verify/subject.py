@@ -136,7 +136,7 @@ class Isolation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inspected:
+class Subject:
     """What every check is given."""
 
     isolation: Isolation

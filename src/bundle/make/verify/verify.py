@@ -21,9 +21,9 @@ from bundle.make.verify.audit.licences import check_licences
 from bundle.make.verify.audit.native_files import check_binaries
 from bundle.make.verify.audit.records import check_records
 from bundle.make.verify.contents import read_contents
-from bundle.make.verify.emulators.protocol import Emulator, Missing, Room
+from bundle.make.verify.emulators.protocol import Emulator, EmulatorWorkspace, Missing
 from bundle.make.verify.findings import Finding, Outcome, Report
-from bundle.make.verify.subject import Inspected, Isolation, scratch_folder
+from bundle.make.verify.subject import Isolation, Subject, scratch_folder
 from bundle.make.verify.trials.dependencies import check_requirements
 from bundle.make.verify.trials.imports import check_imports
 from bundle.make.verify.trials.relocation import check_relocation
@@ -45,7 +45,7 @@ class Check:
     name: str
     title: str
     """What it does, as people read it while it runs."""
-    look: Callable[[Inspected], Outcome]
+    look: Callable[[Subject], Outcome]
     runs: bool
     """Whether it runs programs of the bundle, and so needs a machine of its platform."""
 
@@ -148,13 +148,13 @@ def verify_bundle(
         isolation = Isolation(root=root, python=python, platform=platform, scratch=scratch)
         refusal: Refusal | None = None
         if emulator is not None:
-            room = Room(bundle=root, scratch=scratch, work=work, reporter=reporter)
+            room = EmulatorWorkspace(bundle=root, scratch=scratch, work=work, reporter=reporter)
             entered = enter(stack, emulator, isolation, room)
             if isinstance(entered, Isolation):
                 isolation, jobs = entered, min(jobs, _EMULATED_JOBS)
             else:
                 refusal = entered
-        inspected = Inspected(
+        subject = Subject(
             isolation=isolation,
             contents=read_contents(root, python=python, platform=platform),
             allowlist=allowlist,
@@ -180,12 +180,12 @@ def verify_bundle(
                 findings.append(_not_run(check, platform))
                 continue
             reporter.detail(check.title)
-            outcome = check.look(inspected)
+            outcome = check.look(subject)
             findings += outcome.findings
             checked[check.name] = outcome.checked
             floor.update(outcome.floor)
             licences.update(outcome.licences)
-        files = inspected.contents.files
+        files = subject.contents.files
     return Report(
         findings=accept(findings, acceptances, files=files, ran=checked),
         checked=checked,

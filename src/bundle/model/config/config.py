@@ -12,7 +12,6 @@ from packaging.utils import canonicalize_name
 
 from bundle.base.errors import ConfigError
 from bundle.base.http.urls import redact
-from bundle.model.locks.local_wheels import WheelPlace
 from bundle.model.platforms import PLATFORMS, Floors
 
 Layout = Literal["installed", "wheelhouse", "both"]
@@ -30,6 +29,22 @@ class UnsetVariableError(ConfigError):
     def as_json(self) -> dict[str, Any]:
         """Return the error as the JSON value that `--json` prints, under the name that all such errors have."""
         return {**super().as_json(), "error": ConfigError.__name__}
+
+
+WHEELS_FOLDER = "wheels"
+"""Folder, beside a version's configuration or in the project, whose wheels are handed over without being named."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WheelPlace:
+    """Where wheels may lie."""
+
+    pattern: str
+    """A wheel, a folder of wheels or a glob, relative to `base`."""
+    base: Path
+    """Folder of the file that says so, absolute."""
+    named: bool = True
+    """Whether the configuration names it; what it names by no glob must be there."""
 
 
 @dataclass(frozen=True, init=False, repr=False)

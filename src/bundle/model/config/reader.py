@@ -13,6 +13,7 @@ from bundle.model.config.config import (
     DEFAULT_PARALLEL_DOWNLOADS,
     DEFAULT_SOURCES,
     DEFAULT_TIMEOUT,
+    WHEELS_FOLDER,
     Acceptance,
     ArchiveSpec,
     BuildOptions,
@@ -25,10 +26,10 @@ from bundle.model.config.config import (
     Registry,
     Resolution,
     Verification,
+    WheelPlace,
 )
 from bundle.model.config.json_source import Step, at, origin_of, path_text
 from bundle.model.config.merge import Merged
-from bundle.model.locks.local_wheels import FOLDER, WheelPlace
 from bundle.model.platforms import DEFAULT_GLIBC, DEFAULT_MACOS, PLATFORMS, Floors
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -75,8 +76,8 @@ class Reader:
             packages={key: self._packages(key) for key in PLATFORMS},
             wheels=(
                 *self._wheels(value.get("packages", {}).get("wheels", ())),
-                WheelPlace(pattern=FOLDER, base=folder, named=False),
-                WheelPlace(pattern=FOLDER, base=self._root, named=False),
+                WheelPlace(pattern=WHEELS_FOLDER, base=folder, named=False),
+                WheelPlace(pattern=WHEELS_FOLDER, base=self._root, named=False),
             ),
         )
 

@@ -9,36 +9,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from glob import has_magic
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
 from bundle.base.errors import ConfigError
+from bundle.model.config.config import Config, WheelPlace
 from bundle.model.platforms import PLATFORMS
 
-if TYPE_CHECKING:
-    from bundle.model.config.config import Config
-
-FOLDER = "wheels"
-"""Folder, beside a version's configuration or in the project, whose wheels are handed over without being named."""
-
 
 @dataclass(frozen=True, kw_only=True)
-class WheelPlace:
-    """Where wheels may lie."""
-
-    pattern: str
-    """A wheel, a folder of wheels or a glob, relative to `base`."""
-    base: Path
-    """Folder of the file that says so, absolute."""
-    named: bool = True
-    """Whether the configuration names it; what it names by no glob must be there."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class HandedWheel:
+class LocalWheel:
     """A wheel that lies beside the configuration."""
 
     path: Path
@@ -61,7 +43,7 @@ class HandedWheel:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def handed_wheels(config: Config) -> tuple[HandedWheel, ...]:
+def local_wheels(config: Config) -> tuple[LocalWheel, ...]:
     """Return every wheel that is handed over to a version, whatever it was built for.
 
     Args:
@@ -70,7 +52,7 @@ def handed_wheels(config: Config) -> tuple[HandedWheel, ...]:
     Raises:
         ConfigError: a file that is named does not exist, is no wheel by its name, or two differ under one name.
     """
-    found: dict[str, HandedWheel] = {}
+    found: dict[str, LocalWheel] = {}
     for place in config.wheels:
         for path in _files(place):
             wheel = _wheel(path, config.folder.parent.parent)
@@ -83,7 +65,7 @@ def handed_wheels(config: Config) -> tuple[HandedWheel, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
-def wheels_for(config: Config, platform_key: str) -> tuple[HandedWheel, ...]:
+def wheels_for(config: Config, platform_key: str) -> tuple[LocalWheel, ...]:
     """Return the wheels whose tags fit one platform of a version, its Python and its floors.
 
     Args:
@@ -91,14 +73,14 @@ def wheels_for(config: Config, platform_key: str) -> tuple[HandedWheel, ...]:
         platform_key: the platform.
 
     Raises:
-        ConfigError: as `handed_wheels` does.
+        ConfigError: as `local_wheels` does.
     """
-    handed = handed_wheels(config)
+    handed = local_wheels(config)
     fitting = frozenset(PLATFORMS[platform_key].tags(config.python, config.build.floors)) if handed else frozenset()
     return tuple(wheel for wheel in handed if wheel.tags & fitting)
 
 
-def best_versions(wheels: Iterable[HandedWheel]) -> dict[str, Version]:
+def best_versions(wheels: Iterable[LocalWheel]) -> dict[str, Version]:
     """Return the newest version that is handed over of each package.
 
     Args:
@@ -129,7 +111,7 @@ def _files(place: WheelPlace) -> Iterator[Path]:
     yield from found
 
 
-def _wheel(path: Path, root: Path) -> HandedWheel:
+def _wheel(path: Path, root: Path) -> LocalWheel:
     path = Path(os.path.normpath(path))
     shown = Path(os.path.relpath(path, root)).as_posix()
     try:
@@ -139,4 +121,4 @@ def _wheel(path: Path, root: Path) -> HandedWheel:
             f"{shown} is handed over, and its name is no wheel's: {error}",
             remedy="Give it the name that `bundle wheel` gave it, NAME-VERSION-PYTHON-ABI-PLATFORM.whl.",
         ) from error
-    return HandedWheel(path=path, shown=shown, name=name, version=version, tags=tags)
+    return LocalWheel(path=path, shown=shown, name=name, version=version, tags=tags)

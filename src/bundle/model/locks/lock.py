@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from bundle.base.errors import ConfigError
-from bundle.base.files import canonical_json, write_atomically
+from bundle.base.files import canonical_json
 from bundle.model.config.config import Config, without_credentials
 from bundle.model.locks.local_wheels import wheels_for
 from bundle.model.platforms import PLATFORMS
@@ -128,46 +125,6 @@ class Lock:
                 found[package.file.sha256] = package.file
             found.update((build.file.sha256, build.file) for build in package.build)
         return tuple(sorted(found.values(), key=lambda file: (file.name, file.sha256)))
-
-    @classmethod
-    def read(cls, path: Path) -> Lock:
-        """Read a lock.
-
-        Raises:
-            ConfigError: it does not exist, is no TOML, no PEP 751 lock, or not one of this tool and format.
-            IntegrityError: it was edited since it was written.
-        """
-        from bundle.model.locks.pylock import from_document, remedy
-
-        try:
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise ConfigError(f"There is no lock {path}.", remedy=remedy(path)) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"{path} is no TOML: {error}",
-                cause="Usually conflict markers of a merge, or a file cut short.",
-                remedy=remedy(path),
-            ) from error
-        return from_document(document, path)
-
-    def write(self, path: Path) -> None:
-        """Write the lock whole or not at all; the same lock gives the same bytes."""
-        write_atomically(path, self.dumps())
-
-    def dumps(self) -> str:
-        """Return the lock as TOML."""
-        import tomli_w
-
-        from bundle.model.locks.pylock import to_document
-
-        return _HEADER.format(version=self.version, platform=self.platform) + tomli_w.dumps(to_document(self))
-
-
-_HEADER = """\
-# Made by `bundle lock {version} --platform {platform}`. Do not edit it: change the configuration and run that again.
-
-"""
 
 
 def input_checksum(config: Config, platform_key: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from bundle.base.errors import ConfigError, IntegrityError
-from bundle.base.files import canonical_json
+from bundle.base.files import canonical_json, write_atomically
 from bundle.model.locks.lock import FORMAT, BuildRequirement, Lock, LockedFile, LockedPackage, SkippedPackage, Vcs
 from bundle.model.platforms import PLATFORMS, short_version
 
@@ -32,6 +33,44 @@ WHEELHOUSE = "../../pydist/wheelhouse"
 """Where a lock's files stand once fetched, seen from the lock."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+_HEADER = """\
+# Made by `bundle lock {version} --platform {platform}`. Do not edit it: change the configuration and run that again.
+
+"""
+
+
+def read_lock(path: Path) -> Lock:
+    """Read a lock.
+
+    Raises:
+        ConfigError: it does not exist, is no TOML, no PEP 751 lock, or not one of this tool and format.
+        IntegrityError: it was edited since it was written.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"There is no lock {path}.", remedy=remedy(path)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path} is no TOML: {error}",
+            cause="Usually conflict markers of a merge, or a file cut short.",
+            remedy=remedy(path),
+        ) from error
+    return from_document(document, path)
+
+
+def write_lock(lock: Lock, path: Path) -> None:
+    """Write a lock whole or not at all; the same lock gives the same bytes."""
+    write_atomically(path, dump_lock(lock))
+
+
+def dump_lock(lock: Lock) -> str:
+    """Return a lock as TOML."""
+    import tomli_w
+
+    return _HEADER.format(version=lock.version, platform=lock.platform) + tomli_w.dumps(to_document(lock))
 
 
 def to_document(lock: Lock) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from bundle.make.verify.audit.build_paths import check_paths
 from bundle.make.verify.audit.needles import needles_for, search
 from bundle.make.verify.contents import read_contents
 from bundle.make.verify.findings import Finding, with_fresh_evidence
-from bundle.make.verify.subject import Inspected, Isolation
+from bundle.make.verify.subject import Isolation, Subject
 from bundle.model.config.allowlist import AllowList
 from bundle.model.platforms import PLATFORMS, Platform
 
@@ -25,7 +25,7 @@ HOME = Path("/srv/builder/project")
 def findings(
     root: Path, platform: Platform = LINUX, forbidden: Sequence[Path] = (HOME,), suspicious: Sequence[Path] = ()
 ) -> list[Finding]:
-    inspected = Inspected(
+    subject = Subject(
         isolation=Isolation(root=root, python="3.12.10", platform=platform, scratch=root / "scratch"),
         contents=read_contents(root, python="3.12.10", platform=platform),
         allowlist=AllowList(),
@@ -36,7 +36,7 @@ def findings(
         jobs=1,
         reporter=Reporter(),
     )
-    return list(check_paths(inspected).findings)
+    return list(check_paths(subject).findings)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ import pytest
 
 from bundle.base.errors import ConfigError
 from bundle.base.process import Completed
+from bundle.make.verify.emulators.find import find_runner
 from bundle.make.verify.emulators.loader_errors import too_old
-from bundle.make.verify.emulators.protocol import NATIVE, Missing, find_runner
+from bundle.make.verify.emulators.protocol import NATIVE, Missing
 from bundle.make.verify.emulators.qemu import MACHINES, Qemu, find_qemu
-from bundle.make.verify.emulators.root_folder import RootedRunner, bwrap_prefix, find_rooted, shown, unshare_prefix
+from bundle.make.verify.emulators.root_folder import RootedRunner, bwrap_prefix, find_root_folder, shown, unshare_prefix
 from bundle.make.verify.emulators.wine import Wine, WineRunner, find_wine
 from bundle.model.platforms import PLATFORMS, Platform
 
@@ -111,7 +112,7 @@ class TestFinding:
 
     def test_a_root_needs_something_that_changes_to_it(self, tmp_path: Path) -> None:
         root = sysroot(tmp_path / "root", "x86_64")
-        missing = find_rooted(X64, root, having())
+        missing = find_root_folder(X64, root, having())
         assert isinstance(missing, Missing)
         assert "bubblewrap" in missing.remedy
 

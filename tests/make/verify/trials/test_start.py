@@ -12,8 +12,9 @@ import pytest
 from bundle.artifacts.wheel.scripts import entry_script, windows_launcher
 from bundle.base.errors import NetworkError
 from bundle.base.report import Reporter
-from bundle.make.verify.emulators.protocol import Emulator, Missing, find_runner
-from bundle.make.verify.emulators.root_folder import Rooted
+from bundle.make.verify.emulators.find import find_runner
+from bundle.make.verify.emulators.protocol import Emulator, Missing
+from bundle.make.verify.emulators.root_folder import RootFolder
 from bundle.make.verify.findings import Report
 from bundle.make.verify.verify import CHECKS, Check, identify, verify_bundle
 from bundle.model.config.allowlist import AllowList
@@ -262,7 +263,7 @@ class TestRoots:
             pytest.skip("only root may change the root without bubblewrap")
         path = program(tool, "bubblewrap")
         before = sorted(bare.rglob("*"))
-        rooted = Rooted(root=bare, bwrap=path if tool == "bwrap" else None, unshare=path)
+        rooted = RootFolder(root=bare, bwrap=path if tool == "bwrap" else None, unshare=path)
         report = run(bundle, rooted, work)
         assert told(report) == {}
         assert report.answers == {"requirements": "pass", "imports": "pass", "relocation": "pass"}

@@ -23,7 +23,7 @@ _LINE = re.compile(r"\s+(?P<name>\S+) \((?P<flags>[^)]*)\) => (?P<path>.+)")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Needs:
+class SourceMetadata:
     """What one ELF file asks of the system."""
 
     libraries: tuple[str, ...]
@@ -45,7 +45,7 @@ def files_in(tree: Path) -> list[Path]:
     return sorted(path for path in tree.rglob("*") if path.is_file() and not path.is_symlink() and is_elf(path))
 
 
-def needs_of(path: Path) -> Needs:
+def needs_of(path: Path) -> SourceMetadata:
     """Return what an ELF file needs.
 
     Raises:
@@ -69,7 +69,7 @@ def needs_of(path: Path) -> Needs:
     for entry in binary.dynamic_entries:
         if isinstance(entry, (lief.ELF.DynamicEntryRunPath, lief.ELF.DynamicEntryRpath)):
             run_paths += [part.replace("$ORIGIN", str(path.parent)) for part in entry.paths]
-    return Needs(
+    return SourceMetadata(
         libraries=tuple(name for name in map(str, binary.libraries) if not of_glibc(name)),
         run_paths=tuple(run_paths),
         glibc=max(versions),

@@ -12,7 +12,7 @@ from pathlib import Path
 from bundle.make.verify.audit.needles import Needle
 from bundle.make.verify.findings import Finding, Outcome
 from bundle.make.verify.rules import RULES
-from bundle.make.verify.subject import Inspected
+from bundle.make.verify.subject import Subject
 
 CHECK = "paths"
 
@@ -23,7 +23,7 @@ _BESIDE = b"<launcher_dir>"
 """How the launchers of PyPA's installer spell the folder that they stand in."""
 
 
-def check_paths(inspected: Inspected) -> Outcome:
+def check_paths(subject: Subject) -> Outcome:
     """Search every file of a bundle for folders of the building machine; symlinks must stay inside, and be relative."""
     findings = [
         Finding(
@@ -33,23 +33,23 @@ def check_paths(inspected: Inspected) -> Outcome:
             subject=str(path),
             message="is not searched for: files that have nothing to do with it name so short or common a folder, too.",
         )
-        for path in inspected.searched[1]
+        for path in subject.searched[1]
     ]
-    files = inspected.contents.files
-    written = {path for path, seen in inspected.scanned.items() if _written_by_use(path, seen.head)}
+    files = subject.contents.files
+    written = {path for path, seen in subject.scanned.items() if _written_by_use(path, seen.head)}
     if written:
         findings.append(_use(written))
     findings += [
         _hit(path, needle, at)
-        for path, seen in sorted(inspected.scanned.items())
+        for path, seen in sorted(subject.scanned.items())
         for needle, at in seen.hits
         if path not in written
     ]
     for path, status in sorted(files.items()):
-        if stat.S_ISLNK(status.st_mode) and (finding := _link(inspected.root, path)):
+        if stat.S_ISLNK(status.st_mode) and (finding := _link(subject.root, path)):
             findings.append(finding)
-    for path in sorted(inspected.scanned):
-        findings += _starts(inspected, path)
+    for path in sorted(subject.scanned):
+        findings += _starts(subject, path)
     return Outcome(findings=tuple(findings), checked=len(files))
 
 
@@ -71,19 +71,19 @@ def launcher_line(data: bytes) -> bytes | None:
     return data[line:start].strip() if line >= 0 and start - line < 2**15 else None
 
 
-def _starts(inspected: Inspected, path: str) -> Iterator[Finding]:
+def _starts(subject: Subject, path: str) -> Iterator[Finding]:
     """Yield what a script, a launcher or a .pc file says of a place."""
     folder, name = posixpath.split(path)
-    if folder == inspected.platform.scripts:
+    if folder == subject.platform.scripts:
         if path.endswith(".exe"):
-            line = launcher_line((inspected.root / path).read_bytes())
+            line = launcher_line((subject.root / path).read_bytes())
             if line is not None and (finding := _launched(path, line)):
                 yield finding
-        elif finding := _interpreter_line(inspected.root, path):
+        elif finding := _interpreter_line(subject.root, path):
             yield finding
-    elif name.endswith(".pc") and (match := _PREFIX.search((inspected.root / path).read_bytes())):
+    elif name.endswith(".pc") and (match := _PREFIX.search((subject.root / path).read_bytes())):
         place = os.fsdecode(match["place"].strip())
-        own = inspected.contents.is_interpreters(path)
+        own = subject.contents.is_interpreters(path)
         message = f"has an absolute prefix, {place}."
         yield RULES["absolute-prefix"].finding(path, message, severity="error" if own else None)
 

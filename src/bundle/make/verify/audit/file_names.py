@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from bundle.make.verify.findings import Finding, Outcome
 from bundle.make.verify.rules import RULES
-from bundle.make.verify.subject import Inspected
+from bundle.make.verify.subject import Subject
 
 CHECK = "names"
 
@@ -23,11 +23,11 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com[1-9]|lpt[1-9])(\..*)?", re.IGNOREC
 _IMPOSSIBLE = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]$')
 
 
-def check_names(inspected: Inspected) -> Outcome:
+def check_names(subject: Subject) -> Outcome:
     """Look at the name of everything in a bundle."""
-    files = inspected.contents.files
-    findings = list(_clashes(files, severe=inspected.platform.system != "linux"))
-    if inspected.platform.is_windows:
+    files = subject.contents.files
+    findings = list(_clashes(files, severe=subject.platform.system != "linux"))
+    if subject.platform.is_windows:
         links = (path for path, status in files.items() if stat.S_ISLNK(status.st_mode))
         findings += (RULES["link-on-windows"].finding(path, "is a symlink.") for path in sorted(links))
         findings += _windows(files)

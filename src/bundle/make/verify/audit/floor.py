@@ -9,7 +9,7 @@ from bundle.base.native import Native, dotted
 from bundle.make.verify.audit.library_lookup import Link, Tree
 from bundle.make.verify.findings import Finding
 from bundle.make.verify.rules import RULES
-from bundle.make.verify.subject import Inspected
+from bundle.make.verify.subject import Subject
 from bundle.model.system_libraries import SYMBOL_VERSIONS
 
 HOST = "host"
@@ -44,34 +44,34 @@ def measured_floor(natives: Iterable[Native]) -> dict[str, str]:
     return {name: value for name, value in (("glibc", glibc), ("macos", macos)) if value}
 
 
-def above_floor(inspected: Inspected, tree: Tree, links: Iterable[Link]) -> Iterator[Finding]:
+def above_floor(subject: Subject, tree: Tree, links: Iterable[Link]) -> Iterator[Finding]:
     """Yield the files that need a newer system than the floor.
 
     The interpreter of a host cannot run below that host's glibc, whatever is asked for: its files are a warning, and
     so is what needs no more than they do.
 
     Args:
-        inspected: the bundle.
+        subject: the bundle.
         tree: its native files.
         links: where their libraries come from.
     """
-    if inspected.platform.system == "macosx":
-        floor = inspected.floors.macos
+    if subject.platform.system == "macosx":
+        floor = subject.floors.macos
         for path, native in tree.natives.items():
             if dotted(native.minimum) > dotted(floor):
                 message = f"needs macOS {native.minimum}; the floor is {floor} (build.macos)."
                 yield RULES["macos-above-floor"].finding(path, message)
-    elif inspected.platform.system == "linux":
-        yield from _glibc(inspected, tree)
-        yield from _runtime(inspected, links)
+    elif subject.platform.system == "linux":
+        yield from _glibc(subject, tree)
+        yield from _runtime(subject, links)
 
 
-def _glibc(inspected: Inspected, tree: Tree) -> Iterator[Finding]:
-    floor = inspected.floors.glibc
+def _glibc(subject: Subject, tree: Tree) -> Iterator[Finding]:
+    floor = subject.floors.glibc
     above = {path: glibc for path, native in tree.natives.items() if dotted(glibc := glibc_of(native)) > dotted(floor)}
     of_host: dict[str, str] = {}
-    if inspected.source == HOST:
-        of_host = {path: glibc for path, glibc in above.items() if inspected.contents.is_interpreters(path)}
+    if subject.source == HOST:
+        of_host = {path: glibc for path, glibc in above.items() if subject.contents.is_interpreters(path)}
     reached = max(of_host.values(), key=dotted, default="")
     rule = RULES["glibc-above-floor"]
     if of_host:
@@ -90,8 +90,8 @@ def _glibc(inspected: Inspected, tree: Tree) -> Iterator[Finding]:
             yield rule.finding(path, message, details=more, severity="warning" if bearable else None)
 
 
-def _runtime(inspected: Inspected, links: Iterable[Link]) -> Iterator[Finding]:
-    floor = inspected.floors.glibc
+def _runtime(subject: Subject, links: Iterable[Link]) -> Iterator[Finding]:
+    floor = subject.floors.glibc
     known = _known(floor)
     for link in links:
         if link.answer.place != "expected":

@@ -53,5 +53,5 @@ def _natives(layer: Layer, store: Store, platform: Platform) -> Iterator[Native]
             kind = native_format(file.read(4))
         native = read_native(path, kind, platform.machine) if kind else None
         # Files of other machines, such as the launchers for Windows in pip, are data.
-        if native is not None and native.fits(platform):
+        if native is not None and native.fits(platform.system, platform.machine):
             yield native

@@ -11,7 +11,7 @@ from pathlib import Path
 from bundle.make.verify.contents import Distribution
 from bundle.make.verify.findings import Finding, Outcome
 from bundle.make.verify.rules import RULES
-from bundle.make.verify.subject import Inspected
+from bundle.make.verify.subject import Subject
 
 CHECK = "licences"
 
@@ -21,18 +21,18 @@ _LONGEST = 80
 """Characters up to which the old `License` field is a name; beyond, it is the whole text."""
 
 
-def check_licences(inspected: Inspected) -> Outcome:
+def check_licences(subject: Subject) -> Outcome:
     """Read what each package says of its licence: an expression (PEP 639), a field, a classifier, a file."""
     findings: list[Finding] = []
     found: dict[str, str] = {}
-    for distribution in inspected.contents.distributions:
-        licence = licence_of(inspected.root, distribution)
+    for distribution in subject.contents.distributions:
+        licence = licence_of(subject.root, distribution)
         if licence is None:
             message = f"says nothing of the licence of {distribution.name}, and no licence lies beside it."
             findings.append(RULES["licence-missing"].finding(_metadata(distribution), message))
         else:
             found[distribution.name] = licence
-    return Outcome(findings=tuple(findings), checked=len(inspected.contents.distributions), licences=found)
+    return Outcome(findings=tuple(findings), checked=len(subject.contents.distributions), licences=found)
 
 
 def licence_of(root: Path, distribution: Distribution) -> str | None:

@@ -15,7 +15,7 @@ from bundle.make.verify.audit.library_lookup import Link, Place, Tree
 from bundle.make.verify.audit.loaders import links_of, run_folder
 from bundle.make.verify.findings import Finding, Outcome, Severity
 from bundle.make.verify.rules import RULES
-from bundle.make.verify.subject import Inspected
+from bundle.make.verify.subject import Subject
 from bundle.model.system_libraries import PROGRAM_INTERPRETERS, WINDOWS_EXPECTED
 
 CHECK = "binaries"
@@ -29,34 +29,36 @@ _WRITABLE = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - named, not used
 """Where everybody may put a file."""
 
 
-def check_binaries(inspected: Inspected) -> Outcome:
+def check_binaries(subject: Subject) -> Outcome:
     """Audit every ELF, Mach-O and PE file of a bundle; nothing is run, so any machine can do it for any platform."""
     findings: list[Finding] = []
     natives: dict[str, Native] = {}
-    modules = frozenset(module.path for module in inspected.contents.modules)
-    for path, seen in sorted(inspected.scanned.items()):
+    modules = frozenset(module.path for module in subject.contents.modules)
+    for path, seen in sorted(subject.scanned.items()):
         kind = native_format(seen.head[:4])
-        native = read_native(inspected.root / path, kind, inspected.platform.machine) if kind else None
+        native = read_native(subject.root / path, kind, subject.platform.machine) if kind else None
         if native is not None:
             natives[path] = native
-        elif kind == FORMATS[inspected.platform.system] and _NAMES.search(path):
+        elif kind == FORMATS[subject.platform.system] and _NAMES.search(path):
             findings.append(RULES["unreadable-binary"].finding(path, "cannot be read as a native file."))
         elif kind is None and path in modules:
             findings.append(RULES["unreadable-binary"].finding(path, "is named like a native file, and is none."))
-    own = {path: native for path, native in natives.items() if native.fits(inspected.platform)}
-    findings += [
-        finding
+    own = {
+        path: native
         for path, native in natives.items()
-        if path not in own and (finding := _stranger(inspected, path, native))
+        if native.fits(subject.platform.system, subject.platform.machine)
+    }
+    findings += [
+        finding for path, native in natives.items() if path not in own and (finding := _stranger(subject, path, native))
     ]
-    tree = _tree(inspected, own, modules)
-    links = list(links_of(tree, inspected.platform))
+    tree = _tree(subject, own, modules)
+    links = list(links_of(tree, subject.platform))
     findings += _libraries(tree, links)
     findings += _versions(tree, links)
-    findings += above_floor(inspected, tree, links)
+    findings += above_floor(subject, tree, links)
     for path, native in own.items():
-        findings += _run_paths(inspected, path, native)
-        findings += _system_needs(inspected, path, native)
+        findings += _run_paths(subject, path, native)
+        findings += _system_needs(subject, path, native)
     return Outcome(
         findings=tuple(findings),
         checked=len(natives),
@@ -64,47 +66,47 @@ def check_binaries(inspected: Inspected) -> Outcome:
     )
 
 
-def _tree(inspected: Inspected, own: Mapping[str, Native], modules: frozenset[str]) -> Tree:
+def _tree(subject: Subject, own: Mapping[str, Native], modules: frozenset[str]) -> Tree:
     links: dict[str, str] = {}
-    for path, status in inspected.contents.files.items():
+    for path, status in subject.contents.files.items():
         if stat.S_ISLNK(status.st_mode):
-            real = os.path.realpath(inspected.root / path)
-            links[path] = os.path.relpath(real, inspected.root).replace(os.sep, "/")
+            real = os.path.realpath(subject.root / path)
+            links[path] = os.path.relpath(real, subject.root).replace(os.sep, "/")
     return Tree(
         natives=own,
         links=links,
-        executable=inspected.platform.executable(inspected.contents.python),
+        executable=subject.platform.executable(subject.contents.python),
         modules=modules,
     )
 
 
-def _stranger(inspected: Inspected, path: str, native: Native) -> Finding | None:
+def _stranger(subject: Subject, path: str, native: Native) -> Finding | None:
     """Return the finding about a file of another machine: what the bundle could load or start must be its own.
 
     Programs of other systems that packages keep as data, such as the Windows launchers in pip, harm nobody.
     """
-    same_system = native.format == FORMATS[inspected.platform.system]
+    same_system = native.format == FORMATS[subject.platform.system]
     if native.kind == "other":
         return None
-    library = _NAMES.search(path) is not None and _loadable_name(inspected, path)
-    started = posixpath.dirname(path) in (inspected.platform.scripts, "")
+    library = _NAMES.search(path) is not None and _loadable_name(subject, path)
+    started = posixpath.dirname(path) in (subject.platform.scripts, "")
     severity: Severity = "error"
     if not library and not started:
-        if not same_system or inspected.platform.is_windows:
+        if not same_system or subject.platform.is_windows:
             return None
         severity = "warning"
     if same_system:
-        message = f"is for {' and '.join(native.machines)}, and the bundle for {inspected.platform.machine}."
+        message = f"is for {' and '.join(native.machines)}, and the bundle for {subject.platform.machine}."
     else:
         called = f"{_CALLED[native.format]} for {' and '.join(native.machines)}"
-        message = f"is {called}, and the bundle for {inspected.platform.key}."
+        message = f"is {called}, and the bundle for {subject.platform.key}."
     return RULES["wrong-machine"].finding(path, message, severity=severity)
 
 
-def _loadable_name(inspected: Inspected, path: str) -> bool:
+def _loadable_name(subject: Subject, path: str) -> bool:
     """Return whether a file's name is one that the bundle's system gives to libraries."""
     names = {"linux": r"\.so(\.[0-9.]+)?$", "macosx": r"\.(so|dylib)$", "windows": r"\.(pyd|dll)$"}
-    return re.search(names[inspected.platform.system], path, re.IGNORECASE) is not None
+    return re.search(names[subject.platform.system], path, re.IGNORECASE) is not None
 
 
 def _libraries(tree: Tree, links: list[Link]) -> Iterator[Finding]:
@@ -162,13 +164,13 @@ def _versions(tree: Tree, links: list[Link]) -> Iterator[Finding]:
             yield RULES["version-missing"].finding(link.file, message)
 
 
-def _run_paths(inspected: Inspected, path: str, native: Native) -> Iterator[Finding]:
+def _run_paths(subject: Subject, path: str, native: Native) -> Iterator[Finding]:
     for entry in native.run_paths:
         folder = run_folder(entry, path)
         if folder is not None:
             if folder == ".." or folder.startswith("../"):
                 yield RULES["run-path-leaves"].finding(path, f"has the run path {entry}, out of the bundle.")
-        elif any(entry == str(place) or entry.startswith(f"{place}/") for place in inspected.forbidden):
+        elif any(entry == str(place) or entry.startswith(f"{place}/") for place in subject.forbidden):
             message = f"has the run path {entry}, a folder of the building machine."
             yield RULES["run-path-of-build"].finding(path, message)
         else:
@@ -180,14 +182,14 @@ def _run_paths(inspected: Inspected, path: str, native: Native) -> Iterator[Find
             yield RULES["run-path-leaves"].finding(path, message, severity="warning" if risky else None)
 
 
-def _system_needs(inspected: Inspected, path: str, native: Native) -> Iterator[Finding]:
+def _system_needs(subject: Subject, path: str, native: Native) -> Iterator[Finding]:
     """Yield what the system would object to: no such dynamic linker, a signature that is missing or void."""
     if native.kind == "executable" and native.interpreter:
-        usual = PROGRAM_INTERPRETERS.get(inspected.platform.machine, frozenset())
+        usual = PROGRAM_INTERPRETERS.get(subject.platform.machine, frozenset())
         if native.interpreter not in usual:
             message = f"asks for the dynamic linker {native.interpreter}."
             yield RULES["program-interpreter"].finding(path, message)
-    silicon = inspected.platform.machine == "arm64"
+    silicon = subject.platform.machine == "arm64"
     if native.signature == "none" and silicon:
         yield RULES["signature-missing"].finding(path, "is for Apple silicon, and not signed.")
     elif native.signature == "void":

@@ -13,49 +13,49 @@ from bundle.make.verify.audit.byte_scan import Seen
 from bundle.make.verify.contents import Distribution
 from bundle.make.verify.findings import Finding, Outcome
 from bundle.make.verify.rules import RULES
-from bundle.make.verify.subject import Inspected
+from bundle.make.verify.subject import Subject
 
 CHECK = "records"
 
 _SHOWN = 5
 
 
-def check_records(inspected: Inspected) -> Outcome:
+def check_records(subject: Subject) -> Outcome:
     """Compare every file that a RECORD names with it, and look for files in site-packages that none names.
 
     Source: the PyPA specification "Recording installed projects". Compiled modules in `__pycache__` need not be there.
     """
     findings: list[Finding] = []
     checked = 0
-    for distribution in inspected.contents.distributions:
+    for distribution in subject.contents.distributions:
         for path in distribution.files:
             if not _compiled(path):
                 checked += 1
-                findings += _compare(inspected, distribution, path)
-    findings += _unlisted(inspected)
+                findings += _compare(subject, distribution, path)
+    findings += _unlisted(subject)
     return Outcome(findings=tuple(findings), checked=checked)
 
 
-def _compare(inspected: Inspected, distribution: Distribution, path: str) -> Iterator[Finding]:
+def _compare(subject: Subject, distribution: Distribution, path: str) -> Iterator[Finding]:
     name = distribution.name
     if path.startswith(("/", "../")):
         yield RULES["record-outside"].finding(path, f"is recorded by {name}, and lies outside of the bundle.")
         return
-    if path not in inspected.contents.files:
+    if path not in subject.contents.files:
         yield RULES["record-missing"].finding(path, f"is recorded by {name}, and missing.")
         return
-    seen = inspected.scanned.get(path)
+    seen = subject.scanned.get(path)
     if seen is None:
         return  # A link has no bytes of its own; where it leads is another check's matter.
-    size, actual = distribution.files[path], inspected.contents.files[path].st_size
+    size, actual = distribution.files[path], subject.contents.files[path].st_size
     if size is not None and actual != size:
-        yield _differs(inspected, path, f"has {actual} bytes, and {name} recorded {size}")
-    elif not _same(inspected.root / path, seen, distribution.hashes.get(path)):
-        yield _differs(inspected, path, f"has other bytes than {name} recorded")
+        yield _differs(subject, path, f"has {actual} bytes, and {name} recorded {size}")
+    elif not _same(subject.root / path, seen, distribution.hashes.get(path)):
+        yield _differs(subject, path, f"has other bytes than {name} recorded")
 
 
-def _differs(inspected: Inspected, path: str, message: str) -> Finding:
-    if path in inspected.contested:
+def _differs(subject: Subject, path: str, message: str) -> Finding:
+    if path in subject.contested:
         known = f"{message}: another layer of the bundle holds it, too, and the manifest says so."
         return RULES["record-differs"].finding(path, known, severity="note")
     return RULES["record-differs"].finding(path, f"{message}: it was changed since, or something replaced it.")
@@ -74,17 +74,17 @@ def _same(path: Path, seen: Seen, recorded: str | None) -> bool:
     return urlsafe_b64encode(digest).decode().rstrip("=") == value.rstrip("=")
 
 
-def _unlisted(inspected: Inspected) -> Iterator[Finding]:
+def _unlisted(subject: Subject) -> Iterator[Finding]:
     """Yield an error for each file among those of a package, and one note for each folder that belongs to nobody."""
-    contents = inspected.contents
+    contents = subject.contents
     site = f"{contents.platform.site_packages(contents.python)}/"
     owners = {path[len(site) :].partition("/")[0] for path in contents.owned if path.startswith(site)}
     strange: defaultdict[str, list[str]] = defaultdict(list)
-    for path in sorted(inspected.scanned):
+    for path in sorted(subject.scanned):
         if not path.startswith(site) or path in contents.owned or _compiled(path):
             continue
         top, _, rest = path[len(site) :].partition("/")
-        if top in owners and rest and path in inspected.copied:
+        if top in owners and rest and path in subject.copied:
             message = "lies among the files of a package; copyFiles put it there."
             yield RULES["record-unlisted"].finding(path, message, severity="note")
         elif top in owners and rest:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from bundle.base.errors import ConfigError
 from bundle.base.process import Completed
 from bundle.base.report import Reporter
-from bundle.model.platforms import Platform
 
 Which = Callable[[str], str | None]
 """Finds a program by its name, as `shutil.which` does."""
@@ -95,7 +92,7 @@ NATIVE = Native()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Room:
+class EmulatorWorkspace:
     """What an emulator may use while a bundle is verified."""
 
     bundle: Path
@@ -114,7 +111,7 @@ class Emulator(Protocol):
     def name(self) -> str:
         """What people call it."""
 
-    def ready(self, room: Room) -> AbstractContextManager[Runner]:
+    def ready(self, room: EmulatorWorkspace) -> AbstractContextManager[Runner]:
         """Prepare it for one bundle, and end what was started behind the block.
 
         Raises:
@@ -130,43 +127,3 @@ class Missing:
     """One sentence."""
     remedy: str
     """What to install, or where else to go."""
-
-
-def find_runner(
-    platform: Platform, *, machine: Platform | None, environ: Mapping[str, str], root: Path | None = None
-) -> Emulator | Missing | None:
-    """Find what runs a platform's programs on this machine; nothing is installed and nothing started.
-
-    Args:
-        platform: what the bundle is for.
-        machine: the platform of this machine.
-        environ: `PATH` and the variables that name sysroots.
-        root: a folder with another Linux system that the programs are to see in place of this one.
-
-    Returns:
-        None where the machine itself does.
-
-    Raises:
-        ConfigError: the root, or a sysroot that a variable names, is none of the platform.
-    """
-    from bundle.make.verify.emulators.qemu import find_qemu
-    from bundle.make.verify.emulators.root_folder import find_rooted
-    from bundle.make.verify.emulators.wine import find_wine
-
-    def which(name: str) -> str | None:
-        return shutil.which(name, path=environ.get("PATH"))
-
-    if root is not None and platform.system != "linux":
-        raise ConfigError(
-            f"--root is for Linux bundles; this one is for {platform.key}.", remedy="Leave --root out for this bundle."
-        )
-    if platform == machine:
-        return None if root is None else find_rooted(platform, root, which)
-    if machine is not None and machine.system == platform.system == "linux":
-        return find_qemu(platform, environ, which, root)
-    if platform.is_windows and machine is not None and machine.machine == "x86_64":
-        return find_wine(which)
-    return Missing(
-        what=f"nothing on this machine can run programs for {platform.key}.",
-        remedy=f"Run `bundle verify` on a machine of {platform.key}.",
-    )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bundle.base.process import Completed
 from bundle.make.verify.emulators.loader_errors import has_loader, lacking, require_loader, too_old
-from bundle.make.verify.emulators.protocol import Missing, Room, Which
+from bundle.make.verify.emulators.protocol import EmulatorWorkspace, Missing, Which
 from bundle.model.platforms import Platform
 
 VARIABLE = "BUNDLE_SYSROOT"
@@ -127,7 +127,7 @@ class Qemu:
         return lacking(completed.errors, f"the sysroot {self.sysroot}")
 
     @contextmanager
-    def ready(self, room: Room) -> Iterator[Qemu]:  # noqa: ARG002  # There is nothing to prepare.
+    def ready(self, room: EmulatorWorkspace) -> Iterator[Qemu]:  # noqa: ARG002  # There is nothing to prepare.
         """Give the runner."""
         yield self
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 from bundle.base.process import Completed
 from bundle.make.verify.emulators.loader_errors import lacking, require_loader
-from bundle.make.verify.emulators.protocol import Missing, Room, Which
+from bundle.make.verify.emulators.protocol import EmulatorWorkspace, Missing, Which
 from bundle.model.platforms import Platform
 
 _OWN = frozenset({"dev", "proc", "sys", "tmp"})
@@ -72,7 +72,7 @@ class RootedRunner:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rooted:
+class RootFolder:
     """A root, and what can change to it."""
 
     root: Path
@@ -85,7 +85,7 @@ class Rooted:
         return f"the root {self.root}"
 
     @contextmanager
-    def ready(self, room: Room) -> Iterator[RootedRunner]:
+    def ready(self, room: EmulatorWorkspace) -> Iterator[RootedRunner]:
         """Give a runner that shows the root, the bundle and the scratch folder; only the last can be written."""
         entries = tuple(shown(self.root, (room.bundle, room.scratch)))
         if self.bwrap is not None:
@@ -97,7 +97,7 @@ class Rooted:
         yield RootedRunner(root=self.root, prefix=prefix, shell=os.path.lexists(self.root / "bin" / "sh"))
 
 
-def find_rooted(platform: Platform, root: Path, which: Which) -> Rooted | Missing:
+def find_root_folder(platform: Platform, root: Path, which: Which) -> RootFolder | Missing:
     """Find what can show programs another root.
 
     Args:
@@ -116,7 +116,7 @@ def find_rooted(platform: Platform, root: Path, which: Which) -> Rooted | Missin
             what="there is neither bubblewrap nor the right to change the root.",
             remedy="Install bubblewrap (Debian: apt-get install bubblewrap), or be root.",
         )
-    return Rooted(root=root, bwrap=bwrap, unshare=unshare)
+    return RootFolder(root=root, bwrap=bwrap, unshare=unshare)
 
 
 def shown(root: Path, room: Sequence[Path], below: str = "") -> Iterator[Entry]:

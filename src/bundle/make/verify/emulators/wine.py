@@ -16,7 +16,7 @@ from bundle.base.files import locked, remove_tree, staged_folder
 from bundle.base.process import Completed, check, run
 from bundle.base.reflink import place_tree
 from bundle.make.verify.contents import listing
-from bundle.make.verify.emulators.protocol import Missing, Room, Which
+from bundle.make.verify.emulators.protocol import EmulatorWorkspace, Missing, Which
 
 _OVERRIDES = "mscoree,mshtml,wbemprox,winemenubuilder.exe,winedbg.exe="
 """What no Python needs: .NET, a browser, hardware inventories, menus; and a debugger that takes seconds for each crash,
@@ -96,7 +96,7 @@ class Wine:
     name: str = "wine"
 
     @contextmanager
-    def ready(self, room: Room) -> Iterator[WineRunner]:
+    def ready(self, room: EmulatorWorkspace) -> Iterator[WineRunner]:
         """Make a prefix of its own for one bundle, with a server that ends behind the block."""
         template = self._template(room)
         prefix = room.scratch / "wine"
@@ -114,7 +114,7 @@ class Wine:
                 run([self.server, option], env=env, timeout=60)
             remove_tree(prefix)
 
-    def _template(self, room: Room) -> Path:
+    def _template(self, room: EmulatorWorkspace) -> Path:
         """Return a prefix that is made once for this Wine: making one takes longer than all that follows."""
         version = check(
             run([self.program, "--version"], env=_outer(room.scratch, room.scratch / "none"), timeout=60), "Wine"

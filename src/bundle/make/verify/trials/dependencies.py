@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 
 from bundle.base.errors import WorkError
 from bundle.make.verify.findings import Finding, Outcome, Severity
-from bundle.make.verify.subject import Inspected, last_lines
+from bundle.make.verify.subject import Subject, last_lines
 from bundle.make.verify.trials.imports import inconclusive, no_interpreter
 
 REQUIREMENTS = "requirements"
@@ -20,23 +20,23 @@ _CONFLICT = re.compile(r"(?P<package>\S+) \S+ has requirement (?P<required>.+), 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
-def check_requirements(inspected: Inspected) -> Outcome:
+def check_requirements(subject: Subject) -> Outcome:
     """Let the bundle's own pip say whether every package has what it requires."""
-    count = len(inspected.contents.distributions)
+    count = len(subject.contents.distributions)
     try:
-        completed = inspected.isolation.run_python(["-m", "pip", "check"], timeout=_TIMEOUT)
+        completed = subject.isolation.run_python(["-m", "pip", "check"], timeout=_TIMEOUT)
     except WorkError as error:
         return Outcome(findings=(no_interpreter(REQUIREMENTS, error),))
     if completed.code == 0:
         return Outcome(checked=count)
     findings = tuple(
-        judge_complaint(line, skipped=inspected.skipped, relaxed=inspected.relaxed)
+        judge_complaint(line, skipped=subject.skipped, relaxed=subject.relaxed)
         for line in completed.output.splitlines()
         if line.strip()
     )
     if completed.code != 1 or not findings:
         evidence = last_lines(completed.errors or completed.output)
-        if words := inspected.isolation.runner.inconclusive(completed):
+        if words := subject.isolation.runner.inconclusive(completed):
             return Outcome(findings=(inconclusive(REQUIREMENTS, "pip check", words, evidence),))
         findings = (_requirement_finding("error", "pip check", "does not run in the bundle.", details=evidence),)
     return Outcome(findings=findings, checked=count)

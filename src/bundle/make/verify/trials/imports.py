@@ -12,7 +12,7 @@ from pathlib import Path
 from bundle.base.errors import WorkError
 from bundle.make.verify.contents import NativeModule
 from bundle.make.verify.findings import Finding, Outcome
-from bundle.make.verify.subject import Inspected, Isolation
+from bundle.make.verify.subject import Isolation, Subject
 from bundle.make.verify.trials.tracebacks import evidence, explained, first_cause
 from bundle.model.config.allowlist import Allowed
 
@@ -45,9 +45,9 @@ class Failure:
     """The emulator's own words, if it is the emulator that failed."""
 
 
-def check_imports(inspected: Inspected) -> Outcome:
+def check_imports(subject: Subject) -> Outcome:
     """Import every native module of a bundle, and hold what fails against the allow-list."""
-    modules = inspected.contents.modules
+    modules = subject.contents.modules
     failures: dict[str, Failure] = {
         module.name: Failure(
             message=f"is built for another interpreter ({module.other}).",
@@ -58,13 +58,13 @@ def check_imports(inspected: Inspected) -> Outcome:
         if module.other
     }
     names = [module.name for module in modules if not module.other]
-    with inspected.reporter.task("importing native modules", total=len(modules), unit="modules") as task:
+    with subject.reporter.task("importing native modules", total=len(modules), unit="modules") as task:
         try:
-            failures |= import_modules(inspected.isolation, names, jobs=inspected.jobs, done=task.advance)
+            failures |= import_modules(subject.isolation, names, jobs=subject.jobs, done=task.advance)
         except WorkError as error:
             return Outcome(findings=(no_interpreter(CHECK, error),))
-    findings, used = _judge(inspected, modules, failures)
-    findings += [_unused(entry) for entry in _idle(inspected, used)]
+    findings, used = _judge(subject, modules, failures)
+    findings += [_unused(entry) for entry in _idle(subject, used)]
     return Outcome(findings=tuple(findings), checked=len(modules))
 
 
@@ -184,40 +184,40 @@ def _import_afresh(isolation: Isolation, name: str, timeout: float) -> Failure |
 
 
 def _judge(
-    inspected: Inspected, modules: Sequence[NativeModule], failures: Mapping[str, Failure]
+    subject: Subject, modules: Sequence[NativeModule], failures: Mapping[str, Failure]
 ) -> tuple[list[Finding], set[Allowed]]:
     findings: list[Finding] = []
     used: set[Allowed] = set()
-    remedy = _remedy(inspected, modules, failures)
+    remedy = _remedy(subject, modules, failures)
     for module in modules:
         failure = failures.get(module.name)
         if failure is None:
             continue
-        subject = f"{module.package}: {module.name}"
+        named = f"{module.package}: {module.name}"
         # Whether they accept it or not, the error speaks of them.
-        used.update(inspected.allowlist.about(module.package, module.name))
-        entry = inspected.allowlist.accepting(module.package, module.name, failure.output)
+        used.update(subject.allowlist.about(module.package, module.name))
+        entry = subject.allowlist.accepting(module.package, module.name, failure.output)
         if entry is not None and failure.acceptable:
             findings.append(
                 Finding(
                     check=CHECK,
                     severity="note",
-                    subject=subject,
+                    subject=named,
                     message=f"accepted ({entry.origin}): {entry.reason}",
                     details=evidence(failure.output)[-1:],
                 )
             )
             continue
         if failure.emulator is not None:
-            findings.append(inconclusive(CHECK, subject, failure.emulator, evidence(failure.output)))
+            findings.append(inconclusive(CHECK, named, failure.emulator, evidence(failure.output)))
             continue
         findings.append(
             Finding(
                 check=CHECK,
                 severity="error",
-                subject=subject,
-                message=explained(failure.message, failure.output, inspected.skipped)
-                + _why_not_accepted(inspected, module, failure),
+                subject=named,
+                message=explained(failure.message, failure.output, subject.skipped)
+                + _why_not_accepted(subject, module, failure),
                 remedy=remedy,
                 details=evidence(failure.output),
             )
@@ -225,7 +225,7 @@ def _judge(
     return findings, used
 
 
-def _remedy(inspected: Inspected, modules: Sequence[NativeModule], failures: Mapping[str, Failure]) -> str:
+def _remedy(subject: Subject, modules: Sequence[NativeModule], failures: Mapping[str, Failure]) -> str:
     """Return what to do about all that failed, with the entries that would accept the first few."""
     entries: dict[str, dict[str, dict[str, str]]] = {}
     acceptable = [module for module in modules if module.name in failures and failures[module.name].acceptable]
@@ -239,13 +239,13 @@ def _remedy(inspected: Inspected, modules: Sequence[NativeModule], failures: Map
     ready = json.dumps(entries, ensure_ascii=False)
     others = ", and so on for the others" if len(acceptable) > _ENTRIES else ""
     return (
-        f"{other} Or, if nobody needs that module, accept its error in {inspected.allowlist.home} "
+        f"{other} Or, if nobody needs that module, accept its error in {subject.allowlist.home} "
         f"(docs/verification.md says how): {ready}{others}"
     )
 
 
-def _why_not_accepted(inspected: Inspected, module: NativeModule, failure: Failure) -> str:
-    entries = inspected.allowlist.about(module.package, module.name)
+def _why_not_accepted(subject: Subject, module: NativeModule, failure: Failure) -> str:
+    entries = subject.allowlist.about(module.package, module.name)
     if not entries:
         return ""
     if not failure.acceptable:
@@ -253,10 +253,10 @@ def _why_not_accepted(inspected: Inspected, module: NativeModule, failure: Failu
     return f' The allow-list ({entries[0].origin}) accepts another error: "{entries[0].error}".'
 
 
-def _idle(inspected: Inspected, used: set[Allowed]) -> list[Allowed]:
-    packages = {module.package for module in inspected.contents.modules}
-    packages |= {distribution.name for distribution in inspected.contents.distributions}
-    unused = inspected.allowlist.unused(used, packages=packages, absent=inspected.skipped)
+def _idle(subject: Subject, used: set[Allowed]) -> list[Allowed]:
+    packages = {module.package for module in subject.contents.modules}
+    packages |= {distribution.name for distribution in subject.contents.distributions}
+    unused = subject.allowlist.unused(used, packages=packages, absent=subject.skipped)
     # Scripts are not imported; the check that starts them speaks of them.
     return [entry for entry in unused if "/" not in entry.module]
 

@@ -19,7 +19,7 @@ from bundle.base.reflink import place_tree
 from bundle.make.verify.contents import listing
 from bundle.make.verify.emulators.protocol import NATIVE
 from bundle.make.verify.findings import Finding, Outcome
-from bundle.make.verify.subject import Inspected, Isolation, last_lines
+from bundle.make.verify.subject import Isolation, Subject, last_lines
 from bundle.make.verify.trials.imports import import_modules, inconclusive, no_interpreter
 from bundle.make.verify.trials.scripts import start_scripts
 from bundle.make.verify.trials.tracebacks import evidence, explained
@@ -47,24 +47,24 @@ _BASE = "import json, sys; print(json.dumps(sys.base_prefix))"
 """In JSON, since programs on Windows write to a pipe in an encoding of their own."""
 
 
-def check_relocation(inspected: Inspected) -> Outcome:
+def check_relocation(subject: Subject) -> Outcome:
     """Copy a bundle to a path with a space and an accent, make it read-only, and use it there.
 
     Its `sys.prefix` and sysconfig must speak of the new place; native modules, scripts and virtual environments must
     work; nothing may be written.
     """
-    here = inspected.isolation
+    here = subject.isolation
     place = here.scratch / PLACE
     moved = replace(here, root=place / "python")
-    with inspected.reporter.task("copying the bundle"):
-        _copy(inspected.contents.files, here.root, moved.root)
+    with subject.reporter.task("copying the bundle"):
+        _copy(subject.contents.files, here.root, moved.root)
     try:
         _share_caches(here, moved)
         before = _state(moved.root)
         outcomes = [
-            _where(inspected, moved),
-            _modules(inspected, moved),
-            start_scripts(inspected, moved, CHECK),
+            _where(subject, moved),
+            _modules(subject, moved),
+            start_scripts(subject, moved, CHECK),
             _environments(moved),
             _untouched(before, _state(moved.root)),
         ]
@@ -138,7 +138,7 @@ def _untouched(before: Mapping[str, tuple[int, int, int]], after: Mapping[str, t
     )
 
 
-def _where(inspected: Inspected, moved: Isolation) -> Outcome:
+def _where(subject: Subject, moved: Isolation) -> Outcome:
     """Ask the interpreter where it is: by its path, through a symlink from elsewhere, and by its name on PATH."""
     findings: list[Finding] = []
     ways: dict[str, list[str | Path]] = {"by its path": [moved.executable]}
@@ -156,7 +156,7 @@ def _where(inspected: Inspected, moved: Isolation) -> Outcome:
         if isinstance(answer, Finding):
             findings.append(answer)
             break
-        findings += _strangers(inspected, moved, way, answer, told)
+        findings += _strangers(subject, moved, way, answer, told)
     return Outcome(findings=tuple(findings), checked=len(ways))
 
 
@@ -172,7 +172,7 @@ def _answer(moved: Isolation, command: list[str | Path], variables: Mapping[str,
 
 
 def _strangers(
-    inspected: Inspected, moved: Isolation, way: str, answer: Mapping[str, Any], told: set[tuple[str, str]]
+    subject: Subject, moved: Isolation, way: str, answer: Mapping[str, Any], told: set[tuple[str, str]]
 ) -> list[Finding]:
     """Return what does not speak of the new place, but for what was told of another way already."""
     values = {name: answer[name] for name in ("sys.prefix", "sys.exec_prefix", "sys.base_prefix")}
@@ -182,7 +182,7 @@ def _strangers(
         if variables.get(name) is not None:
             values[f"sysconfig.get_config_var({name!r})"] = variables[name]
     new = _path(moved, moved.runner.translate(moved.root.resolve()))
-    old = moved.runner.translate(inspected.root)
+    old = moved.runner.translate(subject.root)
     remedy = "Correct the interpreter's layer: its recorded paths must follow from where it stands."
     wrong = {
         name: f"says {value} when the interpreter is started {way}; the bundle stands in {new}."
@@ -199,16 +199,16 @@ def _strangers(
     return [_error(name, wrong[name], remedy=remedy) for name in fresh]
 
 
-def _modules(inspected: Inspected, moved: Isolation) -> Outcome:
+def _modules(subject: Subject, moved: Isolation) -> Outcome:
     """Import one native module of each package, and the modules of the interpreter that need libraries."""
     chosen: dict[str, str] = {}
-    for module in inspected.contents.modules:
-        if not module.other and not inspected.allowlist.about(module.package, module.name):
+    for module in subject.contents.modules:
+        if not module.other and not subject.allowlist.about(module.package, module.name):
             chosen.setdefault(module.package, module.name)
     names = {name: package for package, name in chosen.items()}
     try:
         stdlib = [name for name in _STDLIB if name != "readline" or not moved.platform.is_windows]
-        failures = import_modules(moved, [*names, *stdlib], jobs=inspected.jobs)
+        failures = import_modules(moved, [*names, *stdlib], jobs=subject.jobs)
     except WorkError as error:
         return Outcome(findings=(no_interpreter(CHECK, error),))
     findings: list[Finding] = []
@@ -224,13 +224,13 @@ def _modules(inspected: Inspected, moved: Isolation) -> Outcome:
             )
             continue
         if failure.emulator is not None:
-            subject = f"{names.get(name, 'python')}: {name}"
-            findings.append(inconclusive(CHECK, subject, failure.emulator, evidence(failure.output)))
+            named = f"{names.get(name, 'python')}: {name}"
+            findings.append(inconclusive(CHECK, named, failure.emulator, evidence(failure.output)))
             continue
         findings.append(
             _error(
                 f"{names.get(name, 'python')}: {name}",
-                f"{explained(failure.message, failure.output, inspected.skipped)} It was asked in the bundle's new "
+                f"{explained(failure.message, failure.output, subject.skipped)} It was asked in the bundle's new "
                 "place.",
                 remedy="Its libraries must be found relative to the file (run paths with $ORIGIN).",
                 details=evidence(failure.output),

@@ -11,7 +11,7 @@ from pathlib import Path
 from bundle.base.errors import WorkError
 from bundle.base.process import Completed
 from bundle.make.verify.findings import Finding, Outcome
-from bundle.make.verify.subject import Inspected, Isolation, last_lines
+from bundle.make.verify.subject import Isolation, Subject, last_lines
 from bundle.make.verify.trials.imports import inconclusive, signal_name
 from bundle.make.verify.trials.tracebacks import evidence, explained
 from bundle.model.config.allowlist import Allowed
@@ -69,15 +69,15 @@ def trouble_of(completed: Completed) -> Trouble | None:
     return None
 
 
-def start_scripts(inspected: Inspected, moved: Isolation, check: str) -> Outcome:
+def start_scripts(subject: Subject, moved: Isolation, check: str) -> Outcome:
     """Start every script of a bundle with `--help`, one of them also by a link from elsewhere and by its name alone.
 
     Args:
-        inspected: what is inspected; its allow-list may accept an import error of `bin/NAME`.
+        subject: what is subject; its allow-list may accept an import error of `bin/NAME`.
         moved: the copy whose scripts are started.
         check: the name that findings go by.
     """
-    ways, notes = _ways(moved, inspected.contents.scripts, check)
+    ways, notes = _ways(moved, subject.contents.scripts, check)
     troubles: dict[str, Trouble] = {}
 
     def start(way: str) -> None:
@@ -97,21 +97,21 @@ def start_scripts(inspected: Inspected, moved: Isolation, check: str) -> Outcome
                 Finding(
                     check=check,
                     severity="note",
-                    subject=f"{inspected.contents.scripts[path]}: {way}",
+                    subject=f"{subject.contents.scripts[path]}: {way}",
                     message=f"started, and was stopped after {completed.seconds:.0f} s.",
                 )
             )
 
-    pool = ThreadPoolExecutor(inspected.jobs)
+    pool = ThreadPoolExecutor(subject.jobs)
     try:
-        with inspected.reporter.task("starting scripts", total=len(ways), unit="scripts") as task:
+        with subject.reporter.task("starting scripts", total=len(ways), unit="scripts") as task:
             for _ in pool.map(start, ways):
                 task.advance()
     finally:
         pool.shutdown(cancel_futures=True)
-    findings, used = _judge(inspected, {way: path for way, (path, _) in ways.items()}, troubles, check)
+    findings, used = _judge(subject, {way: path for way, (path, _) in ways.items()}, troubles, check)
     findings += sorted(notes, key=lambda finding: finding.subject)
-    return Outcome(findings=(*findings, *_unused(inspected, used, check)), checked=len(ways))
+    return Outcome(findings=(*findings, *_unused(subject, used, check)), checked=len(ways))
 
 
 def _ways(moved: Isolation, scripts: Mapping[str, str], check: str) -> tuple[dict[str, _Way], list[Finding]]:
@@ -188,21 +188,21 @@ def _has_header(path: Path) -> bool:
 
 
 def _judge(
-    inspected: Inspected, ways: Mapping[str, str], troubles: Mapping[str, Trouble], check: str
+    subject: Subject, ways: Mapping[str, str], troubles: Mapping[str, Trouble], check: str
 ) -> tuple[list[Finding], set[Allowed]]:
     findings: list[Finding] = []
     used: set[Allowed] = set()
     remedy = (
         "Mend the script or the package; what it needs must lie in the bundle, and be found from wherever the bundle "
-        f"stands. If nobody needs the script, {inspected.allowlist.home} may accept an import error of bin/NAME "
+        f"stands. If nobody needs the script, {subject.allowlist.home} may accept an import error of bin/NAME "
         "(docs/verification.md says how)."
     )
     for way in sorted(troubles):
         trouble = troubles[way]
-        package = inspected.contents.scripts[ways[way]]
-        entry = inspected.allowlist.accepting(package, ways[way], trouble.output)
+        package = subject.contents.scripts[ways[way]]
+        entry = subject.allowlist.accepting(package, ways[way], trouble.output)
         # Whether they accept it or not, the error speaks of them.
-        used.update(inspected.allowlist.about(package, ways[way]))
+        used.update(subject.allowlist.about(package, ways[way]))
         if entry is None and trouble.emulator is not None:
             findings.append(inconclusive(check, f"{package}: {way}", trouble.emulator, evidence(trouble.output)))
             continue
@@ -211,7 +211,7 @@ def _judge(
                 check=check,
                 severity="error" if entry is None else "note",
                 subject=f"{package}: {way}",
-                message=explained(trouble.message, trouble.output, inspected.skipped)
+                message=explained(trouble.message, trouble.output, subject.skipped)
                 if entry is None
                 else f"accepted ({entry.origin}): {entry.reason}",
                 remedy=remedy if entry is None else "",
@@ -221,9 +221,9 @@ def _judge(
     return findings, used
 
 
-def _unused(inspected: Inspected, used: set[Allowed], check: str) -> list[Finding]:
-    packages = {distribution.name for distribution in inspected.contents.distributions}
-    packages |= set(inspected.contents.scripts.values())
+def _unused(subject: Subject, used: set[Allowed], check: str) -> list[Finding]:
+    packages = {distribution.name for distribution in subject.contents.distributions}
+    packages |= set(subject.contents.scripts.values())
     return [
         Finding(
             check=check,
@@ -232,6 +232,6 @@ def _unused(inspected: Inspected, used: set[Allowed], check: str) -> list[Findin
             message=f"the allow-list entry ({entry.origin}) accepts nothing: the script starts, or is not there.",
             remedy="Remove the entry.",
         )
-        for entry in inspected.allowlist.unused(used, packages=packages, absent=inspected.skipped)
+        for entry in subject.allowlist.unused(used, packages=packages, absent=subject.skipped)
         if "/" in entry.module
     ]

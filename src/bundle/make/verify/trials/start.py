@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from bundle.base.errors import WorkError
 from bundle.make.verify.emulators.loader_errors import too_old
-from bundle.make.verify.emulators.protocol import Emulator, Missing, Room
+from bundle.make.verify.emulators.protocol import Emulator, EmulatorWorkspace, Missing
 from bundle.make.verify.findings import Finding
 from bundle.make.verify.subject import Isolation, last_lines
 from bundle.make.verify.trials.imports import inconclusive, no_interpreter
@@ -19,7 +19,9 @@ Refusal = Callable[[str], Finding]
 """Makes the finding, for a check's name, that nothing can be run."""
 
 
-def enter(stack: ExitStack, emulator: Emulator | Missing, isolation: Isolation, room: Room) -> Isolation | Refusal:
+def enter(
+    stack: ExitStack, emulator: Emulator | Missing, isolation: Isolation, room: EmulatorWorkspace
+) -> Isolation | Refusal:
     """Prepare an emulator, and start a bundle's interpreter in it.
 
     Args:

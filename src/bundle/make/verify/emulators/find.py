@@ -1,0 +1,51 @@
+"""Finds what runs the programs of a platform on this machine."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from bundle.base.errors import ConfigError
+from bundle.make.verify.emulators.protocol import Emulator, Missing
+from bundle.make.verify.emulators.qemu import find_qemu
+from bundle.make.verify.emulators.root_folder import find_root_folder
+from bundle.make.verify.emulators.wine import find_wine
+from bundle.model.platforms import Platform
+
+
+def find_runner(
+    platform: Platform, *, machine: Platform | None, environ: Mapping[str, str], root: Path | None = None
+) -> Emulator | Missing | None:
+    """Find what runs a platform's programs on this machine; nothing is installed and nothing started.
+
+    Args:
+        platform: what the bundle is for.
+        machine: the platform of this machine.
+        environ: `PATH` and the variables that name sysroots.
+        root: a folder with another Linux system that the programs are to see in place of this one.
+
+    Returns:
+        None where the machine itself does.
+
+    Raises:
+        ConfigError: the root, or a sysroot that a variable names, is none of the platform.
+    """
+
+    def which(name: str) -> str | None:
+        return shutil.which(name, path=environ.get("PATH"))
+
+    if root is not None and platform.system != "linux":
+        raise ConfigError(
+            f"--root is for Linux bundles; this one is for {platform.key}.", remedy="Leave --root out for this bundle."
+        )
+    if platform == machine:
+        return None if root is None else find_root_folder(platform, root, which)
+    if machine is not None and machine.system == platform.system == "linux":
+        return find_qemu(platform, environ, which, root)
+    if platform.is_windows and machine is not None and machine.machine == "x86_64":
+        return find_wine(which)
+    return Missing(
+        what=f"nothing on this machine can run programs for {platform.key}.",
+        remedy=f"Run `bundle verify` on a machine of {platform.key}.",
+    )
