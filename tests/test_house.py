@@ -1,20 +1,86 @@
-"""The rules of the house, checked on its source."""
+"""The rules of the house, checked on its source; each test names every offender."""
 
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-
-import pytest
 
 HOUSE = Path(__file__).parent.parent / "src" / "bundle"
 
+TESTS = Path(__file__).parent
+
 MODULES = sorted(HOUSE.rglob("*.py"))
 
-FLOORS = {"base": 0, "model": 1, "artifacts": 2, "make": 3, "run": 3, "cli": 4}
-"""A folder may import itself and the lower ones; make and run are on one floor and do not know each other."""
+ROOMS = {
+    "base": 0,
+    "base/http": 1,
+    "model": 2,
+    "model/config": 3,
+    "model/locks": 4,
+    "artifacts/store": 5,
+    "artifacts/registries": 6,
+    "artifacts/wheel": 6,
+    "artifacts/interpreters/portable": 7,
+    "artifacts/interpreters": 8,
+    "artifacts": 9,
+    "make/interpreter": 10,
+    "make/sources": 11,
+    "make/resolve": 12,
+    "make/assemble": 12,
+    "make/verify/emulators": 10,
+    "make/verify/checks": 11,
+    "make/verify/audit": 12,
+    "make/verify/trials": 12,
+    "make/verify": 13,
+    "make": 14,
+    "run": 14,
+    "cli": 15,
+}
+"""The floor of each room; a room may import itself and rooms of lower floors."""
+
+ALL = frozenset({"*"})
+
+DOORS: Mapping[str, frozenset[str]] = {
+    "base": ALL,
+    "base/http": frozenset({"client", "ranges", "urls"}),
+    "model": ALL,
+    "model/config": frozenset({"allowlist", "config", "json_source", "merge", "project", "schema"}),
+    "model/locks": ALL,
+    "artifacts": ALL,
+    "artifacts/store": frozenset({"bundle_archive", "file_cache", "layers", "scratch", "store"}),
+    "artifacts/registries": frozenset({"fetch", "git", "metadata", "registries", "simple_api"}),
+    "artifacts/wheel": frozenset({"lay_out", "scripts"}),
+    "artifacts/interpreters": frozenset(
+        {"choice", "command_line", "host", "mirror", "python_build_standalone", "source"}
+    ),
+    "artifacts/interpreters/portable": frozenset(
+        {"content_rules", "debian_packages", "facts", "floors", "host_copy", "host_discovery", "machine", "normalise"}
+        | {"run_paths"}
+    ),
+    "make": frozenset({"build", "build_request", "check", "project_folder"}),
+    "make/interpreter": frozenset({"bytecode", "compilers", "prepare"}),
+    "make/sources": frozenset({"backend", "builder", "compatibility", "environment", "sdist"}),
+    "make/resolve": frozenset({"coverage", "locking", "locks"}),
+    "make/assemble": frozenset({"copyfiles", "layers", "manifest", "wheelhouse"}),
+    "make/verify": frozenset({"remembered", "targets", "verify"}),
+    "make/verify/checks": ALL,
+    "make/verify/audit": frozenset(
+        {"build_paths", "file_names", "floor_of_layers", "licences", "native_files", "records"}
+    ),
+    "make/verify/trials": frozenset({"dependencies", "imports", "relocation", "start"}),
+    "make/verify/emulators": frozenset({"find", "loader_errors", "protocol"}),
+}
+"""The modules of each room that other rooms may import; the others are private to their room."""
+
+MOST_MODULES = 14
+
+MOST_LINES = 400
+
+MOST_PARAMETERS = 7
 
 HTTP_CLIENTS = ("requests", "urllib3", "urllib.request", "http.client", "httpx", "aiohttp")
 
@@ -22,12 +88,19 @@ STARTERS = ("exec", "spawn", "posix_spawn", "system", "popen", "startfile")
 """What functions of `os` that start a program begin with."""
 
 
+@cache
+def tree_of(module: Path) -> ast.Module:
+    return ast.parse(module.read_text(encoding="utf-8"), filename=str(module))
+
+
 def relative(module: Path) -> str:
     return module.relative_to(HOUSE).as_posix()
 
 
-def tree_of(module: Path) -> ast.Module:
-    return ast.parse(module.read_text(encoding="utf-8"), filename=str(module))
+def room_of(module: Path) -> str:
+    """Return a module's room; `__main__` and the empty package above all rooms count as the command line."""
+    room = module.relative_to(HOUSE).parent.as_posix()
+    return "cli" if room == "." else room
 
 
 def imports_of(module: Path) -> Iterator[str]:
@@ -37,6 +110,19 @@ def imports_of(module: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def imported_modules(module: Path) -> set[Path]:
+    """The modules of the house that a module imports."""
+    found = set()
+    for name in imports_of(module):
+        if is_within(name, "bundle"):
+            parts = name.split(".")[1:]
+            for path in (HOUSE.joinpath(*parts).with_suffix(".py"), HOUSE.joinpath(*parts[:-1]).with_suffix(".py")):
+                if path in MODULES:
+                    found.add(path)
+                    break
+    return found
 
 
 def is_within(name: str, package: str) -> bool:
@@ -53,62 +139,147 @@ def attributes_of(module: Path, owner: str) -> set[str]:
     return used | {name.removeprefix(f"{owner}.") for name in imports_of(module) if name.startswith(f"{owner}.")}
 
 
-def test_there_is_a_house() -> None:
-    assert HOUSE / "base" / "errors.py" in MODULES
+def test_every_folder_is_a_room_with_a_floor_and_doors() -> None:
+    folders = {room_of(module) for module in MODULES if module.name != "__init__.py"}
+    assert folders - ROOMS.keys() == set()
+    assert folders - DOORS.keys() == {"cli"}
+    missing = [
+        f"{room}/{door}"
+        for room, doors in DOORS.items()
+        for door in doors - ALL
+        if not (HOUSE / room / f"{door}.py").is_file()
+    ]
+    assert missing == []
 
 
-def test_the_map_of_the_largest_room_names_each_of_its_modules_once() -> None:
-    tour = (HOUSE.parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    table = tour.partition("| subject |")[2].partition("\n\n")[0]
-    named = sorted(re.findall(r"`([a-z_]+)`", table))
-    assert named == sorted(module.stem for module in (HOUSE / "make").glob("*.py") if module.stem != "__init__")
+def test_imports_only_go_down() -> None:
+    upward = [
+        f"{relative(module)} imports {relative(other)}"
+        for module in MODULES
+        for other in imported_modules(module)
+        if room_of(other) != room_of(module) and ROOMS[room_of(other)] >= ROOMS[room_of(module)]
+    ]
+    assert upward == []
 
 
-@pytest.mark.parametrize("module", MODULES, ids=relative)
-class TestEveryModule:
-    def test_imports_only_its_own_floor_and_those_below(self, module: Path) -> None:
-        here = module.relative_to(HOUSE).parts[0]
-        if here not in FLOORS:
-            here = "cli"  # __main__ and the empty root stand above all.
-        for name in imports_of(module):
-            if not is_within(name, "bundle"):
-                continue
-            folder = (*name.split("."), "")[1]
-            allowed = folder == here or folder not in FLOORS or FLOORS[folder] < FLOORS[here]
-            assert allowed, f"{here} imports {name}"
+def test_other_rooms_are_entered_through_their_doors() -> None:
+    private = [
+        f"{relative(module)} imports {relative(other)}"
+        for module in MODULES
+        for other in imported_modules(module)
+        if room_of(other) != room_of(module) and not {other.stem, "*"} & DOORS.get(room_of(other), frozenset())
+    ]
+    assert private == []
 
-    def test_imports_absolutely(self, module: Path) -> None:
-        levels = [node.level for node in ast.walk(tree_of(module)) if isinstance(node, ast.ImportFrom)]
-        assert not any(levels)
 
-    def test_starts_no_program_itself(self, module: Path) -> None:
+def test_every_door_is_used() -> None:
+    used = {
+        relative(other) for module in MODULES for other in imported_modules(module) if room_of(other) != room_of(module)
+    }
+    doors = {f"{room}/{door}.py" for room, doors in DOORS.items() for door in doors - ALL}
+    assert sorted(doors - used) == []
+
+
+def test_there_is_no_circle_of_imports() -> None:
+    graph = {relative(module): {relative(other) for other in imported_modules(module)} for module in MODULES}
+    circle: list[str] = []
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        circle = error.args[1]
+    assert circle == []
+
+
+def test_a_room_has_few_modules() -> None:
+    rooms = defaultdict(list)
+    for module in MODULES:
+        if module.name != "__init__.py":
+            rooms[module.parent].append(module.stem)
+    assert {relative(room): names for room, names in rooms.items() if len(names) > MOST_MODULES} == {}
+
+
+def test_a_module_fits_on_a_few_screens() -> None:
+    lengths = {relative(module): len(module.read_text(encoding="utf-8").splitlines()) for module in MODULES}
+    assert {name: length for name, length in lengths.items() if length > MOST_LINES} == {}
+
+
+def test_a_public_function_takes_few_parameters() -> None:
+    wide = {}
+    for module in MODULES:
+        for node in ast.walk(tree_of(module)):
+            if isinstance(node, ast.FunctionDef) and (not node.name.startswith("_") or node.name == "__init__"):
+                arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                count = sum(argument.arg not in ("self", "cls") for argument in arguments)
+                if count > MOST_PARAMETERS:
+                    wide[f"{relative(module)}:{node.name}"] = count
+    assert wide == {}
+
+
+def test_imports_are_absolute() -> None:
+    assert [
+        f"{relative(module)}:{node.lineno}"
+        for module in MODULES
+        for node in ast.walk(tree_of(module))
+        if isinstance(node, ast.ImportFrom) and node.level
+    ] == []
+
+
+def test_one_room_starts_programs() -> None:
+    offenders = []
+    for module in MODULES:
         if relative(module) == "base/process.py":
-            return
+            continue
         started = [name for name in imports_of(module) if is_within(name, "subprocess") or is_within(name, "pty")]
         started += [name for name in attributes_of(module, "os") if name.startswith(STARTERS)]
         started += [name for name in attributes_of(module, "asyncio") if name.startswith("create_subprocess")]
-        assert not started
+        offenders += [f"{relative(module)} uses {name}" for name in started]
+    assert offenders == []
 
-    def test_speaks_no_http_itself(self, module: Path) -> None:
-        if relative(module) == "base/download.py":
-            return
-        clients = [name for name in imports_of(module) if any(is_within(name, client) for client in HTTP_CLIENTS)]
-        assert not clients
 
-    def test_does_not_ask_which_system_it_runs_on(self, module: Path) -> None:
-        if relative(module).startswith(("base/", "cli/")):
-            return
-        assert "platform" not in attributes_of(module, "sys")
+def test_one_room_speaks_http() -> None:
+    assert [
+        f"{relative(module)} imports {name}"
+        for module in MODULES
+        if room_of(module) != "base/http"
+        for name in imports_of(module)
+        if any(is_within(name, client) for client in HTTP_CLIENTS)
+    ] == []
 
-    def test_fits_on_a_few_screens(self, module: Path) -> None:
-        assert len(module.read_text(encoding="utf-8").splitlines()) <= 400
 
-    def test_is_empty_if_it_only_marks_a_folder(self, module: Path) -> None:
-        if module.name != "__init__.py":
-            return
-        if module.parent != HOUSE:
-            assert module.read_text(encoding="utf-8").strip() == ""
-            return
-        (statement,) = tree_of(module).body
-        assert isinstance(statement, ast.Assign)
-        assert ast.unparse(statement.targets[0]) == "__version__"
+def test_only_base_and_the_command_line_ask_which_system_this_is() -> None:
+    assert [
+        relative(module)
+        for module in MODULES
+        if not relative(module).startswith(("base/", "cli/")) and "platform" in attributes_of(module, "sys")
+    ] == []
+
+
+def test_packages_are_empty() -> None:
+    assert [
+        relative(module)
+        for module in MODULES
+        if module.name == "__init__.py" and module.parent != HOUSE and module.read_text(encoding="utf-8").strip()
+    ] == []
+    (statement,) = tree_of(HOUSE / "__init__.py").body
+    assert isinstance(statement, ast.Assign)
+    assert ast.unparse(statement.targets[0]) == "__version__"
+
+
+def test_tests_stand_where_their_modules_stand() -> None:
+    """A test module of a room is named for a module of it, or for a way through several of them."""
+    astray = [
+        test.relative_to(TESTS).as_posix()
+        for test in TESTS.rglob("test_*.py")
+        if test.parent not in (TESTS, TESTS / "foreign") and not (HOUSE / test.parent.relative_to(TESTS)).is_dir()
+    ]
+    assert astray == []
+
+
+def test_no_test_module_imports_from_another() -> None:
+    offenders = []
+    for test in TESTS.rglob("*.py"):
+        for name in imports_of(test):
+            parts = name.split(".")
+            if parts[0] == "tests" and any(part.startswith("test_") for part in parts[1:-1]):
+                offenders.append(f"{test.relative_to(TESTS).as_posix()} imports {name}")
+    assert offenders == []

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.base.report import Reporter
-from bundle.make.verify.findings import Report
+from bundle.make.verify.checks.findings import Report
 from bundle.make.verify.verify import CHECKS, verify_bundle
 from bundle.model.config.allowlist import AllowList
 from bundle.model.config.config import Acceptance

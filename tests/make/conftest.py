@@ -15,7 +15,7 @@ from bundle.artifacts.interpreters.host import Host
 from bundle.artifacts.interpreters.source import Files, Offer, Request, Tools
 from bundle.base.http.client import Downloader
 from bundle.base.report import Reporter
-from bundle.make.verify.findings import Report
+from bundle.make.verify.checks.findings import Report
 from bundle.make.verify.verify import CHECKS, verify_bundle
 from bundle.model.config.allowlist import Allowed, AllowList
 from bundle.model.config.config import Interpreter

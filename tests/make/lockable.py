@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bundle.artifacts.context import Context
+from bundle.artifacts.fetch_packages import fetch_packages
 from bundle.artifacts.store.store import Store
 from bundle.base.report import Collector, Reporter
-from bundle.make.context import Context
-from bundle.make.fetch_packages import fetch_packages
 from bundle.make.resolve.locking import resolve_lock
 from bundle.make.resolve.resolve import resolve
 from bundle.model.config.config import Config

@@ -19,8 +19,8 @@ from bundle.model.platforms import PLATFORMS, Platform, platform_of
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bundle.artifacts.context import Context
     from bundle.base.report import Reporter
-    from bundle.make.context import Context
     from bundle.model.config.project import Project
 
 
@@ -98,9 +98,9 @@ class App:
             offline: whether the network may not be used.
             verify_store: whether stored layers are read in full before they are used.
         """
+        from bundle.artifacts.context import Context
         from bundle.artifacts.store.store import Store
         from bundle.base.files import source_date_epoch
-        from bundle.make.context import Context
 
         return Context(
             project=project,

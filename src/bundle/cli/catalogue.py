@@ -115,7 +115,7 @@ def _project(app: App) -> Project:
 def _entries(project: Project, version: str, platforms: tuple[str, ...]) -> list[Entry]:
     from bundle.artifacts.catalogue import Catalogue
     from bundle.base.errors import ConfigError
-    from bundle.base.suggestions import nearest
+    from bundle.base.text import nearest
 
     found = Catalogue.load(project.catalogue)
     if version not in found.versions():

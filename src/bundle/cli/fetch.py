@@ -15,7 +15,7 @@ from bundle.model.locks.pylock import read_lock
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bundle.make.context import Context
+    from bundle.artifacts.context import Context
     from bundle.model.config.config import Config
     from bundle.model.locks.lock import Lock
     from bundle.model.platforms import Platform
@@ -31,7 +31,7 @@ def fetch(app: App, versions: tuple[str, ...], platforms: tuple[str, ...], offli
 
     A platform that is not named is this machine's own.
     """
-    from bundle.make.fetch_packages import fetch_packages
+    from bundle.artifacts.fetch_packages import fetch_packages
     from bundle.model.config.project import Project
 
     project = Project(app.project)
@@ -100,9 +100,9 @@ def wheel(app: App, version: str, package: str, platforms: tuple[str, ...], offl
 
 
 def _usable(context: Context, config: Config, platform: Platform) -> Lock:
-    from bundle.make.resolve.locking import status_of
+    from bundle.model.locks.status import status_of
 
-    status = status_of(context, config, platform)
+    status = status_of(context.project.lock_path(config.version, platform.key), config, platform)
     if status.lock is None:
         return read_lock(status.path)  # It raises what is wrong.
     if status.state == "stale":

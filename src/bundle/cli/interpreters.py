@@ -16,9 +16,9 @@ from bundle.cli.selection import select
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bundle.artifacts.context import Context
     from bundle.artifacts.interpreters.python_build_standalone import PythonBuildStandalone
     from bundle.artifacts.interpreters.source import Request, Source, Tools
-    from bundle.make.context import Context
     from bundle.model.config.config import Config
     from bundle.model.platforms import Platform
 

@@ -16,7 +16,7 @@ from bundle.cli.app import App, Result, pass_app, platform_option
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from bundle.make.verify.findings import Report
+    from bundle.make.verify.checks.findings import Report
     from bundle.make.verify.verify import Identity
     from bundle.model.config.project import Project
 
@@ -55,7 +55,7 @@ def verify(app: App, target: str, platforms: tuple[str, ...], running: bool, roo
 
     The bundle is a VERSION that is built, the folder at PATH that holds bundle.json, or an ARCHIVE.
     """
-    from bundle.make.verify.subject import scratch_folder
+    from bundle.make.verify.checks.subject import scratch_folder
     from bundle.make.verify.targets import bundle_folders
 
     project = _project(app)
@@ -142,7 +142,7 @@ def _verify(app: App, project: Project | None, folder: Path, work: Path, running
 def _print(console: Console, folder: Path, identity: Identity, report: Report) -> None:
     from rich.table import Table
 
-    from bundle.make.verify.findings import with_fresh_evidence
+    from bundle.make.verify.checks.findings import with_fresh_evidence
 
     console.print(f"{identity.version} for {identity.platform.key} (Python {identity.python}): {folder}")
     table = Table("check", "checked", "answer", "errors", "inconclusive", "warnings", "notes")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import bundle
 from bundle.artifacts.catalogue import Catalogue
+from bundle.artifacts.context import Context
 from bundle.base.files import locked, sweep_staging
 from bundle.make.build_request import BuildRequest
 from bundle.make.build_state import Record, file_stamp, fingerprint, read_record, tree_stamp, write_record
-from bundle.make.context import Context
 from bundle.model.config.allowlist import FILE as ALLOWLIST
 from bundle.model.config.project import SHARED
 from bundle.model.locks.lock import input_checksum

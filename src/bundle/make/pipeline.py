@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bundle.artifacts.catalogue import Catalogue, record
+from bundle.artifacts.context import Context
+from bundle.artifacts.fetch_packages import fetch_packages
 from bundle.artifacts.store.bundle_archive import PackedArchive, pack
 from bundle.artifacts.store.layers import Conflict, Layer, overlay
 from bundle.base.errors import Problems, WorkError
@@ -23,18 +25,17 @@ from bundle.make.assemble.manifest import bundle_digest, describe
 from bundle.make.assemble.wheelhouse import carried_lock
 from bundle.make.build_request import BuildRequest
 from bundle.make.cataloguing import catalogue_entry
-from bundle.make.context import Context
-from bundle.make.fetch_packages import fetch_packages
 from bundle.make.interpreter.prepare import Interpreter, prepare_interpreter
-from bundle.make.resolve.locking import fresh_lock, status_of
+from bundle.make.resolve.locking import fresh_lock
 from bundle.make.sources.builder import SourceBuilder
 from bundle.make.verify.audit.floor_of_layers import floor_of
-from bundle.make.verify.findings import Report, require
+from bundle.make.verify.checks.findings import Report, require
 from bundle.make.verify.remembered import Evidence
 from bundle.make.verify.verify import identify, verify_bundle
 from bundle.model.config.allowlist import load_allowlist
 from bundle.model.config.config import Config
 from bundle.model.locks.lock import Lock
+from bundle.model.locks.status import status_of
 from bundle.model.platforms import Platform
 
 
@@ -137,7 +138,8 @@ def choose_interpreter(build: Build) -> None:
 
 
 def _refused_sources(build: Build) -> list[WorkError]:
-    lock = status_of(build.context, build.config, build.platform).lock
+    path = build.context.project.lock_path(build.config.version, build.platform.key)
+    lock = status_of(path, build.config, build.platform).lock
     logs = build.order.logs
     with SourceBuilder(context=build.context, config=build.config, platform=build.platform, logs=logs) as sources:
         return [error for one in (lock.packages if lock else ()) if (error := sources.refusal(one)) is not None]

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from bundle.artifacts.interpreters.host import Host
-from bundle.artifacts.interpreters.source import About, Offer, Request, Tools
+from bundle.artifacts.interpreters.portable.facts import About
+from bundle.artifacts.interpreters.source import Offer, Request, Tools
 from bundle.artifacts.store.store import Store
 from bundle.base.http.client import Downloader
 from bundle.base.report import Reporter

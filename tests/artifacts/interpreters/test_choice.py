@@ -6,7 +6,8 @@ from typing import cast
 import pytest
 
 from bundle.artifacts.interpreters.choice import Choice, choose
-from bundle.artifacts.interpreters.source import About, Files, Offer, Refusal, Request, Source, Tools
+from bundle.artifacts.interpreters.portable.facts import About
+from bundle.artifacts.interpreters.source import Files, Offer, Refusal, Request, Source, Tools
 from bundle.base.errors import BundleError, ConfigError, IntegrityError, NetworkError
 from bundle.base.http.client import Downloader, NotFoundError
 from bundle.base.report import Reporter

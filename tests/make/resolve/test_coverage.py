@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bundle.make.resolve.coverage import PLAIN_WHEEL, Cell, Coverage, cells_of, losses, shortened
+from bundle.base.text import shortened
+from bundle.make.resolve.coverage import PLAIN_WHEEL, Cell, Coverage, cells_of, losses
 from bundle.model.locks.lock import Lock, LockedFile, LockedPackage, SkippedPackage
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bundle.base.errors import ConfigError
-from bundle.make.verify.rules import ACCEPTABLE, RULES
+from bundle.make.verify.checks.rules import ACCEPTABLE, RULES
 from bundle.model.config.config import Acceptance
 from bundle.model.config.project import Project
 from bundle.model.config.schema import schema
@@ -91,6 +91,6 @@ def test_the_schema_knows_just_the_rules_that_can_be_accepted() -> None:
 
 
 def test_every_rule_is_explained_in_the_documentation() -> None:
-    page = Path(__file__).parents[2] / "docs" / "verification.md"
+    page = Path(__file__).parents[3] / "docs" / "verification.md"
     rows = [line for line in page.read_text(encoding="utf-8").splitlines() if line.count(" | ") == 4]
     assert [row for row in rows if row.startswith("| `")] == [rule.row for rule in RULES.values()]

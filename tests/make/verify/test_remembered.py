@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bundle.make.verify.findings import Finding, Report
+from bundle.make.verify.checks.findings import Finding, Report
 from bundle.make.verify.remembered import Evidence
 
 WARNING = Finding(check="imports", severity="warning", subject="numpy", message="unused", details=("a", "b"))

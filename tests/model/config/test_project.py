@@ -11,7 +11,7 @@ from bundle.model.config.project import Project, VersionName, parse_version
 from bundle.model.platforms import PLATFORMS, Floors
 from tests.model.configs import write_project
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def load(root: Path, shared: Any, own: Any, environ: dict[str, str] | None = None) -> Any:

@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from bundle.artifacts.interpreters.archive_layouts import Unpacked, unpack
+from bundle.artifacts.interpreters.archive_layouts import make as finish
 from bundle.artifacts.interpreters.contact import Contacts
-from bundle.artifacts.interpreters.portable.archive_layouts import Unpacked, unpack
-from bundle.artifacts.interpreters.portable.archive_layouts import make as finish
 from bundle.artifacts.interpreters.portable.content_rules import RULES_VERSION
-from bundle.artifacts.interpreters.source import About, Offer, Refusal, Request, Tools, obtain
+from bundle.artifacts.interpreters.portable.facts import About
+from bundle.artifacts.interpreters.source import Offer, Refusal, Request, Tools, obtain
 from bundle.base.errors import ConfigError, IntegrityError
 from bundle.base.files import remove_tree, sha256_of
 from bundle.model.config.config import ArchiveSpec

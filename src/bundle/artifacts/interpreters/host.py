@@ -11,8 +11,9 @@ from packaging.version import Version
 
 from bundle.artifacts.interpreters.portable import host_copy, host_discovery, run_paths
 from bundle.artifacts.interpreters.portable.content_rules import RULES_VERSION
+from bundle.artifacts.interpreters.portable.facts import About
 from bundle.artifacts.interpreters.portable.host_discovery import Answer, Candidate
-from bundle.artifacts.interpreters.source import About, Offer, Refusal, Request, Tools
+from bundle.artifacts.interpreters.source import Offer, Refusal, Request, Tools
 from bundle.base.errors import WorkError
 from bundle.base.files import sha256_of
 from bundle.model.platforms import Platform, short_version

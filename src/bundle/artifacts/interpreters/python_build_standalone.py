@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from bundle.artifacts.interpreters.archive_layouts import make as finish
+from bundle.artifacts.interpreters.archive_layouts import unpack
 from bundle.artifacts.interpreters.contact import Contacts
-from bundle.artifacts.interpreters.portable.archive_layouts import make as finish
-from bundle.artifacts.interpreters.portable.archive_layouts import unpack
 from bundle.artifacts.interpreters.portable.content_rules import LICENCES_OF_STANDALONE, RULES_VERSION
-from bundle.artifacts.interpreters.source import About, Offer, Refusal, Request, Tools, obtain
+from bundle.artifacts.interpreters.portable.facts import About
+from bundle.artifacts.interpreters.source import Offer, Refusal, Request, Tools, obtain
 from bundle.base.errors import IntegrityError
 from bundle.base.files import remove_tree, staged_file
 from bundle.base.reflink import place_file

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from bundle.base.text import shortened
 from bundle.model.locks.lock import Lock
 
 Decision = Literal["wheel", "source", "skipped", "missing"]
@@ -173,15 +174,3 @@ def _shown(cell: Cell | None, notes: dict[str, int], *, alone: bool) -> str:
     if cell.note is not None:
         parts.append(f"[{notes.setdefault(cell.note, len(notes) + 1)}]")
     return " ".join(parts)
-
-
-def shortened(tags: Iterable[str], *, shown: int = 10) -> str:
-    """Return tags as a text of bearable length.
-
-    Args:
-        tags: any number.
-        shown: how many are named.
-    """
-    listed = list(tags)
-    more = f" and {len(listed) - shown} more" if len(listed) > shown else ""
-    return f"{', '.join(listed[:shown]) or 'nothing'}{more}"

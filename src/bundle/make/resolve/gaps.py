@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bundle.base.errors import MissingPackageError
-from bundle.make.resolve.coverage import Cells, shortened
+from bundle.base.text import shortened
+from bundle.make.resolve.coverage import Cells
 from bundle.model.locks.lock import ROOT
 
 

@@ -4,52 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from bundle.base.errors import ConfigError, IntegrityError, WorkError
-from bundle.make.context import Context
+from bundle.artifacts.context import Context
+from bundle.base.errors import ConfigError, WorkError
 from bundle.make.interpreter.prepare import prepare_interpreter
 from bundle.make.resolve.coverage import cells_of, losses
 from bundle.model.config.config import Config
 from bundle.model.locks.lock import Lock, is_fresh
 from bundle.model.locks.pylock import read_lock, write_lock
 from bundle.model.platforms import Platform
-
-State = Literal["fresh", "stale", "missing", "edited", "unreadable"]
-
-
-@dataclass(frozen=True)
-class Status:
-    """How one lock stands."""
-
-    state: State
-    path: Path
-    lock: Lock | None
-    """None if it is missing, edited or unreadable."""
-    problem: str | None = None
-    """Why it cannot be used, if so."""
-
-
-def status_of(context: Context, config: Config, platform: Platform) -> Status:
-    """Return how a lock stands, whatever is wrong with it.
-
-    Args:
-        context: the world.
-        config: the version.
-        platform: where the bundle is to run.
-    """
-    path = context.project.lock_path(config.version, platform.key)
-    if not path.exists():
-        return Status("missing", path, None)
-    try:
-        lock = read_lock(path)
-    except IntegrityError as error:
-        return Status("edited", path, None, error.what)
-    except ConfigError as error:
-        return Status("unreadable", path, None, error.what)
-    return Status("fresh" if is_fresh(lock, config, platform.key) else "stale", path, lock)
 
 
 def fresh_lock(

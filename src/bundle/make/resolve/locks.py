@@ -9,15 +9,16 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from bundle.artifacts.context import Context
 from bundle.base.errors import BundleError, ConfigError
-from bundle.base.suggestions import did_you_mean
-from bundle.make.context import Context
+from bundle.base.text import did_you_mean
 from bundle.make.resolve.coverage import Cells, Coverage, Loss, cells_of, losses
 from bundle.make.resolve.gaps import GapsError
-from bundle.make.resolve.locking import Status, resolve_lock, status_of
+from bundle.make.resolve.locking import resolve_lock
 from bundle.model.config.config import Config
 from bundle.model.locks.lock import Lock
 from bundle.model.locks.pylock import read_lock, write_lock
+from bundle.model.locks.status import Status, status_of
 from bundle.model.platforms import PLATFORMS, Platform
 
 
@@ -53,7 +54,7 @@ def renew(context: Context, config: Config, platform: Platform, *, upgrade: bool
     Returns:
         the outcome; a lock that could not be made is not raised but told in it.
     """
-    status = status_of(context, config, platform)
+    status = status_of(context.project.lock_path(config.version, platform.key), config, platform)
     if status.problem:
         context.reporter.warning(f"{status.problem} It is written anew.")
     if status.state == "fresh" and status.lock is not None and not upgrade:
@@ -84,7 +85,7 @@ def examine(context: Context, config: Config, platform: Platform) -> Outcome:
         config: the version.
         platform: where the bundle is to run.
     """
-    status = status_of(context, config, platform)
+    status = status_of(context.project.lock_path(config.version, platform.key), config, platform)
     if status.state == "stale":
         return _resolved(context, config, platform, status, upgrade=False)
     cells = None if status.lock is None else cells_of(status.lock)

@@ -13,18 +13,16 @@ from typing import Any, Self
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from bundle.artifacts.context import Context
+from bundle.artifacts.fetch_packages import fetch_packages
 from bundle.artifacts.interpreters.command_line import SOURCES
 from bundle.artifacts.registries.fetch import addresses_in, git_address
 from bundle.artifacts.registries.git import subfolder
 from bundle.base.errors import ConfigError, WorkError
 from bundle.base.files import staged_file
 from bundle.base.reflink import place_file
-from bundle.base.suggestions import did_you_mean
-from bundle.make.context import Context
-from bundle.make.fetch_packages import fetch_packages
+from bundle.base.text import did_you_mean, shortened
 from bundle.make.interpreter.prepare import Interpreter, prepare_interpreter
-from bundle.make.resolve.coverage import shortened
-from bundle.make.resolve.locking import status_of
 from bundle.make.sources.backend import BuildSpec, build_wheel
 from bundle.make.sources.compatibility import check_fits
 from bundle.make.sources.environment import SourceBuildTools, compiler_identity, make_environment
@@ -33,6 +31,7 @@ from bundle.make.sources.sdist import unpack_source
 from bundle.make.sources.wheel_cache import BuiltCache, built_key
 from bundle.model.config.config import Config
 from bundle.model.locks.lock import Lock, LockedPackage
+from bundle.model.locks.status import status_of
 from bundle.model.platforms import PLATFORMS, Platform
 
 _SHOWN = 3
@@ -101,7 +100,8 @@ class SourceBuilder:
         """
         if package.kind != "source" or self._runs_here(package):
             return package
-        own = status_of(self.context, self.config, self._machine).lock
+        path = self.context.project.lock_path(self.config.version, self._machine.key)
+        own = status_of(path, self.config, self._machine).lock
         twin = None if own is None else own.package(package.name)
         if twin is None or twin.kind != "source" or twin.key != package.key:
             return package

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from bundle.make.verify.findings import Finding, Severity
-from bundle.make.verify.rules import RULES
+from bundle.make.verify.checks.findings import Finding, Severity
+from bundle.make.verify.checks.rules import RULES
 from bundle.model.config.config import Acceptance
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle.base.files import canonical_json, write_atomically
-from bundle.make.verify.findings import Finding, Report
+from bundle.make.verify.checks.findings import Finding, Report
 
 RULES = 3
 """Raised whenever the checks look at more, or differently."""

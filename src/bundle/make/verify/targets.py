@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bundle.base.errors import ConfigError
-from bundle.base.suggestions import did_you_mean
+from bundle.base.text import did_you_mean
 from bundle.make.verify.verify import MANIFEST
 from bundle.model.config.project import Project
 from bundle.model.platforms import PLATFORMS, Platform

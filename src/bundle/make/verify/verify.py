@@ -20,10 +20,10 @@ from bundle.make.verify.audit.file_names import check_names
 from bundle.make.verify.audit.licences import check_licences
 from bundle.make.verify.audit.native_files import check_binaries
 from bundle.make.verify.audit.records import check_records
-from bundle.make.verify.contents import read_contents
+from bundle.make.verify.checks.contents import read_contents
+from bundle.make.verify.checks.findings import Finding, Outcome, Report
+from bundle.make.verify.checks.subject import Isolation, Subject, scratch_folder
 from bundle.make.verify.emulators.protocol import Emulator, EmulatorWorkspace, Missing
-from bundle.make.verify.findings import Finding, Outcome, Report
-from bundle.make.verify.subject import Isolation, Subject, scratch_folder
 from bundle.make.verify.trials.dependencies import check_requirements
 from bundle.make.verify.trials.imports import check_imports
 from bundle.make.verify.trials.relocation import check_relocation

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import canonicalize_name
 
 from bundle.base.errors import ConfigError, Problems
-from bundle.base.suggestions import did_you_mean
+from bundle.base.text import did_you_mean
 from bundle.model.config.json_source import Node, Origin, Table, at, path_text, plain, read
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 from packaging.version import Version
 
 from bundle.base.errors import ConfigError, Problems
-from bundle.base.suggestions import nearest
+from bundle.base.text import nearest
 from bundle.model.config.config import Config
 from bundle.model.config.json_source import Node, Origin, Table, read
 from bundle.model.config.merge import Merged, merge

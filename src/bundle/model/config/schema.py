@@ -9,7 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from bundle.base.errors import ConfigError
-from bundle.base.suggestions import did_you_mean
+from bundle.base.text import did_you_mean
 from bundle.model.config.config import without_credentials
 from bundle.model.config.json_source import KeyPath, Node, Step, origin_of, path_text, plain
 

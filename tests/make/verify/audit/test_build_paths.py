@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from bundle.artifacts.wheel.scripts import windows_launcher
 from bundle.base.report import Reporter
 from bundle.make.verify.audit.build_paths import check_paths
-from bundle.make.verify.audit.needles import needles_for, search
-from bundle.make.verify.contents import read_contents
-from bundle.make.verify.findings import Finding, with_fresh_evidence
-from bundle.make.verify.subject import Isolation, Subject
+from bundle.make.verify.checks.contents import read_contents
+from bundle.make.verify.checks.findings import Finding, with_fresh_evidence
+from bundle.make.verify.checks.needles import needles_for, search
+from bundle.make.verify.checks.subject import Isolation, Subject
 from bundle.model.config.allowlist import AllowList
 from bundle.model.platforms import PLATFORMS, Platform
 

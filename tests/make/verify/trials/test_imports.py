@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bundle.make.verify.findings import Report
-from bundle.make.verify.subject import Isolation
+from bundle.make.verify.checks.findings import Report
+from bundle.make.verify.checks.subject import Isolation
 from bundle.make.verify.trials.imports import import_modules
 from tests.make.conftest import TinyBundle, allowed
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle.make.verify.findings import Report
+from bundle.make.verify.checks.findings import Report
 from tests.make.conftest import TinyBundle, allowed
 
 pytestmark = pytest.mark.real

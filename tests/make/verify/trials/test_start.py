@@ -12,10 +12,10 @@ import pytest
 from bundle.artifacts.wheel.scripts import entry_script, windows_launcher
 from bundle.base.errors import NetworkError
 from bundle.base.report import Reporter
+from bundle.make.verify.checks.findings import Report
 from bundle.make.verify.emulators.find import find_runner
 from bundle.make.verify.emulators.protocol import Emulator, Missing
 from bundle.make.verify.emulators.root_folder import RootFolder
-from bundle.make.verify.findings import Report
 from bundle.make.verify.verify import CHECKS, Check, identify, verify_bundle
 from bundle.model.config.allowlist import AllowList
 from bundle.model.platforms import PLATFORMS

@@ -10,9 +10,9 @@ from pathlib import Path
 from bundle.artifacts.interpreters.portable import embedded_paths, run_paths, sysconfig_data, trimming
 from bundle.artifacts.interpreters.portable.content_rules import DROP, DROP_FROM_HOST, EXPECTED_BY_WHEELS
 from bundle.artifacts.interpreters.portable.debian_packages import Package, licence_of, owners
+from bundle.artifacts.interpreters.portable.facts import About, Library
 from bundle.artifacts.interpreters.portable.floors import glibc_floors
 from bundle.artifacts.interpreters.portable.normalise import normalise
-from bundle.artifacts.interpreters.source import About, Library
 from bundle.base.errors import WorkError
 from bundle.base.report import Reporter
 from bundle.model.platforms import Platform, short_version

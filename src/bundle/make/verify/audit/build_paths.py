@@ -9,10 +9,10 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from bundle.make.verify.audit.needles import Needle
-from bundle.make.verify.findings import Finding, Outcome
-from bundle.make.verify.rules import RULES
-from bundle.make.verify.subject import Subject
+from bundle.make.verify.checks.findings import Finding, Outcome
+from bundle.make.verify.checks.needles import Needle
+from bundle.make.verify.checks.rules import RULES
+from bundle.make.verify.checks.subject import Subject
 
 CHECK = "paths"
 

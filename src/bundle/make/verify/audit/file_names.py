@@ -7,9 +7,9 @@ import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from bundle.make.verify.findings import Finding, Outcome
-from bundle.make.verify.rules import RULES
-from bundle.make.verify.subject import Subject
+from bundle.make.verify.checks.findings import Finding, Outcome
+from bundle.make.verify.checks.rules import RULES
+from bundle.make.verify.checks.subject import Subject
 
 CHECK = "names"
 

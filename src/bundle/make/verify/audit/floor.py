@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from bundle.base.native import Native, dotted
 from bundle.make.verify.audit.library_lookup import Link, Tree
-from bundle.make.verify.findings import Finding
-from bundle.make.verify.rules import RULES
-from bundle.make.verify.subject import Subject
+from bundle.make.verify.checks.findings import Finding
+from bundle.make.verify.checks.rules import RULES
+from bundle.make.verify.checks.subject import Subject
 from bundle.model.system_libraries import SYMBOL_VERSIONS
 
 HOST = "host"

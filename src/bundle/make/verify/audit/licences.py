@@ -8,10 +8,10 @@ from email.message import Message
 from email.parser import HeaderParser
 from pathlib import Path
 
-from bundle.make.verify.contents import Distribution
-from bundle.make.verify.findings import Finding, Outcome
-from bundle.make.verify.rules import RULES
-from bundle.make.verify.subject import Subject
+from bundle.make.verify.checks.contents import Distribution
+from bundle.make.verify.checks.findings import Finding, Outcome
+from bundle.make.verify.checks.rules import RULES
+from bundle.make.verify.checks.subject import Subject
 
 CHECK = "licences"
 

@@ -13,9 +13,9 @@ from bundle.base.native import FORMATS, Native, native_format, read_native
 from bundle.make.verify.audit.floor import above_floor, measured_floor
 from bundle.make.verify.audit.library_lookup import Link, Place, Tree
 from bundle.make.verify.audit.loaders import links_of, run_folder
-from bundle.make.verify.findings import Finding, Outcome, Severity
-from bundle.make.verify.rules import RULES
-from bundle.make.verify.subject import Subject
+from bundle.make.verify.checks.findings import Finding, Outcome, Severity
+from bundle.make.verify.checks.rules import RULES
+from bundle.make.verify.checks.subject import Subject
 from bundle.model.system_libraries import PROGRAM_INTERPRETERS, WINDOWS_EXPECTED
 
 CHECK = "binaries"

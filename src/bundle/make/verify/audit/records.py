@@ -9,11 +9,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from bundle.make.verify.audit.byte_scan import Seen
-from bundle.make.verify.contents import Distribution
-from bundle.make.verify.findings import Finding, Outcome
-from bundle.make.verify.rules import RULES
-from bundle.make.verify.subject import Subject
+from bundle.make.verify.checks.byte_scan import Seen
+from bundle.make.verify.checks.contents import Distribution
+from bundle.make.verify.checks.findings import Finding, Outcome
+from bundle.make.verify.checks.rules import RULES
+from bundle.make.verify.checks.subject import Subject
 
 CHECK = "records"
 

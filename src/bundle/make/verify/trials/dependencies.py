@@ -8,8 +8,8 @@ from collections.abc import Collection
 from packaging.utils import canonicalize_name
 
 from bundle.base.errors import WorkError
-from bundle.make.verify.findings import Finding, Outcome, Severity
-from bundle.make.verify.subject import Subject, last_lines
+from bundle.make.verify.checks.findings import Finding, Outcome, Severity
+from bundle.make.verify.checks.subject import Subject, last_lines
 from bundle.make.verify.trials.imports import inconclusive, no_interpreter
 
 REQUIREMENTS = "requirements"

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.base.errors import WorkError
-from bundle.make.verify.contents import NativeModule
-from bundle.make.verify.findings import Finding, Outcome
-from bundle.make.verify.subject import Isolation, Subject
+from bundle.make.verify.checks.contents import NativeModule
+from bundle.make.verify.checks.findings import Finding, Outcome
+from bundle.make.verify.checks.subject import Isolation, Subject
 from bundle.make.verify.trials.tracebacks import evidence, explained, first_cause
 from bundle.model.config.allowlist import Allowed
 

@@ -14,12 +14,12 @@ from typing import Any
 
 from bundle.base.errors import WorkError
 from bundle.base.files import remove_tree
+from bundle.base.folders import listing
 from bundle.base.process import Completed
 from bundle.base.reflink import place_tree
-from bundle.make.verify.contents import listing
+from bundle.make.verify.checks.findings import Finding, Outcome
+from bundle.make.verify.checks.subject import Isolation, Subject, last_lines
 from bundle.make.verify.emulators.protocol import NATIVE
-from bundle.make.verify.findings import Finding, Outcome
-from bundle.make.verify.subject import Isolation, Subject, last_lines
 from bundle.make.verify.trials.imports import import_modules, inconclusive, no_interpreter
 from bundle.make.verify.trials.scripts import start_scripts
 from bundle.make.verify.trials.tracebacks import evidence, explained

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from bundle.base.errors import WorkError
 from bundle.base.process import Completed
-from bundle.make.verify.findings import Finding, Outcome
-from bundle.make.verify.subject import Isolation, Subject, last_lines
+from bundle.make.verify.checks.findings import Finding, Outcome
+from bundle.make.verify.checks.subject import Isolation, Subject, last_lines
 from bundle.make.verify.trials.imports import inconclusive, signal_name
 from bundle.make.verify.trials.tracebacks import evidence, explained
 from bundle.model.config.allowlist import Allowed

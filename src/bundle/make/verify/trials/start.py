@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from bundle.base.errors import WorkError
+from bundle.make.verify.checks.findings import Finding
+from bundle.make.verify.checks.subject import Isolation, last_lines
 from bundle.make.verify.emulators.loader_errors import too_old
 from bundle.make.verify.emulators.protocol import Emulator, EmulatorWorkspace, Missing
-from bundle.make.verify.findings import Finding
-from bundle.make.verify.subject import Isolation, last_lines
 from bundle.make.verify.trials.imports import inconclusive, no_interpreter
 
 _TIMEOUT = 120.0

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.artifacts.interpreters.portable.debian_packages import licence_of
+from bundle.artifacts.interpreters.portable.facts import About, Library
 from bundle.artifacts.interpreters.portable.machine import platforms_of
-from bundle.artifacts.interpreters.source import About, Library, Request, Tools
+from bundle.artifacts.interpreters.source import Request, Tools
 from bundle.base.errors import ConfigError, IntegrityError, WorkError
 from bundle.model.platforms import Platform
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bundle.make.verify.contents import listing, module_name, read_contents
+from bundle.base.folders import listing
+from bundle.make.verify.checks.contents import module_name, read_contents
 from bundle.model.platforms import PLATFORMS
 
 LINUX = PLATFORMS["linux-x64"]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bundle.make.verify.audit.byte_scan import scan
-from bundle.make.verify.audit.needles import Needle
+from bundle.make.verify.checks.byte_scan import scan
+from bundle.make.verify.checks.needles import Needle
 
 NEEDLE = Needle(path="/srv/builder", data=b"/srv/builder", severity="error")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bundle.make.verify.findings import Finding, Severity
+from bundle.make.verify.checks.findings import Finding, Severity
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,9 @@ from bundle.base.errors import WorkError
 from bundle.base.files import remove_tree, staged_folder, sweep_staging
 from bundle.base.process import Completed, run
 from bundle.base.report import Reporter
-from bundle.make.verify.audit.byte_scan import Seen, scan
-from bundle.make.verify.audit.needles import Needle, needles_for
-from bundle.make.verify.contents import Contents
+from bundle.make.verify.checks.byte_scan import Seen, scan
+from bundle.make.verify.checks.contents import Contents
+from bundle.make.verify.checks.needles import Needle, needles_for
 from bundle.make.verify.emulators.protocol import NATIVE, Runner
 from bundle.model.config.allowlist import AllowList
 from bundle.model.platforms import Floors, Platform

@@ -1,4 +1,4 @@
-from bundle.base.suggestions import did_you_mean, nearest
+from bundle.base.text import did_you_mean, nearest
 
 
 def test_a_slip_of_the_keyboard_is_understood() -> None:

@@ -1,9 +1,21 @@
-"""The likely word meant, for names that nobody knows."""
+"""Text for people: what was probably meant, and long lists cut short."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+
+def shortened(tags: Iterable[str], *, shown: int = 10) -> str:
+    """Return tags as a text of bearable length.
+
+    Args:
+        tags: any number.
+        shown: how many are named.
+    """
+    listed = list(tags)
+    more = f" and {len(listed) - shown} more" if len(listed) > shown else ""
+    return f"{', '.join(listed[:shown]) or 'nothing'}{more}"
 
 
 def nearest(word: str, known: Iterable[str], *, count: int = 1) -> list[str]:

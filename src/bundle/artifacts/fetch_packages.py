@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bundle.artifacts.context import Context
 from bundle.artifacts.registries.fetch import addresses_in, fetch
-from bundle.make.context import Context
 from bundle.model.config.config import Config
 from bundle.model.locks.local_wheels import wheels_for
 from bundle.model.locks.lock import Lock

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bundle.base.threads import in_parallel
-from bundle.make.verify.audit.needles import Needle, search
+from bundle.make.verify.checks.needles import Needle, search
 
 _MAPPED = 8 * 2**20
 """Bytes from which a file is mapped in place of being copied."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from bundle.make.verify.findings import Severity
+from bundle.make.verify.checks.findings import Severity
 from bundle.model.platforms import Platform
 
 _LONG_ENOUGH = 8

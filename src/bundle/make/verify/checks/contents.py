@@ -14,6 +14,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from bundle.base.folders import listing
 from bundle.model.platforms import Platform, short_version
 
 INTERPRETER = "python"
@@ -152,21 +153,6 @@ def read_contents(root: Path, *, python: str, platform: Platform) -> Contents:
             )
         )
     return Contents(root=root, python=python, platform=platform, files=files, distributions=tuple(distributions))
-
-
-def listing(root: Path) -> dict[str, os.stat_result]:
-    """Return everything below a folder by its path relative to it, with `/`, in no certain order; follows no links."""
-    found: dict[str, os.stat_result] = {}
-    folders = [""]
-    while folders:
-        prefix = folders.pop()
-        with os.scandir(root / prefix) as entries:
-            for entry in entries:
-                path = prefix + entry.name
-                found[path] = entry.stat(follow_symlinks=False)
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(f"{path}/")
-    return found
 
 
 def module_name(path: str, platform: Platform, python: str) -> tuple[str, str] | None:

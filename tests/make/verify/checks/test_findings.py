@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bundle.base.errors import VerificationError
-from bundle.make.verify.findings import Finding, Report, Severity, require
+from bundle.make.verify.checks.findings import Finding, Report, Severity, require
 
 
 def report(*severities: Severity) -> Report:
