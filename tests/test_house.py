@@ -39,6 +39,8 @@ ROOMS = {
     "make": 14,
     "run": 14,
     "cli": 15,
+    "cli/project": 16,
+    "cli/make": 16,
 }
 """The floor of each room; a room may import itself and rooms of lower floors."""
 
@@ -73,6 +75,9 @@ DOORS: Mapping[str, frozenset[str]] = {
     ),
     "make/verify/trials": frozenset({"dependencies", "imports", "relocation", "start"}),
     "make/verify/emulators": frozenset({"find", "loader_errors", "protocol"}),
+    "cli": frozenset({"app", "selection", "tables"}),
+    "cli/project": frozenset(),
+    "cli/make": frozenset(),
 }
 """The modules of each room that other rooms may import; the others are private to their room."""
 
@@ -142,7 +147,7 @@ def attributes_of(module: Path, owner: str) -> set[str]:
 def test_every_folder_is_a_room_with_a_floor_and_doors() -> None:
     folders = {room_of(module) for module in MODULES if module.name != "__init__.py"}
     assert folders - ROOMS.keys() == set()
-    assert folders - DOORS.keys() == {"cli"}
+    assert folders - DOORS.keys() == set()
     missing = [
         f"{room}/{door}"
         for room, doors in DOORS.items()

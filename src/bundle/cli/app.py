@@ -1,4 +1,4 @@
-"""What every command is handed: the global options, made usable."""
+"""The global options, and what the commands share: results, projects, options for click."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bundle.artifacts.context import Context
+    from bundle.artifacts.store.store import Store
     from bundle.base.report import Reporter
     from bundle.model.config.project import Project
 
@@ -76,12 +77,12 @@ class App:
 
     @cached_property
     def machine(self) -> Platform | None:
-        """The platform of this machine, None if it is none of ours."""
+        """The platform of this machine, None if it is not a known one."""
         return platform_of(platform.system(), platform.machine())
 
     @cached_property
     def reporter(self) -> Reporter:
-        """Where the work tells what is going on: always stderr."""
+        """Progress and warnings, always on stderr."""
         from bundle.base import report
 
         if self.quiet:
@@ -90,21 +91,30 @@ class App:
             return report.TerminalReporter(verbose=self.verbose)
         return report.PlainReporter(verbose=self.verbose)
 
-    def context(self, project: Project, *, offline: bool = False, verify_store: bool = False) -> Context:
-        """Return what the authoring side has at hand.
+    def open_project(self) -> Project:
+        """Return the project, its files unread."""
+        from bundle.model.config.project import Project
 
-        Args:
-            project: the project.
-            offline: whether the network may not be used.
-            verify_store: whether stored layers are read in full before they are used.
-        """
-        from bundle.artifacts.context import Context
+        return Project(self.project)
+
+    def store(self) -> Store:
+        """Return the store of layers and files."""
         from bundle.artifacts.store.store import Store
         from bundle.base.files import source_date_epoch
 
+        return Store(self.cache, reporter=self.reporter, epoch=source_date_epoch(self.environ))
+
+    def context(self, project: Project, *, offline: bool = False, verify_store: bool = False) -> Context:
+        """Return the shared services of the authoring commands.
+
+        Args:
+            verify_store: whether stored layers are read in full before they are used.
+        """
+        from bundle.artifacts.context import Context
+
         return Context(
             project=project,
-            store=Store(self.cache, reporter=self.reporter, epoch=source_date_epoch(self.environ)),
+            store=self.store(),
             reporter=self.reporter,
             machine=self.machine,
             environ=self.environ,
@@ -127,12 +137,7 @@ def complete_version(ctx: click.Context, param: click.Parameter, incomplete: str
 
 
 def select_platforms(names: tuple[str, ...], *, default: tuple[str, ...]) -> tuple[Platform, ...]:
-    """Return the platforms that `--platform` names.
-
-    Args:
-        names: keys, or `all`; already checked by click.
-        default: the keys that apply when nothing is named.
-    """
+    """Return the platforms that `--platform` names, or those of the default keys."""
     keys = tuple(PLATFORMS) if "all" in names else names or default
     return tuple(platform for key, platform in PLATFORMS.items() if key in keys)
 
@@ -144,3 +149,5 @@ platform_option = click.option(
     type=click.Choice([*PLATFORMS, "all"]),
     help="Platform key, or `all`; may be given several times.",
 )
+
+offline_option = click.option("--offline", is_flag=True, help="Use the cache alone, never the network.")

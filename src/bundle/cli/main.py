@@ -20,25 +20,24 @@ from bundle.cli.app import App, Result
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS: dict[str, tuple[str, str]] = {
-    "build": ("bundle.cli.build", "Build bundles: all steps from configuration to catalogue."),
-    "cache": ("bundle.cli.cache", "Look after the store of layers and files."),
-    "catalogue": ("bundle.cli.catalogue", "Show and check what was built."),
-    "check": ("bundle.cli.project", "Validate the configuration, all problems at once."),
-    "clean": ("bundle.cli.project", "Remove what builds produced."),
-    "config": ("bundle.cli.project", "Show a version's merged configuration."),
-    "fetch": ("bundle.cli.fetch", "Fill the wheelhouse with what the locks name."),
-    "interpreters": ("bundle.cli.interpreters", "Show what each interpreter source offers."),
-    "lock": ("bundle.cli.lock", "Write or check locks."),
-    "new": ("bundle.cli.project", "Start a new version."),
-    "platforms": ("bundle.cli.project", "List the platforms."),
-    "schema": ("bundle.cli.project", "Print the JSON schema of the configuration."),
-    "verify": ("bundle.cli.verify", "Check that a bundle imports, and survives a move."),
-    "versions": ("bundle.cli.project", "List the project's versions."),
-    "wheel": ("bundle.cli.fetch", "Build one package's wheel from source."),
+COMMANDS = {
+    "build": "make",
+    "cache": "project",
+    "catalogue": "make",
+    "check": "project",
+    "clean": "project",
+    "config": "project",
+    "fetch": "make",
+    "interpreters": "make",
+    "lock": "make",
+    "new": "project",
+    "platforms": "project",
+    "schema": "project",
+    "verify": "make",
+    "versions": "project",
+    "wheel": "make",
 }
-"""Each command's module and one-line help, so that a command imports no more than it needs."""
-
+"""The folder of each command's module, so that a command imports no other; its docstring is its help."""
 
 FLAGS = ("json", "quiet", "verbose", "debug")
 """Global options that are understood behind a command as well, where many type them."""
@@ -55,7 +54,7 @@ class LazyGroup(click.Group):
         """Return one command, imported now."""
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+        command = getattr(import_module(f"bundle.cli.{COMMANDS[cmd_name]}.{cmd_name}"), cmd_name)
         if not isinstance(command, click.Command):
             raise TypeError(f"{cmd_name} is no click command")
         _accept_flags(command)
@@ -73,10 +72,13 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"No such command {args[0]!r}.{meant}", ctx)
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the commands without importing any."""
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands, each with the first line of its help."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
+            formatter.write_dl(
+                [(name, (command.help or "").partition("\n")[0]) for name, command in commands if command]
+            )
 
 
 @click.group(

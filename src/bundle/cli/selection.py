@@ -1,4 +1,4 @@
-"""Which versions on which platforms a command is about."""
+"""The versions, platforms and locks that a command line names."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from bundle.model.config.config import Config
     from bundle.model.config.project import Project
+    from bundle.model.locks.lock import Lock
     from bundle.model.platforms import Platform
 
 
@@ -50,3 +51,24 @@ def select(
             )
         found += [(config, platform) for platform in selected if platform.key in config.platforms]
     return found
+
+
+def current_lock(project: Project, config: Config, platform: Platform) -> Lock:
+    """Return the lock of a version on a platform.
+
+    Raises:
+        ConfigError: it is missing, unreadable or stale.
+        IntegrityError: it was edited.
+    """
+    from bundle.model.locks.pylock import read_lock
+    from bundle.model.locks.status import status_of
+
+    status = status_of(project.lock_path(config.version, platform.key), config, platform)
+    if status.lock is None:
+        return read_lock(status.path)  # It raises what is wrong.
+    if status.state == "stale":
+        raise ConfigError(
+            f"{status.path} is stale: the configuration has changed since.",
+            remedy=f"Write it anew: `bundle lock {config.version} --platform {platform.key}`.",
+        )
+    return status.lock

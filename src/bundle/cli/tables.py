@@ -9,21 +9,18 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+FLOOR_NAMES = {"glibc": "glibc", "macos": "macOS"}
+"""The names, for people, of the systems in the key `floor`."""
+
+
 def print_columns(
     console: Console, rows: Iterable[Sequence[str]], *, heading: Sequence[str] = (), indent: int = 0
 ) -> None:
-    """Print rows as aligned columns.
-
-    Args:
-        console: where to.
-        rows: each with the same number of cells.
-        heading: the names of the columns; none if empty.
-        indent: blanks before each row.
-    """
+    """Print rows of the same number of cells as aligned columns."""
     lines = [list(row) for row in ([heading] if heading else [])] + [list(row) for row in rows]
     if not lines:
         return
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
+    for number, line in enumerate(lines):
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        console.print(" " * indent + "  ".join(cells).rstrip())
+        console.print(" " * indent + "  ".join(cells).rstrip(), style="bold" if heading and not number else None)

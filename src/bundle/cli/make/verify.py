@@ -12,6 +12,7 @@ import click
 
 from bundle.base.errors import ConfigError, VerificationError
 from bundle.cli.app import App, Result, pass_app, platform_option
+from bundle.cli.tables import FLOOR_NAMES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from bundle.make.verify.checks.findings import Report
     from bundle.make.verify.verify import Identity
     from bundle.model.config.project import Project
-
-
-_CALLED = {"glibc": "glibc", "macos": "macOS"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +49,10 @@ class Running:
 )
 @pass_app
 def verify(app: App, target: str, platforms: tuple[str, ...], running: bool, root: Path | None) -> Result:
-    """Check a bundle: it is whole, portable, and names nothing of the machine that built it; with --run, it works.
+    """Check that a bundle is complete and portable; with --run, that it works.
 
-    The bundle is a VERSION that is built, the folder at PATH that holds bundle.json, or an ARCHIVE.
+    Portable means: it names no path of the machine that built it, and needs no newer system than its floor. The
+    bundle is a VERSION that is built, the folder at PATH that holds bundle.json, or an ARCHIVE.
     """
     from bundle.make.verify.checks.subject import scratch_folder
     from bundle.make.verify.targets import bundle_folders
@@ -86,10 +85,8 @@ def verify(app: App, target: str, platforms: tuple[str, ...], running: bool, roo
 
 
 def _project(app: App) -> Project | None:
-    from bundle.model.config.project import Project
-
     try:
-        return Project(app.project)
+        return app.open_project()
     except ConfigError:
         if app.project_option is not None:
             raise
@@ -170,7 +167,7 @@ def _print(console: Console, folder: Path, identity: Identity, report: Report) -
             console.print(f"    {line}")
     for name, value in report.floor.items():
         asked = getattr(identity.floors, name)
-        console.print(f"runs on {_CALLED[name]} >= {value} (measured; {asked} was asked for)")
+        console.print(f"runs on {FLOOR_NAMES[name]} >= {value} (measured; {asked} was asked for)")
     count = len(report.of("error"))
     verdict = {0: "nothing wrong", 1: "1 error"}.get(count, f"{count} errors")
     unclear = [name for name, answer in report.answers.items() if answer == "inconclusive"]

@@ -12,6 +12,7 @@ import click
 
 from bundle.cli.app import App, Result, complete_version, pass_app, platform_option
 from bundle.cli.selection import select
+from bundle.cli.tables import print_columns
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,16 +35,15 @@ if TYPE_CHECKING:
 )
 @pass_app
 def interpreters(app: App, versions: tuple[str, ...], platforms: tuple[str, ...], mirror: Path | None) -> Result:
-    """Show what each interpreter source offers for each VERSION, why others refuse, and which wins.
+    """Show what each interpreter source offers, and which one wins.
 
-    A platform that is not named is this machine's own. With --mirror it is all platforms of each version: it downloads
-    the release files that they need into a folder, which
-    `interpreter.mirror` or BUNDLE_PYTHON_MIRROR can then name, on this machine or another.
+    A source that offers nothing says why. A platform that is not named is this machine's own. With --mirror, the
+    default is all platforms of each VERSION, and the release files that they need are downloaded into a folder;
+    `interpreter.mirror` or BUNDLE_PYTHON_MIRROR can name it, on this machine or another.
     """
     from bundle.artifacts.interpreters.python_build_standalone import PythonBuildStandalone
-    from bundle.model.config.project import Project
 
-    project = Project(app.project)
+    project = app.open_project()
     default: Literal["own", "all"] = "own" if mirror is None else "all"
     wanted = select(app, project, tuple(dict.fromkeys(versions)), platforms, default=default)
     context = app.context(project)
@@ -121,8 +121,6 @@ def _tools(context: Context) -> Iterator[Tools]:
 
 
 def _print(console: Console, data: dict[str, Any]) -> None:
-    from bundle.cli.tables import print_columns
-
     failed = sum(row["error"] is not None for row in data["platforms"])
     remedies: dict[str, None] = {}
     for row in data["platforms"]:
@@ -142,8 +140,6 @@ def _print(console: Console, data: dict[str, Any]) -> None:
 
 
 def _print_mirror(console: Console, data: dict[str, Any]) -> None:
-    from bundle.cli.tables import print_columns
-
     rows = [
         (one["status"], f"{one['size'] / 1e6:.1f} MB" if one["size"] else "-", one["file"]) for one in data["files"]
     ]

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bundle.base.errors import ConfigError
-from bundle.cli.app import App, Result, complete_version, pass_app, platform_option
+from bundle.cli.app import App, Result, complete_version, offline_option, pass_app, platform_option
 from bundle.cli.selection import select
+from bundle.cli.tables import print_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 _EVERYTHING = "*"
 """What `--upgrade` without a name stands for."""
-
-offline_option = click.option("--offline", is_flag=True, help="Use the cache alone, never the network.")
 
 
 @click.command()
@@ -56,15 +55,14 @@ def lock(
     upgrades: tuple[str, ...],
     offline: bool,
 ) -> Result:
-    """Write or check locks: what is installed on a platform, file by file, and why.
+    """Write or check locks, the list of a platform's packages file by file.
 
-    Without --platform, all platforms of each version. Versions that a lock holds are kept where they still fit. The
-    table shows what becomes of each package on each platform; a dash is a package that nothing asks for there.
+    The default is all platforms of each VERSION. A package keeps its locked version as long as that fits. The table
+    shows the decision for each package on each platform; a dash is a package that nothing requires there.
     """
     from bundle.make.resolve.locks import examine, left_over, renew, require_known
-    from bundle.model.config.project import Project
 
-    project = Project(app.project)
+    project = app.open_project()
     names, wanted = _upgrades(upgrades, versions, project)
     context = app.context(project, offline=offline)
     orders = select(app, project, wanted, platforms, default="all")
@@ -170,8 +168,6 @@ def _checked(outcomes: Sequence[Outcome], left: Sequence[tuple[Config, Platform,
     tables = coverage_of(outcomes)
 
     def text(console: Console) -> None:
-        from bundle.cli.tables import print_columns
-
         print_columns(console, [(one["version"], one["platform"], one["state"]) for one in data])
         _print_tables(console, tables)
         for loss in lost:
@@ -223,8 +219,6 @@ def _summary(one: dict[str, Any]) -> str:
 
 
 def _print_tables(console: Console, tables: Sequence[Coverage]) -> None:
-    from bundle.cli.tables import print_columns
-
     for table in tables:
         heading, rows, notes = table.table()
         if not rows:

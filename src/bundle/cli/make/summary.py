@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.filesize import decimal
 
-_SYSTEMS = {"glibc": "glibc", "macos": "macOS"}
+from bundle.cli.tables import FLOOR_NAMES
 
 
 def print_bundle(console: Console, bundle: Mapping[str, Any], here: Path) -> None:
@@ -30,7 +30,7 @@ def print_bundle(console: Console, bundle: Mapping[str, Any], here: Path) -> Non
     console.print(f"{name}: built")
     console.print(f"  python    {_python(bundle['python'])}")
     for system, oldest in bundle["floor"].items():
-        console.print(f"  runs on   {_SYSTEMS.get(system, system)} {oldest} or later")
+        console.print(f"  runs on   {FLOOR_NAMES.get(system, system)} {oldest} or later")
     console.print(f"  packages  {_packages(bundle)}")
     for package in bundle["packages"]:
         if package["decision"] == "source":

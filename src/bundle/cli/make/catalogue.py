@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bundle.cli.app import App, Result, complete_version, pass_app, platform_option, select_platforms
+from bundle.cli.tables import FLOOR_NAMES, print_columns
 from bundle.model.platforms import PLATFORMS
 
 if TYPE_CHECKING:
@@ -30,12 +31,10 @@ def list_all(app: App) -> Result:
     """List every bundle that exists."""
     from bundle.artifacts.catalogue import Catalogue
 
-    found = Catalogue.load(_project(app).catalogue)
+    found = Catalogue.load(app.open_project().catalogue)
 
     def text(console: Console) -> None:
         from rich.filesize import decimal
-
-        from bundle.cli.tables import print_columns
 
         if not found.entries:
             console.print("No bundle yet; `bundle build VERSION` makes one.")
@@ -65,7 +64,7 @@ def list_all(app: App) -> Result:
 @pass_app
 def show(app: App, version: str, platforms: tuple[str, ...]) -> Result:
     """Show everything that is inside the bundles of VERSION, and why."""
-    entries = _entries(_project(app), version, platforms)
+    entries = _entries(app.open_project(), version, platforms)
 
     def text(console: Console) -> None:
         for number, entry in enumerate(entries):
@@ -83,7 +82,7 @@ def verify(app: App) -> Result:
     from bundle.artifacts.catalogue import Catalogue
     from bundle.artifacts.catalogue import verify as compare
 
-    project = _project(app)
+    project = app.open_project()
     findings = compare(project.catalogue, project.root)
     count = sum(len(entry.archives) for entry in Catalogue.load(project.catalogue, validate=False).entries)
 
@@ -104,12 +103,6 @@ def verify(app: App) -> Result:
 
     data = {"checked": count, "findings": [asdict(finding) for finding in findings]}
     return Result(data=data, text=text, exit_code=4 if findings else 0)
-
-
-def _project(app: App) -> Project:
-    from bundle.model.config.project import Project
-
-    return Project(app.project)
 
 
 def _entries(project: Project, version: str, platforms: tuple[str, ...]) -> list[Entry]:
@@ -143,8 +136,7 @@ def _python(python: PythonRecord) -> str:
 
 
 def _floor(entry: Entry) -> str:
-    called = {"glibc": "glibc", "macos": "macOS"}
-    return ", ".join(f"{called.get(name, name)} >= {value}" for name, value in entry.floor.items())
+    return ", ".join(f"{FLOOR_NAMES.get(name, name)} >= {value}" for name, value in entry.floor.items())
 
 
 def _asked_by(names: Sequence[str]) -> str:
@@ -153,8 +145,6 @@ def _asked_by(names: Sequence[str]) -> str:
 
 def _print_entry(console: Console, entry: Entry) -> None:
     from rich.filesize import decimal
-
-    from bundle.cli.tables import print_columns
 
     console.print(f"{entry.version} for {entry.platform}")
     facts = [
@@ -200,8 +190,6 @@ def _print_entry(console: Console, entry: Entry) -> None:
 
 
 def _print_part(console: Console, title: str, rows: Sequence[Sequence[str]]) -> None:
-    from bundle.cli.tables import print_columns
-
     if rows:
         console.print(f"  {title}")
         print_columns(console, rows, indent=4)

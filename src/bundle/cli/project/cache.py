@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from bundle.cli.app import App, Result, pass_app
+from bundle.cli.tables import print_columns
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from bundle.artifacts.store.store import Store
 
 
 @click.group()
@@ -30,13 +29,11 @@ def folder(app: App) -> Result:
 @pass_app
 def size(app: App) -> Result:
     """Say how large the store is, and what takes the room."""
-    parts = _store(app).size()
+    parts = app.store().size()
     total = sum(parts.values())
 
     def text(console: Console) -> None:
         from rich.filesize import decimal
-
-        from bundle.cli.tables import print_columns
 
         print_columns(console, [*((name, decimal(part)) for name, part in parts.items()), ("total", decimal(total))])
 
@@ -48,7 +45,7 @@ def size(app: App) -> Result:
 @pass_app
 def verify(app: App, repair: bool) -> Result:
     """Read every byte in the store, and say what is not what it was."""
-    damaged = _store(app).check(full=True, repair=repair)
+    damaged = app.store().check(full=True, repair=repair)
 
     def text(console: Console) -> None:
         for line in damaged:
@@ -78,7 +75,7 @@ def verify(app: App, repair: bool) -> Result:
 @pass_app
 def prune(app: App, days: float) -> Result:
     """Remove what no build used lately, and what killed runs left."""
-    freed = _store(app).prune(older_than_days=days)
+    freed = app.store().prune(older_than_days=days)
 
     def text(console: Console) -> None:
         from rich.filesize import decimal
@@ -86,10 +83,3 @@ def prune(app: App, days: float) -> Result:
         console.print(f"{decimal(freed)} freed in {app.cache}.")
 
     return Result(data={"dir": str(app.cache), "freed": freed}, text=text)
-
-
-def _store(app: App) -> Store:
-    from bundle.artifacts.store.store import Store
-    from bundle.base.files import source_date_epoch
-
-    return Store(app.cache, reporter=app.reporter, epoch=source_date_epoch(app.environ))

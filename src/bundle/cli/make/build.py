@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bundle.base.errors import BundleError, ConfigError
-from bundle.cli.app import App, Result, complete_version, pass_app, platform_option
+from bundle.cli.app import App, Result, complete_version, offline_option, pass_app, platform_option
 from bundle.cli.selection import select
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder for the results; else pydist/."
 )
 @click.option("--locked", is_flag=True, help="Refuse a missing or stale lock instead of writing it.")
-@click.option("--offline", is_flag=True, help="Use the cache alone, never the network.")
+@offline_option
 @click.option(
     "--interpreter",
     "interpreters",
@@ -41,12 +41,11 @@ if TYPE_CHECKING:
 def build(app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[str, ...], **options: Any) -> Result:
     """Build bundles: all steps from configuration to catalogue.
 
-    A platform that is not named is this machine's own. What is already there and up to date is left as it is.
+    A platform that is not named is this machine's own. A bundle that is up to date is left as it is.
     """
     from bundle.make.build import build_bundle
-    from bundle.model.config.project import Project
 
-    project = Project(app.project)
+    project = app.open_project()
     wanted = tuple(project.versions()) if every else versions
     if not wanted:
         raise ConfigError(
@@ -69,7 +68,7 @@ def build(app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[
             codes.append(error.exit_code)
 
     def text(console: Console) -> None:
-        from bundle.cli.summary import print_bundle, print_failure
+        from bundle.cli.make.summary import print_bundle, print_failure
 
         for one in built:
             print_bundle(console, one, Path.cwd())

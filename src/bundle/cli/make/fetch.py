@@ -1,0 +1,51 @@
+"""`bundle fetch`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bundle.cli.app import App, Result, complete_version, offline_option, pass_app, platform_option
+from bundle.cli.selection import current_lock, select
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@click.command()
+@click.argument("versions", shell_complete=complete_version, nargs=-1, required=True, metavar="VERSION...")
+@platform_option
+@offline_option
+@pass_app
+def fetch(app: App, versions: tuple[str, ...], platforms: tuple[str, ...], offline: bool) -> Result:
+    """Fill the wheelhouse with the files of the locks.
+
+    pip and uv can then install from these locks. A platform that is not named is this machine's own.
+    """
+    from bundle.artifacts.fetch_packages import fetch_packages
+
+    project = app.open_project()
+    context = app.context(project, offline=offline)
+    fetched: list[dict[str, Any]] = []
+    for config, platform in select(app, project, versions, platforms, default="own"):
+        lock = current_lock(project, config, platform)
+        with context.reporter.step(f"fetch {config.version} {platform.key}"):
+            fetch_packages(context, config, lock, wheelhouse=project.wheelhouse)
+        fetched.append(
+            {
+                "version": config.version,
+                "platform": platform.key,
+                "files": [{"name": one.name, "sha256": one.sha256, "size": one.size} for one in lock.files],
+            }
+        )
+
+    def text(console: Console) -> None:
+        from rich.filesize import decimal
+
+        for one in fetched:
+            size = decimal(sum(file["size"] for file in one["files"]))
+            console.print(f"{one['version']} for {one['platform']}: {len(one['files'])} files, {size}")
+        console.print(f"They are in {project.wheelhouse}.")
+
+    return Result(data={"wheelhouse": str(project.wheelhouse), "fetched": fetched}, text=text)

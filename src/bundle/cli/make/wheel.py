@@ -1,0 +1,51 @@
+"""`bundle wheel`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from bundle.cli.app import App, Result, complete_version, offline_option, pass_app, platform_option
+from bundle.cli.selection import current_lock, select
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@click.command()
+@click.argument("version", shell_complete=complete_version)
+@click.argument("package")
+@platform_option
+@offline_option
+@pass_app
+def wheel(app: App, version: str, package: str, platforms: tuple[str, ...], offline: bool) -> Result:
+    """Build the wheel of one package from source, as a build of the bundle does.
+
+    The lock must take the package from source. A platform that is not named is this machine's own. In
+    versions/VERSION/wheels/, the wheel serves builds on machines that cannot build it.
+    """
+    from bundle.base.files import sha256_of
+    from bundle.make.sources.builder import build_package
+
+    project = app.open_project()
+    context = app.context(project, offline=offline)
+    built = []
+    for config, platform in select(app, project, (version,), platforms, default="own"):
+        path = build_package(context, config, platform, current_lock(project, config, platform), package)
+        built.append(
+            {
+                "version": version,
+                "platform": platform.key,
+                "package": package,
+                "path": str(path),
+                "sha256": sha256_of(path),
+                "size": path.stat().st_size,
+            }
+        )
+
+    def text(console: Console) -> None:
+        for one in built:
+            console.print(f"{one['path']}\nsha256 {one['sha256']}")
+
+    return Result(data={"wheels": built}, text=text)
