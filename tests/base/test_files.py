@@ -22,6 +22,7 @@ from bundle.base.errors import ConfigError, IntegrityError
 from bundle.base.files import (
     canonical_json,
     copy_hashed,
+    host_mark,
     locked,
     pretty_json,
     remove_tree,
@@ -32,7 +33,6 @@ from bundle.base.files import (
     sweep_staging,
     write_atomically,
 )
-from bundle.base.liveness import host_mark
 from bundle.base.report import Reporter
 
 DEAD = 2**22 + 1
@@ -327,6 +327,30 @@ def test_a_process_killed_while_it_replaces_a_folder_loses_nothing(tmp_path: Pat
     sweep_staging(tmp_path)
     assert names(tmp_path) == ["result"]
     assert names(target) == ["old"]
+
+
+STAGER = """
+import sys
+from pathlib import Path
+from bundle.base.files import staged_folder
+with staged_folder(Path(sys.argv[1])):
+    print("staged", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.real
+def test_what_a_child_stages_is_swept_away_once_it_is_dead(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STAGER, str(tmp_path / "result")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        sweep_staging(tmp_path)
+        assert len(names(tmp_path)) == 1
+        child.kill()
+        child.wait()
+    sweep_staging(tmp_path)
+    assert names(tmp_path) == []
 
 
 HOLDER = """

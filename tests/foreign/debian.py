@@ -14,7 +14,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from bundle.base.process import check, run
+from bundle.base.processes.run import check, run
 from tests.foreign.cache import kept
 from tests.foreign.downloads import downloader
 

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bundle.artifacts.interpreters.portable import run_paths
-from bundle.base.process import check, run
+from bundle.base.processes.run import check, run
 from tests.foreign import debian
 from tests.foreign.downloads import project_file
 from tests.foreign.prepared import Prepared, kept_archive

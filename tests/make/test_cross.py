@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from bundle.artifacts.interpreters.portable.run_paths import patchelf_program
-from bundle.base.process import check, run
+from bundle.base.processes.run import check, run
 from bundle.model.platforms import PLATFORMS
 from tests.artifacts.wheelmaker import make_wheel
 from tests.foreign.bundles import NUMPY, foreign_wheel, found, program

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from bundle.base.files import sha256_of
-from bundle.base.liveness import host_mark
+from bundle.base.files import host_mark, sha256_of
 from tests.make.projects import VERSION, SmallProject, Started, World, leftovers, publish_source, small_world
 
 pytestmark = pytest.mark.real

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import platform
 import re
 import secrets
 import shutil
@@ -14,11 +15,11 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from bundle.base.errors import ConfigError, IntegrityError
-from bundle.base.liveness import host_mark, lives, process_mark
 from bundle.base.placement import keep_apart, quick_folder
 
 if TYPE_CHECKING:
@@ -282,8 +283,7 @@ def sweep_staging(folder: Path) -> None:
 
 def _is_dead(path: Path, match: re.Match[str]) -> bool:
     if match["host"] == host_mark():
-        pid = int(match["pid"])
-        return not lives(pid) or process_mark(pid) != match["life"]
+        return not _lives(int(match["pid"]), match["life"])
     try:
         # Modification times of staged trees are set at will, change times are not.
         status = path.lstat()
@@ -298,7 +298,45 @@ def _leftover_path(target: Path, kind: str, *, shorten: bool = False) -> Path:
     # File systems allow 255 bytes, and wheels come near that.
     while shorten and len(os.fsencode(name)) > 150:
         name = name[:-1]
-    return target.with_name(f".{name}.{pid}-{host_mark()}{process_mark(pid)}{secrets.token_hex(4)}.{kind}")
+    return target.with_name(f".{name}.{pid}-{host_mark()}{_process_mark(pid)}{secrets.token_hex(4)}.{kind}")
+
+
+@cache
+def host_mark() -> str:
+    """Return eight hex digits that stand for this machine, or for this container on it."""
+    try:
+        # Two containers of one name may share a volume; each numbers its own processes.
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        namespace = ""
+    return _eight_digits(f"{platform.node()} {namespace}")
+
+
+def _process_mark(pid: int) -> str:
+    """Return eight hex digits that tell a living process from earlier and later ones of its number."""
+    import psutil
+
+    started = psutil.Process(pid).create_time()
+    if sys.platform == "linux":
+        # There it is the time since the boot plus the boot's time, which moves when the clock is set.
+        started -= psutil.boot_time()
+    return _eight_digits(f"{started:.2f}")
+
+
+def _lives(pid: int, mark: str) -> bool:
+    import psutil
+
+    try:
+        # In many containers nobody waits for orphans: they stay zombies.
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE and _process_mark(pid) == mark
+    except (psutil.NoSuchProcess, OverflowError):
+        return False
+    except psutil.AccessDenied:
+        return True
+
+
+def _eight_digits(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def canonical_json(value: object) -> bytes:

@@ -158,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the signal's signature
     # Threads that wait for programs would wait on, and the main thread for them.
-    if process := sys.modules.get("bundle.base.process"):
+    if process := sys.modules.get("bundle.base.processes.stop"):
         process.end_all()
     raise KeyboardInterrupt
 

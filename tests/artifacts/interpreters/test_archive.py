@@ -14,9 +14,9 @@ import zstandard
 from bundle.artifacts.interpreters.archive import Archive
 from bundle.artifacts.interpreters.choice import choose
 from bundle.artifacts.interpreters.source import Offer, Refusal, Request
-from bundle.base import process
 from bundle.base.errors import BundleError, ConfigError, IntegrityError
 from bundle.base.files import sha256_of
+from bundle.base.processes.run import run
 from bundle.model.config.config import ArchiveSpec, Interpreter, Substitute
 from bundle.model.platforms import PLATFORMS
 from tests.artifacts.interpreters.conftest import MakeTools, Portable, request_for
@@ -79,7 +79,7 @@ def test_every_layout_gives_the_same_tree_and_normalising_twice_changes_nothing(
     assert offer.python == portable.offer.python
     assert _hashes(tmp_path / "tree") == _hashes(portable.tree)
     program = "import sys, ssl; print(sys.prefix)"
-    completed = process.run([tmp_path / "tree" / "bin" / "python", "-c", program], env={})
+    completed = run([tmp_path / "tree" / "bin" / "python", "-c", program], env={})
     assert completed.output == f"{tmp_path / 'tree'}\n"
 
 

@@ -15,7 +15,7 @@ from bundle.artifacts.interpreters.host import Host
 from bundle.artifacts.interpreters.portable import embedded_paths
 from bundle.artifacts.interpreters.portable.sysconfig_data import Recorded
 from bundle.artifacts.interpreters.source import Offer, Refusal, Request
-from bundle.base import process
+from bundle.base.processes.run import check, run
 from bundle.model.config.config import Interpreter
 from bundle.model.platforms import PLATFORMS
 from tests.artifacts.interpreters.conftest import MakeTools, Portable, request_for
@@ -40,8 +40,8 @@ def _hashes(tree: Path) -> dict[str, str]:
 
 
 def _run(*arguments: str | Path, env: Mapping[str, str] = CLEAN, cwd: Path | None = None) -> str:
-    completed = process.run(arguments, env=env, cwd=cwd, timeout=300)
-    return process.check(completed, Path(arguments[0]).name).output
+    completed = run(arguments, env=env, cwd=cwd, timeout=300)
+    return check(completed, Path(arguments[0]).name).output
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_it_starts_through_symlinks_from_anywhere(moved: Path, tmp_path: Path) -
 
 def test_started_under_a_name_that_hides_its_place_it_takes_no_other_library(moved: Path, portable: Portable) -> None:
     """CPython falls back to the compiled-in prefix then: no machine may have a Python there."""
-    completed = process.run(
+    completed = run(
         ["/bin/bash", "-c", 'exec -a nobody "$0" -c "import sys; print(sys.prefix)"', _python(moved)], env=CLEAN
     )
     assert portable.offer.location not in completed.output + completed.errors

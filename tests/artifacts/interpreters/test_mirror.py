@@ -13,9 +13,9 @@ from bundle.artifacts.interpreters.choice import choose
 from bundle.artifacts.interpreters.mirror import SUMS, Kept, fill, needs
 from bundle.artifacts.interpreters.python_build_standalone import PythonBuildStandalone, Release
 from bundle.artifacts.interpreters.source import Request
-from bundle.base import process
 from bundle.base.errors import IntegrityError, NetworkError
 from bundle.base.http.client import Downloader
+from bundle.base.processes.run import run
 from bundle.base.report import Reporter
 from bundle.model.config.config import Interpreter
 from bundle.model.platforms import PLATFORMS, Platform
@@ -121,7 +121,7 @@ def test_a_filled_mirror_serves_every_platform_and_its_sums_can_be_checked(
         kept = _fill(folder, _requests(server.url), make_tools, table)
     assert [one.status for one in kept] == ["fetched"] * 5
     assert {one.need.path for one in kept} == {path.relative_to(folder).as_posix() for path in folder.rglob("*.tar.gz")}
-    completed = process.run(["sha256sum", "--check", "--strict", SUMS], cwd=folder)
+    completed = run(["sha256sum", "--check", "--strict", SUMS], cwd=folder)
     assert completed.code == 0, completed.errors
     assert completed.output.count(": OK") == 5
     for index, (_, request) in enumerate(_requests(None)):

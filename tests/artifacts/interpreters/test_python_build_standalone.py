@@ -16,8 +16,8 @@ import pytest
 from bundle.artifacts.interpreters.choice import choose
 from bundle.artifacts.interpreters.python_build_standalone import PbsTable, PythonBuildStandalone, Release
 from bundle.artifacts.interpreters.source import Offer, Refusal, Request
-from bundle.base import process
 from bundle.base.errors import IntegrityError, NetworkError
+from bundle.base.processes.run import run
 from bundle.model.config.config import Interpreter, Substitute
 from bundle.model.platforms import PLATFORMS, Platform
 from tests.artifacts.interpreters.conftest import MakeTools, Portable, request_for
@@ -290,5 +290,5 @@ def test_an_interpreter_from_a_mirror_is_unpacked_normalised_and_runs(
         about = choice.source.make(choice.offer, request, tree, tools)
     assert _hashes(tree) == _hashes(portable.tree)
     assert about.python == portable.offer.python
-    completed = process.run([tree / "bin" / "python", "-c", "import sys; print(sys.prefix)"], env={})
+    completed = run([tree / "bin" / "python", "-c", "import sys; print(sys.prefix)"], env={})
     assert completed.output == f"{tree}\n"

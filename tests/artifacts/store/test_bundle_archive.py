@@ -18,7 +18,7 @@ from bundle.artifacts.store.layers import Layer
 from bundle.artifacts.store.store import Store
 from bundle.base.errors import ConfigError, IntegrityError
 from bundle.base.files import sha256_of
-from bundle.base.process import check, run
+from bundle.base.processes.run import check, run
 from bundle.base.report import Collector, Reporter
 from tests.artifacts.conftest import AddLayer
 from tests.artifacts.trees import SMALL, File, Link, Tree, grow, read, trees

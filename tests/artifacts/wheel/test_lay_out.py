@@ -20,7 +20,7 @@ from bundle.artifacts.wheel import source
 from bundle.artifacts.wheel.filename import agree
 from bundle.artifacts.wheel.lay_out import Laid, fits, lay_out
 from bundle.base.errors import BundleError, IntegrityError, WorkError
-from bundle.base.process import check, run
+from bundle.base.processes.run import check, run
 from bundle.model.platforms import PLATFORMS, Floors, Platform
 from tests.artifacts.wheelmaker import make_wheel
 

@@ -21,7 +21,7 @@ from bundle.artifacts.wheel.scripts import (
     windows_launcher,
 )
 from bundle.base.errors import IntegrityError
-from bundle.base.process import Completed, check, run
+from bundle.base.processes.run import Completed, check, run
 from bundle.model.platforms import PLATFORMS
 
 LINUX = PLATFORMS["linux-x64"]

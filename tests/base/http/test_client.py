@@ -413,7 +413,7 @@ class TestFetch:
 
     def test_a_process_that_is_killed_under_way_is_continued_by_the_next(self, site: Site, tmp_path: Path) -> None:
         code = (
-            "import sys; from pathlib import Path; from bundle.base.download import Downloader\n"
+            "import sys; from pathlib import Path; from bundle.base.http.client import Downloader\n"
             "from bundle.base.report import Reporter\n"
             "Downloader(reporter=Reporter(), environ={}).fetch(sys.argv[1], Path(sys.argv[2]), sha256=sys.argv[3])"
         )

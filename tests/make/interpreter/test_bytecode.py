@@ -9,7 +9,7 @@ from types import CodeType
 import pytest
 
 from bundle.base.errors import WorkError
-from bundle.base.process import check, run
+from bundle.base.processes.run import check, run
 from bundle.make.interpreter.bytecode import Compiled, compile_tree
 
 pytestmark = pytest.mark.real

@@ -14,7 +14,7 @@ import pytest
 
 from bundle.base.errors import IntegrityError, WorkError
 from bundle.base.files import sha256_of
-from bundle.base.process import check, run
+from bundle.base.processes.run import check, run
 from bundle.base.report import Collector, Reporter
 from bundle.make.sources.backend import BuildSpec, backend_requires, build_wheel, prepare_metadata
 from bundle.make.sources.environment import Environment, SourceBuildTools, compiler_identity, make_environment

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 from bundle.base.errors import ConfigError, NetworkError, WorkError
 from bundle.base.files import locked, staged_folder
 from bundle.base.http.client import redact
-from bundle.base.process import Completed, run
+from bundle.base.processes.run import Completed, run
 from bundle.base.report import Reporter
 
 _SCHEMES = frozenset({"git+https", "git+http", "git+ssh", "git+git", "git+file"})

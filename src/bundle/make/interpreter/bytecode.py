@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bundle.base.process import check, run
+from bundle.base.processes.run import check, run
 
 # Runs in the bundle's interpreter, whichever version that is. The hash stands for the source, so no time is inside; it
 # goes unchecked, since a bundle's files do not change; the path inside is relative, and Python replaces it by the true

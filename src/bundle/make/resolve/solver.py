@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from bundle.base.errors import WorkError
-from bundle.base.process import run
+from bundle.base.processes.run import run
 from bundle.make.resolve.index_server import Index, serving
 from bundle.model.locks.lock import ROOT
 from bundle.model.platforms import Platform

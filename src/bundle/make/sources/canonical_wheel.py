@@ -20,7 +20,7 @@ from urllib.parse import quote
 from bundle.base.errors import WorkError
 from bundle.base.extract import extract
 from bundle.base.files import remove_tree, staged_file
-from bundle.base.process import check, run
+from bundle.base.processes.run import check, run
 
 if TYPE_CHECKING:
     from bundle.base.report import Reporter

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundle.base.files import remove_tree
-from bundle.base.process import Completed, check, run
+from bundle.base.processes.run import Completed, check, run
 
 if TYPE_CHECKING:
     from bundle.base.report import Reporter

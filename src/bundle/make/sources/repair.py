@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from bundle.base.errors import WorkError
-from bundle.base.process import run
+from bundle.base.processes.run import run
 from bundle.make.sources.compatibility import native_platforms
 from bundle.model.platforms import System
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bundle.base.errors import ConfigError
-from bundle.base.process import Completed
+from bundle.base.processes.run import Completed
 from bundle.make.verify.emulators.find import find_runner
 from bundle.make.verify.emulators.loader_errors import too_old
 from bundle.make.verify.emulators.protocol import NATIVE, Missing

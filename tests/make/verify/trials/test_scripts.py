@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bundle.base.process import Completed
+from bundle.base.processes.run import Completed
 from bundle.make.verify.trials.scripts import trouble_of
 
 TRACEBACK = "Traceback (most recent call last):\n  File 'x', line 1, in <module>\n"

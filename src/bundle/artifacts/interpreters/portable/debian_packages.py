@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.artifacts.interpreters.portable.content_rules import LICENCES
-from bundle.base import process
+from bundle.base.processes.run import run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ def owners(paths: Iterable[Path]) -> Mapping[Path, Package]:
     if not spelled:
         return {}
     # It exits with 1 when it does not know one of them, and still answers for the others.
-    completed = process.run([query, "--search", *sorted(spelled)], env={"LC_ALL": "C"}, timeout=60)
+    completed = run([query, "--search", *sorted(spelled)], env={"LC_ALL": "C"}, timeout=60)
     named: dict[Path, str] = {}
     for line in completed.output.splitlines():
         package, separator, file = line.partition(": ")
@@ -45,7 +45,7 @@ def owners(paths: Iterable[Path]) -> Mapping[Path, Package]:
     versions: dict[str, str] = {}
     if wanted:
         form = "${binary:Package} ${Version}\\n"
-        completed = process.run([query, "--show", f"--showformat={form}", *wanted], env={"LC_ALL": "C"}, timeout=60)
+        completed = run([query, "--show", f"--showformat={form}", *wanted], env={"LC_ALL": "C"}, timeout=60)
         versions = dict(line.split(" ", 1) for line in completed.output.splitlines() if " " in line)
     return {path: _package(package, versions.get(package, "")) for path, package in named.items()}
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bundle.base import process
 from bundle.base.errors import WorkError
+from bundle.base.processes.run import check, run
 from bundle.model.platforms import Platform, platform_of, short_version
 
 _QUESTION = """
@@ -144,8 +144,8 @@ def ask(candidate: Candidate, environ: Mapping[str, str]) -> Answer:
         WorkError: it does not run, or says nothing that can be read.
     """
     env = {name: value for name, value in environ.items() if not name.startswith("PYTHON")}
-    completed = process.run([candidate.executable, "-I", "-S", "-B", "-c", _QUESTION], env=env, timeout=20)
-    process.check(completed, f"Asking {candidate.executable} about itself")
+    completed = run([candidate.executable, "-I", "-S", "-B", "-c", _QUESTION], env=env, timeout=20)
+    check(completed, f"Asking {candidate.executable} about itself")
     try:
         facts = json.loads(completed.output)
     except ValueError as error:

@@ -13,8 +13,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from bundle.artifacts.interpreters.portable.content_rules import GLIBC
-from bundle.base import process
 from bundle.base.errors import WorkError
+from bundle.base.processes.run import check, run
 
 _FLAGS = {"x86_64": "x86-64", "aarch64": "AArch64"}
 """How ldconfig calls a machine."""
@@ -127,7 +127,7 @@ def cache_listing() -> str:
     if program is None:
         return ""
     # Systems without a cache file make ldconfig fail; the standard folders answer then.
-    completed = process.run([program, "-p"], env={"LC_ALL": "C"}, timeout=30)
+    completed = run([program, "-p"], env={"LC_ALL": "C"}, timeout=30)
     return completed.output if completed.code == 0 else ""
 
 
@@ -152,7 +152,7 @@ def set_run_paths(files: Sequence[Path], tree: Path) -> None:
             origin = f"$ORIGIN/{'/'.join(['..'] * (len(inside.parts) - 1))}"
         for start in range(0, len(members), 200):
             command: list[str | Path] = [program, "--force-rpath", "--set-rpath", origin, *members[start : start + 200]]
-            process.check(process.run(command, timeout=300), "Setting relative run paths")
+            check(run(command, timeout=300), "Setting relative run paths")
 
 
 def strip(files: Sequence[Path]) -> bool:
@@ -166,7 +166,7 @@ def strip(files: Sequence[Path]) -> bool:
         return False
     for start in range(0, len(files), 200):
         command: list[str | Path] = [program, "--strip-unneeded", *files[start : start + 200]]
-        process.check(process.run(command, timeout=300), "Stripping")
+        check(run(command, timeout=300), "Stripping")
     return True
 
 

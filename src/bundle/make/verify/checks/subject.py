@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bundle.base.errors import WorkError
 from bundle.base.files import remove_tree, staged_folder, sweep_staging
-from bundle.base.process import Completed, run
+from bundle.base.processes.run import Completed, run
 from bundle.base.report import Reporter
 from bundle.make.verify.checks.byte_scan import Seen, scan
 from bundle.make.verify.checks.contents import Contents

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from bundle.base.process import Completed
+from bundle.base.processes.run import Completed
 from bundle.base.report import Reporter
 
 Which = Callable[[str], str | None]

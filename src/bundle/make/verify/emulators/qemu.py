@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundle.base.process import Completed
+from bundle.base.processes.run import Completed
 from bundle.make.verify.emulators.loader_errors import has_loader, lacking, require_loader, too_old
 from bundle.make.verify.emulators.protocol import EmulatorWorkspace, Missing, Which
 from bundle.model.platforms import Platform

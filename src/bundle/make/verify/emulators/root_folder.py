@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from bundle.base.process import Completed
+from bundle.base.processes.run import Completed
 from bundle.make.verify.emulators.loader_errors import lacking, require_loader
 from bundle.make.verify.emulators.protocol import EmulatorWorkspace, Missing, Which
 from bundle.model.platforms import Platform

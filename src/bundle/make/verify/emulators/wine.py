@@ -14,7 +14,7 @@ from pathlib import Path
 from bundle.base.errors import WorkError
 from bundle.base.files import locked, remove_tree, staged_folder
 from bundle.base.folders import listing
-from bundle.base.process import Completed, check, run
+from bundle.base.processes.run import Completed, check, run
 from bundle.base.reflink import place_tree
 from bundle.make.verify.emulators.protocol import EmulatorWorkspace, Missing, Which
 

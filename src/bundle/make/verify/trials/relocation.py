@@ -15,7 +15,7 @@ from typing import Any
 from bundle.base.errors import WorkError
 from bundle.base.files import remove_tree
 from bundle.base.folders import listing
-from bundle.base.process import Completed
+from bundle.base.processes.run import Completed
 from bundle.base.reflink import place_tree
 from bundle.make.verify.checks.findings import Finding, Outcome
 from bundle.make.verify.checks.subject import Isolation, Subject, last_lines

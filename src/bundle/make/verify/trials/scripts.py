@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bundle.base.errors import WorkError
-from bundle.base.process import Completed
+from bundle.base.processes.run import Completed
 from bundle.make.verify.checks.findings import Finding, Outcome
 from bundle.make.verify.checks.subject import Isolation, Subject, last_lines
 from bundle.make.verify.trials.imports import inconclusive, signal_name

@@ -1,38 +1,29 @@
-"""The one place that starts a program."""
+"""Run a program to its end; the one place that starts programs."""
 
 from __future__ import annotations
 
-import atexit
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import IO, BinaryIO
 
 from bundle.base.errors import WorkError
-from bundle.base.liveness import group_lives
-
-_GRACE = 3.0
-"""Seconds that a group gets between being asked to end and being ended."""
+from bundle.base.processes.stop import end_tree, ended_at_exit
 
 _DRAIN = 1.0
 """Seconds that a program's descendants may hold its output open after its end."""
 
 _FLUSH = 30.0
-"""Seconds that the rest of the output, which nobody adds to any more, may take to reach a slow disk."""
+"""Seconds that the rest of the output may take to reach a slow disk once all its writers have ended."""
 
 _TAIL = 20
 """Lines of output that an error shows."""
-
-_running: set[subprocess.Popen[bytes]] = set()
-"""What `end_all` ends. Known to the module, because it is the process that has children, not any part of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,19 +55,18 @@ def run(
 ) -> Completed:
     """Run a program to its end, in a process group of its own.
 
-    When it takes too long, or the wait is interrupted, the whole group is asked to end and, three seconds later, ended.
-    Descendants that still hold the output when the program has ended are ended as well.
+    When it takes too long, or the wait is interrupted, it is ended with all its descendants. Descendants that still
+    hold the output open when the program has ended are ended as well.
 
     Args:
         arguments: the program and its arguments; no shell is involved.
         env: the complete environment; this process's own if None.
-        cwd: the working folder.
-        timeout: seconds it may take; any number if None.
-        log: a file that standard output and error are appended to, in place of being returned.
-        stdin: what it reads; nothing if None.
+        timeout: in seconds; None for no limit.
+        log: a file that standard output and error are appended to instead of being returned.
+        stdin: its standard input; empty if None.
 
     Returns:
-        What became of it, whatever its exit code; see `check`.
+        The result with any exit code; see `check`.
 
     Raises:
         WorkError: the program does not exist or cannot be started.
@@ -101,11 +91,10 @@ def run(
 
 
 def check(completed: Completed, what: str, *, log: Path | None = None) -> Completed:
-    """Return a program that ended well, raise for any other.
+    """Return a completed program if it succeeded.
 
     Args:
-        completed: what `run` returned.
-        what: what it was to do, as the subject of "failed", such as "Building freesasa".
+        what: its task as the subject of "failed", such as "Building freesasa".
         log: the file that its output went to.
 
     Raises:
@@ -137,22 +126,6 @@ def check(completed: Completed, what: str, *, log: Path | None = None) -> Comple
     )
 
 
-def end_all() -> None:
-    """End every program that `run` waits for in some thread, as a timeout would.
-
-    An interrupt reaches the main thread alone; programs that other threads wait for know nothing of it, since they are
-    in groups of their own. Called when the interpreter exits, too.
-    """
-    threads = [_background(_end_group, process) for process in tuple(_running)]
-    for thread in threads:
-        thread.join()
-
-
-@cache
-def _end_all_at_exit() -> None:
-    atexit.register(end_all)
-
-
 def _run(
     command: tuple[str, ...],
     env: Mapping[str, str] | None,
@@ -165,26 +138,24 @@ def _run(
     threads: list[threading.Thread] = []
     failures: list[Exception] = []
     process = _start(command, env, cwd, merge=log is not None, reads=stdin is not None)
-    try:
-        _running.add(process)
-        threads.append(_background(_pump, process.stdout, output if log is None else log, failures))
-        if log is None:
-            threads.append(_background(_pump, process.stderr, errors, failures))
-        if stdin is not None:
-            threads.append(_background(_feed, process.stdin, stdin))
-        timed_out = not _wait(process, timeout)
-        if timed_out:
-            _end_group(process)
-        if not _joined(threads, _DRAIN):
-            # A descendant that outlives the program holds its output; nobody would ever see the end of that.
-            _end_group(process)
-            _joined(threads, _FLUSH)
-    except BaseException:
-        _end_group(process)
-        _joined(threads, _DRAIN)
-        raise
-    finally:
-        _running.discard(process)
+    with ended_at_exit(process):
+        try:
+            threads.append(_background(_pump, process.stdout, output if log is None else log, failures))
+            if log is None:
+                threads.append(_background(_pump, process.stderr, errors, failures))
+            if stdin is not None:
+                threads.append(_background(_feed, process.stdin, stdin))
+            timed_out = not _wait(process, timeout)
+            if timed_out:
+                end_tree(process)
+            if not _joined(threads, _DRAIN):
+                # A descendant that outlives the program holds its output open.
+                end_tree(process)
+                _joined(threads, _FLUSH)
+        except BaseException:
+            end_tree(process)
+            _joined(threads, _DRAIN)
+            raise
     if failures:
         raise failures[0]
     return process.returncode, (output, errors), timed_out
@@ -197,7 +168,6 @@ def _start(
     if sys.platform == "win32":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP
     try:
-        _end_all_at_exit()
         return subprocess.Popen(
             command,
             env=None if env is None else dict(env),
@@ -239,38 +209,6 @@ def _wait(process: subprocess.Popen[bytes], timeout: float | None) -> bool:
     return True
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    if sys.platform == "win32":
-        # There is no signal for a tree of processes; taskkill follows the parents.
-        taskkill = str(Path(os.environ["SYSTEMROOT"], "System32", "taskkill.exe"))
-        subprocess.run([taskkill, "/T", "/F", "/PID", str(process.pid)], capture_output=True, check=False)
-        process.kill()
-        process.wait()
-        return
-    deadline = time.monotonic() + _GRACE
-    try:
-        _signal_group(process, signal.SIGTERM)
-        while time.monotonic() < deadline:
-            process.poll()
-            if not group_lives(process.pid):
-                break
-            time.sleep(0.02)
-    finally:
-        # Also when a second interrupt cut the grace short.
-        _signal_group(process, signal.SIGKILL)
-        process.wait()
-
-
-def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
-    try:
-        os.killpg(process.pid, number)
-    except ProcessLookupError:
-        pass
-    except PermissionError:
-        # macOS says this of a group with a member that has ended, though nobody has waited for it.
-        process.send_signal(number)
-
-
 def _background(function: Callable[..., None], *arguments: object) -> threading.Thread:
     thread = threading.Thread(target=function, args=arguments, daemon=True)
     thread.start()
@@ -294,7 +232,7 @@ def _pump(source: IO[bytes], sink: bytearray | BinaryIO, failures: list[Exceptio
                     sink.write(chunk)
                     sink.flush()
     except (OSError, ValueError) as error:
-        # Raised by whoever waits: a log that cannot be written, such as on a full disk.
+        # Raised again by the thread that waits: a log that cannot be written, such as on a full disk.
         failures.append(error)
 
 
@@ -303,7 +241,7 @@ def _feed(target: IO[bytes], content: bytes) -> None:
         with target:
             target.write(content)
     except BrokenPipeError:
-        pass  # It ended without reading all; its exit code says whether that is well.
+        pass  # It ended without reading all; its exit code says whether that is an error.
 
 
 def _last_part(log: Path) -> str:

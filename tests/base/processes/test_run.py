@@ -1,25 +1,16 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
-import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from bundle.base.errors import WorkError
-from bundle.base.liveness import lives
-from bundle.base.process import Completed, check, end_all, run
+from bundle.base.processes.run import Completed, check, run
+from tests.base.processes.children import assert_dies, python
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
-
-
-def python(code: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-I", "-c", code, *arguments]
 
 
 def ended(**changes: object) -> Completed:
@@ -32,25 +23,6 @@ def ended(**changes: object) -> Completed:
         "timed_out": False,
     }
     return Completed(**(given | changes))  # type: ignore[arg-type]  # a test's shorthand
-
-
-def wait_for(path: Path) -> str:
-    deadline = time.monotonic() + 20
-    while not path.exists() or not path.read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    return path.read_text()
-
-
-def assert_dies(pid: int) -> None:
-    deadline = time.monotonic() + 10
-    while lives(pid):
-        status = Path(f"/proc/{pid}/stat")
-        # Nobody may be there to wait for an orphan in a container; a zombie is dead enough.
-        if status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z":
-            return
-        assert time.monotonic() < deadline, f"{pid} lives"
-        time.sleep(0.01)
 
 
 def test_a_program_that_ended_well_passes_the_check() -> None:
@@ -154,76 +126,6 @@ def test_a_file_that_is_no_program_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     with pytest.raises(WorkError, match=r"data cannot be started: Permission denied"):
         run([tmp_path / "data"])
-
-
-STUBBORN = """
-import os, signal, subprocess, sys, time
-if sys.argv[2] == "child":
-    signal.signal(signal.SIGTERM, signal.SIG_IGN) if sys.argv[3] == "stubborn" else None
-    open(sys.argv[1], "w").write(str(os.getpid()))
-    time.sleep(100)
-else:
-    print("started", flush=True)
-    subprocess.run([sys.executable, "-I", "-c", sys.argv[4], sys.argv[1], "child", sys.argv[3]])
-"""
-
-
-@pytest.mark.real
-@pytest.mark.parametrize("manner", ["polite", pytest.param("stubborn", marks=POSIX)])
-def test_a_program_that_takes_too_long_is_ended_with_all_its_children(tmp_path: Path, manner: str) -> None:
-    note = tmp_path / "pid"
-    done = run(python(STUBBORN, str(note), "parent", manner, STUBBORN), timeout=2)
-    assert done.timed_out
-    assert done.code != 0
-    assert done.output == "started\n"
-    assert done.seconds < (4 if manner == "polite" else 8)
-    assert_dies(int(wait_for(note)))
-
-
-@pytest.mark.real
-@POSIX
-def test_an_interrupt_ends_the_program_with_all_its_children(tmp_path: Path) -> None:
-    note = tmp_path / "pid"
-
-    def interrupt() -> None:
-        wait_for(note)
-        signal.raise_signal(signal.SIGINT)
-
-    threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        run(python(STUBBORN, str(note), "parent", "polite", STUBBORN))
-    assert_dies(int(note.read_text()))
-
-
-@pytest.mark.real
-@POSIX
-def test_programs_that_other_threads_wait_for_can_be_ended(tmp_path: Path) -> None:
-    note = tmp_path / "pid"
-    with ThreadPoolExecutor(2) as pool:
-        waiting = pool.submit(run, python(STUBBORN, str(note), "parent", "polite", STUBBORN))
-        pid = int(wait_for(note))
-        end_all()
-        assert waiting.result().code == -signal.SIGTERM
-    assert_dies(pid)
-
-
-FORGETFUL = """
-import sys, threading
-from bundle.base.process import run
-code = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(100)"
-threading.Thread(target=run, args=([sys.executable, "-I", "-c", code, sys.argv[1]],), daemon=True).start()
-sys.stdin.readline()
-"""
-
-
-@pytest.mark.real
-@POSIX
-def test_programs_do_not_outlive_a_process_that_exits(tmp_path: Path) -> None:
-    note = tmp_path / "pid"
-    with subprocess.Popen([sys.executable, "-c", FORGETFUL, str(note)], stdin=subprocess.PIPE) as process:
-        pid = int(wait_for(note))
-        process.communicate(b"\n", timeout=20)
-    assert_dies(pid)
 
 
 @pytest.mark.real
