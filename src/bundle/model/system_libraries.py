@@ -1,4 +1,4 @@
-"""What each platform brings along by itself, so that no bundle has to: data, no code.
+"""The libraries that each system provides, so that a bundle need not bring them: data, no code.
 
 Sources: PEP 513, 571, 599 and 600 with the policies that auditwheel keeps for them; what a plain macOS and a plain
 Windows (10, Server 2016 and later) have.
@@ -6,10 +6,13 @@ Windows (10, Server 2016 and later) have.
 
 from __future__ import annotations
 
+import posixpath
+
+from bundle.model.platforms import PLATFORMS
+
 LINUX_BASE = frozenset(
     {
-        "ld-linux-aarch64.so.1",
-        "ld-linux-x86-64.so.2",
+        *(posixpath.basename(loader) for platform in PLATFORMS.values() for loader in platform.loaders),
         "libBrokenLocale.so.1",
         "libanl.so.1",
         "libc.so.6",
@@ -24,7 +27,7 @@ LINUX_BASE = frozenset(
         "libutil.so.1",
     }
 )
-"""The C library itself: every Linux system that the bundle can start on has it."""
+"""The C library itself, on every Linux system."""
 
 LINUX_EXPECTED = frozenset(
     {
@@ -44,12 +47,12 @@ LINUX_EXPECTED = frozenset(
         "libz.so.1",
     }
 )
-"""What wheels may take for granted besides (PEP 600), and what a system with nothing but the C library lacks."""
+"""Further libraries that wheels may expect (PEP 600), absent from a system with only the C library."""
 
 LINUX_DRIVERS = frozenset(
     {"libcuda.so.1", "libnvidia-ml.so.1", "libOpenCL.so.1", "libnvcuvid.so.1", "libhsa-runtime64.so.1"}
 )
-"""What comes with the driver of a device: without the device it is of no use, and a bundle must not bring it."""
+"""Libraries of device drivers, useless without the device, which a bundle must not bring."""
 
 SYMBOL_VERSIONS = {
     "2.5": {"GLIBCXX": "3.4.8", "CXXABI": "1.3.1", "GCC": "4.2.0"},
@@ -66,17 +69,11 @@ SYMBOL_VERSIONS = {
 }
 """The newest symbol versions that libstdc++ and libgcc_s have on every usual system from a glibc on."""
 
-PROGRAM_INTERPRETERS = {
-    "x86_64": frozenset({"/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-x86-64.so.2"}),
-    "aarch64": frozenset({"/lib/ld-linux-aarch64.so.1", "/lib64/ld-linux-aarch64.so.1"}),
-}
-"""Where the dynamic linker is, by machine."""
-
 MACOS_FOLDERS = ("/usr/lib/", "/System/Library/")
-"""Whatever is loaded from there is part of macOS (and since 11.0 need not exist as a file)."""
+"""The folders of libraries that are part of macOS (and since 11.0 need not exist as files)."""
 
 WINDOWS_PREFIXES = ("api-ms-win-", "ext-ms-")
-"""Names that Windows maps to its own libraries."""
+"""The beginnings of names that Windows maps to its own libraries."""
 
 _WINDOWS = """
 activeds advapi32 advpack avicap32 avifil32 avrt bcrypt bcryptprimitives bluetoothapis cabinet cfgmgr32 clbcatq
@@ -113,7 +110,7 @@ WINDOWS_EXPECTED = frozenset(
         "vcruntime140_threads.dll",
     }
 )
-"""The Visual C++ redistributable: no part of Windows, though most machines have it. CPython brings vcruntime140."""
+"""The Visual C++ redistributable: not part of Windows, but on most machines. CPython brings vcruntime140."""
 
 WINDOWS_DRIVERS = frozenset({"nvcuda.dll", "nvml.dll", "opencl.dll", "vulkan-1.dll", "nvcuvid.dll"})
-"""What comes with the driver of a device."""
+"""Libraries of device drivers."""

@@ -289,7 +289,7 @@ def test_a_windows_launcher_starts_the_python_above_it(gui: bool, python: bytes)
 
 
 def test_a_windows_launcher_is_the_same_at_any_time() -> None:
-    with zipfile.ZipFile(io.BytesIO(windows_launcher(b"pass\n", gui=False))) as archive:
+    with zipfile.ZipFile(io.BytesIO(windows_launcher(b"pass\n", WINDOWS, gui=False))) as archive:
         assert [info.date_time for info in archive.infolist()] == [(1980, 1, 1, 0, 0, 0)]
 
 

@@ -135,7 +135,7 @@ def _key(original: host_copy.Original) -> dict[str, str]:
         if path.startswith("lib/libpython") and not source.is_symlink():
             binaries.update(sha256_of(source).encode())
     system = hashlib.sha256()
-    for name, library in sorted(run_paths.Linker.of_machine(original.platform.machine).cached.items()):
+    for name, library in sorted(run_paths.Linker.of_machine(original.platform).cached.items()):
         system.update(f"{name}\0{_stamp(library)}\n".encode())
     return {
         "kind": NAME,

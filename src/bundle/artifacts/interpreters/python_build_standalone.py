@@ -25,15 +25,6 @@ Found = TypeVar("Found")
 NAME = "python-build-standalone"
 MIRROR_VARIABLE = "BUNDLE_PYTHON_MIRROR"
 
-_NAMES = {
-    "linux-x64": ("x86_64", "linux"),
-    "linux-aarch64": ("aarch64", "linux"),
-    "macosx-x64": ("x86_64", "macos"),
-    "macosx-aarch64": ("aarch64", "macos"),
-    "windows-x64": ("x86_64", "windows"),
-}
-"""How pbs-installer calls our platforms: machine and system."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
@@ -66,7 +57,7 @@ class PbsTable:
         return (newest, *(release for release in older if release is not None))
 
     def _release(self, python: str, platform: Platform) -> Release | None:
-        arch, system = _NAMES[platform.key]
+        arch, system = platform.release
         try:
             with warnings.catch_warnings():
                 # It reads its own data in a way that Python 3.11 dislikes.

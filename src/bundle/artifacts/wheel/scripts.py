@@ -84,7 +84,7 @@ def entry_script(
         lines += ['    if sys.argv[0].endswith(".exe"):', "        sys.argv[0] = sys.argv[0][:-4]"]
     body = "\n".join((*lines, f"    sys.exit({attribute}())", "")).encode()
     if platform.is_windows:
-        return ScriptFile(name=f"{name}.exe", content=windows_launcher(body, gui=gui))
+        return ScriptFile(name=f"{name}.exe", content=windows_launcher(body, platform, gui=gui))
     return ScriptFile(name=name, content=_polyglot(body, python=python))
 
 
@@ -106,7 +106,7 @@ def shipped_script(name: str, content: bytes, *, platform: Platform, python: str
     found = _PYTHON_SHEBANG.match(content)
     if not found:
         return (shipped,)
-    launcher = windows_launcher(content, gui=found["name"] == b"pythonw")
+    launcher = windows_launcher(content, platform, gui=found["name"] == b"pythonw")
     return shipped, ScriptFile(name=re.sub(r"\.pyw?$", "", name) + ".exe", content=launcher)
 
 
@@ -137,7 +137,7 @@ def relocate_script(text: bytes, *, python: str) -> bytes | None:
     return _polyglot(body, python=python, flags=flags.decode().split())
 
 
-def windows_launcher(code: bytes, *, gui: bool) -> bytes:
+def windows_launcher(code: bytes, platform: Platform, *, gui: bool) -> bytes:
     """Return an `.exe` for the scripts folder that runs `code` with the Python in the folder above.
 
     The executable is PyPA installer's, which reads the `#!` line and the zip file behind itself and understands
@@ -146,7 +146,7 @@ def windows_launcher(code: bytes, *, gui: bool) -> bytes:
     executable = rf"<launcher_dir>\..\{'pythonw' if gui else 'python'}.exe"
     shebang = f"#!{executable}\n".encode()
     pattern = Script("launcher", "launcher", "launcher", "gui" if gui else "console")
-    _, data = pattern.generate(r"<launcher_dir>\..\python.exe", "win-amd64")
+    _, data = pattern.generate(r"<launcher_dir>\..\python.exe", platform.launcher)
     program, found, _ = data.partition(shebang)
     if not found:
         raise RuntimeError("the launcher template has no #! line of the expected form")

@@ -18,15 +18,6 @@ from bundle.make.resolve.index_server import Index, serving
 from bundle.model.locks.lock import ROOT
 from bundle.model.platforms import Platform
 
-# What uv calls our platforms. The tags in these names do not matter: every file that it sees fits every platform.
-_PLATFORMS = {
-    "linux-x64": "x86_64-manylinux_2_28",
-    "linux-aarch64": "aarch64-manylinux_2_28",
-    "macosx-x64": "x86_64-apple-darwin",
-    "macosx-aarch64": "aarch64-apple-darwin",
-    "windows-x64": "x86_64-pc-windows-msvc",
-}
-
 _NEEDED = ("HOME", "LANG", "LC_ALL", "PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "USERPROFILE")
 
 _PIN = re.compile(r"([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?==(\S+)")
@@ -83,7 +74,8 @@ def solve(
                 *(find_uv_bin(), "pip", "compile", question.name, "--output-file", answer.name),
                 *("--no-config", "--no-cache", "--no-build", "--no-header", "--default-index", served.url),
                 *("--python", sys.executable, "--python-version", python),
-                *("--python-platform", _PLATFORMS[platform.key]),
+                # The glibc in uv's names does not matter: every file that it sees fits every platform.
+                *("--python-platform", platform.uv),
             ],
             env=_environment(),
             cwd=work,

@@ -161,7 +161,7 @@ def test_the_interpreters_pc_files_must_not_have_an_absolute_prefix(tmp_path: Pa
 
 def test_windows_launchers_must_find_the_interpreter_beside_them(tmp_path: Path) -> None:
     windows = PLATFORMS["windows-x64"]
-    good = windows_launcher(b"print()", gui=False)
+    good = windows_launcher(b"print()", PLATFORMS["windows-x64"], gui=False)
     before, _, after = good.partition(b"#!<launcher_dir>\\..\\python.exe\n")
     (tmp_path / "Scripts").mkdir()
     for name, line in (

@@ -10,7 +10,7 @@ from bundle.base.processes.run import Completed
 from bundle.make.verify.emulators.find import find_runner
 from bundle.make.verify.emulators.loader_errors import too_old
 from bundle.make.verify.emulators.protocol import NATIVE, Missing
-from bundle.make.verify.emulators.qemu import MACHINES, Qemu, find_qemu
+from bundle.make.verify.emulators.qemu import Qemu, find_qemu
 from bundle.make.verify.emulators.root_folder import RootedRunner, bwrap_prefix, find_root_folder, shown, unshare_prefix
 from bundle.make.verify.emulators.wine import Wine, WineRunner, find_wine
 from bundle.model.platforms import PLATFORMS, Platform
@@ -39,7 +39,7 @@ def sysroot(folder: Path, machine: str = "aarch64") -> Path:
 def qemu(*, chosen: bool = False, children: bool = False) -> Qemu:
     return Qemu(
         program="/usr/bin/qemu-aarch64-static",
-        machine=MACHINES["linux-aarch64"],
+        platform=PLATFORMS["linux-aarch64"],
         sysroot=Path("/sys/root"),
         chosen=chosen,
         children=children,

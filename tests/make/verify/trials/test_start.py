@@ -165,7 +165,7 @@ def test_under_wine_what_the_bundle_does_wrong_and_what_wine_lacks_are_told_apar
 ) -> None:
     runner = emulator("windows-x64")
     root = foreign_bundle("windows-x64", tmp_path / "bundle", [scripts(tmp_path, "good", "bad", "silent", "lacking")])
-    launcher = windows_launcher(b"import demo; demo.good()", gui=False)
+    launcher = windows_launcher(b"import demo; demo.good()", PLATFORMS["windows-x64"], gui=False)
     wrong = launcher.replace(rb"<launcher_dir>\..\python.exe", rb"C:\somebodys\own\python.exe")
     assert wrong != launcher
     (root / "Scripts" / "absolute.exe").write_bytes(wrong)

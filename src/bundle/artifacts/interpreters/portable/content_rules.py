@@ -7,6 +7,8 @@ every offer's key.
 
 from __future__ import annotations
 
+from bundle.model.platforms import PLATFORMS
+
 RULES_VERSION = "2"
 
 DROP = (
@@ -130,8 +132,7 @@ COMPILERS = {
     "clang": "cc",
     "clang++": "c++",
     "llvm-ar": "ar",
-    "x86_64-linux-gnu-gcc": "cc",
-    "aarch64-linux-gnu-gcc": "cc",
+    **{f"{platform.multiarch}-gcc": "cc" for platform in PLATFORMS.values() if platform.multiarch},
 }
 """Programs of a build machine, by file name, and what the target has in their place."""
 

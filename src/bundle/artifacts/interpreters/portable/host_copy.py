@@ -125,7 +125,7 @@ def _copy_files(original: Original, tree: Path, left_out: set[str]) -> dict[Path
 
 def _take_along(original: Original, own: dict[Path, Path], tree: Path, remarks: list[str]) -> list[tuple[str, Path]]:
     """Copy the shared libraries that the interpreter needs, and those that wheels expect, into `lib`."""
-    linker = run_paths.Linker.of_machine(original.platform.machine, (original.prefix / "lib",))
+    linker = run_paths.Linker.of_machine(original.platform, (original.prefix / "lib",))
     present = {path.name for path in tree.joinpath("lib").iterdir()}
     taken: dict[str, Path] = {}
     for path, source in sorted(own.items()):

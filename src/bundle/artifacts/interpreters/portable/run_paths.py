@@ -15,9 +15,7 @@ from pathlib import Path
 from bundle.artifacts.interpreters.portable.content_rules import GLIBC
 from bundle.base.errors import WorkError
 from bundle.base.processes.run import check, run
-
-_FLAGS = {"x86_64": "x86-64", "aarch64": "AArch64"}
-"""How ldconfig calls a machine."""
+from bundle.model.platforms import Platform
 
 _LINE = re.compile(r"\s+(?P<name>\S+) \((?P<flags>[^)]*)\) => (?P<path>.+)")
 
@@ -91,16 +89,15 @@ class Linker:
     """Where it looks besides."""
 
     @classmethod
-    def of_machine(cls, machine: str, more: Iterable[Path] = ()) -> Linker:
+    def of_machine(cls, machine: Platform, more: Iterable[Path] = ()) -> Linker:
         """Return the linker of this machine.
 
         Args:
-            machine: as wheel tags spell it.
             more: folders that are looked in as well, such as the interpreter's own `lib`.
         """
         standard = (
-            f"/lib/{machine}-linux-gnu",
-            f"/usr/lib/{machine}-linux-gnu",
+            f"/lib/{machine.multiarch}",
+            f"/usr/lib/{machine.multiarch}",
             "/lib64",
             "/usr/lib64",
             "/lib",
@@ -109,7 +106,7 @@ class Linker:
         cached: dict[str, Path] = {}
         for line in cache_listing().splitlines():
             match = _LINE.fullmatch(line)
-            if match and _FLAGS[machine] in match["flags"]:
+            if match and machine.ldconfig in match["flags"]:
                 cached.setdefault(match["name"], Path(match["path"]))
         return cls(cached=cached, folders=(*more, *map(Path, standard)))
 

@@ -16,7 +16,7 @@ from bundle.make.verify.audit.loaders import links_of, run_folder
 from bundle.make.verify.checks.findings import Finding, Outcome, Severity
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
-from bundle.model.system_libraries import PROGRAM_INTERPRETERS, WINDOWS_EXPECTED
+from bundle.model.system_libraries import WINDOWS_EXPECTED
 
 CHECK = "binaries"
 
@@ -184,11 +184,9 @@ def _run_paths(subject: Subject, path: str, native: Native) -> Iterator[Finding]
 
 def _system_needs(subject: Subject, path: str, native: Native) -> Iterator[Finding]:
     """Yield what the system would object to: no such dynamic linker, a signature that is missing or void."""
-    if native.kind == "executable" and native.interpreter:
-        usual = PROGRAM_INTERPRETERS.get(subject.platform.machine, frozenset())
-        if native.interpreter not in usual:
-            message = f"asks for the dynamic linker {native.interpreter}."
-            yield RULES["program-interpreter"].finding(path, message)
+    if native.kind == "executable" and native.interpreter and native.interpreter not in subject.platform.loaders:
+        message = f"asks for the dynamic linker {native.interpreter}."
+        yield RULES["program-interpreter"].finding(path, message)
     silicon = subject.platform.machine == "arm64"
     if native.signature == "none" and silicon:
         yield RULES["signature-missing"].finding(path, "is for Apple silicon, and not signed.")

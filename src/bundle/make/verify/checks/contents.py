@@ -15,7 +15,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from bundle.base.folders import listing
-from bundle.model.platforms import Platform, short_version
+from bundle.model.platforms import Platform
 
 INTERPRETER = "python"
 """The package that the interpreter's own native modules count as."""
@@ -126,7 +126,7 @@ class Contents:
             name, tag = named
             if tag == "" and not _initialises(self.root / path, name):
                 continue
-            fits = not tag or f".{tag}" in _fitting(self.platform, self.python)
+            fits = not tag or f".{tag}" in self.platform.module_tags(self.python)
             yield NativeModule(package=package, name=name, path=path, other=None if fits else tag)
 
 
@@ -173,21 +173,11 @@ def module_name(path: str, platform: Platform, python: str) -> tuple[str, str] |
     tag, _, extension = suffix.rpartition(".")
     if extension != ("pyd" if platform.is_windows else "so") or not re.fullmatch(r"\w+", stem):
         return None
-    if tag and f".{tag}" not in _fitting(platform, python) and not _TAG.fullmatch(tag):
+    if tag and f".{tag}" not in platform.module_tags(python) and not _TAG.fullmatch(tag):
         return None
     if folders and stem == "__init__":
         return ".".join(folders), tag
     return ".".join((*folders, stem)), tag
-
-
-def _fitting(platform: Platform, python: str) -> tuple[str, ...]:
-    """Return the tags of the native modules that an interpreter loads (`importlib.machinery.EXTENSION_SUFFIXES`)."""
-    digits = short_version(python).replace(".", "")
-    if platform.is_windows:
-        return (f".cp{digits}-win_{platform.machine}",)
-    if platform.system == "macosx":
-        return (f".cpython-{digits}-darwin", ".abi3")
-    return (f".cpython-{digits}-{platform.machine}-linux-gnu", ".abi3")
 
 
 def _initialises(path: Path, name: str) -> bool:

@@ -43,7 +43,7 @@ def find_runner(
         return None if root is None else find_root_folder(platform, root, which)
     if machine is not None and machine.system == platform.system == "linux":
         return find_qemu(platform, environ, which, root)
-    if platform.is_windows and machine is not None and machine.machine == "x86_64":
+    if platform.is_windows and machine is not None and machine.machine == platform.wine:
         return find_wine(which)
     return Missing(
         what=f"nothing on this machine can run programs for {platform.key}.",

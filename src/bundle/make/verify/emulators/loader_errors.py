@@ -10,9 +10,6 @@ from bundle.base.errors import ConfigError
 from bundle.model.platforms import Platform
 from bundle.model.system_libraries import LINUX_BASE, LINUX_EXPECTED
 
-LOADERS = {"x86_64": "lib64/ld-linux-x86-64.so.2", "aarch64": "lib/ld-linux-aarch64.so.1"}
-"""What every dynamic program names as its interpreter, by machine (the psABIs); every system has it there."""
-
 _LACKING = re.compile(r"(?P<library>lib[^\s/:]+\.so[.\d]*): cannot open shared object file")
 _VERSION = re.compile(r"version `(?P<symbol>(?:GLIBC|GLIBCXX|CXXABI)_(?P<version>[\d.]+))' not found")
 
@@ -29,7 +26,7 @@ def require_loader(folder: Path, platform: Platform, named: str) -> Path:
         ConfigError: it does not have the platform's program loader.
     """
     folder = folder.resolve()
-    loader = LOADERS[platform.machine]
+    loader = _loader(platform)
     if not has_loader(folder, platform):
         raise ConfigError(
             f"{named} {folder} is no system of {platform.key}: it has no {loader}.",
@@ -40,8 +37,12 @@ def require_loader(folder: Path, platform: Platform, named: str) -> Path:
 
 
 def has_loader(folder: Path, platform: Platform) -> bool:
-    """Return whether a folder has the program loader of a platform, be it a link that holds only inside."""
-    return os.path.lexists(folder / LOADERS[platform.machine])
+    """Return whether a folder has the program loader of a platform, or a symlink that is valid only inside the root."""
+    return os.path.lexists(folder / _loader(platform))
+
+
+def _loader(platform: Platform) -> str:
+    return platform.loaders[0].removeprefix("/")
 
 
 def lacking(text: str, place: str) -> str | None:

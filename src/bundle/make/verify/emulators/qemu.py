@@ -35,42 +35,11 @@ _REFUSAL = re.compile(r"qemu-\S+: \S*/?\S.*: Invalid ELF image for this architec
 
 
 @dataclass(frozen=True, kw_only=True)
-class Machine:
-    """An architecture, as qemu and Debian's cross packages know it."""
-
-    name: str
-    """qemu's."""
-    cpu: str
-    """A model that is quick to emulate, and has what systems of the platform have."""
-    sysroot: Path
-    """Where Debian's cross packages put the C library."""
-    packages: str
-    """Those packages, as an install command names them."""
-
-
-MACHINES = {
-    "linux-aarch64": Machine(
-        name="aarch64",
-        # The default model emulates pointer authentication, which makes every start some twenty times slower.
-        cpu="cortex-a72",
-        sysroot=Path("/usr/aarch64-linux-gnu"),
-        packages="libc6-arm64-cross libgcc-s1-arm64-cross libstdc++6-arm64-cross",
-    ),
-    "linux-x64": Machine(
-        name="x86_64",
-        cpu="max",
-        sysroot=Path("/usr/x86_64-linux-gnu"),
-        packages="libc6-amd64-cross libgcc-s1-amd64-cross libstdc++6-amd64-cross",
-    ),
-}
-
-
-@dataclass(frozen=True, kw_only=True)
 class Qemu:
     """qemu-user with a sysroot: an emulator, and the runner of every bundle."""
 
     program: str
-    machine: Machine
+    platform: Platform
     sysroot: Path
     chosen: bool
     """Whether the user named the sysroot, so that what is too new for it is a failure."""
@@ -96,13 +65,13 @@ class Qemu:
     @property
     def environment(self) -> Mapping[str, str]:
         """The same as in the command line, for programs that the system starts."""
-        return {"QEMU_CPU": self.machine.cpu, "QEMU_LD_PREFIX": str(self.sysroot)}
+        return {"QEMU_CPU": self.platform.qemu_cpu, "QEMU_LD_PREFIX": str(self.sysroot)}
 
     def command(self, program: Path, arguments: Sequence[str]) -> list[str]:
         """Return the command line; without qemu where the system starts it."""
         if self.children:
             return [str(program), *arguments]
-        return [self.program, "-cpu", self.machine.cpu, "-L", str(self.sysroot), str(program), *arguments]
+        return [self.program, "-cpu", self.platform.qemu_cpu, "-L", str(self.sysroot), str(program), *arguments]
 
     def translate(self, path: Path) -> str:
         """Return the path."""
@@ -152,7 +121,8 @@ def find_qemu(
     Raises:
         ConfigError: the named sysroot is none.
     """
-    machine = MACHINES[platform.key]
+    # Where Debian's cross packages put the C library.
+    usual = Path("/usr", platform.multiarch)
     variables = (f"{VARIABLE}_{platform.key.upper().replace('-', '_')}", VARIABLE)
     named = next((name for name in variables if environ.get(name)), None)
     chosen = None
@@ -160,25 +130,26 @@ def find_qemu(
         chosen = require_loader(root, platform, "--root")
     elif named is not None:
         chosen = require_loader(Path(environ[named]), platform, named)
-    names = (f"qemu-{machine.name}-static", f"qemu-{machine.name}")
+    names = (f"qemu-{platform.machine}-static", f"qemu-{platform.machine}")
     program = next((found for name in names if (found := which(name))), None)
-    remedy = f"Install it (Debian: apt-get install qemu-user-static {machine.packages}), or run `bundle verify` on a "
+    packages = " ".join(f"{library}-{platform.debian}-cross" for library in ("libc6", "libgcc-s1", "libstdc++6"))
+    remedy = f"Install it (Debian: apt-get install qemu-user-static {packages}), or run `bundle verify` on a "
     remedy += f"machine of {platform.key}."
     if program is None:
         return Missing(what=f"{names[0]} is not on PATH, so nothing here runs {platform.key}.", remedy=remedy)
     # Else the architecture's packages may be installed beside the machine's own.
-    sysroot = chosen or next((path for path in (machine.sysroot, Path("/")) if has_loader(path, platform)), None)
+    sysroot = chosen or next((path for path in (usual, Path("/")) if has_loader(path, platform)), None)
     if sysroot is None:
         return Missing(
-            what=f"{Path(program).name} has no C library of {platform.key}: there is no {machine.sysroot}.",
+            what=f"{Path(program).name} has no C library of {platform.key}: there is no {usual}.",
             remedy=f"{remedy} {VARIABLE} names another folder.",
         )
     return Qemu(
         program=program,
-        machine=machine,
+        platform=platform,
         sysroot=sysroot,
         chosen=chosen is not None,
-        children=_registered(binfmt / f"qemu-{machine.name}"),
+        children=_registered(binfmt / f"qemu-{platform.machine}"),
     )
 
 
