@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bundle.base.native import read_native
-from tests.make.nativemaker import macho, universal
+from tests.base.nativemaker import macho, universal
 
 
 def signature(path: Path, content: bytes, machine: str = "arm64") -> str | None:

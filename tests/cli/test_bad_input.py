@@ -6,7 +6,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -89,200 +88,203 @@ def results(project: SmallProject) -> dict[str, Any]:
     return found | {"catalogue": project.catalogue.read_bytes() if project.catalogue.exists() else None}
 
 
-class TestAConfiguration:
-    @pytest.mark.parametrize(
-        ("text", "words"),
-        [
-            (None, ["config.json", "does not exist"]),
-            ("", ["config.json:1"]),
-            ('{"packages": {"dependencies": [}}', ["config.json:1:32", "not JSON"]),
-            ("[]", ["config.json"]),
-            ('{"packages": {"dependancies": []}}', ["dependancies", "dependencies"]),
-            ('{"platforms": ["linux-x46"]}', ["linux-x46", "linux-x64"]),
-            ('{"packages": {"skip": {"numpy": {"linux": "why"}}}}', ["linux", "linux-x64"]),
-            ('{"packages": {"dependencies": ["numpy=>1"]}}', ["numpy=>1"]),
-            ('{"build": {"timeout": "long"}}', ["timeout", "long"]),
-            ('{"registries": {"default": "${BUNDLE_NO_SUCH_VARIABLE}"}}', ["BUNDLE_NO_SUCH_VARIABLE"]),
-        ],
-        ids=["missing", "empty", "broken", "a list", "key", "platform", "platform key", "requirement", "type", "unset"],
-    )
-    def test_that_is_wrong_is_refused_with_file_and_remedy(
-        self, project: SmallProject, text: str | None, words: list[str]
-    ) -> None:
-        path = project.folder / "config.json"
-        path.unlink() if text is None else path.write_text(text)
-        refused(project, 2, f"versions/{VERSION}/config.json", *words)
-
-    def test_that_all_share_is_named_where_it_is_wrong(self, project: SmallProject) -> None:
-        (project.root / "shared-config.json").write_text('{\n  "packages": {"dependencies": "hello"}\n}')
-        refused(project, 2, "shared-config.json:2", "dependencies")
-
-    def test_with_many_mistakes_has_them_all_told_at_once(self, project: SmallProject) -> None:
-        project.configure(platforms=["linux-x46"], packages={"noDep": []}, build={"timeout": -1})
-        refused(project, 2, "linux-x46", "noDep", "timeout")
-
-    def test_with_mistakes_of_every_kind_has_them_all_told_at_once(self, project: SmallProject) -> None:
-        project.configure(platforms=["linux-x46"], packages={"dependencies": ["a b c"]})
-        refused(project, 2, "linux-x46", "a b c")
-
-    def test_of_an_unknown_version_brings_the_nearest_names(self, project: SmallProject) -> None:
-        refused(project, 2, "3.12.1-smal'", VERSION, command=("build", "3.12.1-smal"))
-
-    def test_for_an_unknown_platform_brings_the_known_ones(self, project: SmallProject) -> None:
-        refused(project, 2, "linux-x46", "linux-x64", command=("build", VERSION, "--platform", "linux-x46"))
-
-    def test_that_is_not_there_at_all_is_said_to_be_missing(self, project: SmallProject) -> None:
-        (project.root / "shared-config.json").unlink()
-        refused(project, 2, "shared-config.json")
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, ["config.json", "does not exist"]),
+        ("", ["config.json:1"]),
+        ('{"packages": {"dependencies": [}}', ["config.json:1:32", "not JSON"]),
+        ("[]", ["config.json"]),
+        ('{"packages": {"dependancies": []}}', ["dependancies", "dependencies"]),
+        ('{"platforms": ["linux-x46"]}', ["linux-x46", "linux-x64"]),
+        ('{"packages": {"skip": {"numpy": {"linux": "why"}}}}', ["linux", "linux-x64"]),
+        ('{"packages": {"dependencies": ["numpy=>1"]}}', ["numpy=>1"]),
+        ('{"build": {"timeout": "long"}}', ["timeout", "long"]),
+        ('{"registries": {"default": "${BUNDLE_NO_SUCH_VARIABLE}"}}', ["BUNDLE_NO_SUCH_VARIABLE"]),
+    ],
+    ids=["missing", "empty", "broken", "a list", "key", "platform", "platform key", "requirement", "type", "unset"],
+)
+def test_a_wrong_configuration_is_refused_with_file_and_remedy(
+    project: SmallProject, text: str | None, words: list[str]
+) -> None:
+    path = project.folder / "config.json"
+    path.unlink() if text is None else path.write_text(text)
+    refused(project, 2, f"versions/{VERSION}/config.json", *words)
 
 
-class TestCommands:
-    def test_take_the_global_flags_before_and_behind_their_name(self, project: SmallProject) -> None:
-        before = project.run("--json", "--quiet", "config", VERSION)
-        behind = project.run("config", VERSION, "--json", "--quiet")
-        assert (behind.code, behind.json, behind.errors) == (0, before.json, "")
-
-    @pytest.mark.parametrize(
-        ("command", "word"),
-        [
-            (("biuld", VERSION), "build"),
-            (("build",), "--all"),
-            (("build", VERSION, "--lokced"), "--locked"),
-            (("build", VERSION, "--output", "shared-config.json"), "shared-config.json"),
-        ],
-        ids=["command", "no version", "option", "a file for a folder"],
-    )
-    def test_that_nobody_knows_are_refused(
-        self, project: SmallProject, command: tuple[str | Path, ...], word: str
-    ) -> None:
-        refused(project, 2, word, command=command)
+def test_a_mistake_in_the_shared_configuration_is_named_with_its_line(project: SmallProject) -> None:
+    (project.root / "shared-config.json").write_text('{\n  "packages": {"dependencies": "hello"}\n}')
+    refused(project, 2, "shared-config.json:2", "dependencies")
 
 
-class TestPackages:
-    def test_that_no_registry_has_are_named(self, project: SmallProject) -> None:
-        project.configure(packages={"dependencies": ["hello", "hallo"]})
-        refused(project, 2, "hallo")
-
-    def test_of_a_version_that_no_registry_has_are_named_with_those_that_exist(self, project: SmallProject) -> None:
-        project.configure(packages={"dependencies": ["hello==9.9"]})
-        refused(project, 2, "hello", "9.9", "1.0")
-
-    def test_without_a_fitting_wheel_are_named_with_the_wheels_that_exist(
-        self, project: SmallProject, world: World
-    ) -> None:
-        make_wheel(world.registry.root / "foreign", "foreign", tag="cp312-cp312-win_arm64")
-        project.configure(packages={"dependencies": ["foreign", "sourced"], "resolution": {"allowSourceList": []}})
-        configuration = project.root / "shared-config.json"
-        configuration.write_text(configuration.read_text().replace('"sourced",', ""))
-        refused(project, 1, "foreign", "sourced", project.machine.key, "win_arm64", "packages.skip")
-
-    def test_are_never_called_missing_when_the_registry_does_not_answer(self, project: SmallProject) -> None:
-        with socket.socket() as closed:
-            closed.bind(("127.0.0.1", 0))
-            url = f"http://127.0.0.1:{closed.getsockname()[1]}/simple"
-            project.configure(registries={"default": url}, packages={"dependencies": ["hello"]})
-            refused(project, 3, "127.0.0.1", "hello")
-
-    def test_whose_source_build_fails_show_the_end_of_its_log(self, project: SmallProject, world: World) -> None:
-        publish_source(world.registry, "failing", "print('the last words'); raise SystemExit(3)")
-        project.configure(packages={"dependencies": ["failing"], "resolution": {"allowSourceList": ["failing"]}})
-        refused(project, 1, "failing 1.0", "the last words", "failing-1.0.log")
-        (log,) = project.output.glob("logs/*/failing-1.0.log")
-        assert "the last words" in log.read_text()
-
-    def test_whose_source_build_hangs_are_stopped(self, project: SmallProject, world: World) -> None:
-        publish_source(world.registry, "sleeping", "print('good night', flush=True); time.sleep(600)")
-        packages = {"dependencies": ["sleeping"], "resolution": {"allowSourceList": ["sleeping"]}}
-        project.configure(packages=packages, build={"timeout": 3})
-        started = time.monotonic()
-        refused(project, 1, "sleeping 1.0", "3 s", "build.timeout", "good night")
-        assert time.monotonic() - started < 30
-
-    @pytest.mark.parametrize(
-        "path", ["../../../../outside.txt", "/tmp/outside.txt", "{data}/scripts/../../outside.txt"]
-    )
-    def test_that_write_outside_of_the_bundle_are_refused(
-        self, project: SmallProject, world: World, path: str, tmp_path: Path
-    ) -> None:
-        wheel = make_wheel(world.registry.root / "hostile", "hostile", files={path: "!"})
-        project.configure(packages={"dependencies": ["hostile"]})
-        cautious = replace(project, cache=tmp_path / "cache")
-        shutil.copytree(world.store, cautious.cache, symlinks=True, copy_function=os.link)
-        refused(cautious, 4, wheel.name, "outside.txt")
-        assert not list(tmp_path.rglob("outside.txt"))
-        assert not Path("/tmp/outside.txt").exists()
-
-    def test_with_other_bytes_than_locked_are_refused(
-        self, project: SmallProject, world: World, tmp_path: Path
-    ) -> None:
-        wheel = make_wheel(world.registry.root / "changing", "changing", files={"changing.py": "1"})
-        project.configure(packages={"dependencies": ["changing"]})
-        assert project.run("lock", VERSION).code == 0
-        make_wheel(world.registry.root / "changing", "changing", files={"changing.py": "2"})
-        refused(replace(project, cache=tmp_path / "cache"), 4, wheel.name)
-        assert not list((tmp_path / "cache").rglob(f"{wheel.name}*"))
+def test_many_mistakes_in_a_configuration_are_told_at_once(project: SmallProject) -> None:
+    project.configure(platforms=["linux-x46"], packages={"noDep": []}, build={"timeout": -1})
+    refused(project, 2, "linux-x46", "noDep", "timeout")
 
 
-class TestOwnFiles:
-    @pytest.mark.parametrize(
-        ("rule", "word"),
-        [
-            ({"from": "../../shared-config.json", "to": "bin/"}, "shared-config.json"),
-            ({"from": "own/out", "to": "bin/"}, "own/out"),
-            ({"from": "own/linked", "to": "bin"}, "own/linked"),
-            ({"from": "own/bin", "to": "../bin"}, "../bin"),
-            ({"from": "own/bin", "to": "{site-packages}/../../../../bin"}, "{site-packages}/../"),
-            ({"from": "own/bin", "to": "/bin"}, "/bin"),
-            ({"from": "own/nothing", "to": "bin"}, "own/nothing"),
-        ],
-        ids=["dots", "link", "link inside", "target", "below site-packages", "absolute", "missing"],
-    )
-    def test_that_climb_out_or_are_missing_are_refused(
-        self, project: SmallProject, rule: dict[str, str], word: str
-    ) -> None:
-        (project.folder / "own" / "out").symlink_to("../../../shared-config.json")
-        (project.folder / "own" / "linked").mkdir()
-        (project.folder / "own" / "linked" / "out").symlink_to(project.root / "shared-config.json")
-        project.configure(packages={**SMALLEST, "copyFiles": [rule]})
-        refused(project, 2, "copyFiles", word)
+def test_configuration_mistakes_of_different_kinds_are_told_at_once(project: SmallProject) -> None:
+    project.configure(platforms=["linux-x46"], packages={"dependencies": ["a b c"]})
+    refused(project, 2, "linux-x46", "a b c")
 
 
-class TestALock:
-    def test_edited_by_hand_is_refused(self, project: SmallProject) -> None:
-        edited = project.lock.read_text().replace("no", "yes", 1).replace('version = "1.0"', 'version = "1.1"')
-        project.lock.write_text(edited)
-        refused(project, 4, project.lock.name, "bundle lock")
-        assert project.lock.read_text() == edited
-
-    def test_that_is_no_lock_is_refused(self, project: SmallProject) -> None:
-        project.lock.write_text("= broken")
-        refused(project, 2, project.lock.name)
-
-    def test_that_is_stale_is_refused_with_locked(self, project: SmallProject) -> None:
-        project.configure(packages={"dependencies": ["native"]})
-        refused(project, 2, project.lock.name, "stale", "bundle lock", command=("build", VERSION, "--locked"))
+def test_an_unknown_version_is_refused_with_the_nearest_names(project: SmallProject) -> None:
+    refused(project, 2, "3.12.1-smal'", VERSION, command=("build", "3.12.1-smal"))
 
 
-class TestTheNetwork:
-    def test_may_not_be_used_offline_and_what_is_lacking_is_listed(self, project: SmallProject, tmp_path: Path) -> None:
-        shutil.rmtree(project.output / ".state")
-        empty = replace(project, cache=tmp_path / "empty")
-        refused(empty, 3, "hello-1.0", "native-1.0", "--offline", command=("build", VERSION, "--offline"))
+def test_an_unknown_platform_is_refused_with_the_known_ones(project: SmallProject) -> None:
+    refused(project, 2, "linux-x46", "linux-x64", command=("build", VERSION, "--platform", "linux-x46"))
 
-    def test_that_is_silent_is_left_at_ctrl_c(self, project: SmallProject) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as silent:
-            url = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
-            project.configure(registries={"default": url}, packages=SMALLEST)
-            before = results(project)
-            running = project.start("--json", "build", VERSION)
-            connection, _ = silent.accept()
-            with connection:
-                started = time.monotonic()
-                os.kill(running.process.pid, signal.SIGINT)
-                told(running.ended(timeout=60), 130, "Interrupted")
-            assert time.monotonic() - started < 10
-        assert results(project) == before
-        assert leftovers(project.root) == []
+
+def test_a_project_without_shared_configuration_is_refused(project: SmallProject) -> None:
+    (project.root / "shared-config.json").unlink()
+    refused(project, 2, "shared-config.json")
+
+
+def test_global_flags_are_understood_before_and_behind_a_command(project: SmallProject) -> None:
+    before = project.run("--json", "--quiet", "config", VERSION)
+    behind = project.run("config", VERSION, "--json", "--quiet")
+    assert (behind.code, behind.json, behind.errors) == (0, before.json, "")
+
+
+@pytest.mark.parametrize(
+    ("command", "word"),
+    [
+        (("biuld", VERSION), "build"),
+        (("build",), "--all"),
+        (("build", VERSION, "--lokced"), "--locked"),
+        (("build", VERSION, "--output", "shared-config.json"), "shared-config.json"),
+    ],
+    ids=["command", "no version", "option", "a file for a folder"],
+)
+def test_a_wrong_command_line_is_refused(project: SmallProject, command: tuple[str | Path, ...], word: str) -> None:
+    refused(project, 2, word, command=command)
+
+
+def test_a_package_that_no_registry_has_is_named(project: SmallProject) -> None:
+    project.configure(packages={"dependencies": ["hello", "hallo"]})
+    refused(project, 2, "hallo")
+
+
+def test_a_package_version_that_no_registry_has_is_named_with_those_that_exist(project: SmallProject) -> None:
+    project.configure(packages={"dependencies": ["hello==9.9"]})
+    refused(project, 2, "hello", "9.9", "1.0")
+
+
+def test_a_package_without_a_fitting_wheel_is_named_with_the_wheels_that_exist(
+    project: SmallProject, world: World
+) -> None:
+    make_wheel(world.registry.root / "foreign", "foreign", tag="cp312-cp312-win_arm64")
+    project.configure(packages={"dependencies": ["foreign", "sourced"], "resolution": {"allowSourceList": []}})
+    configuration = project.root / "shared-config.json"
+    configuration.write_text(configuration.read_text().replace('"sourced",', ""))
+    refused(project, 1, "foreign", "sourced", project.machine.key, "win_arm64", "packages.skip")
+
+
+def test_a_package_is_never_called_missing_when_the_registry_does_not_answer(project: SmallProject) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/simple"
+        project.configure(registries={"default": url}, packages={"dependencies": ["hello"]})
+        refused(project, 3, "127.0.0.1", "hello")
+
+
+def test_a_failed_source_build_shows_the_end_of_its_log(project: SmallProject, world: World) -> None:
+    publish_source(world.registry, "failing", "print('the last words'); raise SystemExit(3)")
+    project.configure(packages={"dependencies": ["failing"], "resolution": {"allowSourceList": ["failing"]}})
+    refused(project, 1, "failing 1.0", "the last words", "failing-1.0.log")
+    (log,) = project.output.glob("logs/*/failing-1.0.log")
+    assert "the last words" in log.read_text()
+
+
+def test_a_source_build_that_hangs_is_stopped(project: SmallProject, world: World) -> None:
+    publish_source(world.registry, "sleeping", "print('good night', flush=True); time.sleep(600)")
+    packages = {"dependencies": ["sleeping"], "resolution": {"allowSourceList": ["sleeping"]}}
+    project.configure(packages=packages, build={"timeout": 3})
+    refused(project, 1, "sleeping 1.0", "3 s", "build.timeout", "good night")
+
+
+@pytest.mark.parametrize("path", ["../../../../outside.txt", "/tmp/outside.txt", "{data}/scripts/../../outside.txt"])
+def test_a_wheel_that_writes_outside_the_bundle_is_refused(
+    project: SmallProject, world: World, path: str, tmp_path: Path
+) -> None:
+    wheel = make_wheel(world.registry.root / "hostile", "hostile", files={path: "!"})
+    project.configure(packages={"dependencies": ["hostile"]})
+    cautious = replace(project, cache=tmp_path / "cache")
+    shutil.copytree(world.store, cautious.cache, symlinks=True, copy_function=os.link)
+    refused(cautious, 4, wheel.name, "outside.txt")
+    assert not list(tmp_path.rglob("outside.txt"))
+    assert not Path("/tmp/outside.txt").exists()
+
+
+def test_a_wheel_with_other_bytes_than_locked_is_refused(project: SmallProject, world: World, tmp_path: Path) -> None:
+    wheel = make_wheel(world.registry.root / "changing", "changing", files={"changing.py": "1"})
+    project.configure(packages={"dependencies": ["changing"]})
+    assert project.run("lock", VERSION).code == 0
+    make_wheel(world.registry.root / "changing", "changing", files={"changing.py": "2"})
+    refused(replace(project, cache=tmp_path / "cache"), 4, wheel.name)
+    assert not list((tmp_path / "cache").rglob(f"{wheel.name}*"))
+
+
+@pytest.mark.parametrize(
+    ("rule", "word"),
+    [
+        ({"from": "../../shared-config.json", "to": "bin/"}, "shared-config.json"),
+        ({"from": "own/out", "to": "bin/"}, "own/out"),
+        ({"from": "own/linked", "to": "bin"}, "own/linked"),
+        ({"from": "own/bin", "to": "../bin"}, "../bin"),
+        ({"from": "own/bin", "to": "{site-packages}/../../../../bin"}, "{site-packages}/../"),
+        ({"from": "own/bin", "to": "/bin"}, "/bin"),
+        ({"from": "own/nothing", "to": "bin"}, "own/nothing"),
+    ],
+    ids=["dots", "link", "link inside", "target", "below site-packages", "absolute", "missing"],
+)
+def test_copied_files_that_climb_out_or_are_missing_are_refused(
+    project: SmallProject, rule: dict[str, str], word: str
+) -> None:
+    (project.folder / "own" / "out").symlink_to("../../../shared-config.json")
+    (project.folder / "own" / "linked").mkdir()
+    (project.folder / "own" / "linked" / "out").symlink_to(project.root / "shared-config.json")
+    project.configure(packages={**SMALLEST, "copyFiles": [rule]})
+    refused(project, 2, "copyFiles", word)
+
+
+def test_a_lock_edited_by_hand_is_refused(project: SmallProject) -> None:
+    edited = project.lock.read_text().replace("no", "yes", 1).replace('version = "1.0"', 'version = "1.1"')
+    project.lock.write_text(edited)
+    refused(project, 4, project.lock.name, "bundle lock")
+    assert project.lock.read_text() == edited
+
+
+def test_a_lock_that_is_not_toml_is_refused(project: SmallProject) -> None:
+    project.lock.write_text("= broken")
+    refused(project, 2, project.lock.name)
+
+
+def test_a_stale_lock_is_refused_with_locked(project: SmallProject) -> None:
+    project.configure(packages={"dependencies": ["native"]})
+    refused(project, 2, project.lock.name, "stale", "bundle lock", command=("build", VERSION, "--locked"))
+
+
+def test_an_offline_build_lists_the_files_that_are_missing_from_the_cache(
+    project: SmallProject, tmp_path: Path
+) -> None:
+    shutil.rmtree(project.output / ".state")
+    empty = replace(project, cache=tmp_path / "empty")
+    refused(empty, 3, "hello-1.0", "native-1.0", "--offline", command=("build", VERSION, "--offline"))
+
+
+def test_ctrl_c_ends_a_build_that_waits_for_a_silent_registry(project: SmallProject) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
+        project.configure(registries={"default": url}, packages=SMALLEST)
+        before = results(project)
+        running = project.start("--json", "build", VERSION)
+        connection, _ = silent.accept()
+        with connection:
+            os.kill(running.process.pid, signal.SIGINT)
+            told(running.ended(timeout=60), 130, "Interrupted")
+    assert results(project) == before
+    assert leftovers(project.root) == []
 
 
 @contextmanager
@@ -302,63 +304,64 @@ def small_disk(folder: Path, size: int) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def room(path: Path) -> int:
+def disk_usage(path: Path) -> int:
     """Return the bytes that something takes on a disk."""
     paths = [path] if path.is_file() else [one for one in path.rglob("*") if not one.is_symlink()]
     return sum(-(-one.stat().st_size // 4096) * 4096 for one in paths if one.is_file())
 
 
-class TestADisk:
-    def test_that_is_full_of_other_things_gets_no_half_bundle(self, project: SmallProject, tmp_path: Path) -> None:
-        with small_disk(tmp_path / "small", 20 * 2**20) as disk:
-            (disk / "mine.txt").write_text("mine")
-            refused(project, 1, "No space left", str(disk), command=("build", VERSION, "--output", disk))
-            assert leftovers(disk) == []
-            assert (disk / "mine.txt").read_text() == "mine"
+def test_a_full_disk_gets_no_half_bundle(project: SmallProject, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", 20 * 2**20) as disk:
+        (disk / "mine.txt").write_text("mine")
+        refused(project, 1, "No space left", str(disk), command=("build", VERSION, "--output", disk))
+        assert leftovers(disk) == []
+        assert (disk / "mine.txt").read_text() == "mine"
 
-    def test_that_has_no_room_for_the_archive_keeps_the_bundle_that_was_there(
-        self, project: SmallProject, tmp_path: Path
-    ) -> None:
-        enough = 2 * room(project.tree) + room(project.archive) + room(project.archive) // 2
-        with small_disk(tmp_path / "small", enough) as disk:
-            project.build("--output", disk)
-            there = replace(project, root=disk.parent)
-            before = rows_of(disk / VERSION), sha256_of(disk / project.archive.name)
-            project.configure(packages={"dependencies": ["native"]})
-            command = ("build", VERSION, "--no-verify", "--output", disk)
-            refused(project, 1, "No space left", project.archive.name, command=command)
-            assert (rows_of(disk / VERSION), sha256_of(disk / project.archive.name)) == before
-            assert leftovers(there.root / "small") == []
-            done = project.run("--json", "build", VERSION, "--no-verify", "--no-archive", "--output", disk)
-            assert done.code == 0, done.errors
 
-    def test_that_is_full_below_the_store_leaves_a_sound_store(self, project: SmallProject, tmp_path: Path) -> None:
-        shutil.rmtree(project.output / ".state")
-        with small_disk(tmp_path / "small", 20 * 2**20) as disk:
-            cramped = replace(project, cache=disk / "cache")
-            refused(cramped, 1, "No space left", str(disk))
-            assert cramped.run("cache", "verify").code == 0
-            assert leftovers(disk) == []
+def test_a_disk_without_space_for_the_archive_keeps_the_earlier_bundle(project: SmallProject, tmp_path: Path) -> None:
+    enough = 2 * disk_usage(project.tree) + disk_usage(project.archive) + disk_usage(project.archive) // 2
+    with small_disk(tmp_path / "small", enough) as disk:
+        project.build("--output", disk)
+        there = replace(project, root=disk.parent)
+        before = rows_of(disk / VERSION), sha256_of(disk / project.archive.name)
+        project.configure(packages={"dependencies": ["native"]})
+        command = ("build", VERSION, "--no-verify", "--output", disk)
+        refused(project, 1, "No space left", project.archive.name, command=command)
+        assert (rows_of(disk / VERSION), sha256_of(disk / project.archive.name)) == before
+        assert leftovers(there.root / "small") == []
+        done = project.run("--json", "build", VERSION, "--no-verify", "--no-archive", "--output", disk)
+        assert done.code == 0, done.errors
 
-    def test_that_is_read_only_is_named(self, project: SmallProject, tmp_path: Path) -> None:
-        output = tmp_path / "read only"
-        if os.geteuid():
-            output.mkdir()
-            output.chmod(0o555)
-            refused(project, 1, str(output), "--output", command=("build", VERSION, "--output", output))
-            return
-        with small_disk(output, 100 * 2**20):
-            project.build("--output", output)
-            before = rows_of(output)
-            subprocess.run(["mount", "-o", "remount,ro", output], check=True)
-            project.configure(packages={"dependencies": ["native"]})
-            refused(project, 1, str(output), "--output", command=("build", VERSION, "--output", output))
-            assert rows_of(output) == before
 
-    def test_whose_store_is_read_only_is_named(self, project: SmallProject, tmp_path: Path) -> None:
-        if os.geteuid():
-            pytest.skip("only root may mount a disk")
-        shutil.rmtree(project.output / ".state")
-        with small_disk(tmp_path / "store", 2**20) as store:
-            subprocess.run(["mount", "-o", "remount,ro", store], check=True)
-            refused(replace(project, cache=store), 1, str(store), "BUNDLE_CACHE_DIR")
+def test_a_full_disk_below_the_store_leaves_a_sound_store(project: SmallProject, tmp_path: Path) -> None:
+    shutil.rmtree(project.output / ".state")
+    with small_disk(tmp_path / "small", 20 * 2**20) as disk:
+        cramped = replace(project, cache=disk / "cache")
+        refused(cramped, 1, "No space left", str(disk))
+        assert cramped.run("cache", "verify").code == 0
+        assert leftovers(disk) == []
+
+
+def test_a_read_only_output_folder_is_named(project: SmallProject, tmp_path: Path) -> None:
+    output = tmp_path / "read only"
+    if os.geteuid():
+        output.mkdir()
+        output.chmod(0o555)
+        refused(project, 1, str(output), "--output", command=("build", VERSION, "--output", output))
+        return
+    with small_disk(output, 100 * 2**20):
+        project.build("--output", output)
+        before = rows_of(output)
+        subprocess.run(["mount", "-o", "remount,ro", output], check=True)
+        project.configure(packages={"dependencies": ["native"]})
+        refused(project, 1, str(output), "--output", command=("build", VERSION, "--output", output))
+        assert rows_of(output) == before
+
+
+def test_a_read_only_store_is_named(project: SmallProject, tmp_path: Path) -> None:
+    if os.geteuid():
+        pytest.skip("only root may mount a disk")
+    shutil.rmtree(project.output / ".state")
+    with small_disk(tmp_path / "store", 2**20) as store:
+        subprocess.run(["mount", "-o", "remount,ro", store], check=True)
+        refused(replace(project, cache=store), 1, str(store), "BUNDLE_CACHE_DIR")

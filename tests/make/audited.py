@@ -14,7 +14,7 @@ from bundle.make.verify.verify import CHECKS, verify_bundle
 from bundle.model.config.allowlist import AllowList
 from bundle.model.config.config import Acceptance
 from bundle.model.platforms import PLATFORMS, Floors, Platform
-from tests.make.nativemaker import elf, macho, pe
+from tests.base.nativemaker import elf, macho, pe
 
 PYTHON = "3.12.10"
 BUILDER = Path("/srv/builder/project")

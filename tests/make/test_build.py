@@ -191,15 +191,9 @@ class TestAMovedBundle:
 
 
 class TestASecondBuild:
-    def test_does_nothing_and_says_so_within_a_second(self, project: SmallProject) -> None:
+    def test_does_nothing_and_says_so(self, project: SmallProject) -> None:
         before = project.archive.stat(), project.catalogue.read_bytes()
-        seconds = []
-        for _ in range(3):
-            started = time.monotonic()
-            done = project.run("build", VERSION)
-            seconds.append(time.monotonic() - started)
-            assert "unchanged" in done.output
-        assert min(seconds) < 1
+        assert "unchanged" in project.run("build", VERSION).output
         assert (project.archive.stat(), project.catalogue.read_bytes()) == before
 
     def test_does_nothing_after_the_bundle_was_merely_used(self, own: SmallProject) -> None:

@@ -1,17 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bundle.artifacts.catalogue import record
 from bundle.base.errors import ConfigError
 from bundle.base.report import Reporter
-from bundle.cli.app import App, Result
-from bundle.cli.main import cli
+from bundle.cli.app import Result
 from tests.artifacts.bundles import bundle, with_archive
-from tests.cli.rendering import text_of
+from tests.cli.results import result_of, text_of
 
 
 @pytest.fixture
@@ -26,10 +24,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def call(project: Path, *arguments: str) -> Result:
-    app = App(project_option=project, environ={})
-    result: Any = cli.main(["--project", str(project), "catalogue", *arguments], standalone_mode=False, obj=app)
-    assert isinstance(result, Result)
-    return result
+    return result_of(project, "catalogue", *arguments)
 
 
 def test_the_list_has_a_line_for_each_bundle(project: Path) -> None:

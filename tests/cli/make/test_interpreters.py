@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from bundle.cli.app import App, Result
-from bundle.cli.main import cli
-from tests.cli.rendering import text_of
+from tests.cli.results import result_of, text_of
 
 pytestmark = pytest.mark.real
 
@@ -23,11 +22,7 @@ def _project(folder: Path, interpreter: dict[str, Any]) -> Path:
 
 def _call(project: Path, *arguments: str) -> Result:
     environ = {"BUNDLE_CACHE_DIR": str(project / "cache"), "HOME": str(project), "PATH": ""}
-    app = App(quiet=True, project_option=project, environ=environ)
-    words = ["--project", str(project), "--quiet", "interpreters", "3.12.10", *arguments]
-    result: Any = cli.main(words, standalone_mode=False, obj=app)
-    assert isinstance(result, Result)
-    return result
+    return result_of(project, "interpreters", "3.12.10", *arguments, environ=environ)
 
 
 def test_a_mirror_that_has_the_file_wins_and_the_others_say_what_they_have(tmp_path: Path) -> None:

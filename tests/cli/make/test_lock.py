@@ -4,15 +4,13 @@ import json
 import platform
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bundle.base.errors import ConfigError, IntegrityError, MissingPackageError
-from bundle.cli.app import App, Result
-from bundle.cli.main import cli
+from bundle.cli.app import Result
 from bundle.model.platforms import PLATFORMS, platform_of
-from tests.cli.rendering import text_of
+from tests.cli.results import result_of, text_of
 from tests.make.lockable import Lockable
 from tests.make.registry import Registry, serving
 
@@ -37,10 +35,7 @@ def place(tmp_path: Path, registry: Registry) -> Lockable:
 
 
 def call(place: Lockable, *arguments: str) -> Result:
-    app = App(quiet=True, environ={"BUNDLE_CACHE_DIR": str(place.root / "cache")}, project_option=place.root)
-    result: Any = cli.main(["--project", str(place.root), *arguments], standalone_mode=False, obj=app)
-    assert isinstance(result, Result)
-    return result
+    return result_of(place.root, *arguments, environ={"BUNDLE_CACHE_DIR": str(place.root / "cache")})
 
 
 def state(place: Lockable, *arguments: str) -> tuple[int, str]:

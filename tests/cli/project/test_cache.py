@@ -3,16 +3,14 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bundle.artifacts.store.store import Store
 from bundle.base.report import Reporter
-from bundle.cli.app import App, Result
-from bundle.cli.main import cli
+from bundle.cli.app import Result
 from tests.artifacts.trees import SMALL, grow
-from tests.cli.rendering import text_of
+from tests.cli.results import result_of, text_of
 
 
 @pytest.fixture
@@ -24,10 +22,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def call(store: Store, *arguments: str) -> Result:
-    app = App(quiet=True, environ={"BUNDLE_CACHE_DIR": str(store.root)})
-    result: Any = cli.main(["cache", *arguments], standalone_mode=False, obj=app)
-    assert isinstance(result, Result)
-    return result
+    return result_of(None, "cache", *arguments, environ={"BUNDLE_CACHE_DIR": str(store.root)})
 
 
 def test_the_folder_is_told(store: Store) -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 import zipfile
 from collections.abc import Callable
 from email import message_from_bytes
@@ -198,10 +197,8 @@ def test_a_build_that_hangs_is_ended_with_all_its_children(tmp_path: Path, prepa
     """
     source, environment, _ = prepare(sdistmaker.in_tree(tmp_path, hooks), [])
     hurried = toolbox_in(tmp_path / "place", timeout=2)
-    started = time.monotonic()
     with pytest.raises(WorkError) as caught:
         build_wheel(source, environment, DEMO, hurried)
-    assert time.monotonic() - started < 10
     assert "build.timeout" in (caught.value.cause or "")
     (line,) = [line for line in caught.value.details if line.startswith("child ")]
     assert not _runs(int(line.split()[1]))

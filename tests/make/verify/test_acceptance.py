@@ -10,8 +10,8 @@ from bundle.make.verify.checks.rules import ACCEPTABLE, RULES
 from bundle.model.config.config import Acceptance
 from bundle.model.config.project import Project
 from bundle.model.config.schema import schema
+from tests.base.nativemaker import elf
 from tests.make.audited import Made, good, rules
-from tests.make.nativemaker import elf
 
 REASON = "Nobody loads it."
 

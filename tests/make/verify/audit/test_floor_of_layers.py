@@ -7,7 +7,7 @@ from bundle.artifacts.store.store import Store
 from bundle.base.report import Reporter
 from bundle.make.verify.audit.floor_of_layers import floor_of
 from bundle.model.platforms import PLATFORMS
-from tests.make.nativemaker import elf, macho, pe
+from tests.base.nativemaker import elf, macho, pe
 
 LINUX = PLATFORMS["linux-x64"]
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from bundle.base.native import Format, read_native
 from bundle.model.platforms import PLATFORMS, Floors
+from tests.base.nativemaker import elf, macho, pe, universal
 from tests.make.audited import BUILDER, Made, good, rules
-from tests.make.nativemaker import elf, macho, pe, universal
 
 LINUX, ARM, MAC, WINDOWS = "linux-x64", "linux-aarch64", "macosx-aarch64", "windows-x64"
 
