@@ -75,7 +75,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "make/verify/audit": frozenset(
         {"build_paths", "file_names", "floor_of_layers", "licences", "native_files", "records"}
     ),
-    "make/verify/trials": frozenset({"dependencies", "imports", "relocation", "start"}),
+    "make/verify/trials": frozenset({"dependencies", "imports", "isolation", "relocation", "start"}),
     "make/verify/emulators": frozenset({"find", "loader_errors", "protocol"}),
     "cli": frozenset({"app", "selection", "tables"}),
     "cli/project": frozenset(),

@@ -35,3 +35,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ` Did you mean "x"?` with a leading space, or nothing."""
     near = nearest(word, known)
     return f' Did you mean "{near[0]}"?' if near else ""
+
+
+def last_lines(text: str, count: int = 6) -> tuple[str, ...]:
+    """Return the last lines of a program's output, without blank ones."""
+    return tuple(line.rstrip() for line in text.splitlines() if line.strip())[-count:]

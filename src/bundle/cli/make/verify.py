@@ -54,12 +54,12 @@ def verify(app: App, target: str, platforms: tuple[str, ...], running: bool, roo
     Portable means: it names no path of the machine that built it, and needs no newer system than its floor. The
     bundle is a VERSION that is built, the folder at PATH that holds bundle.json, or an ARCHIVE.
     """
-    from bundle.make.verify.checks.subject import scratch_folder
+    from bundle.artifacts.store.scratch import scratch_folder
     from bundle.make.verify.targets import bundle_folders
 
     project = _project(app)
     work = app.cache / "work"
-    with scratch_folder(work, "unpacked") as scratch:
+    with scratch_folder(work) as scratch:
         folders = bundle_folders(target, project=project, platforms=platforms, machine=app.machine, scratch=scratch)
         options = Running(wanted=running or root is not None, root=root)
         # What was unpacked for the purpose is gone by the time that anybody reads of it.

@@ -12,7 +12,9 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from bundle.artifacts.store.scratch import scratch_folder
 from bundle.base.errors import ConfigError
+from bundle.base.files import sweep_staging
 from bundle.base.report import Reporter
 from bundle.make.verify.acceptance import accept
 from bundle.make.verify.audit.build_paths import check_paths
@@ -22,10 +24,11 @@ from bundle.make.verify.audit.native_files import check_binaries
 from bundle.make.verify.audit.records import check_records
 from bundle.make.verify.checks.contents import read_contents
 from bundle.make.verify.checks.findings import Finding, Outcome, Report
-from bundle.make.verify.checks.subject import Isolation, Subject, scratch_folder
+from bundle.make.verify.checks.subject import Subject
 from bundle.make.verify.emulators.protocol import Emulator, EmulatorWorkspace, Missing
 from bundle.make.verify.trials.dependencies import check_requirements
 from bundle.make.verify.trials.imports import check_imports
+from bundle.make.verify.trials.isolation import Isolation
 from bundle.make.verify.trials.relocation import check_relocation
 from bundle.make.verify.trials.start import Refusal, enter
 from bundle.model.config.allowlist import AllowList
@@ -45,20 +48,32 @@ class Check:
     name: str
     title: str
     """What it does, as people read it while it runs."""
-    look: Callable[[Subject], Outcome]
-    runs: bool
-    """Whether it runs programs of the bundle, and so needs a machine of its platform."""
+    audit: Callable[[Subject], Outcome] | None = None
+    """Reads the bundle and runs nothing."""
+    trial: Callable[[Subject, Isolation], Outcome] | None = None
+    """Runs programs of the bundle, which takes a machine of its platform."""
+
+    @property
+    def runs(self) -> bool:
+        """Whether it runs programs of the bundle."""
+        return self.trial is not None
+
+    def look(self, subject: Subject, isolation: Isolation) -> Outcome:
+        """Run the check."""
+        if self.trial is not None:
+            return self.trial(subject, isolation)
+        return self.audit(subject) if self.audit is not None else Outcome()
 
 
 CHECKS = (
-    Check(name="records", title="Comparing every recorded file", look=check_records, runs=False),
-    Check(name="paths", title="Searching for paths of this machine", look=check_paths, runs=False),
-    Check(name="binaries", title="Auditing native files", look=check_binaries, runs=False),
-    Check(name="names", title="Looking at names", look=check_names, runs=False),
-    Check(name="licences", title="Reading licences", look=check_licences, runs=False),
-    Check(name="requirements", title="Checking requirements", look=check_requirements, runs=True),
-    Check(name="imports", title="Importing native modules", look=check_imports, runs=True),
-    Check(name="relocation", title="Using a copy elsewhere, read-only", look=check_relocation, runs=True),
+    Check(name="records", title="Comparing every recorded file", audit=check_records),
+    Check(name="paths", title="Searching for paths of this machine", audit=check_paths),
+    Check(name="binaries", title="Auditing native files", audit=check_binaries),
+    Check(name="names", title="Looking at names", audit=check_names),
+    Check(name="licences", title="Reading licences", audit=check_licences),
+    Check(name="requirements", title="Checking requirements", trial=check_requirements),
+    Check(name="imports", title="Importing native modules", trial=check_imports),
+    Check(name="relocation", title="Using a copy elsewhere, read-only", trial=check_relocation),
 )
 """Every check, in the order in which they run: the cheap first."""
 
@@ -144,18 +159,19 @@ def verify_bundle(
     checked: dict[str, int] = {}
     floor: dict[str, str] = {}
     licences: dict[str, str] = {}
-    with scratch_folder(work, "verify") as scratch, ExitStack() as stack:
+    sweep_staging(work)
+    with scratch_folder(work) as folder, ExitStack() as stack:
+        scratch = folder.resolve()
         isolation = Isolation(root=root, python=python, platform=platform, scratch=scratch)
         refusal: Refusal | None = None
         if emulator is not None:
-            room = EmulatorWorkspace(bundle=root, scratch=scratch, work=work, reporter=reporter)
-            entered = enter(stack, emulator, isolation, room)
+            workspace = EmulatorWorkspace(bundle=root, scratch=scratch, work=work, reporter=reporter)
+            entered = enter(stack, emulator, isolation, workspace)
             if isinstance(entered, Isolation):
                 isolation, jobs = entered, min(jobs, _EMULATED_JOBS)
             else:
                 refusal = entered
         subject = Subject(
-            isolation=isolation,
             contents=read_contents(root, python=python, platform=platform),
             allowlist=allowlist,
             forbidden=tuple(dict.fromkeys((*forbidden, root))),
@@ -180,7 +196,7 @@ def verify_bundle(
                 findings.append(_not_run(check, platform))
                 continue
             reporter.detail(check.title)
-            outcome = check.look(subject)
+            outcome = check.look(subject, isolation)
             findings += outcome.findings
             checked[check.name] = outcome.checked
             floor.update(outcome.floor)

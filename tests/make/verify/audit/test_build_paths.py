@@ -1,20 +1,16 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bundle.artifacts.wheel.scripts import windows_launcher
 from bundle.base.report import Reporter
 from bundle.make.verify.audit.build_paths import check_paths
 from bundle.make.verify.checks.contents import read_contents
 from bundle.make.verify.checks.findings import Finding, with_fresh_evidence
-from bundle.make.verify.checks.needles import needles_for, search
-from bundle.make.verify.checks.subject import Isolation, Subject
+from bundle.make.verify.checks.subject import Subject
 from bundle.model.config.allowlist import AllowList
 from bundle.model.platforms import PLATFORMS, Platform
 
@@ -26,7 +22,6 @@ def findings(
     root: Path, platform: Platform = LINUX, forbidden: Sequence[Path] = (HOME,), suspicious: Sequence[Path] = ()
 ) -> list[Finding]:
     subject = Subject(
-        isolation=Isolation(root=root, python="3.12.10", platform=platform, scratch=root / "scratch"),
         contents=read_contents(root, python="3.12.10", platform=platform),
         allowlist=AllowList(),
         forbidden=tuple(forbidden),
@@ -80,27 +75,6 @@ def test_a_folder_that_others_may_name_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("/home/runner/.cargo")
     (finding,) = findings(tmp_path, suspicious=[Path("/home/runner")])
     assert finding.severity == "warning"
-
-
-def test_an_inner_folder_is_found_through_the_outer_one() -> None:
-    needles, _ = needles_for([HOME / "cache", HOME], [], LINUX)
-    assert [needle.path for needle in needles] == [str(HOME)]
-
-
-def test_a_folder_reached_through_a_link_is_searched_for_by_both_names(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    (tmp_path / "link").symlink_to("real")
-    needles, _ = needles_for([tmp_path / "link"], [], LINUX)
-    assert {needle.path for needle in needles} == {str(tmp_path / "link"), os.path.realpath(tmp_path / "real")}
-
-
-@given(st.binary(max_size=50), st.binary(max_size=50))
-def test_what_is_found_is_there(before: bytes, after: bytes) -> None:
-    needles, _ = needles_for([HOME], [], LINUX)
-    data = before + b"/srv/builder/project" + after
-    hits = list(search(data, needles))
-    assert bool(hits) == (not (after[:1].isalnum() or after[:1] in (b"_", b"-")))
-    assert all(data[offset:].startswith(needle.data) for needle, offset in hits)
 
 
 def test_every_file_is_found_and_many_are_shown_as_one(tmp_path: Path) -> None:

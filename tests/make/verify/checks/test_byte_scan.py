@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bundle.make.verify.checks.byte_scan import scan
-from bundle.make.verify.checks.needles import Needle
+from bundle.make.verify.checks.byte_scan import Pattern, patterns_for, scan, search
+from bundle.model.platforms import PLATFORMS
 
-NEEDLE = Needle(path="/srv/builder", data=b"/srv/builder", severity="error")
+PATTERN = Pattern(path="/srv/builder", data=b"/srv/builder", severity="error")
+
+LINUX = PLATFORMS["linux-x64"]
+HOME = Path("/srv/builder/project")
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
@@ -23,14 +29,14 @@ def test_every_file_is_read_once_for_its_hash_its_head_and_what_it_holds(tmp_pat
     for name, data in contents.items():
         (tmp_path / name).write_bytes(data)
     told: list[int] = []
-    seen = scan(tmp_path, {name: len(data) for name, data in contents.items()}, [NEEDLE], jobs=jobs, done=told.append)
+    seen = scan(tmp_path, {name: len(data) for name, data in contents.items()}, [PATTERN], jobs=jobs, done=told.append)
     assert {name: one.sha256 for name, one in seen.items()} == {
         name: hashlib.sha256(data).digest() for name, data in contents.items()
     }
     assert seen["found"].head.startswith(b"\x7fELF")
     assert {name: one.hits for name, one in seen.items() if one.hits} == {
-        "found": ((NEEDLE, 5),),
-        "large": ((NEEDLE, 9 * 2**20),),
+        "found": ((PATTERN, 5),),
+        "large": ((PATTERN, 9 * 2**20),),
     }
     assert sum(told) == len(contents)
 
@@ -43,3 +49,24 @@ def test_a_file_that_grew_since_it_was_listed_is_read_whole(tmp_path: Path) -> N
 def test_a_file_that_cannot_be_read_is_an_error_and_not_skipped(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         scan(tmp_path, {"gone": 3}, [], jobs=2)
+
+
+def test_an_inner_folder_is_found_through_the_outer_one() -> None:
+    patterns, _ = patterns_for([HOME / "cache", HOME], [], LINUX)
+    assert [pattern.path for pattern in patterns] == [str(HOME)]
+
+
+def test_a_folder_reached_through_a_link_is_searched_for_by_both_names(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    patterns, _ = patterns_for([tmp_path / "link"], [], LINUX)
+    assert {pattern.path for pattern in patterns} == {str(tmp_path / "link"), os.path.realpath(tmp_path / "real")}
+
+
+@given(st.binary(max_size=50), st.binary(max_size=50))
+def test_what_is_found_is_there(before: bytes, after: bytes) -> None:
+    patterns, _ = patterns_for([HOME], [], LINUX)
+    data = before + b"/srv/builder/project" + after
+    hits = list(search(data, patterns))
+    assert bool(hits) == (not (after[:1].isalnum() or after[:1] in (b"_", b"-")))
+    assert all(data[offset:].startswith(pattern.data) for pattern, offset in hits)

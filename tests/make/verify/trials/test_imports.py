@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from bundle.make.verify.checks.findings import Report
-from bundle.make.verify.checks.subject import Isolation
 from bundle.make.verify.trials.imports import import_modules
+from bundle.make.verify.trials.isolation import Isolation
 from tests.make.conftest import TinyBundle, allowed
 
 pytestmark = pytest.mark.real

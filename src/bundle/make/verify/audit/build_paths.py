@@ -9,8 +9,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from bundle.make.verify.checks.byte_scan import Pattern
 from bundle.make.verify.checks.findings import Finding, Outcome
-from bundle.make.verify.checks.needles import Needle
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
 
@@ -36,13 +36,13 @@ def check_paths(subject: Subject) -> Outcome:
         for path in subject.searched[1]
     ]
     files = subject.contents.files
-    written = {path for path, seen in subject.scanned.items() if _written_by_use(path, seen.head)}
+    written = {path for path, scanned in subject.scanned.items() if _written_by_use(path, scanned.head)}
     if written:
         findings.append(_use(written))
     findings += [
-        _hit(path, needle, at)
-        for path, seen in sorted(subject.scanned.items())
-        for needle, at in seen.hits
+        _hit(path, pattern, offset)
+        for path, scanned in sorted(subject.scanned.items())
+        for pattern, offset in scanned.hits
         if path not in written
     ]
     for path, status in sorted(files.items()):
@@ -104,9 +104,9 @@ def _use(written: set[str]) -> Finding:
     )
 
 
-def _hit(path: str, needle: Needle, offset: int) -> Finding:
-    message = f"names a folder of the building machine, {needle.path}."
-    return RULES["build-path"].finding(path, message, severity=needle.severity, details=(f"at byte {offset}",))
+def _hit(path: str, pattern: Pattern, offset: int) -> Finding:
+    message = f"names a folder of the building machine, {pattern.path}."
+    return RULES["build-path"].finding(path, message, severity=pattern.severity, details=(f"at byte {offset}",))
 
 
 def _link(root: Path, path: str) -> Finding | None:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from bundle.make.verify.checks.byte_scan import Seen
+from bundle.make.verify.checks.byte_scan import Scanned
 from bundle.make.verify.checks.contents import Distribution
 from bundle.make.verify.checks.findings import Finding, Outcome
 from bundle.make.verify.checks.rules import RULES
@@ -44,13 +44,13 @@ def _compare(subject: Subject, distribution: Distribution, path: str) -> Iterato
     if path not in subject.contents.files:
         yield RULES["record-missing"].finding(path, f"is recorded by {name}, and missing.")
         return
-    seen = subject.scanned.get(path)
-    if seen is None:
-        return  # A link has no bytes of its own; where it leads is another check's matter.
+    scanned = subject.scanned.get(path)
+    if scanned is None:
+        return  # A symlink, which the check `paths` judges.
     size, actual = distribution.files[path], subject.contents.files[path].st_size
     if size is not None and actual != size:
         yield _differs(subject, path, f"has {actual} bytes, and {name} recorded {size}")
-    elif not _same(subject.root / path, seen, distribution.hashes.get(path)):
+    elif not _same(subject.root / path, scanned, distribution.hashes.get(path)):
         yield _differs(subject, path, f"has other bytes than {name} recorded")
 
 
@@ -61,21 +61,21 @@ def _differs(subject: Subject, path: str, message: str) -> Finding:
     return RULES["record-differs"].finding(path, f"{message}: it was changed since, or something replaced it.")
 
 
-def _same(path: Path, seen: Seen, recorded: str | None) -> bool:
+def _same(path: Path, scanned: Scanned, recorded: str | None) -> bool:
     if recorded is None:
         return True
     algorithm, _, value = recorded.partition("=")
     if algorithm == "sha256":
-        digest = seen.sha256
+        digest = scanned.sha256
     elif algorithm in hashlib.algorithms_guaranteed and not algorithm.startswith("shake"):
         digest = hashlib.new(algorithm, path.read_bytes(), usedforsecurity=False).digest()
     else:
-        return True  # What nobody can compute cannot be wrong.
+        return True  # An unknown algorithm proves nothing.
     return urlsafe_b64encode(digest).decode().rstrip("=") == value.rstrip("=")
 
 
 def _unlisted(subject: Subject) -> Iterator[Finding]:
-    """Yield an error for each file among those of a package, and one note for each folder that belongs to nobody."""
+    """Yield an error for each file among those of a package, and a note for each folder that belongs to no package."""
     contents = subject.contents
     site = f"{contents.platform.site_packages(contents.python)}/"
     owners = {path[len(site) :].partition("/")[0] for path in contents.owned if path.startswith(site)}

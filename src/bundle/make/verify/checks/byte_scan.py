@@ -1,66 +1,146 @@
-"""One look at every byte of a bundle: each file is read once, for its hash, its kind and what it must not name."""
+"""Reading every file of a bundle once: its hash, its first bytes, and the folders of the building machine in it."""
 
 from __future__ import annotations
 
 import hashlib
 import mmap
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 from bundle.base.threads import in_parallel
-from bundle.make.verify.checks.needles import Needle, search
+from bundle.make.verify.checks.findings import Severity
+from bundle.model.platforms import Platform
 
 _MAPPED = 8 * 2**20
-"""Bytes from which a file is mapped in place of being copied."""
+"""Bytes from which a file is mapped instead of copied."""
 
 _BATCH = 32 * 2**20
-"""Bytes that one thread takes at once, so that thousands of small files cost no thousands of hand-overs."""
+"""Bytes that one thread takes at once, so that thousands of small files do not cost thousands of hand-overs."""
+
+_LONG_ENOUGH = 8
+"""Length from which a path of a single component is not found by chance."""
+
+_COMMON = frozenset(
+    {"/usr", "/usr/local", "/usr/bin", "/usr/lib", "/opt", "/opt/local", "/opt/homebrew", "/var/tmp", "/var/lib"}  # noqa: S108 - named, not used
+)
+"""Folders that many files name on every machine."""
 
 
-class Seen(NamedTuple):
-    """What one file is."""
+@dataclass(frozen=True, kw_only=True)
+class Pattern:
+    """A byte string to search for."""
+
+    path: str
+    """The folder that it stands for."""
+    data: bytes
+    severity: Severity
+
+
+class Scanned(NamedTuple):
+    """The facts about one file."""
 
     sha256: bytes
     head: bytes
     """Its first eight bytes."""
-    hits: tuple[tuple[Needle, int], ...]
-    """The needles that it holds, and where each is first."""
+    hits: tuple[tuple[Pattern, int], ...]
+    """The patterns that it contains, each with its first offset."""
+
+
+def patterns_for(
+    forbidden: Sequence[Path], suspicious: Sequence[Path], platform: Platform
+) -> tuple[tuple[Pattern, ...], tuple[Path, ...]]:
+    """Return the byte strings to search for, and the folders whose names are too common to be searched for.
+
+    Args:
+        forbidden: folders whose appearance is an error.
+        suspicious: folders whose appearance is a warning.
+        platform: the bundle's; programs for Windows also contain UTF-16 texts.
+    """
+    texts: dict[str, Severity] = {}
+    unused: list[Path] = []
+    wanted: list[tuple[Path, Severity]] = [(path, "error") for path in forbidden]
+    for path, severity in (*wanted, *((path, "warning") for path in suspicious)):
+        if _is_telling(path):
+            for text in dict.fromkeys((str(path), os.path.realpath(path))):
+                texts.setdefault(text, severity)
+        else:
+            unused.append(path)
+    patterns: dict[bytes, Pattern] = {}
+    for text, severity in texts.items():
+        if any(text != other and _is_below(text, other) for other, found in texts.items() if found == severity):
+            continue  # A file that names the inner folder names the outer one, too.
+        for data in _spellings(text, platform):
+            patterns.setdefault(data, Pattern(path=text, data=data, severity=severity))
+    return tuple(patterns.values()), tuple(dict.fromkeys(unused))
+
+
+def search(data: bytes | mmap.mmap, patterns: Iterable[Pattern]) -> Iterator[tuple[Pattern, int]]:
+    """Yield each pattern that some bytes contain, with its first offset; `/a/bc` does not count as `/a/b`."""
+    for pattern in patterns:
+        offset = data.find(pattern.data)
+        while offset >= 0:
+            after = data[offset + len(pattern.data) : offset + len(pattern.data) + 1]
+            if not (after.isalnum() or after in (b"_", b"-")):
+                yield pattern, offset
+                break
+            offset = data.find(pattern.data, offset + 1)
 
 
 def scan(
     root: Path,
     files: Mapping[str, int],
-    needles: Sequence[Needle],
+    patterns: Sequence[Pattern],
     *,
     jobs: int,
     done: Callable[[int], None] = lambda _: None,
-) -> dict[str, Seen]:
+) -> dict[str, Scanned]:
     """Read files.
 
     Args:
         root: the bundle's folder.
         files: size in bytes by path relative to it.
-        needles: what is searched for.
-        jobs: how many threads; hashing and reading run beside each other, searching does not.
-        done: told how many more files are done.
+        patterns: the byte strings to search for.
+        jobs: how many threads; hashing and reading run in parallel, searching does not.
+        done: called with the number of further files that are done.
 
     Raises:
         OSError: a file cannot be read.
     """
-    found: dict[str, Seen] = {}
+    found: dict[str, Scanned] = {}
 
-    def look(batch: Sequence[str]) -> list[tuple[str, Seen]]:
-        seen = [(path, _look(f"{root}/{path}", files[path], needles)) for path in batch]
+    def read(batch: Sequence[str]) -> list[tuple[str, Scanned]]:
+        scanned = [(path, _scan_file(f"{root}/{path}", files[path], patterns)) for path in batch]
         done(len(batch))
-        return seen
+        return scanned
 
-    for result in in_parallel(look, _batches(files), threads=jobs):
+    for result in in_parallel(read, _batches(files), threads=jobs):
         if isinstance(result, Exception):
             raise result
         found.update(result)
     return found
+
+
+def _is_telling(path: Path) -> bool:
+    text = str(path)
+    names = [part for part in path.parts if part != path.anchor]
+    return text not in _COMMON and (len(names) >= 2 or len(text) >= _LONG_ENOUGH)
+
+
+def _is_below(text: str, other: str) -> bool:
+    return text.startswith((f"{other}/", f"{other}\\"))
+
+
+def _spellings(text: str, platform: Platform) -> Iterator[bytes]:
+    """Yield a path as programs, JSON files and file URLs spell it."""
+    for spelling in dict.fromkeys((text, text.replace("\\", "\\\\"), text.replace("\\", "/"))):
+        yield os.fsencode(spelling)
+        yield quote(os.fsencode(spelling), safe="/:").encode()
+        if platform.is_windows:
+            yield spelling.encode("utf-16-le", "surrogatepass")
 
 
 def _batches(files: Mapping[str, int]) -> Iterable[list[str]]:
@@ -68,7 +148,7 @@ def _batches(files: Mapping[str, int]) -> Iterable[list[str]]:
     size = 0
     for path in sorted(files, key=lambda path: -files[path]):
         batch.append(path)
-        # What opening a file costs counts as well.
+        # Opening a file has its cost, too.
         size += files[path] + 2**16
         if size >= _BATCH:
             yield batch
@@ -77,19 +157,19 @@ def _batches(files: Mapping[str, int]) -> Iterable[list[str]]:
         yield batch
 
 
-def _look(path: str, size: int, needles: Sequence[Needle]) -> Seen:
+def _scan_file(path: str, size: int, patterns: Sequence[Pattern]) -> Scanned:
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
         if size < _MAPPED:
-            return _seen(_read(descriptor, size), needles)
+            return _scan_bytes(_read(descriptor, size), patterns)
         with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as data:
-            return _seen(data, needles)
+            return _scan_bytes(data, patterns)
     finally:
         os.close(descriptor)
 
 
 def _read(descriptor: int, size: int) -> bytes:
-    """Return the whole content of a file; one read is enough unless it grew or a file system gives it in pieces."""
+    """Return the whole content of a file; one read is enough unless it grew or the file system gives it in pieces."""
     data = os.read(descriptor, size + 1)
     if len(data) == size:
         return data
@@ -99,5 +179,5 @@ def _read(descriptor: int, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _seen(data: bytes | mmap.mmap, needles: Sequence[Needle]) -> Seen:
-    return Seen(hashlib.sha256(data).digest(), data[:8], tuple(search(data, needles)))
+def _scan_bytes(data: bytes | mmap.mmap, patterns: Sequence[Pattern]) -> Scanned:
+    return Scanned(hashlib.sha256(data).digest(), data[:8], tuple(search(data, patterns)))

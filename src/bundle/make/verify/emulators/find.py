@@ -1,4 +1,4 @@
-"""Finds what runs the programs of a platform on this machine."""
+"""Finds the emulator for the programs of a platform on this machine."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from bundle.model.platforms import Platform
 def find_runner(
     platform: Platform, *, machine: Platform | None, environ: Mapping[str, str], root: Path | None = None
 ) -> Emulator | Missing | None:
-    """Find what runs a platform's programs on this machine; nothing is installed and nothing started.
+    """Find the emulator for a platform's programs on this machine; nothing is installed and nothing started.
 
     Args:
-        platform: what the bundle is for.
+        platform: the platform of the bundle.
         machine: the platform of this machine.
         environ: `PATH` and the variables that name sysroots.
-        root: a folder with another Linux system that the programs are to see in place of this one.
+        root: a folder with another Linux system, shown to the programs instead of this one.
 
     Returns:
-        None where the machine itself does.
+        None if the machine itself runs them.
 
     Raises:
-        ConfigError: the root, or a sysroot that a variable names, is none of the platform.
+        ConfigError: the root, or a sysroot that a variable names, has no program loader of the platform.
     """
 
     def which(name: str) -> str | None:
@@ -46,6 +46,6 @@ def find_runner(
     if platform.is_windows and machine is not None and machine.machine == platform.wine:
         return find_wine(which)
     return Missing(
-        what=f"nothing on this machine can run programs for {platform.key}.",
+        what=f"this machine cannot run programs for {platform.key}.",
         remedy=f"Run `bundle verify` on a machine of {platform.key}.",
     )

@@ -1,4 +1,4 @@
-"""Folders that hold another Linux system, or nothing of one but its C library."""
+"""Messages of the program loader, and folders with another Linux system that has one."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def require_loader(folder: Path, platform: Platform, named: str) -> Path:
 
     Args:
         folder: the root.
-        platform: what it is to run.
-        named: who named it, such as `--root`.
+        platform: the platform of its programs.
+        named: the option or variable that names it, such as `--root`.
 
     Raises:
         ConfigError: it does not have the platform's program loader.
@@ -29,7 +29,7 @@ def require_loader(folder: Path, platform: Platform, named: str) -> Path:
     loader = _loader(platform)
     if not has_loader(folder, platform):
         raise ConfigError(
-            f"{named} {folder} is no system of {platform.key}: it has no {loader}.",
+            f"{named} {folder} holds no system for {platform.key}: it has no {loader}.",
             cause="The folder is missing or empty, or belongs to another kind of machine.",
             remedy="Name a folder with at least the C library, such as one that debootstrap has made.",
         )
@@ -46,10 +46,10 @@ def _loader(platform: Platform) -> str:
 
 
 def lacking(text: str, place: str) -> str | None:
-    """Return in words which library a system lacks that every system of its kind has; None if that is not it.
+    """Return the library that a system lacks though every system of its kind has it, as a clause; else None.
 
     Args:
-        text: what the program loader said.
+        text: the loader's output.
         place: the system's name.
     """
     for match in _LACKING.finditer(text):
@@ -59,13 +59,13 @@ def lacking(text: str, place: str) -> str | None:
 
 
 def too_old(text: str) -> tuple[str, str] | None:
-    """Return the newest symbol version that a program missed in a system, as `GLIBC_2.34`, and the loader's own words.
+    """Return the newest symbol version that a program did not find, as `GLIBC_2.34`, and the loader's message.
 
     Args:
-        text: what the program loader said.
+        text: the loader's output.
 
     Returns:
-        None if it missed none. Versions of the C library count before those of the C++ library.
+        None if it found all. Versions of the C library count before those of the C++ library.
     """
     found = [(match["symbol"], match["version"], match[0]) for match in _VERSION.finditer(text)]
     if not found:

@@ -1,4 +1,4 @@
-"""Programs of the other Linux architecture, run by qemu's user mode emulation."""
+"""qemu-user: runs the programs of bundles for the other Linux architecture."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bundle.make.verify.emulators.protocol import EmulatorWorkspace, Missing, Wh
 from bundle.model.platforms import Platform
 
 VARIABLE = "BUNDLE_SYSROOT"
-"""Names a sysroot; with the platform's key behind it, such as `BUNDLE_SYSROOT_LINUX_AARCH64`, for that one alone."""
+"""Names a sysroot; with the platform's key appended, such as `BUNDLE_SYSROOT_LINUX_AARCH64`, for that platform only."""
 
 _BINFMT = Path("/proc/sys/fs/binfmt_misc")
 
@@ -23,7 +23,7 @@ _EMULATORS_FAULTS = (
     r"qemu: unhandled .*",
     r"QEMU internal SIG.*",
     r".*\bUnsupported syscall: .*",
-    # What qemu answers to a system call that it does not know.
+    # qemu's answer to an unknown system call.
     r".*OSError: \[Errno 38\] Function not implemented.*",
     r"ERROR:.*",
     r".*(?:qemu|tcg)\S*: .*[Aa]ssertion.*",
@@ -36,13 +36,13 @@ _REFUSAL = re.compile(r"qemu-\S+: \S*/?\S.*: Invalid ELF image for this architec
 
 @dataclass(frozen=True, kw_only=True)
 class Qemu:
-    """qemu-user with a sysroot: an emulator, and the runner of every bundle."""
+    """qemu-user with a sysroot, both emulator and runner."""
 
     program: str
     platform: Platform
     sysroot: Path
     chosen: bool
-    """Whether the user named the sysroot, so that what is too new for it is a failure."""
+    """Whether the user named the sysroot; a bundle that is too new for it has failed then."""
     children: bool
     """Whether the system starts the architecture's programs by qemu itself (binfmt_misc)."""
     patience: float = 10.0
@@ -54,7 +54,7 @@ class Qemu:
 
     @property
     def shell(self) -> bool:
-        """A script's shell is this machine's, so it is the program behind it that counts."""
+        """Whether scripts can be started: their shell is this machine's, the program that it starts is not."""
         return self.children
 
     @property
@@ -64,7 +64,7 @@ class Qemu:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The same as in the command line, for programs that the system starts."""
+        """The options of the command line, as variables for programs that the system starts."""
         return {"QEMU_CPU": self.platform.qemu_cpu, "QEMU_LD_PREFIX": str(self.sysroot)}
 
     def command(self, program: Path, arguments: Sequence[str]) -> list[str]:
@@ -78,12 +78,12 @@ class Qemu:
         return str(path)
 
     def unstarted(self, completed: Completed) -> str | None:
-        """Return what qemu says of a file that is no program of the architecture."""
+        """Return qemu's message about a file that is no program of the architecture."""
         match = _REFUSAL.match(completed.errors)
         return match[0] if match and completed.code else None
 
     def inconclusive(self, completed: Completed) -> str | None:
-        """Return qemu's words for what it cannot do, or what the sysroot lacks."""
+        """Return qemu's message about a feature that it lacks, or the library that the sysroot lacks."""
         if completed.timed_out:
             return f"no answer within {completed.seconds:.0f} s under {self.name}"
         for line in completed.errors.splitlines():
@@ -96,7 +96,7 @@ class Qemu:
         return lacking(completed.errors, f"the sysroot {self.sysroot}")
 
     @contextmanager
-    def ready(self, room: EmulatorWorkspace) -> Iterator[Qemu]:  # noqa: ARG002  # There is nothing to prepare.
+    def ready(self, workspace: EmulatorWorkspace) -> Iterator[Qemu]:  # noqa: ARG002 - nothing to prepare
         """Give the runner."""
         yield self
 
@@ -112,14 +112,14 @@ def find_qemu(
     """Find qemu and a sysroot for a Linux platform.
 
     Args:
-        platform: what is to run.
+        platform: the platform of the programs.
         environ: may name the sysroot.
         which: finds programs.
-        root: the sysroot, if the user named one.
-        binfmt: where the kernel tells which programs it starts by an emulator.
+        root: the sysroot that the user named, if any.
+        binfmt: the kernel's folder of the emulators that it starts by itself.
 
     Raises:
-        ConfigError: the named sysroot is none.
+        ConfigError: the named sysroot has no program loader of the platform.
     """
     # Where Debian's cross packages put the C library.
     usual = Path("/usr", platform.multiarch)
@@ -136,12 +136,13 @@ def find_qemu(
     remedy = f"Install it (Debian: apt-get install qemu-user-static {packages}), or run `bundle verify` on a "
     remedy += f"machine of {platform.key}."
     if program is None:
-        return Missing(what=f"{names[0]} is not on PATH, so nothing here runs {platform.key}.", remedy=remedy)
-    # Else the architecture's packages may be installed beside the machine's own.
+        what = f"{names[0]} is not on PATH; without it this machine cannot run programs for {platform.key}."
+        return Missing(what=what, remedy=remedy)
+    # Without cross packages, the architecture's libraries may be installed beside the machine's own.
     sysroot = chosen or next((path for path in (usual, Path("/")) if has_loader(path, platform)), None)
     if sysroot is None:
         return Missing(
-            what=f"{Path(program).name} has no C library of {platform.key}: there is no {usual}.",
+            what=f"{Path(program).name} has no C library of {platform.key}: {usual} does not exist.",
             remedy=f"{remedy} {VARIABLE} names another folder.",
         )
     return Qemu(

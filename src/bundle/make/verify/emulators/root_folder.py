@@ -1,10 +1,9 @@
-"""Programs of this machine's kind, run where they see another Linux system, or nothing but its C library."""
+"""Bubblewrap: runs the programs of a Linux bundle with another system, or a bare C library, as their root."""
 
 from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,15 +16,15 @@ from bundle.make.verify.emulators.protocol import EmulatorWorkspace, Missing, Wh
 from bundle.model.platforms import Platform
 
 _OWN = frozenset({"dev", "proc", "sys", "tmp"})
-"""What the programs get from this machine, or empty, in place of the root's."""
+"""Folders that are this machine's, or empty, instead of the root's."""
 
-_REFUSAL = re.compile(r"(?:bwrap: execvp|unshare: failed to execute) .*")
-_FAULT = re.compile(r"(?:bwrap|unshare|mount): .*")
+_REFUSAL = re.compile(r"bwrap: execvp .*")
+_FAULT = re.compile(r"bwrap: .*")
 
-_TEMPORARY = "/tmp"  # noqa: S108  # Inside, where it is empty and gone with the program.
+_TEMPORARY = "/tmp"  # noqa: S108 - inside the root, empty and removed with the program
 
 Entry = tuple[Literal["folder", "file", "link"], Path, str]
-"""What is put into place, where it comes from (or leads to), and where it goes."""
+"""Kind, source (or target of a link), and place inside the root."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +41,7 @@ class RootedRunner:
 
     @property
     def name(self) -> str:
-        """What the root is changed by."""
+        """Bubblewrap and the root."""
         return f"{Path(self.prefix[0]).name} in {self.root}"
 
     @property
@@ -59,12 +58,12 @@ class RootedRunner:
         return str(path)
 
     def unstarted(self, completed: Completed) -> str | None:
-        """Return what is said of a program that is not there."""
+        """Return bubblewrap's message about a program that does not exist."""
         match = _REFUSAL.match(completed.errors)
         return match[0] if match and completed.code else None
 
     def inconclusive(self, completed: Completed) -> str | None:
-        """Return why the root could not be changed, or what the root lacks."""
+        """Return bubblewrap's error message, or the library that the root lacks."""
         first = completed.errors.partition("\n")[0]
         if completed.code and _FAULT.match(first):
             return first
@@ -73,11 +72,10 @@ class RootedRunner:
 
 @dataclass(frozen=True, kw_only=True)
 class RootFolder:
-    """A root, and what can change to it."""
+    """A folder with another Linux system, and bubblewrap, which shows it to programs as their root."""
 
     root: Path
-    bwrap: str | None
-    unshare: str | None
+    bwrap: str
 
     @property
     def name(self) -> str:
@@ -85,49 +83,39 @@ class RootFolder:
         return f"the root {self.root}"
 
     @contextmanager
-    def ready(self, room: EmulatorWorkspace) -> Iterator[RootedRunner]:
-        """Give a runner that shows the root, the bundle and the scratch folder; only the last can be written."""
-        entries = tuple(shown(self.root, (room.bundle, room.scratch)))
-        if self.bwrap is not None:
-            prefix = bwrap_prefix(self.bwrap, entries, bundle=room.bundle, scratch=room.scratch)
-        else:
-            folder = room.scratch / "root"
-            folder.mkdir()
-            prefix = unshare_prefix(str(self.unshare), entries, bundle=room.bundle, scratch=room.scratch, root=folder)
+    def ready(self, workspace: EmulatorWorkspace) -> Iterator[RootedRunner]:
+        """Give a runner that shows the root, the bundle and the scratch folder; only the last is writable."""
+        bundle, scratch = workspace.bundle, workspace.scratch
+        entries = tuple(shown(self.root, (bundle, scratch)))
+        prefix = bwrap_prefix(self.bwrap, entries, bundle=bundle, scratch=scratch)
         yield RootedRunner(root=self.root, prefix=prefix, shell=os.path.lexists(self.root / "bin" / "sh"))
 
 
 def find_root_folder(platform: Platform, root: Path, which: Which) -> RootFolder | Missing:
-    """Find what can show programs another root.
-
-    Args:
-        platform: the machine's.
-        root: the folder.
-        which: finds programs.
+    """Find bubblewrap, which shows another root to programs.
 
     Raises:
-        ConfigError: the folder is no system of the platform.
+        ConfigError: the root has no program loader of the platform.
     """
     root = require_loader(root, platform, "--root")
     bwrap = which("bwrap")
-    unshare = which("unshare") if os.geteuid() == 0 else None
-    if bwrap is None and unshare is None:
+    if bwrap is None:
         return Missing(
-            what="there is neither bubblewrap nor the right to change the root.",
-            remedy="Install bubblewrap (Debian: apt-get install bubblewrap), or be root.",
+            what="bwrap is not on PATH; without it programs cannot be shown another root.",
+            remedy="Install bubblewrap (Debian: apt-get install bubblewrap).",
         )
-    return RootFolder(root=root, bwrap=bwrap, unshare=unshare)
+    return RootFolder(root=root, bwrap=bwrap)
 
 
-def shown(root: Path, room: Sequence[Path], below: str = "") -> Iterator[Entry]:
-    """Yield what of a root is shown as it is: all of it, but for the folders on the way to others.
+def shown(root: Path, mounts: Sequence[Path], below: str = "") -> Iterator[Entry]:
+    """Yield the entries of a root to show; a folder that contains a mount point is shown by its entries.
 
     Args:
         root: the folder.
-        room: absolute paths that must be free for others.
-        below: the folder of the root that is listed, relative to it.
+        mounts: absolute paths at which other folders are mounted.
+        below: the folder of the root to list, relative to it.
     """
-    needed = {Path(*path.parts[1:]) for path in room}
+    needed = {Path(*path.parts[1:]) for path in mounts}
     ways = {way for path in needed for way in path.parents}
     for entry in sorted(os.scandir(root / below), key=lambda entry: entry.name):
         path = f"{below}/{entry.name}".lstrip("/")
@@ -136,7 +124,7 @@ def shown(root: Path, room: Sequence[Path], below: str = "") -> Iterator[Entry]:
         if entry.is_symlink():
             yield "link", Path(entry.path).readlink(), f"/{path}"
         elif entry.is_dir() and Path(path) in ways:
-            yield from shown(root, room, path)
+            yield from shown(root, mounts, path)
         elif entry.is_dir():
             yield "folder", Path(entry.path), f"/{path}"
         else:
@@ -148,48 +136,14 @@ def bwrap_prefix(program: str, entries: Sequence[Entry], *, bundle: Path, scratc
 
     Args:
         program: bubblewrap.
-        entries: what is shown of the root.
-        bundle: shown, and cannot be written.
-        scratch: shown, can be written, and is where programs start.
+        entries: see `shown`.
+        bundle: shown, read-only.
+        scratch: shown, writable, and the working folder of programs.
     """
     parts = [program]
     for kind, source, target in entries:
         parts += ["--symlink" if kind == "link" else "--ro-bind", str(source), target]
-    # The machine's own /proc: a new one would need processes of its own, and their signals would be lost.
+    # The machine's own /proc: a new one needs a process namespace, which swallows signals.
     parts += ["--dev", "/dev", "--ro-bind", "/proc", "/proc", "--tmpfs", _TEMPORARY]
     parts += ["--ro-bind", str(bundle), str(bundle), "--bind", str(scratch), str(scratch)]
     return (*parts, "--chdir", str(scratch), "--")
-
-
-def unshare_prefix(
-    program: str, entries: Sequence[Entry], *, bundle: Path, scratch: Path, root: Path
-) -> tuple[str, ...]:
-    """Return a command line that does the same with nothing but util-linux and coreutils; only for who is root.
-
-    Args:
-        program: `unshare`.
-        entries: what is shown of the root.
-        bundle: shown, and cannot be written.
-        scratch: shown, can be written, and is where programs start.
-        root: an empty folder to build in; only the program and its children see what is there.
-    """
-
-    def at(target: Path | str) -> str:
-        return shlex.quote(f"{root}{target}")
-
-    def bind(source: Path, target: str) -> list[str]:
-        return [f"mkdir -p {at(target)}", f"mount --bind {shlex.quote(str(source))} {at(target)}"]
-
-    lines = ["set -e", f"mount -t tmpfs none {at('')}"]
-    for kind, source, target in entries:
-        if kind == "link":
-            lines += [f"mkdir -p {at(Path(target).parent)}", f"ln -s {shlex.quote(str(source))} {at(target)}"]
-        elif kind == "file":
-            lines += [f"mkdir -p {at(Path(target).parent)}", f"cp -p {shlex.quote(str(source))} {at(target)}"]
-        else:
-            lines += [*bind(source, target), f"mount -o remount,bind,ro {at(target)}"]
-    lines += [f"mkdir -p {at(_TEMPORARY)}", *bind(Path("/proc"), "/proc"), *bind(Path("/dev"), "/dev")]
-    lines += [*bind(bundle, str(bundle)), f"mount -o remount,bind,ro {at(bundle)}", *bind(scratch, str(scratch))]
-    # Not chroot(1), which starts programs in the root alone.
-    lines.append(f'exec {shlex.quote(program)} --root={at("")} --wd={shlex.quote(str(scratch))} "$@"')
-    return (program, "--mount", "/bin/sh", "-c", "\n".join(lines), "sh")

@@ -1,4 +1,4 @@
-"""Windows programs, run by Wine in a prefix of their own."""
+"""Wine: runs the programs of Windows bundles, in a prefix of their own."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from pathlib import Path
 
 from bundle.base.errors import WorkError
 from bundle.base.files import locked, remove_tree, staged_folder
-from bundle.base.folders import listing
+from bundle.base.folders import copy_tree, listing
 from bundle.base.processes.run import Completed, check, run
-from bundle.base.reflink import place_tree
 from bundle.make.verify.emulators.protocol import EmulatorWorkspace, Missing, Which
 
 _OVERRIDES = "mscoree,mshtml,wbemprox,winemenubuilder.exe,winedbg.exe="
-"""What no Python needs: .NET, a browser, hardware inventories, menus; and a debugger that takes seconds for each crash,
-and may end it with exit code 0."""
+"""Parts of Windows that Python does not need: .NET, a browser, hardware inventories, menus; and a debugger that takes
+seconds for each crash and may end it with exit code 0."""
 
 _QUIET = 'exec "$0" "$@" </dev/null >/dev/null 2>&1'
 """Wine's services outlive the program that started them, and would hold its output open."""
@@ -30,7 +29,7 @@ _REGISTRY = "system.reg"
 _PREPARING = 300.0
 
 _LINGERING = "-p60"
-"""A server stays that many seconds when its last program has ended, be it that nobody is left to end it."""
+"""A server stays that many seconds when its last program has ended, in case no one stops it."""
 
 _EMULATORS_FAULTS = (
     r"wine: Call from \S+ to unimplemented function .*",
@@ -59,7 +58,7 @@ class WineRunner:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Which prefix, and no chatter."""
+        """The prefix, and no debug output."""
         return prefix_environment(self.prefix)
 
     def command(self, program: Path, arguments: Sequence[str]) -> list[str]:
@@ -71,12 +70,12 @@ class WineRunner:
         return "Z:" + str(path).replace("/", "\\")
 
     def unstarted(self, completed: Completed) -> str | None:
-        """Return what Wine says of a file that is no Windows program, or not there."""
+        """Return Wine's message about a file that is missing or no Windows program."""
         match = _REFUSAL.match(completed.errors)
         return match[0] if match and completed.code else None
 
     def inconclusive(self, completed: Completed) -> str | None:
-        """Return Wine's words for what it does not have."""
+        """Return Wine's message about a feature that it lacks."""
         if completed.timed_out:
             return f"no answer within {completed.seconds:.0f} s under Wine"
         for line in completed.errors.splitlines():
@@ -96,13 +95,13 @@ class Wine:
     name: str = "wine"
 
     @contextmanager
-    def ready(self, room: EmulatorWorkspace) -> Iterator[WineRunner]:
-        """Make a prefix of its own for one bundle, with a server that ends behind the block."""
-        template = self._template(room)
-        prefix = room.scratch / "wine"
-        with room.reporter.task("preparing Wine"):
-            _copy(template, prefix)
-        env = _outer(room.scratch, prefix)
+    def ready(self, workspace: EmulatorWorkspace) -> Iterator[WineRunner]:
+        """Make a prefix for one bundle, with a server that ends with the block."""
+        template = self._template(workspace)
+        prefix = workspace.scratch / "wine"
+        with workspace.reporter.task("preparing Wine"):
+            copy_tree(template, prefix)
+        env = _outer(workspace.scratch, prefix)
         try:
             # One server, and the services with it, for all programs.
             check(run(["/bin/sh", "-c", _QUIET, self.server, _LINGERING], env=env, timeout=_PREPARING), "Starting Wine")
@@ -114,21 +113,20 @@ class Wine:
                 run([self.server, option], env=env, timeout=60)
             remove_tree(prefix)
 
-    def _template(self, room: EmulatorWorkspace) -> Path:
-        """Return a prefix that is made once for this Wine: making one takes longer than all that follows."""
-        version = check(
-            run([self.program, "--version"], env=_outer(room.scratch, room.scratch / "none"), timeout=60), "Wine"
-        )
+    def _template(self, workspace: EmulatorWorkspace) -> Path:
+        """Return a prefix to copy, made once for this Wine: making one takes longer than verifying a small bundle."""
+        env = _outer(workspace.scratch, workspace.scratch / "none")
+        version = check(run([self.program, "--version"], env=env, timeout=60), "Wine")
         digest = hashlib.sha256(f"{version.output.strip()}\0{_OVERRIDES}".encode()).hexdigest()[:16]
-        template = room.work / f"wine-{digest}"
-        with locked(room.work / "wine.lock", reporter=room.reporter, what="Wine's template"):
+        template = workspace.work / f"wine-{digest}"
+        with locked(workspace.work / "wine.lock", reporter=workspace.reporter, what="Wine's template"):
             if template.is_dir():
-                os.utime(template / _REGISTRY)  # That it was used keeps it from being pruned.
+                os.utime(template / _REGISTRY)  # Templates in use are not pruned.
                 return template
-            for other in room.work.glob("wine-*/"):
+            for other in workspace.work.glob("wine-*/"):
                 remove_tree(other)  # Of another version of Wine.
-            with room.reporter.task("making a Wine prefix, once"), staged_folder(template) as folder:
-                env = _outer(room.scratch, folder)
+            with workspace.reporter.task("making a Wine prefix, once"), staged_folder(template) as folder:
+                env = _outer(workspace.scratch, folder)
                 try:
                     made = run(
                         ["/bin/sh", "-c", _QUIET, self.program, "wineboot", "--init"], env=env, timeout=_PREPARING
@@ -142,22 +140,18 @@ class Wine:
                     raise WorkError(
                         "Wine made no prefix.",
                         cause="It ran, and left no registry.",
-                        remedy="Try `wineboot --init` by hand, and mend the installation.",
+                        remedy="Run `wineboot --init` by hand, and repair the installation.",
                     )
                 _close(folder)
         return template
 
 
 def find_wine(which: Which) -> Wine | Missing:
-    """Find Wine.
-
-    Args:
-        which: finds programs.
-    """
+    """Find Wine on this machine."""
     program = which("wine") or which("wine64")
     if program is None:
         return Missing(
-            what="wine is not on PATH, so nothing here runs windows-x64.",
+            what="wine is not on PATH; without it this machine cannot run programs for windows-x64.",
             remedy="Install it (Debian: apt-get install --no-install-recommends wine wine64), or run `bundle verify` "
             "on Windows.",
         )
@@ -165,7 +159,8 @@ def find_wine(which: Which) -> Wine | Missing:
     server = which("wineserver") or (str(beside) if beside.is_file() else None)
     if server is None:
         return Missing(
-            what=f"{program} is there, and its wineserver is not on PATH.", remedy="Install Wine whole, or mend PATH."
+            what=f"wine is {program}, but its wineserver is not on PATH.",
+            remedy="Install all of Wine, or correct PATH.",
         )
     return Wine(program=program, server=server)
 
@@ -180,23 +175,9 @@ def _outer(home: Path, prefix: Path) -> dict[str, str]:
 
 
 def _close(prefix: Path) -> None:
-    """Replace the links from a prefix into the home folder by folders: nothing is to leave it but drive Z:."""
+    """Replace the links from a prefix into the home folder by folders; only drive Z: may lead out of it."""
     for path, status in listing(prefix / "drive_c").items():
         link = prefix / "drive_c" / path
         if stat.S_ISLNK(status.st_mode):
             link.unlink()
             link.mkdir()
-
-
-def _copy(template: Path, prefix: Path) -> None:
-    entries: list[tuple[Path, Path, int]] = []
-    prefix.mkdir()
-    for path, status in listing(template).items():
-        if stat.S_ISLNK(status.st_mode):
-            (prefix / path).parent.mkdir(parents=True, exist_ok=True)
-            (prefix / path).symlink_to((template / path).readlink())
-        elif stat.S_ISDIR(status.st_mode):
-            (prefix / path).mkdir(parents=True, exist_ok=True)
-        else:
-            entries.append((template / path, prefix / path, stat.S_IMODE(status.st_mode)))
-    place_tree(entries, mtime=int((template / _REGISTRY).stat().st_mtime))

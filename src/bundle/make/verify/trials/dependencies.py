@@ -8,9 +8,11 @@ from collections.abc import Collection
 from packaging.utils import canonicalize_name
 
 from bundle.base.errors import WorkError
+from bundle.base.text import last_lines
 from bundle.make.verify.checks.findings import Finding, Outcome, Severity
-from bundle.make.verify.checks.subject import Subject, last_lines
+from bundle.make.verify.checks.subject import Subject
 from bundle.make.verify.trials.imports import inconclusive, no_interpreter
+from bundle.make.verify.trials.isolation import Isolation
 
 REQUIREMENTS = "requirements"
 
@@ -20,11 +22,11 @@ _CONFLICT = re.compile(r"(?P<package>\S+) \S+ has requirement (?P<required>.+), 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
-def check_requirements(subject: Subject) -> Outcome:
+def check_requirements(subject: Subject, isolation: Isolation) -> Outcome:
     """Let the bundle's own pip say whether every package has what it requires."""
     count = len(subject.contents.distributions)
     try:
-        completed = subject.isolation.run_python(["-m", "pip", "check"], timeout=_TIMEOUT)
+        completed = isolation.run_python(["-m", "pip", "check"], timeout=_TIMEOUT)
     except WorkError as error:
         return Outcome(findings=(no_interpreter(REQUIREMENTS, error),))
     if completed.code == 0:
@@ -36,7 +38,7 @@ def check_requirements(subject: Subject) -> Outcome:
     )
     if completed.code != 1 or not findings:
         evidence = last_lines(completed.errors or completed.output)
-        if words := subject.isolation.runner.inconclusive(completed):
+        if words := isolation.runner.inconclusive(completed):
             return Outcome(findings=(inconclusive(REQUIREMENTS, "pip check", words, evidence),))
         findings = (_requirement_finding("error", "pip check", "does not run in the bundle.", details=evidence),)
     return Outcome(findings=findings, checked=count)

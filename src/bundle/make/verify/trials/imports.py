@@ -12,7 +12,8 @@ from pathlib import Path
 from bundle.base.errors import WorkError
 from bundle.make.verify.checks.contents import NativeModule
 from bundle.make.verify.checks.findings import Finding, Outcome
-from bundle.make.verify.checks.subject import Isolation, Subject
+from bundle.make.verify.checks.subject import Subject
+from bundle.make.verify.trials.isolation import Isolation
 from bundle.make.verify.trials.tracebacks import evidence, explained, first_cause
 from bundle.model.config.allowlist import Allowed
 
@@ -45,7 +46,7 @@ class Failure:
     """The emulator's own words, if it is the emulator that failed."""
 
 
-def check_imports(subject: Subject) -> Outcome:
+def check_imports(subject: Subject, isolation: Isolation) -> Outcome:
     """Import every native module of a bundle, and hold what fails against the allow-list."""
     modules = subject.contents.modules
     failures: dict[str, Failure] = {
@@ -60,7 +61,7 @@ def check_imports(subject: Subject) -> Outcome:
     names = [module.name for module in modules if not module.other]
     with subject.reporter.task("importing native modules", total=len(modules), unit="modules") as task:
         try:
-            failures |= import_modules(subject.isolation, names, jobs=subject.jobs, done=task.advance)
+            failures |= import_modules(isolation, names, jobs=subject.jobs, done=task.advance)
         except WorkError as error:
             return Outcome(findings=(no_interpreter(CHECK, error),))
     findings, used = _judge(subject, modules, failures)

@@ -12,15 +12,16 @@ from dataclasses import replace
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from bundle.artifacts.runtime import NATIVE
 from bundle.base.errors import WorkError
 from bundle.base.files import remove_tree
-from bundle.base.folders import listing
+from bundle.base.folders import copy_tree, listing
 from bundle.base.processes.run import Completed
-from bundle.base.reflink import place_tree
+from bundle.base.text import last_lines
 from bundle.make.verify.checks.findings import Finding, Outcome
-from bundle.make.verify.checks.subject import Isolation, Subject, last_lines
-from bundle.make.verify.emulators.protocol import NATIVE
+from bundle.make.verify.checks.subject import Subject
 from bundle.make.verify.trials.imports import import_modules, inconclusive, no_interpreter
+from bundle.make.verify.trials.isolation import Isolation
 from bundle.make.verify.trials.scripts import start_scripts
 from bundle.make.verify.trials.tracebacks import evidence, explained
 
@@ -47,19 +48,18 @@ _BASE = "import json, sys; print(json.dumps(sys.base_prefix))"
 """In JSON, since programs on Windows write to a pipe in an encoding of their own."""
 
 
-def check_relocation(subject: Subject) -> Outcome:
+def check_relocation(subject: Subject, isolation: Isolation) -> Outcome:
     """Copy a bundle to a path with a space and an accent, make it read-only, and use it there.
 
     Its `sys.prefix` and sysconfig must speak of the new place; native modules, scripts and virtual environments must
     work; nothing may be written.
     """
-    here = subject.isolation
-    place = here.scratch / PLACE
-    moved = replace(here, root=place / "python")
+    place = isolation.scratch / PLACE
+    moved = replace(isolation, root=place / "python")
     with subject.reporter.task("copying the bundle"):
-        _copy(subject.contents.files, here.root, moved.root)
+        copy_tree(isolation.root, moved.root, read_only=True)
     try:
-        _share_caches(here, moved)
+        _share_caches(isolation, moved)
         before = _state(moved.root)
         outcomes = [
             _where(subject, moved),
@@ -74,32 +74,6 @@ def check_relocation(subject: Subject) -> Outcome:
         findings=tuple(finding for outcome in outcomes for finding in outcome.findings),
         checked=sum(outcome.checked for outcome in outcomes),
     )
-
-
-def _copy(files: Mapping[str, os.stat_result], source: Path, target: Path) -> None:
-    """Copy a tree, links as they are, and take away every right to write."""
-    entries: list[tuple[Path, Path, int]] = []
-    links: list[str] = []
-    folders: list[str] = []
-    newest = 0.0
-    target.mkdir(parents=True)
-    for path, status in files.items():
-        if stat.S_ISLNK(status.st_mode):
-            links.append(path)
-        elif stat.S_ISDIR(status.st_mode):
-            folders.append(path)
-        else:
-            entries.append((source / path, target / path, stat.S_IMODE(status.st_mode) & 0o555))
-            newest = max(newest, status.st_mtime)
-    # Files of a bundle have one time; where they do not, compiled modules are merely made again.
-    place_tree(entries, mtime=int(newest))
-    for path in folders:
-        (target / path).mkdir(parents=True, exist_ok=True)
-    for path in links:
-        (target / path).symlink_to((source / path).readlink())
-    for path in sorted(folders, reverse=True):
-        (target / path).chmod(0o555)
-    target.chmod(0o555)
 
 
 def _share_caches(here: Isolation, moved: Isolation) -> None:
@@ -149,10 +123,10 @@ def _where(subject: Subject, moved: Isolation) -> Outcome:
         ways["through a symlink"] = [link]
     if not moved.platform.is_windows and moved.runner.shell:
         ways["through PATH"] = ["/bin/sh", "-c", 'exec "$0" "$@"', moved.executable.name]
-        variables["PATH"] = f"{moved.executable.parent}:{moved.environment()['PATH']}"
+        variables["PATH"] = f"{moved.executable.parent}:{moved.variables['PATH']}"
     told: set[tuple[str, str]] = set()
     for way, command in ways.items():
-        answer = _answer(moved, [*command, *moved.flags, "-c", _ASK], variables)
+        answer = _answer(moved, [*command, *moved.options, "-c", _ASK], variables)
         if isinstance(answer, Finding):
             findings.append(answer)
             break
@@ -243,7 +217,7 @@ def _environments(moved: Isolation) -> Outcome:
     """Make a virtual environment with the copy, and use its pip."""
     folder = moved.scratch / "environment"
     python = folder / ("Scripts/python.exe" if moved.platform.is_windows else "bin/python")
-    make: list[str | Path] = [moved.executable, *moved.flags, "-m", "venv", folder]
+    make: list[str | Path] = [moved.executable, *moved.options, "-m", "venv", folder]
     steps: list[tuple[str, list[str | Path]]] = [
         ("python -m venv", make),
         ("a virtual environment's python", [python, "-I", "-c", _BASE]),

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from bundle.base.errors import WorkError
 from bundle.base.processes.run import Completed
+from bundle.base.text import last_lines
 from bundle.make.verify.checks.findings import Finding, Outcome
-from bundle.make.verify.checks.subject import Isolation, Subject, last_lines
+from bundle.make.verify.checks.subject import Subject
 from bundle.make.verify.trials.imports import inconclusive, signal_name
+from bundle.make.verify.trials.isolation import Isolation
 from bundle.make.verify.trials.tracebacks import evidence, explained
 from bundle.model.config.allowlist import Allowed
 
@@ -151,7 +153,7 @@ def _other_ways(moved: Isolation, scripts: Mapping[str, str]) -> dict[str, _Way]
     link = moved.scratch / "else where" / Path(path).name
     link.parent.mkdir(exist_ok=True)
     link.symlink_to(moved.root / path)
-    search = f"{moved.root / moved.platform.scripts}:{moved.environment()['PATH']}"
+    search = f"{moved.root / moved.platform.scripts}:{moved.variables['PATH']}"
 
     def by_path() -> Completed:
         return moved.run(["/bin/sh", "-c", 'exec "$0" --help', link.name], timeout=TIMEOUT, variables={"PATH": search})

@@ -7,11 +7,12 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from bundle.base.errors import WorkError
+from bundle.base.text import last_lines
 from bundle.make.verify.checks.findings import Finding
-from bundle.make.verify.checks.subject import Isolation, last_lines
 from bundle.make.verify.emulators.loader_errors import too_old
 from bundle.make.verify.emulators.protocol import Emulator, EmulatorWorkspace, Missing
 from bundle.make.verify.trials.imports import inconclusive, no_interpreter
+from bundle.make.verify.trials.isolation import Isolation
 
 _TIMEOUT = 120.0
 
@@ -20,7 +21,7 @@ Refusal = Callable[[str], Finding]
 
 
 def enter(
-    stack: ExitStack, emulator: Emulator | Missing, isolation: Isolation, room: EmulatorWorkspace
+    stack: ExitStack, emulator: Emulator | Missing, isolation: Isolation, workspace: EmulatorWorkspace
 ) -> Isolation | Refusal:
     """Prepare an emulator, and start a bundle's interpreter in it.
 
@@ -28,7 +29,7 @@ def enter(
         stack: what ends the emulator in the end.
         emulator: what was found.
         isolation: how the bundle's programs are started otherwise.
-        room: what the emulator may use.
+        workspace: the folders that the emulator may use.
 
     Returns:
         how the bundle's programs are started in the emulator, or what to say in place of every check that runs some.
@@ -36,7 +37,7 @@ def enter(
     if isinstance(emulator, Missing):
         return _missing(emulator)
     try:
-        runner = stack.enter_context(emulator.ready(room))
+        runner = stack.enter_context(emulator.ready(workspace))
     except WorkError as error:
         remedy = error.remedy or f"Mend {emulator.name}, then run the same command again."
         return _missing(Missing(what=f"{emulator.name} cannot be prepared: {error.what}", remedy=remedy))

@@ -1,0 +1,151 @@
+"""How the programs of a bundle are started: command line, interpreter options, environment variables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from bundle.base.processes.run import Completed
+from bundle.model.platforms import Platform
+
+_WINDOWS_VARIABLES = ("SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "PATHEXT")
+"""Without these, no program on Windows starts."""
+
+
+class Runner(Protocol):
+    """Starts the programs of a bundle, and tells its own failures from theirs."""
+
+    @property
+    def name(self) -> str:
+        """Its name in reports."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Variables that it needs; they override those of the bundle's programs."""
+
+    @property
+    def children(self) -> bool:
+        """Whether a program of the bundle can start another one of the bundle."""
+
+    @property
+    def shell(self) -> bool:
+        """Whether a script that begins with `#!/bin/sh` can be started by its own name."""
+
+    @property
+    def patience(self) -> float:
+        """Factor by which programs may take longer than on the machine itself."""
+
+    @property
+    def place(self) -> str:
+        """Where programs run, for messages; empty on the machine itself."""
+
+    def command(self, program: Path, arguments: Sequence[str]) -> list[str]:
+        """Return the command line that starts a program of the bundle.
+
+        Args:
+            program: an absolute path of this machine.
+            arguments: as the program is to see them.
+        """
+
+    def translate(self, path: Path) -> str:
+        """Return a path of this machine as the bundle's programs write it."""
+
+    def unstarted(self, completed: Completed) -> str | None:
+        """Return the runner's error message if it could not start the program at all; None otherwise."""
+
+    def inconclusive(self, completed: Completed) -> str | None:
+        """Return the runner's error message if the failure is its own, not the bundle's; None otherwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Native:
+    """The machine itself."""
+
+    name: str = "this machine"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    children: bool = True
+    shell: bool = True
+    patience: float = 1.0
+    place: str = ""
+
+    def command(self, program: Path, arguments: Sequence[str]) -> list[str]:
+        """Return the program and its arguments."""
+        return [str(program), *arguments]
+
+    def translate(self, path: Path) -> str:
+        """Return the path."""
+        return str(path)
+
+    def unstarted(self, completed: Completed) -> str | None:  # noqa: ARG002 - here the system itself refuses
+        """Return None."""
+        return None
+
+    def inconclusive(self, completed: Completed) -> str | None:  # noqa: ARG002 - here every failure counts
+        """Return None."""
+        return None
+
+
+NATIVE = Native()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """A bundle on disk, ready to run: no setting of the user reaches its programs, and they write nothing into it."""
+
+    root: Path
+    """The bundle's folder."""
+    python: str
+    """The interpreter's version, such as `3.12.10`."""
+    platform: Platform
+    runner: Runner = NATIVE
+
+    @property
+    def executable(self) -> Path:
+        """The interpreter."""
+        return self.root / self.platform.executable(self.python)
+
+    def environment(self, home: Path) -> dict[str, str]:
+        """Return the environment variables of the bundle's programs.
+
+        Args:
+            home: the home folder of the programs, which also holds their temporary files.
+        """
+        temporary = ("USERPROFILE", "TEMP", "TMP") if self.platform.is_windows else ("TMPDIR",)
+        return {
+            **self._system_environment(),
+            "HOME": str(home),
+            **dict.fromkeys(temporary, self.runner.translate(home)),
+            "LANG": "C.UTF-8",
+            **self.runner.environment,
+        }
+
+    def flags(self, caches: Path) -> tuple[str, ...]:
+        """Return the interpreter's options: isolated, and compiled modules never written into the bundle.
+
+        Args:
+            caches: the folder for compiled modules, used unless the bundle brings its own.
+        """
+        if (self.root / self.platform.stdlib(self.python) / "__pycache__").is_dir():
+            return ("-I", "-B")
+        return ("-I", "-X", f"pycache_prefix={self.runner.translate(caches)}")
+
+    def command(self, arguments: Sequence[str | Path]) -> list[str]:
+        """Return the command line of a program.
+
+        Args:
+            arguments: the program, by its absolute path on this machine, then its arguments; each `Path` among them
+                is written as the program sees it.
+        """
+        program, *rest = arguments
+        return self.runner.command(
+            Path(program), [self.runner.translate(part) if isinstance(part, Path) else part for part in rest]
+        )
+
+    def _system_environment(self) -> dict[str, str]:
+        if not self.platform.is_windows or self.runner is not NATIVE:
+            return {"PATH": os.defpath}
+        found = {name: os.environ[name] for name in _WINDOWS_VARIABLES if name in os.environ}
+        return {"PATH": str(Path(found.get("SYSTEMROOT", r"C:\Windows"), "System32")), **found}
