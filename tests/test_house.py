@@ -62,8 +62,7 @@ DOORS: Mapping[str, frozenset[str]] = {
         {"choice", "command_line", "host", "mirror", "python_build_standalone", "source"}
     ),
     "artifacts/interpreters/portable": frozenset(
-        {"content_rules", "debian_packages", "facts", "floors", "host_copy", "host_discovery", "machine", "normalise"}
-        | {"run_paths"}
+        {"content_rules", "debian_packages", "facts", "host_copy", "host_discovery", "normalise"} | {"run_paths"}
     ),
     "make": frozenset({"build", "build_request", "check", "project_folder"}),
     "make/interpreter": frozenset({"bytecode", "compilers", "prepare"}),

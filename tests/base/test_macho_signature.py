@@ -10,7 +10,7 @@ from tests.base.nativemaker import macho, universal
 
 def signature(path: Path, content: bytes, machine: str = "arm64") -> str | None:
     path.write_bytes(content)
-    native = read_native(path, "macho", machine)
+    native = read_native(path, machine)
     assert native is not None
     return native.signature
 

@@ -23,7 +23,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bundle.artifacts.interpreters.portable import run_paths
+from bundle.base.native import read_native
 from bundle.base.processes.run import check, run
+from bundle.model.system_libraries import LINUX_BASE
 from tests.foreign import debian
 from tests.foreign.downloads import project_file
 from tests.foreign.prepared import Prepared, kept_archive
@@ -182,11 +184,16 @@ def _rename_packages_folder(*files: Path) -> None:
         file.chmod(0o755)
 
 
+def _needs(file: Path) -> list[str]:
+    native = read_native(file)
+    return [need.name for need in native.needs if need.name not in LINUX_BASE] if native else []
+
+
 def _take_along(tree: Path, libraries: Path) -> None:
     """Copy the libraries that are needed into `lib`, with relative run paths on everything."""
     known = {path.name: path for path in libraries.rglob("*.so*")}
     present = {path.name for path in (tree / "lib").iterdir()}
-    waiting = [name for file in run_paths.files_in(tree) for name in run_paths.needs_of(file).libraries]
+    waiting = [name for file in run_paths.files_in(tree) for name in _needs(file)]
     waiting += ["libgcc_s.so.1", "libstdc++.so.6", "libz.so.1"]
     while waiting:
         name = waiting.pop()
@@ -196,5 +203,5 @@ def _take_along(tree: Path, libraries: Path) -> None:
         shutil.copyfile(known[name], target)
         target.chmod(0o755)
         present.add(name)
-        waiting += run_paths.needs_of(target).libraries
+        waiting += _needs(target)
     run_paths.set_run_paths(run_paths.files_in(tree), tree)

@@ -1,11 +1,14 @@
-"""What a native file says of itself: ELF, Mach-O and PE, read with LIEF and never run."""
+"""Native files (ELF, Mach-O, PE): machine, needed libraries, run paths, symbol versions; parsed, never run."""
 
 from __future__ import annotations
 
 import re
+import struct
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,21 +20,22 @@ if TYPE_CHECKING:
 Format = Literal["elf", "macho", "pe"]
 Kind = Literal["executable", "library", "other"]
 
-FORMATS: Mapping[str, Format] = {"linux": "elf", "macosx": "macho", "windows": "pe"}
-"""What a system loads."""
+HEAD = 4096
+"""Bytes at the start of a file that `machines_in` takes."""
 
 _MACHO_HEADS = (b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf", b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe")
 _FAT_HEADS = (b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf")
 
-_MACHINES = {
-    "X86_64": "x86_64",
-    "AARCH64": "aarch64",
-    "ARM64": "arm64",
-    "AMD64": "amd64",
-    "I386": "x86",
-    "X86": "x86",
+_LIBRARY_NAMES: Mapping[Format, re.Pattern[str]] = {
+    "elf": re.compile(r"\.so(\.[0-9.]+)?$", re.IGNORECASE),
+    "macho": re.compile(r"\.(so|dylib)$", re.IGNORECASE),
+    "pe": re.compile(r"\.(pyd|dll)$", re.IGNORECASE),
 }
-"""LIEF's names to those of `Platform.machine`; others pass in lower case."""
+
+_GLIBC = re.compile(r"GLIBC_(\d+(?:\.\d+)+)")
+
+_GLIBC_OF_FEATURES = {"GLIBC_ABI_DT_RELR": "2.36", "GLIBC_ABI_GNU_TLS": "2.42", "GLIBC_ABI_GNU2_TLS": "2.42"}
+"""Features of the dynamic linker that stand among the symbol versions, and the first glibc that has them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +45,7 @@ class Need:
     name: str
     """As the file spells it: a name, or a path that may begin with `@rpath` and the like."""
     weak: bool = False
-    """Whether the file is content without it, or asks for it only when it uses it."""
+    """Whether the file loads without it, or only when it is used."""
     versions: tuple[str, ...] = ()
     """ELF: the symbol versions that it needs of it."""
 
@@ -53,9 +57,9 @@ class Native:
     format: Format
     kind: Kind
     machines: tuple[str, ...]
-    """What it is for; several for a universal Mach-O file. All else is about the one for the bundle's machine."""
+    """As wheel tags spell them; several for a universal Mach-O file, of which all else describes one part."""
     name: str = ""
-    """What others call it: ELF's SONAME, Mach-O's install name."""
+    """The name for the loader: ELF's SONAME, Mach-O's install name."""
     needs: tuple[Need, ...] = ()
     run_paths: tuple[str, ...] = ()
     """As the file spells them."""
@@ -70,42 +74,112 @@ class Native:
     signature: Signature | None = None
     """Mach-O: None for all else."""
 
-    def fits(self, system: str, machine: str) -> bool:
-        """Return whether a machine of a system could load or start it."""
-        right = self.format == FORMATS[system] and machine in self.machines
-        return right and self.kind != "other"
+    def fits(self, binary_format: Format, machine: str) -> bool:
+        """Return whether a machine that loads a format could load or start it."""
+        return self.format == binary_format and machine in self.machines and self.kind != "other"
+
+    @cached_property
+    def glibc(self) -> str:
+        """The oldest glibc that it runs on, empty if it needs none: the one measure for interpreters and bundles."""
+        needed = [""]
+        for version in (version for need in self.needs for version in need.versions):
+            match = _GLIBC.fullmatch(version)
+            needed.append(match[1] if match else _GLIBC_OF_FEATURES.get(version, ""))
+        return max(needed, key=dotted)
 
 
 def native_format(head: bytes) -> Format | None:
-    """Return what a file may be by its first four bytes."""
-    if head == b"\x7fELF":
+    """Return the format that a file may have by its first four bytes."""
+    if head[:4] == b"\x7fELF":
         return "elf"
-    if head in _MACHO_HEADS or head in _FAT_HEADS:
+    if head[:4] in _MACHO_HEADS or head[:4] in _FAT_HEADS:
         return "macho"
     return "pe" if head[:2] == b"MZ" else None
 
 
-def read_native(path: Path, kind: Format, machine: str) -> Native | None:
+def is_library_name(path: str, binary_format: Format | None = None) -> bool:
+    """Return whether a path is named like a library or module of a format, or of any."""
+    formats = _LIBRARY_NAMES if binary_format is None else (binary_format,)
+    return any(_LIBRARY_NAMES[one].search(path) for one in formats)
+
+
+def machines_in(head: bytes) -> tuple[Format, tuple[str, ...]] | None:
+    """Return a native file's format and machines by its header alone.
+
+    Sources: ELF gABI (e_machine), Mach-O loader.h and fat.h (cputype), PE/COFF (Machine).
+
+    Args:
+        head: its first bytes, up to `HEAD`.
+
+    Returns:
+        None if it is no native file; no machines if it is not for 64 bits.
+    """
+    import lief
+
+    kind = native_format(head)
+    try:
+        if kind == "elf":
+            (number,) = struct.unpack_from("<H" if head[5] == 1 else ">H", head, 18)
+            return kind, (_machine(number, lief.ELF.ARCH),) if head[4] == 2 else ()
+        if kind == "macho":
+            return kind, tuple(_machine(number, lief.MachO.Header.CPU_TYPE) for number in _cpu_types(head))
+        if kind == "pe":
+            (offset,) = struct.unpack_from("<I", head, 60)
+            signature, number = struct.unpack_from("<4sH", head, offset)
+            return (kind, (_machine(number, lief.PE.Header.MACHINE_TYPES),)) if signature == b"PE\0\0" else None
+    except (IndexError, struct.error):
+        pass
+    return None
+
+
+def _cpu_types(head: bytes) -> Iterator[int]:
+    if head[:4] not in _FAT_HEADS:
+        order = "<" if head[:1] in (b"\xce", b"\xcf") else ">"
+        yield struct.unpack_from(f"{order}I", head, 4)[0]
+        return
+    size = 20 if head[:4] == _FAT_HEADS[0] else 32
+    # A Java class, which begins in the same way, has a version of 43 and more there.
+    count = struct.unpack_from(">I", head, 4)[0]
+    for index in range(count if count < 43 else 0):
+        yield struct.unpack_from(">I", head, 8 + size * index)[0]
+
+
+def read_native(path: Path, machine: str = "") -> Native | None:
     """Read a native file.
 
     Args:
         path: the file.
-        kind: what it may be by its first bytes.
         machine: the bundle's, as wheel tags spell it; of a universal file, that part is read.
 
     Returns:
-        None if it is no such file after all (a Java class begins as a universal Mach-O file does), or a damaged one.
+        None if it is no native file, or a damaged one.
     """
+    with path.open("rb") as file:
+        kind = native_format(file.read(4))
+    if kind is None:
+        return None
     import lief
 
     lief.logging.disable()
     with warnings.catch_warnings():
-        # LIEF warns of machines that it does not know; the audit tells of them itself.
+        # LIEF warns of machines that it does not know; the audit reports them itself.
         warnings.simplefilter("ignore", RuntimeWarning)
         try:
             return _elf(path) if kind == "elf" else _macho(path, machine) if kind == "macho" else _pe(path)
         except UnicodeDecodeError:
             return None
+
+
+def has_symbols(path: Path) -> bool:
+    """Return whether an ELF file has symbols or debug information that it runs without, and nothing behind them."""
+    import lief
+
+    binary = lief.ELF.parse(str(path))
+    # Bytes behind the last section would be cut off: some executables carry their payload there.
+    if binary is None or len(binary.overlay):
+        return False
+    names = {str(section.name) for section in binary.sections}
+    return any(name == ".symtab" or name.startswith(".debug_") for name in names)
 
 
 def _elf(path: Path) -> Native | None:
@@ -236,10 +310,16 @@ def _size(path: Path) -> int:
     return path.stat().st_size
 
 
-def _machine(value: Any) -> str:
-    # Of what it does not know, LIEF gives the number.
+def _machine(value: Any, known: Any = None) -> str:
+    """Return a machine as wheel tags spell it, which is LIEF's name in lower case but for one."""
+    if known is not None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            with suppress(ValueError):
+                value = known.from_value(value)
+    # LIEF gives the number of a machine that it does not know.
     name = str(getattr(value, "name", f"machine {value}"))
-    return _MACHINES.get(name, name.lower())
+    return "x86" if name == "I386" else name.lower()
 
 
 def dotted(version: str) -> tuple[int, ...]:

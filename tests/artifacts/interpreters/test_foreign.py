@@ -19,13 +19,14 @@ from bundle.artifacts.interpreters.archive import Archive
 from bundle.artifacts.interpreters.choice import choose
 from bundle.artifacts.interpreters.command_line import sources_for
 from bundle.artifacts.interpreters.portable.facts import About
-from bundle.artifacts.interpreters.portable.machine import platforms_of
 from bundle.artifacts.interpreters.python_build_standalone import PythonBuildStandalone, Release
 from bundle.base.errors import BundleError
 from bundle.base.extract import extract
 from bundle.base.files import sha256_of
+from bundle.base.native import read_native
 from bundle.model.config.config import ArchiveSpec, Interpreter
-from bundle.model.platforms import PLATFORMS
+from bundle.model.platforms import PLATFORMS, platforms_of
+from bundle.model.system_libraries import LINUX_BASE
 from tests.artifacts.interpreters.conftest import MakeTools, request_for
 from tests.artifacts.interpreters.test_host import _hashes
 from tests.artifacts.interpreters.test_python_build_standalone import Listing
@@ -90,7 +91,9 @@ class TestEveryPlatform:
         prepared, tree, about = made(key)
         platform = PLATFORMS[key]
         assert about.python == prepared.python
-        assert platforms_of(tree / platform.executable(prepared.python)) == frozenset({key})
+        native = read_native(tree / platform.executable(prepared.python), platform.machine)
+        assert native is not None
+        assert platforms_of(native.format, native.machines) == (key,)
         assert (tree / platform.stdlib(prepared.python) / "os.py").is_file()
 
     def test_nothing_of_what_was_installed_stays_but_a_fresh_pip(self, made: Callable[[str], Made], key: str) -> None:
@@ -264,12 +267,14 @@ class TestLinuxOnARM:
         from bundle.artifacts.interpreters.portable import run_paths
 
         _, tree, about = made("linux-aarch64")
-        assert about.glibc == "2.36"
+        assert about.glibc.whole == "2.36"
         beside = {path.name for path in (tree / "lib").iterdir()}
         for file in run_paths.files_in(tree):
-            needs = run_paths.needs_of(file)
-            assert set(needs.libraries) <= beside, file
-            assert {Path(os.path.normpath(path)) for path in needs.run_paths} == {tree / "lib"}, file
+            native = read_native(file)
+            assert native is not None
+            assert {need.name for need in native.needs} - LINUX_BASE <= beside, file
+            folders = [path.replace("$ORIGIN", str(file.parent)) for path in native.run_paths]
+            assert {Path(os.path.normpath(folder)) for folder in folders} == {tree / "lib"}, file
 
     def test_the_distribution_s_own_ways_are_gone(self, made: Callable[[str], Made]) -> None:
         _, tree, _ = made("linux-aarch64")

@@ -200,17 +200,17 @@ def test_what_came_along_is_named_with_its_licence(portable: Portable) -> None:
     assert names <= set(licences)
     if "libreadline.so.8" in names:
         assert licences["libreadline.so.8"] == "GPL-3.0-or-later"
-    assert portable.about.glibc is not None
-    assert portable.about.glibc_start is not None
+    assert portable.about.glibc.whole is not None
+    assert portable.about.glibc.start is not None
     json.dumps(portable.about.as_json())
 
 
 def test_the_same_machine_gives_the_same_offer_and_asking_reads_no_binaries() -> None:
     program = (
         "import json, os, platform, sys\n"
-        "from bundle.artifacts.interpreters.named import sources_for\n"
+        "from bundle.artifacts.interpreters.command_line import sources_for\n"
         "from bundle.artifacts.interpreters.source import Request\n"
-        "from bundle.model.config import Interpreter\n"
+        "from bundle.model.config.config import Interpreter\n"
         "from bundle.model.platforms import platform_of\n"
         "machine = platform_of(platform.system(), platform.machine())\n"
         "own = {'platform': machine, 'machine': machine}\n"

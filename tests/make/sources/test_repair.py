@@ -15,6 +15,7 @@ from bundle.make.sources.canonical_wheel import normalise
 from bundle.make.sources.environment import SourceBuildTools
 from bundle.make.sources.repair import make_portable, repairer_identity
 from tests.artifacts.wheelmaker import make_wheel
+from tests.base.nativemaker import pe
 from tests.make.projects import required, this_machine
 
 pytestmark = [
@@ -126,7 +127,7 @@ def test_a_wheel_that_calls_itself_pure_and_is_not_gets_a_true_tag(tmp_path: Pat
 def test_pure_wheels_and_those_for_several_platforms_stay_as_they_are(tmp_path: Path) -> None:
     plain = compiled(tmp_path, "plain", "int plain(void) { return 1; }", "-nostdlib")
     pure = make_wheel(tmp_path / "a", "pure", files={"pure.py": ""})
-    several = make_wheel(tmp_path / "b", "several", files={"x/plain.so": plain, "x/plain.dll": b"MZ"})
+    several = make_wheel(tmp_path / "b", "several", files={"x/plain.so": plain, "x/plain.dll": pe()})
     tools = toolbox_in(tmp_path / "place")
     assert make_portable(pure, tmp_path / "one", tools) == pure
     assert make_portable(several, tmp_path / "two", tools) == several

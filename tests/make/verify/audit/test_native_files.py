@@ -1,13 +1,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from bundle.base.native import Format, read_native
 from bundle.model.platforms import PLATFORMS, Floors
 from tests.base.nativemaker import elf, macho, pe, universal
 from tests.make.audited import BUILDER, Made, good, rules
@@ -231,20 +227,3 @@ def test_a_file_that_is_cut_off_is_found(tmp_path: Path, key: str, content: byte
     made = good(tmp_path, key)
     path = add(made, content[:-40])
     assert rules(made.verify()) == [("unreadable-binary", path)]
-
-
-@given(st.data())
-def test_no_damage_makes_the_reader_fail(data: st.DataObject) -> None:
-    contents: tuple[tuple[Format, bytes], ...] = (
-        ("elf", elf(needed=["liba.so"], name="libb.so", versions={"libc.so.6": ["GLIBC_2.9"]}, defines=["A"])),
-        ("macho", universal({"x86_64": macho(machine="x86_64", needed=["@rpath/a"]), "arm64": macho(name="b")})),
-        ("pe", pe(needed=["a.dll"])),
-    )
-    kind, content = data.draw(st.sampled_from(contents))
-    damaged = bytearray(content[: data.draw(st.integers(8, len(content)))])
-    for place in data.draw(st.lists(st.integers(4, min(len(damaged), 1500) - 1), max_size=8)):
-        damaged[place] = data.draw(st.integers(0, 255))
-    with TemporaryDirectory() as folder:
-        path = Path(folder, "file")
-        path.write_bytes(damaged)
-        read_native(path, kind, "x86_64")

@@ -13,7 +13,6 @@ import pytest
 from bundle.artifacts.interpreters.portable.run_paths import patchelf_program
 from bundle.artifacts.wheel.lay_out import lay_out
 from bundle.base.native import dotted, read_native
-from bundle.make.verify.audit.floor import glibc_of
 from bundle.make.verify.audit.native_files import CHECK
 from bundle.model.platforms import PLATFORMS
 from tests.foreign.downloads import project_file
@@ -57,7 +56,7 @@ def test_an_interpreter_of_this_machine_has_no_flaw_but_its_floor(tiny_bundle: T
 def test_what_a_compiler_makes_is_read_as_other_tools_read_it(tmp_path: Path, compiled: Callable[..., bytes]) -> None:
     path = tmp_path / "module.so"
     path.write_bytes(compiled("_module", "void *p = malloc(8); free(p);"))
-    native = read_native(path, "elf", "x86_64")
+    native = read_native(path)
     assert native is not None
     if (readelf := shutil.which("readelf")) is None:
         assert "CI" not in os.environ
@@ -67,7 +66,7 @@ def test_what_a_compiler_makes_is_read_as_other_tools_read_it(tmp_path: Path, co
         line.partition("[")[2].rstrip("]") for line in told.splitlines() if "(NEEDED)" in line
     ]
     newest = max((word for word in told.split() if word.startswith("GLIBC_")), key=dotted)
-    assert f"GLIBC_{glibc_of(native)}" == newest
+    assert f"GLIBC_{native.glibc}" == newest
 
 
 def test_damage_done_with_real_tools_is_found(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bundle.model.platforms import PLATFORMS
 
-RULES_VERSION = "2"
+RULES_VERSION = "3"
 
 DROP = (
     "**/__pycache__",
@@ -58,25 +58,6 @@ DROP_FROM_HOST = (
     "{stdlib}/lib-dynload/nis.*",
 )
 """Left out of a host's interpreter as well: Tk would need half a desktop, NIS drags Kerberos along."""
-
-GLIBC = (
-    "ld-linux*.so.*",
-    "linux-vdso.so.*",
-    "libanl.so.*",
-    "libBrokenLocale.so.*",
-    "libc.so.*",
-    "libdl.so.*",
-    "libm.so.*",
-    "libmvec.so.*",
-    "libnsl.so.1",
-    "libnss_*.so.*",
-    "libpthread.so.*",
-    "libresolv.so.*",
-    "librt.so.*",
-    "libthread_db.so.*",
-    "libutil.so.*",
-)
-"""The C library's own files, which the target must have and nobody may bring along."""
 
 EXPECTED_BY_WHEELS = ("libgcc_s.so.1", "libstdc++.so.6", "libz.so.1")
 """Libraries that PEP 600 lets wheels take for granted, and that a system with nothing but glibc lacks."""

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+from bundle.base.native import Native, dotted, read_native
+from bundle.model.platforms import Platform
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,17 +28,60 @@ class Library:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Glibc:
+    """The oldest glibc that an interpreter runs on, measured; None where nothing needs any."""
+
+    start: str | None = None
+    """It starts there."""
+    whole: str | None = None
+    """All of it works there."""
+    above: Mapping[str, str] = field(default_factory=dict)
+    """The files that need more than `start`."""
+
+
+_NONE = Glibc()
+
+
+def measure_glibc(tree: Path, platform: Platform, python: str) -> Glibc:
+    """Measure the oldest glibc that an interpreter runs on.
+
+    Args:
+        tree: the interpreter's folder.
+    """
+    if platform.system != "linux":
+        return _NONE
+    natives: dict[Path, Native] = {}
+    for path in sorted(tree.rglob("*")):
+        native = read_native(path) if path.is_file() and not path.is_symlink() else None
+        if native is not None and native.fits(platform.binary_format, platform.machine):
+            natives[path] = native
+    beside = {path.name: path for path in natives if path.parent.name == "lib"}
+    starting = set()
+    waiting = [tree / platform.executable(python)]
+    while waiting:
+        path = waiting.pop()
+        if path in natives and path not in starting:
+            starting.add(path)
+            waiting += [beside[need.name] for need in natives[path].needs if need.name in beside]
+    start = max((natives[path].glibc for path in starting), key=dotted, default="")
+    return Glibc(
+        start=start or None,
+        whole=max((native.glibc for native in natives.values()), key=dotted, default="") or None,
+        above={
+            path.relative_to(tree).as_posix(): native.glibc
+            for path, native in natives.items()
+            if dotted(native.glibc) > dotted(start)
+        },
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class About:
     """The facts about a finished interpreter that its layer and the manifest keep."""
 
     python: str
     """The version that its own files say."""
-    glibc: str | None = None
-    """The oldest glibc on which all of it works, measured; None where there is none to measure."""
-    glibc_start: str | None = None
-    """The oldest glibc on which it starts."""
-    glibc_by_file: Mapping[str, str] = field(default_factory=dict)
-    """The files that need more than `glibc_start`."""
+    glibc: Glibc = _NONE
     licences: Mapping[str, str] = field(default_factory=dict)
     """Component to SPDX expression."""
     libraries: tuple[Library, ...] = ()
@@ -48,9 +95,9 @@ class About:
         """Return the JSON value that the layer and the manifest hold."""
         return {
             "python": self.python,
-            "glibc": self.glibc,
-            "glibcStart": self.glibc_start,
-            "glibcByFile": dict(sorted(self.glibc_by_file.items())),
+            "glibc": self.glibc.whole,
+            "glibcStart": self.glibc.start,
+            "glibcByFile": dict(sorted(self.glibc.above.items())),
             "licences": dict(sorted(self.licences.items())),
             "libraries": [library.as_json() for library in self.libraries],
             "dropped": list(self.dropped),

@@ -10,12 +10,14 @@ from pathlib import Path
 from bundle.artifacts.interpreters.portable import embedded_paths, run_paths, sysconfig_data, trimming
 from bundle.artifacts.interpreters.portable.content_rules import DROP, DROP_FROM_HOST, EXPECTED_BY_WHEELS
 from bundle.artifacts.interpreters.portable.debian_packages import Package, licence_of, owners
-from bundle.artifacts.interpreters.portable.facts import About, Library
-from bundle.artifacts.interpreters.portable.floors import glibc_floors
+from bundle.artifacts.interpreters.portable.facts import About, Library, measure_glibc
 from bundle.artifacts.interpreters.portable.normalise import normalise
 from bundle.base.errors import WorkError
+from bundle.base.native import read_native
+from bundle.base.processes.run import check
 from bundle.base.report import Reporter
 from bundle.model.platforms import Platform, short_version
+from bundle.model.system_libraries import LINUX_BASE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,10 @@ def copy(original: Original, tree: Path, *, home: str, reporter: Reporter) -> Ab
     own = {path: source for path, source in copied.items() if run_paths.is_elf(path)}
     libraries = _take_along(original, own, tree, remarks)
     own_files = sorted(path for path in own if path.exists())
-    if not run_paths.strip(own_files):
+    stripped = run_paths.strip(own_files)
+    if stripped is not None:
+        check(stripped, "Stripping")
+    else:
         remarks.append("debug information was not removed: this machine has no program `strip` (package binutils)")
     run_paths.set_run_paths(run_paths.files_in(tree), tree)
     found = sysconfig_data.read(tree)
@@ -85,16 +90,13 @@ def copy(original: Original, tree: Path, *, home: str, reporter: Reporter) -> Ab
         remarks.append(f"paths of the build machine stay in {', '.join(rest)}")
     for remark in remarks:
         reporter.warning(f"interpreter {original.python} of this machine: {remark}")
-    start, whole, above = glibc_floors(tree, original.platform.executable(original.python))
     known = tuple(
         Library(name=name, version=packages[path].version if path in packages else "", licence=licence_of(name))
         for name, path in libraries
     )
     return About(
         python=original.python,
-        glibc=whole,
-        glibc_start=start,
-        glibc_by_file=above,
+        glibc=measure_glibc(tree, original.platform, original.python),
         licences={"CPython": "PSF-2.0", **{library.name: library.licence for library in known}},
         libraries=known,
         dropped=tuple(sorted(left_out | done.dropped)),
@@ -157,11 +159,15 @@ def _closure(start: Path, linker: run_paths.Linker, present: set[str]) -> tuple[
     missing: list[str] = []
     waiting = [start]
     while waiting:
-        needs = run_paths.needs_of(waiting.pop())
-        for name in needs.libraries:
-            if name in present or name in reached or name in missing:
+        file = waiting.pop()
+        native = read_native(file)
+        if native is None:
+            raise WorkError(f"{file} is no ELF file that can be read.")
+        folders = [entry.replace("$ORIGIN", str(file.parent)) for entry in native.run_paths]
+        for name in (need.name for need in native.needs):
+            if name in LINUX_BASE or name in present or name in reached or name in missing:
                 continue
-            if found := linker.find(name, needs.run_paths):
+            if found := linker.find(name, folders):
                 reached[name] = found
                 waiting.append(found)
             else:

@@ -1,4 +1,4 @@
-"""ELF files made to find their libraries beside them: what they need, where that lies, run paths, the glibc floor."""
+"""Run paths of ELF files, set with patchelf; the libraries that they find on this machine; symbols, stripped."""
 
 from __future__ import annotations
 
@@ -7,76 +7,33 @@ import shutil
 import sys
 import sysconfig
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 
-from bundle.artifacts.interpreters.portable.content_rules import GLIBC
 from bundle.base.errors import WorkError
-from bundle.base.processes.run import check, run
+from bundle.base.native import native_format
+from bundle.base.processes.run import Completed, check, run
 from bundle.model.platforms import Platform
 
+_TIMEOUT = 300.0
+"""Seconds that patchelf and strip may take."""
+
+_MOST = 200
+"""Files in one command line."""
+
 _LINE = re.compile(r"\s+(?P<name>\S+) \((?P<flags>[^)]*)\) => (?P<path>.+)")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SourceMetadata:
-    """What one ELF file asks of the system."""
-
-    libraries: tuple[str, ...]
-    """DT_NEEDED, without glibc's own."""
-    run_paths: tuple[str, ...]
-    """DT_RUNPATH or DT_RPATH, `$ORIGIN` expanded."""
-    glibc: tuple[int, ...]
-    """The newest symbol version of glibc that it uses, `()` for none."""
 
 
 def is_elf(path: Path) -> bool:
     """Return whether a file starts like an ELF file."""
     with path.open("rb") as file:
-        return file.read(4) == b"\x7fELF"
+        return native_format(file.read(4)) == "elf"
 
 
 def files_in(tree: Path) -> list[Path]:
     """Return the ELF files below a folder, sorted, links left out."""
     return sorted(path for path in tree.rglob("*") if path.is_file() and not path.is_symlink() and is_elf(path))
-
-
-def needs_of(path: Path) -> SourceMetadata:
-    """Return what an ELF file needs.
-
-    Raises:
-        WorkError: it cannot be read.
-    """
-    import lief
-
-    options = lief.ELF.ParserConfig()
-    for part in ("relocations", "dyn_symbols", "symtab_symbols", "notes", "overlay"):
-        setattr(options, f"parse_{part}", False)
-    binary = lief.ELF.parse(str(path), options)
-    if binary is None:
-        raise WorkError(f"{path} is no ELF file that can be read.")
-    versions: list[tuple[int, ...]] = [()]
-    for requirement in binary.symbols_version_requirement:
-        for symbol in requirement.get_auxiliary_symbols():
-            name = str(symbol.name)
-            if re.fullmatch(r"GLIBC_\d+(?:\.\d+)+", name):
-                versions.append(tuple(map(int, name.removeprefix("GLIBC_").split("."))))
-    run_paths: list[str] = []
-    for entry in binary.dynamic_entries:
-        if isinstance(entry, (lief.ELF.DynamicEntryRunPath, lief.ELF.DynamicEntryRpath)):
-            run_paths += [part.replace("$ORIGIN", str(path.parent)) for part in entry.paths]
-    return SourceMetadata(
-        libraries=tuple(name for name in map(str, binary.libraries) if not of_glibc(name)),
-        run_paths=tuple(run_paths),
-        glibc=max(versions),
-    )
-
-
-def of_glibc(name: str) -> bool:
-    """Return whether a library belongs to the C library itself."""
-    return any(fnmatchcase(name, glob) for glob in GLIBC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,36 +97,58 @@ def set_run_paths(files: Sequence[Path], tree: Path) -> None:
     by_folder: defaultdict[Path, list[Path]] = defaultdict(list)
     for file in files:
         by_folder[file.parent].append(file)
-    program = patchelf_program()
     for folder, members in sorted(by_folder.items()):
         inside = folder.relative_to(tree)
         up = "/".join([".."] * len(inside.parts))
         origin = "$ORIGIN" if inside == Path("lib") else f"$ORIGIN/{up}/lib"
         if inside.parts[:1] == ("lib",) and len(inside.parts) > 1:
             origin = f"$ORIGIN/{'/'.join(['..'] * (len(inside.parts) - 1))}"
-        for start in range(0, len(members), 200):
-            command: list[str | Path] = [program, "--force-rpath", "--set-rpath", origin, *members[start : start + 200]]
-            check(run(command, timeout=300), "Setting relative run paths")
+        for some in _batches(members):
+            _patchelf("--force-rpath", "--set-rpath", origin, *some)
 
 
-def strip(files: Sequence[Path]) -> bool:
-    """Remove debug information and unneeded symbols.
+def replace_run_path(file: Path, entries: Sequence[str]) -> None:
+    """Replace the run path of an ELF file; without entries it has none afterwards."""
+    # Setting it first overwrites the old text, which removing alone would leave in the file.
+    _patchelf("--set-rpath", ":".join(entries), file)
+    if not entries:
+        _patchelf("--remove-rpath", file)
+
+
+def _patchelf(*arguments: str | Path) -> None:
+    check(run([patchelf_program(), *arguments], timeout=_TIMEOUT), "Setting relative run paths")
+
+
+def strip(files: Sequence[Path], *, search: str | None = None) -> Completed | None:
+    """Remove debug information and unneeded symbols from ELF files, and from static libraries the former alone.
+
+    Args:
+        files: all ELF files, or one static library.
+        search: the folders to look for the program in, as in PATH; the tool's own PATH if None.
 
     Returns:
-        False if this machine has no program for it and all stayed as it was.
+        How the program ended, the first time that it failed or else the last; None if this machine has none.
     """
-    program = strip_program()
+    program = strip_program(search)
     if program is None:
-        return False
-    for start in range(0, len(files), 200):
-        command: list[str | Path] = [program, "--strip-unneeded", *files[start : start + 200]]
-        check(run(command, timeout=300), "Stripping")
-    return True
+        return None
+    done = None
+    for some in _batches(files):
+        kind = "--strip-debug" if some[0].suffix == ".a" else "--strip-unneeded"
+        done = run([program, kind, "--enable-deterministic-archives", *some], timeout=_TIMEOUT)
+        if done.code:
+            break
+    return done
 
 
-def strip_program() -> Path | None:
+def _batches(files: Sequence[Path]) -> Iterator[Sequence[Path]]:
+    for start in range(0, len(files), _MOST):
+        yield files[start : start + _MOST]
+
+
+def strip_program(search: str | None = None) -> Path | None:
     """Return the program that strips, None if this machine has none."""
-    found = shutil.which("strip")
+    found = shutil.which("strip", path=search)
     return None if found is None else Path(found)
 
 

@@ -15,31 +15,15 @@ from bundle.model.system_libraries import SYMBOL_VERSIONS
 HOST = "host"
 """The interpreter source whose floor is the building machine's, whatever the configuration asks for."""
 
-_GLIBC = re.compile(r"GLIBC_(\d+(?:\.\d+)+)")
-
-_IMPLIED = {"GLIBC_ABI_DT_RELR": "2.36", "GLIBC_ABI_GNU_TLS": "2.42", "GLIBC_ABI_GNU2_TLS": "2.42"}
-"""What stands among the symbol versions, and is a feature of the dynamic linker since a version of glibc."""
-
 _RUNTIME = re.compile(r"(GLIBCXX|CXXABI|GCC)_(\d+(?:\.\d+)+)")
 """Symbol versions of libstdc++ and libgcc_s."""
-
-
-def glibc_of(native: Native) -> str:
-    """Return the oldest glibc that an ELF file runs on, empty if it needs none."""
-    needed = [""]
-    for need in native.needs:
-        for version in need.versions:
-            match = _GLIBC.fullmatch(version)
-            needed.append(match[1] if match else _IMPLIED.get(version, ""))
-    return max(needed, key=dotted)
 
 
 def measured_floor(natives: Iterable[Native]) -> dict[str, str]:
     """Return the oldest system that native files run on, as `{"glibc": "2.28"}`; empty where nothing tells."""
     glibc = macos = ""
     for native in natives:
-        if native.format == "elf":
-            glibc = max(glibc, glibc_of(native), key=dotted)
+        glibc = max(glibc, native.glibc, key=dotted)
         macos = max(macos, native.minimum, key=dotted)
     return {name: value for name, value in (("glibc", glibc), ("macos", macos)) if value}
 
@@ -68,7 +52,7 @@ def above_floor(subject: Subject, tree: Tree, links: Iterable[Link]) -> Iterator
 
 def _glibc(subject: Subject, tree: Tree) -> Iterator[Finding]:
     floor = subject.floors.glibc
-    above = {path: glibc for path, native in tree.natives.items() if dotted(glibc := glibc_of(native)) > dotted(floor)}
+    above = {path: native.glibc for path, native in tree.natives.items() if dotted(native.glibc) > dotted(floor)}
     of_host: dict[str, str] = {}
     if subject.source == HOST:
         of_host = {path: glibc for path, glibc in above.items() if subject.contents.is_interpreters(path)}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from bundle.artifacts.store.layers import Layer
 from bundle.artifacts.store.store import Store
 from bundle.base.files import canonical_json, write_atomically
-from bundle.base.native import Native, dotted, native_format, read_native
+from bundle.base.native import Native, dotted, read_native
 from bundle.make.verify.audit.floor import measured_floor
 from bundle.model.platforms import Platform
 
@@ -49,9 +49,7 @@ def _natives(layer: Layer, store: Store, platform: Platform) -> Iterator[Native]
         if entry.kind != "file" or entry.size < 4:
             continue
         path = tree / entry.path
-        with path.open("rb") as file:
-            kind = native_format(file.read(4))
-        native = read_native(path, kind, platform.machine) if kind else None
+        native = read_native(path, platform.machine)
         # Files of other machines, such as the launchers for Windows in pip, are data.
-        if native is not None and native.fits(platform.system, platform.machine):
+        if native is not None and native.fits(platform.binary_format, platform.machine):
             yield native

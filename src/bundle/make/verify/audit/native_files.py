@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
 import stat
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from bundle.base.native import FORMATS, Native, native_format, read_native
+from bundle.base.native import Native, is_library_name, native_format, read_native
 from bundle.make.verify.audit.floor import above_floor, measured_floor
 from bundle.make.verify.audit.library_lookup import Link, Place, Tree
 from bundle.make.verify.audit.loaders import links_of, run_folder
@@ -22,9 +21,6 @@ CHECK = "binaries"
 
 _CALLED = {"elf": "ELF", "macho": "Mach-O", "pe": "PE"}
 
-_NAMES = re.compile(r"\.(so(\.[0-9.]+)?|dylib|pyd|dll)$", re.IGNORECASE)
-"""What native libraries are called."""
-
 _WRITABLE = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - named, not used
 """Where everybody may put a file."""
 
@@ -36,17 +32,17 @@ def check_binaries(subject: Subject) -> Outcome:
     modules = frozenset(module.path for module in subject.contents.modules)
     for path, seen in sorted(subject.scanned.items()):
         kind = native_format(seen.head[:4])
-        native = read_native(subject.root / path, kind, subject.platform.machine) if kind else None
+        native = read_native(subject.root / path, subject.platform.machine) if kind else None
         if native is not None:
             natives[path] = native
-        elif kind == FORMATS[subject.platform.system] and _NAMES.search(path):
+        elif kind == subject.platform.binary_format and is_library_name(path):
             findings.append(RULES["unreadable-binary"].finding(path, "cannot be read as a native file."))
         elif kind is None and path in modules:
             findings.append(RULES["unreadable-binary"].finding(path, "is named like a native file, and is none."))
     own = {
         path: native
         for path, native in natives.items()
-        if native.fits(subject.platform.system, subject.platform.machine)
+        if native.fits(subject.platform.binary_format, subject.platform.machine)
     }
     findings += [
         finding for path, native in natives.items() if path not in own and (finding := _stranger(subject, path, native))
@@ -85,10 +81,10 @@ def _stranger(subject: Subject, path: str, native: Native) -> Finding | None:
 
     Programs of other systems that packages keep as data, such as the Windows launchers in pip, harm nobody.
     """
-    same_system = native.format == FORMATS[subject.platform.system]
+    same_system = native.format == subject.platform.binary_format
     if native.kind == "other":
         return None
-    library = _NAMES.search(path) is not None and _loadable_name(subject, path)
+    library = is_library_name(path, subject.platform.binary_format)
     started = posixpath.dirname(path) in (subject.platform.scripts, "")
     severity: Severity = "error"
     if not library and not started:
@@ -101,12 +97,6 @@ def _stranger(subject: Subject, path: str, native: Native) -> Finding | None:
         called = f"{_CALLED[native.format]} for {' and '.join(native.machines)}"
         message = f"is {called}, and the bundle for {subject.platform.key}."
     return RULES["wrong-machine"].finding(path, message, severity=severity)
-
-
-def _loadable_name(subject: Subject, path: str) -> bool:
-    """Return whether a file's name is one that the bundle's system gives to libraries."""
-    names = {"linux": r"\.so(\.[0-9.]+)?$", "macosx": r"\.(so|dylib)$", "windows": r"\.(pyd|dll)$"}
-    return re.search(names[subject.platform.system], path, re.IGNORECASE) is not None
 
 
 def _libraries(tree: Tree, links: list[Link]) -> Iterator[Finding]:
