@@ -11,7 +11,6 @@ from urllib.parse import unquote, urlsplit
 
 from bundle.artifacts.interpreters.archive_layouts import Unpacked, unpack
 from bundle.artifacts.interpreters.archive_layouts import make as finish
-from bundle.artifacts.interpreters.contact import Contacts
 from bundle.artifacts.interpreters.portable.content_rules import RULES_VERSION
 from bundle.artifacts.interpreters.portable.facts import About
 from bundle.artifacts.interpreters.source import Offer, Refusal, Request, Tools, obtain
@@ -37,7 +36,6 @@ class Archive:
     def __init__(self, named: ArchiveSpec | None = None) -> None:
         self._named = named
         self._unpacked: dict[str, Unpacked] = {}
-        self._contacts = Contacts()
 
     def offers(self, request: Request) -> Sequence[Offer | Refusal]:
         """Return the one archive; its version is what its name says, else the one asked for, until it is fetched."""
@@ -66,7 +64,6 @@ class Archive:
         """Ask whether the archive is there."""
         spec = self._spec(request)
         if spec is not None and spec.path is None and tools.files.get(spec.sha256) is None:
-            self._contacts.require(offer.location, request.environ, tools)
             tools.downloader.size(offer.location)
 
     def make(self, offer: Offer, request: Request, tree: Path, tools: Tools) -> About:
@@ -87,8 +84,6 @@ class Archive:
         spec = self._spec(request)
         if spec is None:
             raise ConfigError(f"The configuration names no archive for {request.platform.key}.")
-        if tools.files.get(sha256) is None:
-            self._contacts.require(offer.location, request.environ, tools)
         scratch = _scratch(offer, tools)
         remove_tree(scratch)
         unpacked = unpack(_file(spec, offer, tools), scratch / "tree", request.platform, name=offer.detail)

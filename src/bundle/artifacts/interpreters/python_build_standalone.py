@@ -11,7 +11,6 @@ from urllib.parse import unquote, urlsplit
 
 from bundle.artifacts.interpreters.archive_layouts import make as finish
 from bundle.artifacts.interpreters.archive_layouts import unpack
-from bundle.artifacts.interpreters.contact import Contacts
 from bundle.artifacts.interpreters.portable.content_rules import LICENCES_OF_STANDALONE, RULES_VERSION
 from bundle.artifacts.interpreters.portable.facts import About
 from bundle.artifacts.interpreters.source import Offer, Refusal, Request, Tools, obtain
@@ -84,7 +83,6 @@ class PythonBuildStandalone:
 
     def __init__(self, table: Table | None = None) -> None:
         self._table = table or PbsTable()
-        self._contacts = Contacts()
 
     def offers(self, request: Request) -> Sequence[Offer | Refusal]:
         """Return the exact release, then the other patch releases of the same X.Y, newest first."""
@@ -155,7 +153,6 @@ class PythonBuildStandalone:
         from bundle.base.http.client import NotFoundError
 
         addresses = _addresses(offer.location, request)
-        self._contacts.require(addresses[0], request.environ, tools)
         for address in addresses[:-1]:
             try:
                 return ask(address)

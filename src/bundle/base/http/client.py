@@ -31,6 +31,9 @@ __all__ = ["Answer", "Conditional", "Downloader", "NotFoundError", "UnreachableE
 
 _T = TypeVar("_T")
 
+_CONNECT = 5.0
+"""Seconds that a host may take to accept a connection."""
+
 _CHUNK = 2**16
 """Bytes read at once; what a broken connection loses is less."""
 
@@ -77,6 +80,7 @@ class Downloader:
         self._backoff = backoff
         self._slots = threading.BoundedSemaphore(parallel)
         self._credentials: dict[str, Credentials] = {}
+        self._answering: set[str] = set()
 
     def get(self, url: str, *, accept: str | None = None, cached: Conditional | None = None) -> Answer:
         """Return what is at an address.
@@ -303,10 +307,11 @@ class Downloader:
                 bare,
                 headers=dict(headers),
                 auth=credentials or self._credentials.get(origin(url)),
-                timeout=self._timeout,
+                timeout=(min(_CONNECT, self._timeout), self._timeout),
                 stream=True,
                 allow_redirects=True,
             ) as response:
+                self._answering.add(origin(url))
                 if response.status_code >= 400 and response.status_code not in allowed:
                     raise_for(url, response.status_code, response.reason or "", response.headers)
                 yield response
@@ -318,6 +323,9 @@ class Downloader:
                 raise known from error
             if isinstance(error, (requests.TooManyRedirects, requests.exceptions.InvalidSchema, ValueError)):
                 raise known from error
+            if isinstance(known, UnreachableError) and origin(url) not in self._answering:
+                # A host that is not there at all must not hold up the work, such as by another interpreter source.
+                raise TransientError(known, retries=1) from error
             raise TransientError(known) from error
 
     @cached_property
@@ -388,7 +396,7 @@ def _translated(error: Exception, url: str, timeout: float) -> NetworkError:
     if told:
         why = told[-1]
     elif any(isinstance(link, (requests.Timeout, exceptions.TimeoutError)) for link in chain):
-        why = f"no {'connection' if unreachable else 'byte'} for {timeout:g} s"
+        why = f"no connection for {min(_CONNECT, timeout):g} s" if unreachable else f"no byte for {timeout:g} s"
     else:
         why = redact(str(chain[-1]) or type(error).__name__)
     return (UnreachableError if unreachable else NetworkError)(f"{redact(url)} did not answer: {why}.")

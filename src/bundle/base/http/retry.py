@@ -18,19 +18,23 @@ _LONGEST_WAIT = 60.0
 
 
 class TransientError(Exception):
-    """A failure that may pass; whoever retries raises the error in it when it does not.
+    """A failure that may pass; `retried` raises the error in it when it does not.
 
     Args:
-        error: what the user is told in the end.
-        wait: seconds that the other side asked for.
+        error: raised after the last attempt.
+        wait: seconds that the server asked for.
         progress: whether the attempt brought the work forward; then the count of failures starts anew.
+        retries: further attempts that are worth while, at most.
     """
 
-    def __init__(self, error: BundleError, *, wait: float = 0.0, progress: bool = False) -> None:
+    def __init__(
+        self, error: BundleError, *, wait: float = 0.0, progress: bool = False, retries: int | None = None
+    ) -> None:
         super().__init__(error.what)
         self.error = error
         self.wait = wait
         self.progress = progress
+        self.retries = retries
 
 
 def retried(attempt: Callable[[], _T], *, retries: int, backoff: float, reporter: Reporter) -> _T:
@@ -54,7 +58,7 @@ def retried(attempt: Callable[[], _T], *, retries: int, backoff: float, reporter
             return attempt()
         except TransientError as transient:
             failures = 1 if transient.progress else failures + 1
-            if failures > retries:
+            if failures > (retries if transient.retries is None else min(retries, transient.retries)):
                 raise transient.error from transient.__cause__
             # Many clients that failed together must not come back together.
             pause = backoff * 2 ** (failures - 1) * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
