@@ -7,19 +7,19 @@ import pytest
 
 from bundle.artifacts.store.layers import Layer
 from bundle.artifacts.store.store import Store
-from bundle.base.report import Collector, Reporter
 from tests.artifacts.trees import SMALL, Tree, grow
+from tests.reporters import Told
 
 AddLayer = Callable[..., Layer]
 
 
 @pytest.fixture
-def collector() -> Collector:
-    return Collector(Reporter())
+def collector() -> Told:
+    return Told()
 
 
 @pytest.fixture
-def store(tmp_path: Path, collector: Collector) -> Store:
+def store(tmp_path: Path, collector: Told) -> Store:
     return Store(tmp_path / "cache", reporter=collector)
 
 

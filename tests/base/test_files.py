@@ -34,17 +34,10 @@ from bundle.base.files import (
     write_atomically,
 )
 from bundle.base.report import Reporter
+from tests.reporters import Told
 
 DEAD = 2**22 + 1
 """A number above the largest that Linux gives to a process."""
-
-
-class Told(Reporter):
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-
-    def info(self, message: str) -> None:
-        self.messages.append(message)
 
 
 def names(folder: Path) -> list[str]:
@@ -358,6 +351,7 @@ import sys, time
 from pathlib import Path
 from bundle.base.files import locked
 from bundle.base.report import Reporter
+from tests.reporters import Told
 with locked(Path(sys.argv[1]), reporter=Reporter(), what="the store"):
     print("locked", flush=True)
     time.sleep(60)

@@ -6,7 +6,6 @@ import threading
 import pytest
 
 from bundle.base.report import (
-    Collector,
     Logbook,
     PlainReporter,
     Reporter,
@@ -68,16 +67,6 @@ def test_square_brackets_and_colons_are_printed_as_they_are() -> None:
 def test_quiet_shows_warnings_on_stderr_alone(capsys: pytest.CaptureFixture[str]) -> None:
     tell_everything(WarningsReporter())
     assert capsys.readouterr() == ("", "warning: a problem\n")
-
-
-def test_a_collector_keeps_the_warnings_and_passes_everything_on() -> None:
-    direct, expected = plain(verbose=True)
-    behind, stream = plain(verbose=True)
-    collector = Collector(behind)
-    tell_everything(collector)
-    tell_everything(direct)
-    assert collector.warnings == ["a problem"]
-    assert stream.getvalue() == expected.getvalue()
 
 
 def test_a_logbook_writes_details_that_the_terminal_does_not_show() -> None:

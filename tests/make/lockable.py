@@ -9,7 +9,6 @@ from typing import Any
 from bundle.artifacts.context import Context
 from bundle.artifacts.fetch_packages import fetch_packages
 from bundle.artifacts.store.store import Store
-from bundle.base.report import Collector, Reporter
 from bundle.make.resolve.locking import resolve_lock
 from bundle.make.resolve.resolve import resolve
 from bundle.model.config.config import Config
@@ -17,6 +16,7 @@ from bundle.model.config.project import Project
 from bundle.model.locks.lock import Lock, LockedPackage
 from bundle.model.platforms import PLATFORMS
 from tests.make.registry import Registry
+from tests.reporters import Told
 
 LINUX = PLATFORMS["linux-x64"]
 
@@ -27,7 +27,7 @@ class Lockable:
     def __init__(self, root: Path, registry: Registry, *, version: str = "3.12.10") -> None:
         self.root = root
         self.version = version
-        self.reporter = Collector(Reporter())
+        self.reporter = Told()
         self.registries: dict[str, Any] = {"default": registry.url}
 
     def config(self, *dependencies: str, **packages: Any) -> Config:

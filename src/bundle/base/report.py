@@ -1,4 +1,4 @@
-"""What is going on, told to whoever listens: the base is silent, the command line supplies the loud ones."""
+"""Progress and log events; the base class prints nothing."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from rich.progress import Task as RichTask
 from rich.text import Text
 
 _WORTH_A_LINE = 0.1
-"""Seconds from which on a step that is over is told of where lines stay."""
+"""Seconds from which on plain output has a line for a step that is over."""
 
 
 class Task:
     """One piece of long work with a measurable end; safe to advance from any thread."""
 
     def advance(self, amount: int = 1) -> None:
-        """Say that `amount` more units are done."""
+        """Record that `amount` more units are done."""
 
     def total(self, total: int) -> None:
         """Correct the number of units that the whole task has."""
@@ -33,13 +33,13 @@ class Reporter:
     """The silent base; every method may be called from any thread."""
 
     def info(self, message: str) -> None:
-        """Tell something that everybody should see."""
+        """Report something that every user should see."""
 
     def detail(self, message: str) -> None:
-        """Tell something that `--verbose` shows."""
+        """Report something that `--verbose` shows."""
 
     def warning(self, message: str) -> None:
-        """Tell something that must not be missed."""
+        """Report something that must not be missed."""
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -51,91 +51,45 @@ class Reporter:
         """Enclose one piece of long work.
 
         Args:
-            label: what is being done, such as a file's name.
+            label: its name, such as a file's name.
             total: number of units, if known.
-            unit: "bytes" or the plural of what is counted.
+            unit: "bytes" or a plural, such as "files".
         """
         yield Task()
 
 
-class Relay(Reporter):
-    """Passes everything on to another reporter; the base of those that add to it.
+class Logbook(Reporter):
+    """Passes everything on to another reporter, and writes it to a stream as well, details included.
 
     Args:
-        behind: who hears it all.
-    """
-
-    def __init__(self, behind: Reporter) -> None:
-        self._behind = behind
-
-    def info(self, message: str) -> None:
-        self._behind.info(message)
-
-    def detail(self, message: str) -> None:
-        self._behind.detail(message)
-
-    def warning(self, message: str) -> None:
-        self._behind.warning(message)
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        with self._behind.step(name):
-            yield
-
-    @contextmanager
-    def task(self, label: str, *, total: int | None = None, unit: str = "items") -> Iterator[Task]:
-        with self._behind.task(label, total=total, unit=unit) as task:
-            yield task
-
-
-class Collector(Relay):
-    """Keeps the warnings as well.
-
-    Args:
-        behind: who hears it all.
-    """
-
-    def __init__(self, behind: Reporter) -> None:
-        super().__init__(behind)
-        self.warnings: list[str] = []
-
-    def warning(self, message: str) -> None:
-        self.warnings.append(message)
-        super().warning(message)
-
-
-class Logbook(Relay):
-    """Writes everything to a stream as well, details included, whatever the terminal shows.
-
-    Args:
-        behind: who hears it all.
+        behind: the other reporter.
         stream: gets plain lines.
     """
 
     def __init__(self, behind: Reporter, stream: TextIO) -> None:
-        super().__init__(behind)
+        self._behind = behind
         self._plain = PlainReporter(stream, verbose=True)
 
     def info(self, message: str) -> None:
         self._plain.info(message)
-        super().info(message)
+        self._behind.info(message)
 
     def detail(self, message: str) -> None:
         self._plain.detail(message)
-        super().detail(message)
+        self._behind.detail(message)
 
     def warning(self, message: str) -> None:
         self._plain.warning(message)
-        super().warning(message)
+        self._behind.warning(message)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        with self._plain.step(name), super().step(name):
+        with self._plain.step(name), self._behind.step(name):
             yield
 
     @contextmanager
     def task(self, label: str, *, total: int | None = None, unit: str = "items") -> Iterator[Task]:
-        with self._plain.task(label, total=total, unit=unit), super().task(label, total=total, unit=unit) as task:
+        with self._plain.task(label, total=total, unit=unit), self._behind.task(label, total=total, unit=unit) as task:
             yield task
 
 

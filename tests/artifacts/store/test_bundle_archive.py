@@ -19,9 +19,10 @@ from bundle.artifacts.store.store import Store
 from bundle.base.errors import ConfigError, IntegrityError
 from bundle.base.files import sha256_of
 from bundle.base.processes.run import check, run
-from bundle.base.report import Collector, Reporter
+from bundle.base.report import Reporter
 from tests.artifacts.conftest import AddLayer
 from tests.artifacts.trees import SMALL, File, Link, Tree, grow, read, trees
+from tests.reporters import Told
 
 FORMATS = ("tar.zst", "tar.gz", "zip")
 SECOND: Tree = {
@@ -128,7 +129,7 @@ def test_the_zip_has_modes_links_and_each_path_once(store: Store, layers: list[L
 
 @pytest.mark.parametrize("format_", ["tar.zst", "tar.gz"])
 def test_a_damaged_frame_is_made_again_while_packing(
-    store: Store, layers: list[Layer], tmp_path: Path, collector: Collector, format_: str
+    store: Store, layers: list[Layer], tmp_path: Path, collector: Told, format_: str
 ) -> None:
     before = pack(store, layers, tmp_path / "before", format=format_)
     frame = store.frame(layers[1], format_)

@@ -7,7 +7,7 @@ import pytest
 
 from bundle.artifacts.store.file_cache import FileCache
 from bundle.base.errors import IntegrityError
-from bundle.base.report import Collector
+from tests.reporters import Told
 
 CONTENT = b"a wheel"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -15,7 +15,7 @@ NAME = "numpy-2.2.6-py3-none-any.whl"
 
 
 @pytest.fixture
-def cache(tmp_path: Path, collector: Collector) -> FileCache:
+def cache(tmp_path: Path, collector: Told) -> FileCache:
     return FileCache(tmp_path / "files", reporter=collector)
 
 
@@ -36,7 +36,7 @@ def test_a_file_is_found_by_its_hash_under_its_name(cache: FileCache, source: Pa
     assert source.exists()
 
 
-def test_a_damaged_file_is_removed_with_a_warning(cache: FileCache, source: Path, collector: Collector) -> None:
+def test_a_damaged_file_is_removed_with_a_warning(cache: FileCache, source: Path, collector: Told) -> None:
     cache.add(source).write_bytes(b"a whale")
 
     assert cache.get(SHA256) is None

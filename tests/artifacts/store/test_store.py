@@ -15,9 +15,10 @@ from bundle.artifacts.store.frames import compress
 from bundle.artifacts.store.layers import Conflict, Layer, tar_chunks, tar_size
 from bundle.artifacts.store.store import Store
 from bundle.base.errors import IntegrityError, WorkError
-from bundle.base.report import Collector, Reporter
+from bundle.base.report import Reporter
 from tests.artifacts.conftest import AddLayer
 from tests.artifacts.trees import SMALL, File, Link, grow, read
+from tests.reporters import Told
 
 EPOCH = 315532800
 DAY = 24 * 3600
@@ -168,7 +169,7 @@ def test_the_later_layer_wins(store: Store, add: AddLayer, tmp_path: Path) -> No
 
 
 def test_a_damaged_tree_without_a_frame_is_not_found_and_warned_of(
-    store: Store, add: AddLayer, collector: Collector
+    store: Store, add: AddLayer, collector: Told
 ) -> None:
     layer = add()
     some_file(store, layer).write_bytes(b"name = 'virus'\n")
@@ -179,7 +180,7 @@ def test_a_damaged_tree_without_a_frame_is_not_found_and_warned_of(
     assert find(store) is not None
 
 
-def test_a_damaged_tree_is_made_again_from_its_frame(store: Store, add: AddLayer, collector: Collector) -> None:
+def test_a_damaged_tree_is_made_again_from_its_frame(store: Store, add: AddLayer, collector: Told) -> None:
     layer = add()
     store.frame(layer, "tar.zst")
     some_file(store, layer).unlink()

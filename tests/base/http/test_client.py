@@ -19,22 +19,12 @@ from bundle.base.http.client import Conditional, Downloader, NotFoundError, Unre
 from bundle.base.http.urls import local_path, split_credentials
 from bundle.base.report import Reporter
 from tests.base.server import Site, serving
+from tests.reporters import Told
 
 CONTENT = bytes(range(256)) * 4096
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 REAL = pytest.mark.real
-
-
-class Told(Reporter):
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-
-    def info(self, message: str) -> None:
-        self.messages.append(message)
-
-    def detail(self, message: str) -> None:
-        self.messages.append(message)
 
 
 @pytest.fixture
@@ -175,11 +165,11 @@ class TestGet:
         assert site.seen[0].headers["accept"] == "application/json"
 
     def test_what_is_at_hand_is_not_sent_again(self, site: Site) -> None:
-        first = downloader().get(f"{site.url}/file")
-        again = downloader().get(f"{site.url}/file", cached=first.conditional)
+        cached = Conditional(etag=downloader().get(f"{site.url}/file").headers["etag"])
+        again = downloader().get(f"{site.url}/file", cached=cached)
         assert (again.status, again.content) == (304, b"")
         site.files["/file"] = b"new"
-        assert downloader().get(f"{site.url}/file", cached=first.conditional).content == b"new"
+        assert downloader().get(f"{site.url}/file", cached=cached).content == b"new"
         downloader().get(f"{site.url}/file", cached=Conditional(modified="Sat, 01 Jan 2000 00:00:00 GMT"))
         assert site.seen[-1].headers["if-modified-since"] == "Sat, 01 Jan 2000 00:00:00 GMT"
 
@@ -218,12 +208,13 @@ class TestGet:
             assert "pa55" not in text
             assert "s3cr3t" not in text
 
-    def test_a_server_may_say_when_to_come_back(self, site: Site) -> None:
+    def test_a_server_may_say_when_to_come_back(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        pauses: list[float] = []
+        monkeypatch.setattr(time, "sleep", pauses.append)
         site.behaviours = ["429"]
-        site.extra = {"Retry-After": "1"}
-        started = time.monotonic()
+        site.extra = {"Retry-After": "7"}
         assert downloader().get(f"{site.url}/file").content == CONTENT
-        assert time.monotonic() - started >= 1
+        assert pauses == [7.0]
 
     def test_a_refusal_is_not_argued_with_and_tells_how_to_give_credentials(self, site: Site) -> None:
         site.behaviours = ["401", "400"]
@@ -243,8 +234,22 @@ class TestGet:
     def test_a_server_that_is_not_there_is_told_from_one_that_fails(self, site: Site) -> None:
         with serving() as gone:
             url = gone.url
+        told = Told()
+        patient = Downloader(reporter=told, environ={}, retries=4, backoff=0.01)
         with pytest.raises(UnreachableError, match="refused"):
-            downloader().get(f"{url}/file")
+            patient.get(f"{url}/file")
+        assert len(told.messages) == 1, "a host that never answered is tried once more"
+
+    def test_a_server_that_answered_before_is_waited_for(self) -> None:
+        told = Told()
+        patient = Downloader(reporter=told, environ={}, retries=4, backoff=0.01)
+        with serving() as site:
+            site.files["/file"] = CONTENT
+            site.extra = {"Connection": "close"}
+            patient.get(f"{site.url}/file")
+        with pytest.raises(UnreachableError):
+            patient.get(f"{site.url}/file")
+        assert len(told.messages) == 4
 
 
 @REAL

@@ -14,12 +14,13 @@ import pytest
 from bundle.base.errors import IntegrityError, WorkError
 from bundle.base.files import sha256_of
 from bundle.base.processes.run import check, run
-from bundle.base.report import Collector, Reporter
+from bundle.base.report import Reporter
 from bundle.make.sources.backend import BuildSpec, backend_requires, build_wheel, prepare_metadata
 from bundle.make.sources.environment import Environment, SourceBuildTools, compiler_identity, make_environment
 from bundle.make.sources.sdist import static_requires, unpack_source
 from bundle.model.platforms import PLATFORMS
 from tests.make import sdistmaker
+from tests.reporters import Told
 
 pytestmark = pytest.mark.real
 
@@ -123,7 +124,7 @@ def test_a_c_extension_has_the_same_bytes_from_any_folder_and_names_none(
     sdist = sdistmaker.c_extension(tmp_path)
     results = []
     for place, umask in (("here", 0o022), ("a much longer folder/with ä and more", 0o077)):
-        reporter = Collector(Reporter())
+        reporter = Told()
         before = os.umask(umask)
         try:
             source, environment, tools = prepare(sdist, wheels, place=place, reporter=reporter)
@@ -221,7 +222,7 @@ def test_a_build_sees_nothing_of_the_user(tmp_path: Path, prepare: Prepare, monk
     for name in ("PYTHONPATH", "PIP_INDEX_URL", "UV_INDEX_URL", "CFLAGS", "SECRET_TOKEN", "LD_LIBRARY_PATH"):
         monkeypatch.setenv(name, "/leak")
     source, environment, tools = prepare(sdistmaker.in_tree(tmp_path, hooks), [])
-    reporter = Collector(Reporter())
+    reporter = Told()
     watched = SourceBuildTools(**{**vars(tools), "reporter": reporter})
     told = json.loads(member(build_wheel(source, environment, DEMO, watched), "told.json"))
     seen = told["environ"]

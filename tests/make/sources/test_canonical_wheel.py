@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from bundle.base.errors import WorkError
-from bundle.base.report import Collector, Reporter
+from bundle.base.report import Reporter
 from bundle.make.sources.canonical_wheel import normalise
+from tests.reporters import Told
 
 INFO = "demo-1.0.dist-info"
 FILES = {
@@ -92,7 +93,7 @@ def test_a_script_that_names_the_environment_is_given_back_to_the_installer(tmp_
 
 @pytest.mark.parametrize("text", ["ROOT = '/some/place/x'", "file:///a%20b/%C3%BC/x", "/a b/ü"])
 def test_a_file_that_names_where_it_was_built_is_warned_about(tmp_path: Path, text: str) -> None:
-    reporter = Collector(Reporter())
+    reporter = Told()
     rewritten(wheel_of(tmp_path, {**FILES, "config.py": (text.encode(), 0o644)}), reporter=reporter)
     assert len(reporter.warnings) == 1
     assert "config.py" in reporter.warnings[0]

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from bundle.base.report import Collector, Reporter
+from bundle.base.report import Reporter
 from bundle.make.sources.backend import BuildSpec
 from bundle.make.sources.wheel_cache import BuiltCache, built_key
 from bundle.model.platforms import PLATFORMS
+from tests.reporters import Told
 
 RECIPE = BuildSpec(name="Demo", version="1.0", config_settings={"option": ("a", "b")})
 
@@ -70,7 +71,7 @@ def test_whatever_shapes_a_build_makes_it_another(cache: BuiltCache, wheel: Path
 
 @pytest.mark.parametrize("damage", ["wheel", "about", "missing"])
 def test_a_damaged_wheel_is_reported_and_replaced(tmp_path: Path, wheel: Path, damage: str) -> None:
-    reporter = Collector(Reporter())
+    reporter = Told()
     cache = BuiltCache(tmp_path / "built", reporter=reporter)
     kept = cache.put(key_of(), wheel)
     if damage == "missing":

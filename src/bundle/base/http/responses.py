@@ -51,11 +51,6 @@ class Answer:
     content: bytes
     """The body; empty with status 304."""
 
-    @property
-    def conditional(self) -> Conditional:
-        """What to ask with when this answer is at hand."""
-        return Conditional(etag=self.headers.get("etag"), modified=self.headers.get("last-modified"))
-
 
 def raise_for(url: str, status: int, reason: str, headers: Mapping[str, str]) -> NoReturn:
     """Raise what an answer means that is no success.

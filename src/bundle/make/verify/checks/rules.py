@@ -281,6 +281,3 @@ RULES: dict[str, Rule] = dict(
     )
 )
 """Every rule by its name, in the order of the checks."""
-
-ACCEPTABLE = tuple(name for name, rule in RULES.items() if rule.severity != "note" and rule.check != "acceptances")
-"""What `verify.accept` may name."""
