@@ -1,4 +1,4 @@
-"""The one place that speaks HTTP: retried, resumed, verified."""
+"""Downloads with retries, resumption and verification; the one place that speaks HTTP."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from bundle import __version__
 from bundle.base.errors import IntegrityError, NetworkError
 from bundle.base.files import copy_hashed, locked, sha256_of, staged_file
-from bundle.base.http.ranges import RangeFile, SizedReader
+from bundle.base.http.ranges import Part, SizedReader, open_ranges
 from bundle.base.http.responses import Answer, Conditional, NotFoundError, UnreachableError, raise_for
 from bundle.base.http.retry import TransientError, retried
 from bundle.base.http.transfer import Transfer, length, range_total
@@ -39,9 +38,6 @@ _CHUNK = 2**16
 
 _PROGRESS = 2**20
 """Bytes that an attempt must have brought to count as progress."""
-
-_TAIL = 2**16
-"""Bytes of a file's end that opening it reads: the directory and the metadata of most wheels."""
 
 
 class Downloader:
@@ -204,21 +200,8 @@ class Downloader:
         path = local_path(url)
         if path is not None:
             return _open_local(path, url)
-        part = self._range(url, f"-{_TAIL}")
-        if part is None and (known := self.size(url)):
-            # Not every server knows "the last bytes", though it knows ranges.
-            part = self._range(url, f"{max(0, known - _TAIL)}-{known - 1}")
-        if part is None:
-            return self._open_whole(url)
-
-        def read_range(start: int, end: int) -> bytes:
-            further = self._range(url, f"{start}-{end - 1}")
-            now = None if further is None else (further.size, further.etag, len(further.content))
-            if further is None or now != (part.size, part.etag, end - start):
-                raise NetworkError(f"{redact(url)} changed while it was read.", remedy="Run the same command again.")
-            return further.content
-
-        return SizedReader(RangeFile(read_range, part.size, part.content), part.size)
+        opened = open_ranges(partial(self._range, url), partial(self.size, url), url)
+        return opened or self._open_whole(url)
 
     def _open_whole(self, url: str) -> SizedReader:
         with tempfile.TemporaryFile() as file:
@@ -267,18 +250,18 @@ class Downloader:
             file.flush()
             return transfer.sha256, transfer.position
 
-    def _range(self, url: str, wanted: str) -> _Part | None:
+    def _range(self, url: str, wanted: str) -> Part | None:
         """Return a range of a file, None if the server answers with no ranges."""
 
-        def attempt() -> _Part | None:
+        def attempt() -> Part | None:
             headers = {"Range": f"bytes={wanted}", "Accept-Encoding": "identity"}
             with self._request("GET", url, headers, allowed=(416, 501)) as response:
                 size = range_total(response.headers.get("Content-Range"))
                 if size == 0:
-                    return _Part(content=b"", size=0, etag=None)
+                    return Part(content=b"", size=0, etag=None)
                 if response.status_code != 206 or size is None:
                     return None
-                return _Part(content=response.content, size=size, etag=response.headers.get("ETag"))
+                return Part(content=response.content, size=size, etag=response.headers.get("ETag"))
 
         return self._retried(attempt)
 
@@ -351,13 +334,6 @@ class Downloader:
                 cause="No cache of this machine has it.",
                 remedy="Run once without --offline, or copy the cache (BUNDLE_CACHE_DIR) from a machine that has it.",
             )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Part:
-    content: bytes
-    size: int
-    etag: str | None
 
 
 def _open_local(path: Path, url: str) -> SizedReader:

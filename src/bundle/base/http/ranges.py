@@ -1,15 +1,32 @@
-"""A file that is read piece by piece from somewhere else."""
+"""Remote files that are read by HTTP ranges (RFC 9110, section 14)."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from bundle.base.errors import NetworkError
+from bundle.base.http.urls import redact
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _BUFFER = 2**16
+
+_TAIL = 2**16
+"""Bytes of a file's end that opening it reads: the directory and the metadata of most wheels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A range of a remote file."""
+
+    content: bytes
+    size: int
+    """Of the whole file."""
+    etag: str | None
 
 
 class SizedReader(io.BufferedReader):
@@ -25,13 +42,39 @@ class SizedReader(io.BufferedReader):
         self.size = size
 
 
-class RangeFile(io.RawIOBase):
-    """Reads ranges when they are asked for.
+def open_ranges(
+    get_range: Callable[[str], Part | None], get_size: Callable[[], int | None], url: str
+) -> SizedReader | None:
+    """Open a file that is read range by range, None if its server answers with no ranges.
+
+    Args:
+        get_range: requests a range such as `-100` or `0-99`; None if the server answers with no ranges.
+        get_size: requests the size of the file.
+        url: its name in messages.
+    """
+    tail = get_range(f"-{_TAIL}")
+    if tail is None and (size := get_size()):
+        # Some servers know ranges, but not "the last bytes".
+        tail = get_range(f"{max(0, size - _TAIL)}-{size - 1}")
+    if tail is None:
+        return None
+
+    def read_range(start: int, end: int) -> bytes:
+        part = get_range(f"{start}-{end - 1}")
+        if part is None or (part.size, part.etag, len(part.content)) != (tail.size, tail.etag, end - start):
+            raise NetworkError(f"{redact(url)} changed while it was read.", remedy="Run the same command again.")
+        return part.content
+
+    return SizedReader(_RangeFile(read_range, tail.size, tail.content), tail.size)
+
+
+class _RangeFile(io.RawIOBase):
+    """Reads ranges on demand.
 
     Args:
         read_range: returns the bytes from the first position up to, not including, the second.
         size: of the whole, in bytes.
-        tail: its last bytes, already at hand: the directory of a zip file is there.
+        tail: its last bytes, already read.
     """
 
     def __init__(self, read_range: Callable[[int, int], bytes], size: int, tail: bytes = b"") -> None:
