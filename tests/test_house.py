@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
+import socket
+import subprocess
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 HOUSE = Path(__file__).parent.parent / "src" / "bundle"
 
@@ -87,6 +92,64 @@ MOST_MODULES = 14
 MOST_LINES = 400
 
 MOST_PARAMETERS = 7
+
+MOST_LINES_UNTESTED = 60
+"""The lines of a module from which on it has a test module of its name."""
+
+TESTED_ELSEWHERE: Mapping[str, str] = {
+    "artifacts/catalogue_entry": "artifacts/test_catalogue.py",
+    "artifacts/context": "cli/make/test_lock.py",
+    "artifacts/interpreters/archive_layouts": "artifacts/interpreters/test_archive.py",
+    "artifacts/interpreters/portable/content_rules": "artifacts/interpreters/portable/test_trimming.py",
+    "artifacts/interpreters/portable/debian_packages": "artifacts/interpreters/test_host.py",
+    "artifacts/interpreters/portable/host_copy": "artifacts/interpreters/test_host.py",
+    "artifacts/interpreters/portable/host_discovery": "artifacts/interpreters/test_host.py",
+    "artifacts/interpreters/portable/normalise": "artifacts/interpreters/test_foreign.py",
+    "artifacts/interpreters/portable/run_paths": "artifacts/interpreters/test_foreign.py",
+    "artifacts/interpreters/source": "artifacts/interpreters/test_choice.py",
+    "artifacts/registries/default_index": "artifacts/registries/test_registries.py",
+    "artifacts/store/frame_cache": "artifacts/store/test_store.py",
+    "artifacts/store/frames": "artifacts/store/test_bundle_archive.py",
+    "artifacts/store/maintenance": "artifacts/store/test_store.py",
+    "artifacts/store/paths": "artifacts/store/test_store.py",
+    "artifacts/store/trees": "artifacts/store/test_store.py",
+    "artifacts/store/zip_archive": "artifacts/store/test_bundle_archive.py",
+    "artifacts/wheel/destination": "artifacts/wheel/test_lay_out.py",
+    "artifacts/wheel/source": "artifacts/wheel/test_lay_out.py",
+    "base/http/ranges": "base/http/test_client.py",
+    "base/http/responses": "base/http/test_client.py",
+    "base/http/retry": "base/http/test_client.py",
+    "base/http/transfer": "base/http/test_client.py",
+    "base/http/urls": "base/http/test_client.py",
+    "base/native": "make/verify/audit/test_native_files.py",
+    "base/sandbox": "base/test_extract.py",
+    "base/threads": "make/resolve/test_settle.py",
+    "make/assemble/manifest": "make/test_build.py",
+    "make/cataloguing": "make/test_build.py",
+    "make/interpreter/prepare": "make/test_build.py",
+    "make/pipeline": "make/test_build.py",
+    "make/resolve/build_requirements": "make/resolve/test_source_metadata.py",
+    "make/resolve/direct": "make/resolve/test_resolve.py",
+    "make/resolve/file_selection": "make/resolve/test_resolve.py",
+    "make/resolve/gaps": "make/resolve/test_settle.py",
+    "make/resolve/index_server": "make/resolve/test_resolve.py",
+    "make/resolve/locking": "cli/make/test_lock.py",
+    "make/resolve/locks": "cli/make/test_lock.py",
+    "make/resolve/registry_files": "make/resolve/test_resolve.py",
+    "make/resolve/solver": "make/resolve/test_resolve.py",
+    "make/sources/environment": "make/sources/test_backend.py",
+    "make/verify/audit/floor": "make/verify/audit/test_native_files.py",
+    "make/verify/audit/library_lookup": "make/verify/audit/test_loaders.py",
+    "make/verify/checks/rules": "make/verify/test_acceptance.py",
+    "make/verify/checks/subject": "make/verify/trials/test_start.py",
+    "make/verify/trials/import_probe": "make/verify/trials/test_imports.py",
+    "make/verify/trials/isolation": "make/verify/trials/test_start.py",
+    "model/config/reader": "model/config/test_project.py",
+    "model/config/rules": "model/config/test_schema.py",
+    "model/locks/pylock": "model/locks/test_lock.py",
+    "model/system_libraries": "model/test_platforms.py",
+}
+"""Modules that tests of another module cover; each entry goes when the module has a test module of its name."""
 
 HTTP_CLIENTS = ("requests", "urllib3", "urllib.request", "http.client", "httpx", "aiohttp")
 
@@ -289,3 +352,26 @@ def test_no_test_module_imports_from_another() -> None:
             if parts[0] == "tests" and any(part.startswith("test_") for part in parts[1:-1]):
                 offenders.append(f"{test.relative_to(TESTS).as_posix()} imports {name}")
     assert offenders == []
+
+
+def test_a_module_of_weight_has_a_test_module_of_its_name() -> None:
+    untested = []
+    for module in MODULES:
+        name = relative(module).removesuffix(".py")
+        test = TESTS / Path(name).parent / f"test_{module.name}"
+        heavy = len(module.read_text(encoding="utf-8").splitlines()) > MOST_LINES_UNTESTED
+        if heavy and not test.is_file() and name not in TESTED_ELSEWHERE:
+            untested.append(name)
+    assert untested == []
+
+
+def test_the_tour_has_one_paragraph_for_each_room() -> None:
+    tour = (TESTS.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"(?m)^\*\*`([a-z/]+)/`\*\* ", tour)) == sorted(ROOMS)
+
+
+def test_unit_tests_reach_no_network_and_start_no_program() -> None:
+    with socket.socket() as unconnected, pytest.raises(AssertionError, match="mark the test `real`"):
+        unconnected.connect(("127.0.0.1", 9))
+    with pytest.raises(AssertionError, match="mark the test `real`"):
+        subprocess.run(["true"], check=False)

@@ -245,6 +245,7 @@ def test_a_target_set_aside_is_removed_when_the_new_one_is_there(tmp_path: Path)
 
 def test_sweeping_a_folder_that_does_not_exist_is_no_error(tmp_path: Path) -> None:
     sweep_staging(tmp_path / "absent")
+    assert names(tmp_path) == []
 
 
 def test_a_lock_keeps_other_threads_out_and_its_file_stays(tmp_path: Path) -> None:
