@@ -7,7 +7,7 @@ import re
 import socket
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -121,7 +121,6 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "base/http/retry": "base/http/test_client.py",
     "base/http/transfer": "base/http/test_client.py",
     "base/http/urls": "base/http/test_client.py",
-    "base/native": "make/verify/audit/test_native_files.py",
     "base/sandbox": "base/test_extract.py",
     "base/threads": "make/resolve/test_settle.py",
     "make/assemble/manifest": "make/test_build.py",
@@ -172,15 +171,19 @@ def room_of(module: Path) -> str:
     return "cli" if room == "." else room
 
 
-def imports_of(module: Path) -> Iterator[str]:
+@cache
+def imports_of(module: Path) -> tuple[str, ...]:
     """Every name that a module imports, also late and for types only, as in `a.b` for `from a import b`."""
+    names: list[str] = []
     for node in ast.walk(tree_of(module)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += (f"{node.module}.{alias.name}" for alias in node.names)
+    return tuple(names)
 
 
+@cache
 def imported_modules(module: Path) -> set[Path]:
     """The modules of the house that a module imports."""
     found = set()
