@@ -41,8 +41,8 @@ class SystemFacts:
     sys_platform: str
     binary_format: Format
     """The format of its native files."""
-    tag_prefixes: tuple[str, ...]
-    """The beginnings of its platform tags."""
+    tag_prefix: str
+    """The beginning of its plain platform tags."""
 
 
 SYSTEMS: Mapping[System, SystemFacts] = {
@@ -50,12 +50,10 @@ SYSTEMS: Mapping[System, SystemFacts] = {
         platform_system="Linux",
         sys_platform="linux",
         binary_format="elf",
-        tag_prefixes=("linux_", "manylinux", "musllinux"),
+        tag_prefix="linux",
     ),
-    "macosx": SystemFacts(
-        platform_system="Darwin", sys_platform="darwin", binary_format="macho", tag_prefixes=("macosx_",)
-    ),
-    "windows": SystemFacts(platform_system="Windows", sys_platform="win32", binary_format="pe", tag_prefixes=("win_",)),
+    "macosx": SystemFacts(platform_system="Darwin", sys_platform="darwin", binary_format="macho", tag_prefix="macosx"),
+    "windows": SystemFacts(platform_system="Windows", sys_platform="win32", binary_format="pe", tag_prefix="win"),
 }
 
 
@@ -101,6 +99,11 @@ class Platform:
         return SYSTEMS[self.system].binary_format
 
     @property
+    def plain_tag(self) -> str:
+        """The platform tag without the system's version: `linux_x86_64`, `macosx_arm64`, `win_amd64`."""
+        return f"{SYSTEMS[self.system].tag_prefix}_{self.machine}"
+
+    @property
     def scripts(self) -> str:
         """Folder of console scripts, relative to the bundle's root."""
         return "Scripts" if self.is_windows else "bin"
@@ -121,7 +124,7 @@ class Platform:
         """Return the tags before the suffix of native modules (`importlib.machinery.EXTENSION_SUFFIXES`)."""
         digits = short_version(python).replace(".", "")
         if self.is_windows:
-            return (f".cp{digits}-win_{self.machine}",)
+            return (f".cp{digits}-{self.plain_tag}",)
         return (f".cpython-{digits}-{self.multiarch or SYSTEMS[self.system].sys_platform}", ".abi3")
 
     def marker_environment(self, python: str) -> dict[str, str]:
@@ -149,7 +152,7 @@ class Platform:
 
     def _tag_names(self, floors: Floors) -> Iterator[str]:
         if self.system == "windows":
-            yield f"win_{self.machine}"
+            yield self.plain_tag
         elif self.system == "macosx":
             major, minor = (int(part) for part in floors.macos.split("."))
             yield from mac_platforms((major, minor), self.machine)
@@ -159,7 +162,7 @@ class Platform:
                 yield f"manylinux_2_{minor}_{self.machine}"
                 if legacy := _LEGACY_MANYLINUX.get((2, minor)):
                     yield f"{legacy}_{self.machine}"
-            yield f"linux_{self.machine}"
+            yield self.plain_tag
 
 
 PLATFORMS: dict[str, Platform] = {

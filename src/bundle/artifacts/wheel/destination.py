@@ -60,17 +60,10 @@ class WheelTree(WheelDestination):
         }
         self.written: dict[str, tuple[str, int]] = {}
         """Path to hash, as RECORD spells it, and size."""
-        self.superseded: list[str] = []
-        """Scripts of the wheel that an entry point of the same name replaces."""
         self._made: set[str] = {""}
         self._spelt: dict[str, str] = {}
         self._commands: set[str] = set()
         self._launchers: list[ScriptFile] = []
-
-    def in_scripts(self) -> Iterable[str]:
-        """Yield the names of the files in the scripts folder."""
-        folder = f"{self._platform.scripts}/"
-        return (path.removeprefix(folder) for path in self.written if path.startswith(folder))
 
     def write_script(self, name: str, module: str, attr: str, section: ScriptSection) -> RecordEntry:
         """Write the script of an entry point."""
@@ -89,8 +82,7 @@ class WheelTree(WheelDestination):
             return self._write(target, stream, executable=is_executable or scheme == "scripts")
         base = posixpath.basename(target)
         if _command(base) in self._commands:
-            # Built by tools that made the entry point's script themselves.
-            self.superseded.append(f"{scheme}/{name}")
+            # Made by the tool that built the wheel; the entry point's own script replaces it.
             return RecordEntry(target, None, None)
         start = stream.read(2)
         if start != b"#!":

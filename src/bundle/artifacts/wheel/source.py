@@ -24,12 +24,12 @@ from installer.records import InvalidRecordEntry, RecordEntry, parse_record_file
 from installer.sources import WheelContentElement, WheelFile
 from installer.utils import SCHEME_NAMES, parse_entrypoints, parse_metadata_file
 from packaging.metadata import RawMetadata, parse_email
-from packaging.tags import parse_tag
-from packaging.utils import NormalizedName, canonicalize_name
+from packaging.tags import Tag, parse_tag
+from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from bundle.artifacts.wheel.filename import agree, parse_filename
 from bundle.base.errors import IntegrityError
+from bundle.model.wheeltags import agree
 
 MOST_FILES = 200_000
 LARGEST = 20 * 2**30
@@ -96,12 +96,10 @@ class CheckedWheel(WheelFile):
     def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
         self._archive = archive
         self.filename = path.name
-        name, version, _, self.tags = parse_filename(path.name)
+        name, version, self.tags = _parsed(path.name)
         super().__init__(archive)
         self.name: NormalizedName = name
         self.release: Version = version
-        self.dropped: list[str] = []
-        """Files that do not get installed: bytecode, and what only an installer may write."""
         self._files = self._check_entries(path.stat().st_size)
         self._check_identity()
         self._record = self._read_record()
@@ -129,8 +127,6 @@ class CheckedWheel(WheelFile):
                 member = Member(stream, self._record.get(name))
                 if self._is_installed(name):
                     yield (name, "", ""), cast("BinaryIO", member), bool(stat.S_ISREG(mode) and mode & 0o111)
-                else:
-                    self.dropped.append(name)
                 if not member.is_true():
                     raise IntegrityError(f"{self.filename}: {name} is not what the wheel's RECORD says")
 
@@ -261,6 +257,14 @@ class Member:
 def _encoded(digest: bytes) -> str:
     """Return a digest as RECORD spells it: URL-safe base64 without padding."""
     return urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _parsed(filename: str) -> tuple[NormalizedName, Version, frozenset[Tag]]:
+    try:
+        name, version, _, tags = parse_wheel_filename(filename)
+    except InvalidWheelFilename as error:
+        raise IntegrityError(f"{filename} is no file name of a wheel", cause=str(error)) from error
+    return name, version, tags
 
 
 def _version(text: str) -> Version | None:

@@ -87,9 +87,8 @@ class Layering:
             laid = lay_out(wheel, tree, platform=self.platform, python=self.python, direct_url=direct_url)
             if self.compiler is not None:
                 compile_tree(tree, python=self.compiler.python)
-            about = {"scripts": list(laid.scripts), "native": list(laid.native)}
             key = self._wheel_key(sha256, direct_url)
-            return self.store.add("wheel", key, tree, name=laid.name, version=str(laid.version), about=about)
+            return self.store.add("wheel", key, tree, name=laid.name, version=laid.version, about={})
 
     def carried_wheel(self, wheel: Path, *, sha256: str, name: str, version: str) -> Layer:
         """Return the layer of a wheel that the bundle carries as a file."""

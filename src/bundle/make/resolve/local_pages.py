@@ -15,11 +15,12 @@ from bundle.artifacts.registries.metadata import metadata_in
 from bundle.artifacts.registries.registries import Page
 from bundle.artifacts.registries.simple_api import RemoteFile
 from bundle.base.errors import IntegrityError
-from bundle.make.sources.compatibility import native_platforms, runs_on
+from bundle.make.sources.compatibility import native_platforms
 from bundle.model.config.config import Config
 from bundle.model.locks.local_wheels import LocalWheel, best_versions, local_wheels, wheels_for
 from bundle.model.locks.lock import LockedFile
 from bundle.model.platforms import Platform, short_version
+from bundle.model.wheeltags import same_system
 
 if TYPE_CHECKING:
     from bundle.artifacts.store.file_cache import FileCache
@@ -68,7 +69,7 @@ class LocalPages:
         settings = {"linux": f" or build.glibc {floors.glibc}", "macosx": f" or build.macos {floors.macos}"}
         floor = settings.get(self._platform.system, "")
         for wheel in local_wheels(self._config):
-            if wheel.filename not in self._wheels and runs_on(wheel.tags, self._platform):
+            if wheel.filename not in self._wheels and same_system(wheel.tags, self._platform):
                 reporter.warning(
                     f"{wheel.shown} is handed over and does not count on {self._platform.key}: "
                     f"its tags do not fit Python {short_version(self._config.python)}{floor}."

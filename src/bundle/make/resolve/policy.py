@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from typing import Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -16,6 +15,7 @@ from bundle.artifacts.registries.simple_api import RemoteFile
 from bundle.make.resolve.coverage import PLAIN_WHEEL
 from bundle.model.config.config import PlatformPackages
 from bundle.model.platforms import Floors, Platform
+from bundle.model.wheeltags import best_rank, tag_ranks
 
 Kind = Literal["wheel", "source", "missing"]
 
@@ -111,7 +111,7 @@ class Target:
     @cached_property
     def ranks(self) -> Mapping[str, int]:
         """Every fitting tag with its place, best first."""
-        return {str(tag): rank for rank, tag in enumerate(self.platform.tags(self.python, self.floors))}
+        return tag_ranks(self.platform, self.python, self.floors)
 
     @cached_property
     def environment(self) -> dict[str, str]:
@@ -120,12 +120,8 @@ class Target:
 
     def rank(self, filename: str) -> tuple[int, int, str] | None:
         """Return how well a wheel fits, less is better; None if it does not."""
-        parts = filename.removesuffix(".whl").lower().split("-")
-        if len(parts) not in (5, 6):
-            return None
-        tags = product(*(part.split(".") for part in parts[-3:]))
-        place = min((self.ranks[tag] for tag in map("-".join, tags) if tag in self.ranks), default=None)
-        return None if place is None else (place, -_build_number(parts), filename)
+        place = best_rank(filename, self.ranks)
+        return None if place is None else (place, -_build_number(filename.split("-")), filename)
 
     def admits(self, requires_python: str | None) -> bool:
         """Return whether a `Requires-Python` lets the Python in; one that does not parse limits nothing (as in pip)."""

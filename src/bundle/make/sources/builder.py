@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name
 
 from bundle.artifacts.context import Context
 from bundle.artifacts.fetch_packages import fetch_packages
@@ -33,6 +33,7 @@ from bundle.model.config.config import Config
 from bundle.model.locks.lock import Lock, LockedPackage
 from bundle.model.locks.status import status_of
 from bundle.model.platforms import PLATFORMS, Platform
+from bundle.model.wheeltags import fits, tags_of
 
 _SHOWN = 3
 """Last lines of a build that was only tried."""
@@ -201,8 +202,9 @@ class SourceBuilder:
         """Return whether everything that a source is built with can be installed on this machine."""
         if self.platform == self._machine:
             return True
-        fitting = frozenset(self._machine.tags(self.config.python, self.config.build.floors))
-        return all(fitting & parse_wheel_filename(one.file.name)[3] for one in package.build)
+        names = (one.file.name for one in package.build)
+        floors = self.config.build.floors
+        return all(fits(tags_of(name), self._machine, self.config.python, floors) for name in names)
 
     def _needs_native_machine(self, package: LockedPackage, cause: str, details: Sequence[str] = ()) -> WorkError:
         key = self.platform.key

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from packaging.version import Version
 from bundle.base.errors import WorkError
 from bundle.base.native import HEAD, is_library_name, machines_in
 from bundle.model.platforms import PLATFORMS, Floors, Platform, platforms_of, short_version
+from bundle.model.wheeltags import fits, is_pure, oldest_glibc, same_system
 
 
 def check_fits(
@@ -54,9 +54,9 @@ def check_fits(
             remedy="Choose another version of the package, or report it to its authors.",
         ) from error
     shown = ", ".join(sorted(map(str, tags)))
-    made_for = [other.key for other in PLATFORMS.values() if runs_on(tags, other)]
-    if tags & frozenset(platform.tags(python, floors)):
-        native = set(native_platforms(wheel)) if any(tag.platform == "any" for tag in tags) else set()
+    made_for = [other.key for other in PLATFORMS.values() if same_system(tags, other)]
+    if fits(tags, platform, python, floors):
+        native = set(native_platforms(wheel)) if is_pure(tags) else set()
         if not native or platform.key in native:
             return None
         made_for = sorted(native)
@@ -73,11 +73,11 @@ def check_fits(
 
 
 def _above_floor(
-    label: str, tags: Iterable[Tag], platform: Platform, python: str, floors: Floors, interpreter_glibc: str | None
+    label: str, tags: Collection[Tag], platform: Platform, python: str, floors: Floors, interpreter_glibc: str | None
 ) -> str:
     """Return the warning for a wheel that is above the floor, or raise what is wrong with it."""
-    needed = _glibc_of(tags) if platform.system == "linux" else None
-    if needed is None or not set(tags) & set(platform.tags(python, replace(floors, glibc=needed))):
+    needed = oldest_glibc(tags) if platform.system == "linux" else None
+    if needed is None or not fits(tags, platform, python, replace(floors, glibc=needed)):
         raise WorkError(
             f"{label}, built from source, fits neither Python {short_version(python)} nor the floors of "
             f"{platform.key}: {', '.join(sorted(map(str, tags)))}",
@@ -92,27 +92,6 @@ def _above_floor(
         cause="A compiler takes the newest functions that the C library of its machine has.",
         remedy=f"Build it on a system with glibc {floors.glibc} or older, such as a manylinux container, and put the "
         f"wheel into the version's folder wheels/; or raise build.glibc to {needed}.",
-    )
-
-
-def _glibc_of(tags: Iterable[Tag]) -> str | None:
-    """Return the oldest glibc that a wheel's tags name (PEP 600)."""
-    found = (re.match(r"manylinux_(\d+)_(\d+)_", tag.platform) for tag in tags)
-    versions = [(int(match[1]), int(match[2])) for match in found if match]
-    return ".".join(map(str, min(versions))) if versions else None
-
-
-def runs_on(tags: Iterable[Tag], platform: Platform) -> bool:
-    """Return whether any tag names a platform's system and machine, whatever its age.
-
-    Args:
-        tags: of one wheel.
-        platform: any.
-    """
-    prefix = {"linux": ("linux", "manylinux", "musllinux"), "macosx": ("macosx",), "windows": ("win",)}[platform.system]
-    machines = (platform.machine, *(("universal2",) if platform.system == "macosx" else ()))
-    return any(
-        tag.platform == "any" or (tag.platform.startswith(prefix) and tag.platform.endswith(machines)) for tag in tags
     )
 
 

@@ -15,12 +15,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
-
 from bundle.base.errors import WorkError
 from bundle.base.processes.run import run
 from bundle.make.sources.compatibility import native_platforms
 from bundle.model.platforms import System
+from bundle.model.wheeltags import is_pure, tags_of
 
 if TYPE_CHECKING:
     from bundle.make.sources.environment import SourceBuildTools
@@ -84,7 +83,7 @@ def make_portable(wheel: Path, into: Path, tools: SourceBuildTools) -> Path:
     """
     machine = tools.machine
     native = set(native_platforms(wheel))
-    if not native or (native != {machine.key} and _is_for_any(wheel)):
+    if not native or (native != {machine.key} and is_pure(tags_of(wheel.name))):
         return wheel
     repairer = REPAIRERS[machine.system]
     if repairer_identity(machine.system) == "none":
@@ -113,14 +112,6 @@ def make_portable(wheel: Path, into: Path, tools: SourceBuildTools) -> Path:
             f"The whole log is {tools.log}.",
         )
     return made[0]
-
-
-def _is_for_any(wheel: Path) -> bool:
-    try:
-        _, _, _, tags = parse_wheel_filename(wheel.name)
-    except InvalidWheelFilename:
-        return False
-    return any(tag.platform == "any" for tag in tags)
 
 
 def _variables(tools: SourceBuildTools) -> dict[str, str]:

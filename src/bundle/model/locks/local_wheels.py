@@ -17,6 +17,7 @@ from packaging.version import Version
 from bundle.base.errors import ConfigError
 from bundle.model.config.config import Config, WheelPlace
 from bundle.model.platforms import PLATFORMS
+from bundle.model.wheeltags import fits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +77,8 @@ def wheels_for(config: Config, platform_key: str) -> tuple[LocalWheel, ...]:
         ConfigError: as `local_wheels` does.
     """
     handed = local_wheels(config)
-    fitting = frozenset(PLATFORMS[platform_key].tags(config.python, config.build.floors)) if handed else frozenset()
-    return tuple(wheel for wheel in handed if wheel.tags & fitting)
+    platform, floors = PLATFORMS[platform_key], config.build.floors
+    return tuple(wheel for wheel in handed if fits(wheel.tags, platform, config.python, floors))
 
 
 def best_versions(wheels: Iterable[LocalWheel]) -> dict[str, Version]:
