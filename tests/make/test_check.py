@@ -146,7 +146,9 @@ def test_an_exception_for_a_package_that_no_lock_has_is_a_warning_with_its_line(
         "dead-d",
         "dead-e",
     ]
-    assert findings.warnings[0].startswith("versions/3.12.10/config.json:10: packages.skip.dead-a: no lock")
+    assert findings.warnings[0].startswith(
+        "versions/3.12.10/config.json:10: packages.skip.dead-a: dead-a is in no lock"
+    )
     assert findings.problems == ()
 
 

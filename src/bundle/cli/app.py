@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a command returns: one value, printed as text or as JSON by the one renderer."""
+    """The result of a command, which `main` prints as text or as JSON."""
 
     data: Any
     """The JSON document of `--json`."""
     text: Callable[[Console], None]
-    """Prints the same for people, on stdout."""
+    """Prints the same as text on stdout."""
     exit_code: int = 0
 
 
@@ -53,8 +53,8 @@ class App:
         if self.project_option is not None:
             if not (self.project_option / "shared-config.json").is_file():
                 raise ConfigError(
-                    f"{self.project_option} is no bundle project: it has no shared-config.json.",
-                    remedy="Name the folder that holds shared-config.json and versions/ with --project.",
+                    f"{self.project_option} is not a bundle project: it has no shared-config.json.",
+                    remedy="Name the folder with shared-config.json and versions/ with --project.",
                 )
             return self.project_option.resolve()
         here = Path.cwd()
@@ -63,7 +63,7 @@ class App:
                 return folder
         raise ConfigError(
             f"No bundle project here: neither {here} nor a folder above it has a shared-config.json.",
-            remedy="Change into the project, or name it with --project DIR or BUNDLE_PROJECT.",
+            remedy="Change into the project folder, or name it with --project DIR or BUNDLE_PROJECT.",
         )
 
     @cached_property
@@ -127,7 +127,7 @@ pass_app = click.make_pass_decorator(App)
 
 
 def complete_version(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
-    """Return the versions that begin with what was typed, for the shell; none where there is no project."""
+    """Return the versions that begin with a text, for completion in the shell; none outside a project."""
     from bundle.model.config.project import Project
 
     try:

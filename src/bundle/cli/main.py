@@ -40,7 +40,7 @@ COMMANDS = {
 """The folder of each command's module, so that a command imports no other; its docstring is its help."""
 
 FLAGS = ("json", "quiet", "verbose", "debug")
-"""Global options that are understood behind a command as well, where many type them."""
+"""Global options that are also accepted behind a command."""
 
 
 class LazyGroup(click.Group):
@@ -63,7 +63,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Name the likely word meant where the command is unknown."""
+        """Name the nearest command if the command is unknown."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from difflib import get_close_matches
 
@@ -93,8 +93,8 @@ class LazyGroup(click.Group):
     help="The project's folder; else the nearest one upward with a shared-config.json.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
-@click.option("--quiet", is_flag=True, help="Say nothing on stderr but warnings and errors.")
-@click.option("--verbose", is_flag=True, help="Say more on stderr.")
+@click.option("--quiet", is_flag=True, help="Print only warnings and errors on stderr.")
+@click.option("--verbose", is_flag=True, help="Print more on stderr.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 @click.version_option(bundle.__version__, prog_name="bundle")
 @click.pass_context
@@ -109,13 +109,13 @@ def cli(ctx: click.Context, project: Path | None, as_json: bool, quiet: bool, ve
 
 
 def _accept_flags(command: click.Command) -> None:
-    """Let a command, or all below a group, understand the global flags behind its name, too."""
+    """Let a command, or all commands of a group, accept the global flags behind its name."""
     if isinstance(command, click.Group):
         for below in command.commands.values():
             _accept_flags(below)
         return
     if command.context_settings.get("ignore_unknown_options"):
-        return  # What it passes on to another program is not ours to read.
+        return  # It passes its arguments on to another program.
     known = {name for parameter in command.params for name in parameter.opts}
     for flag in FLAGS:
         if f"--{flag}" not in known:
@@ -133,12 +133,12 @@ def _raise_flag(ctx: click.Context, parameter: click.Parameter, value: bool) -> 
 def _refuse_both(ctx: click.Context) -> None:
     app = ctx.find_object(App)
     if app is not None and app.quiet and app.verbose:
-        raise click.UsageError("--quiet and --verbose cannot both be meant.", ctx)
+        raise click.UsageError("--quiet and --verbose exclude each other.", ctx)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with the codes of the interface."""
-    # Read ahead, so that a command line that cannot be understood is answered in the form that it asks for.
+    # Looked up before parsing, so that even a wrong command line is answered as JSON if it asks for that.
     app = App(json="--json" in (sys.argv[1:] if arguments is None else arguments))
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, _interrupt)
@@ -146,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         result = cli.main(args=arguments, standalone_mode=False, obj=app, prog_name="bundle")
         code = _render(app, result)
     except BrokenPipeError:
-        # Whoever read the output has had enough; Python would complain again when it flushes at exit.
+        # The reader closed the pipe; without this, Python would complain again when it flushes at exit.
         sys.stderr.close()
         code = 0
     except Exception as error:  # noqa: BLE001 - the one place where every failure becomes a message and a code
@@ -157,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the signal's signature
-    # Threads that wait for programs would wait on, and the main thread for them.
+    # Otherwise threads would go on waiting for their programs, and the main thread for the threads.
     if process := sys.modules.get("bundle.base.processes.stop"):
         process.end_all()
     raise KeyboardInterrupt
@@ -189,12 +189,12 @@ def _fail(app: App, error: Exception) -> int:
     if isinstance(error, click.Abort):
         error = InterruptedRunError("Interrupted.")
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        print(error.format_message(), file=sys.stderr)  # noqa: T201 - the help, to somebody who asked for nothing
+        print(error.format_message(), file=sys.stderr)  # noqa: T201 - the help, because no command was given
         return error.exit_code
     if isinstance(error, click.ClickException):
         asked = getattr(error, "ctx", None)
         command = asked.command_path if asked else "bundle"
-        known: BundleError = ConfigError(error.format_message(), remedy=f"`{command} --help` shows what there is.")
+        known: BundleError = ConfigError(error.format_message(), remedy=f"`{command} --help` lists the options.")
     elif isinstance(error, OSError):
         known = _os_error(error)
     elif isinstance(error, BundleError):
@@ -202,28 +202,28 @@ def _fail(app: App, error: Exception) -> int:
     else:
         known = WorkError(
             f"Unexpected {type(error).__name__}: {error}",
-            cause="A mistake in bundle itself.",
+            cause="A bug in bundle.",
             remedy="Run again with --debug and report the traceback.",
         )
     if app.json:
         json.dump(known.as_json(), sys.stdout, indent=2, ensure_ascii=False)
         sys.stdout.write("\n")
-    print(known.as_text(), file=sys.stderr)  # noqa: T201 - the last word, even when rich itself is what failed
+    print(known.as_text(), file=sys.stderr)  # noqa: T201 - works even if rich has failed
     return known.exit_code
 
 
 def _os_error(error: OSError) -> BundleError:
-    # Of two files, the second is the one that was to be written.
+    # Of two files, the second is the one to be written.
     where = error.filename2 or error.filename or "a file"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return WorkError(
             f"No space left for {where}.",
             cause="The disk or the quota is full.",
-            remedy="Free some space (`bundle cache prune` removes what no build used lately), then run again.",
+            remedy="Free some space (`bundle cache prune` removes what was not used for a month), then run again.",
         )
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return WorkError(
-            f"{where} may not be written or read: {error.strerror}.",
+            f"No permission to read or write {where}: {error.strerror}.",
             cause="The folder is read-only or belongs to another user.",
             remedy="Choose another folder (--output, BUNDLE_CACHE_DIR) or change its permissions.",
         )

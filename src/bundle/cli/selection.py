@@ -19,17 +19,14 @@ if TYPE_CHECKING:
 def select(
     app: App, project: Project, versions: Sequence[str], platforms: tuple[str, ...], *, default: Literal["own", "all"]
 ) -> list[tuple[Config, Platform]]:
-    """Return every version with every platform that is wanted of it.
+    """Return each selected pair of version and platform.
 
     Args:
-        app: knows this machine.
-        project: has the versions.
-        versions: their names.
-        platforms: what `--platform` says; `all` stands for all platforms of each version.
-        default: what no `--platform` stands for: this machine's own platform, or all of each version's.
+        platforms: the values of `--platform`; `all` stands for all platforms of each version.
+        default: without `--platform`, this machine's own platform or all platforms of each version.
 
     Raises:
-        ConfigError: a version or its configuration is wrong, or a platform is named that it is not built for.
+        ConfigError: a version or its configuration is wrong, or it is not built for a named platform.
     """
     if default == "all":
         platforms = platforms or ("all",)
@@ -37,7 +34,7 @@ def select(
     selected = select_platforms(platforms, default=own)
     if not selected:
         raise ConfigError(
-            "This machine is none of the known platforms, so none can be assumed.", remedy="Name one with --platform."
+            "This machine is none of the known platforms, so there is no default.", remedy="Name one with --platform."
         )
     found = []
     for version in versions:
@@ -65,7 +62,7 @@ def current_lock(project: Project, config: Config, platform: Platform) -> Lock:
 
     status = status_of(project.lock_path(config.version, platform.key), config, platform)
     if status.lock is None:
-        return read_lock(status.path)  # It raises what is wrong.
+        return read_lock(status.path)  # Raises the error.
     if status.state == "stale":
         raise ConfigError(
             f"{status.path} is stale: the configuration has changed since.",

@@ -1,4 +1,4 @@
-"""Columns of text that survive a pipe: never folded, never cut, so that `grep` and `awk` find whole words."""
+"""Aligned columns of text that are never wrapped or cut, so that `grep` and `awk` find whole words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a project before anything is built, and what is only suspicious."""
+"""Errors and likely mistakes in the configuration of a project, found without building."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from bundle.model.locks.pylock import read_lock
 from bundle.model.platforms import PLATFORMS, Platform, short_version
 
 EXCEPTIONS = ("skip", "forceSource", "buildWheel", "overrides")
-"""The keys of `packages` whose entries are about one package each."""
+"""The keys of `packages` that make exceptions for single packages."""
 
 Releases = Callable[[str, Platform], Sequence[str]]
-"""Which full versions of an X.Y an interpreter table has for a platform, newest first."""
+"""Takes X.Y and a platform; returns the known full versions, newest first."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What was found about one version."""
+    """Problems and warnings of one version."""
 
     version: str
     problems: tuple[str, ...]
-    """Each keeps the version from being built."""
+    """Errors, each of which prevents a build."""
     warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckReport:
-    """What was found about the versions asked for."""
+    """Problems and warnings of the versions, and of what they share."""
 
     versions: tuple[Findings, ...]
     unused: tuple[str, ...]
-    """Packages that the shared configuration makes exceptions for, and no version's lock has."""
+    """Packages with exceptions in the shared configuration that are in no lock."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Worth knowing about what all versions share; nothing to act on at once."""
+        """Notes on the shared configuration that need no action at once."""
         if not self.unused:
             return ()
         count = len(self.unused)
@@ -59,19 +59,15 @@ class CheckReport:
 def check_versions(
     project: Project, versions: Iterable[str], environ: Mapping[str, str], *, releases: Releases | None = None
 ) -> CheckReport:
-    """Check versions, all problems of all of them at once.
+    """Check versions and collect all their problems.
 
     Args:
-        project: the project.
-        versions: names of existing version folders; none at all: every one.
-        environ: the environment, for `${NAME}` in registry URLs.
-        releases: the interpreter table; the one of python-build-standalone by default.
-
-    Returns:
-        the findings, in the order of `versions`.
+        versions: names of version folders; if empty, all versions.
+        environ: for `${NAME}` in registry URLs.
+        releases: by default those of python-build-standalone.
 
     Raises:
-        ConfigError: there is no version to carry the problems of `shared-config.json`, or a version is unknown.
+        ConfigError: a version is unknown, or there is none and `shared-config.json` is wrong.
     """
     asked = tuple(versions)
     for version in asked:
@@ -100,16 +96,16 @@ def _check(project: Project, version: str, environ: Mapping[str, str], releases:
     if loaded is not None:
         _check_copies(loaded, problems)
         with problems.collecting():
-            warnings.extend(_wheels_for_nobody(loaded.config))
-        warnings.extend(_python_nobody_knows(loaded.config, releases))
-        warnings.extend(_archives_nobody_asks(loaded.config))
+            warnings.extend(_unused_wheels(loaded.config))
+        warnings.extend(_unknown_python(loaded.config, releases))
+        warnings.extend(_unused_archives(loaded.config))
         try:
             locked = _locked_names(project, version)
         except BundleError as error:
             warnings.append(f"{error.what} {error.remedy}")
         else:
             if locked is not None:
-                warnings.extend(_dead_rules(loaded.tree, locked, f"versions/{version}/config.json"))
+                warnings.extend(_unused_exceptions(loaded.tree, locked, f"versions/{version}/config.json"))
     return Findings(
         version=version,
         problems=tuple(_text(error) for error in problems.errors),
@@ -135,7 +131,7 @@ def _check_copies(loaded: Loaded, problems: Problems) -> None:
                     problems.add(ConfigError(f"{origin}: {error.what}", cause=error.cause, remedy=error.remedy))
 
 
-def _python_nobody_knows(config: Config, releases: Releases) -> Iterable[str]:
+def _unknown_python(config: Config, releases: Releases) -> Iterable[str]:
     sources = config.interpreter.sources
     without = []
     newest = ""
@@ -155,16 +151,16 @@ def _python_nobody_knows(config: Config, releases: Releases) -> Iterable[str]:
     yield f"no interpreter source knows CPython {config.python} for {where}.{nearest}{only}"
 
 
-def _archives_nobody_asks(config: Config) -> Iterable[str]:
+def _unused_archives(config: Config) -> Iterable[str]:
     if config.interpreter.archives and "archive" not in config.interpreter.sources:
         yield 'interpreter.archives is never used: "archive" is not among interpreter.sources.'
 
 
-def _wheels_for_nobody(config: Config) -> Iterable[str]:
-    """Tell of wheels in the version's own folder that none of its platforms can take."""
+def _unused_wheels(config: Config) -> Iterable[str]:
+    """Warn of wheels in the version's own folder that fit none of its platforms."""
     taken = {wheel.path for key in config.platforms for wheel in wheels_for(config, key)}
     return [
-        f"{wheel.shown} is handed over and fits none of the platforms: its tags are for another Python or system, or "
+        f"{wheel.shown} fits none of the version's platforms: its tags are for another Python or system, or "
         "above the floors (build.glibc, build.macos)."
         for wheel in local_wheels(config)
         if wheel.path not in taken and wheel.path.is_relative_to(config.folder)
@@ -172,7 +168,7 @@ def _wheels_for_nobody(config: Config) -> Iterable[str]:
 
 
 def _locked_names(project: Project, version: str) -> set[str] | None:
-    """Return every name that the version's locks speak of, None where there is no lock."""
+    """Return every package name in the version's locks, None if it has no lock."""
     locks = [read_lock(path) for path in (project.lock_path(version, key) for key in PLATFORMS) if path.exists()]
     if not locks:
         return None
@@ -180,14 +176,14 @@ def _locked_names(project: Project, version: str) -> set[str] | None:
     return packages | {one.name for lock in locks for one in lock.skipped}
 
 
-def _dead_rules(merged: Merged, locked: set[str], file: str) -> Iterable[str]:
-    for path, name, origin in _rules(merged, file):
+def _unused_exceptions(merged: Merged, locked: set[str], file: str) -> Iterable[str]:
+    for path, name, origin in _exceptions(merged, file):
         if name not in locked:
-            yield f"{origin}: {path}: no lock of this version has {name}; remove the rule if the package is gone."
+            yield f"{origin}: {path}: {name} is in no lock of this version; remove the entry if it is not needed."
 
 
-def _rules(merged: Merged, file: str) -> Iterable[tuple[str, str, str]]:
-    """Yield path, package and place of each exception that a file makes."""
+def _exceptions(merged: Merged, file: str) -> Iterable[tuple[str, str, str]]:
+    """Yield path, package and place of each exception in a file."""
     packages = merged.tree.get("packages")
     if not isinstance(packages, Table):
         return
@@ -208,7 +204,7 @@ def _rules(merged: Merged, file: str) -> Iterable[tuple[str, str, str]]:
 
 
 def _unused_shared(project: Project) -> Iterable[str]:
-    """Yield the packages whose exceptions in the shared configuration no version uses, once every one has a lock."""
+    """Yield the packages with unused exceptions in the shared configuration; none unless every version has a lock."""
     problems = Problems()
     shared = project.shared(problems)
     locked: set[str] = set()
@@ -223,4 +219,4 @@ def _unused_shared(project: Project) -> Iterable[str]:
         locked |= names
     if shared is None or problems.errors:
         return
-    yield from sorted({name for _, name, _ in _rules(merge(Table(shared.origin), shared), SHARED)} - locked)
+    yield from sorted({name for _, name, _ in _exceptions(merge(Table(shared.origin), shared), SHARED)} - locked)

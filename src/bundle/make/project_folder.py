@@ -1,4 +1,4 @@
-"""What is written to, and removed from, the project's own folder: new versions, and what builds produced."""
+"""Changes to the project folder: starting a version, removing the results of builds."""
 
 from __future__ import annotations
 
@@ -13,19 +13,15 @@ from bundle.model.platforms import PLATFORMS
 
 
 def start_version(project: Project, version: str, *, template: str | None = None) -> Path:
-    """Make a version folder to start from; it appears whole or not at all.
+    """Make the folder of a new version, whole or not at all, and return its config file.
 
     Args:
-        project: the project.
-        version: its name, `X.Y.Z` or `X.Y.Z-variant`.
-        template: an existing version whose folder is copied, without its locks; None: a small config that
-            builds for all platforms what the shared configuration depends on, spelled out to be edited.
-
-    Returns:
-        the new config file.
+        version: `X.Y.Z` or `X.Y.Z-variant`.
+        template: an existing version whose folder is copied without its locks; None: a small configuration with all
+            platforms and the dependencies of the shared configuration, ready to be edited.
 
     Raises:
-        ConfigError: the name is none, the folder exists, or there is no such template.
+        ConfigError: the name is not valid, the folder exists, or the template does not.
     """
     parse_version(version)
     folder = project.folder(version)
@@ -36,10 +32,10 @@ def start_version(project: Project, version: str, *, template: str | None = None
     if template is not None:
         project.require(template)
     source = None if template is None else project.folder(template)
-    beginning = pretty_json(_beginning(project)) if source is None else ""
+    initial = pretty_json(_initial_config(project)) if source is None else ""
     with staged_folder(folder) as staging:
         if source is None:
-            (staging / "config.json").write_text(beginning, encoding="utf-8")
+            (staging / "config.json").write_text(initial, encoding="utf-8")
         else:
             locks = shutil.ignore_patterns("pylock.*.toml", "__pycache__")
             shutil.copytree(source, staging, symlinks=True, ignore=locks, dirs_exist_ok=True)
@@ -47,19 +43,12 @@ def start_version(project: Project, version: str, *, template: str | None = None
 
 
 def remove_output(project: Project) -> int | None:
-    """Remove what builds produced.
-
-    Args:
-        project: the project.
-
-    Returns:
-        bytes freed, None if there was nothing.
-    """
+    """Remove the results of builds and return the bytes freed, None if there were none."""
     output = project.output
     if output.is_symlink():
         raise ConfigError(
-            f"{output.name}/ is a link to another place, {output.readlink()}.",
-            remedy="Remove by hand what is there; only a folder of the project itself is cleaned.",
+            f"{output.name}/ is a symlink to {output.readlink()}.",
+            remedy="Remove its content by hand; only a folder inside the project is cleaned.",
         )
     if not output.exists():
         return None
@@ -68,10 +57,10 @@ def remove_output(project: Project) -> int | None:
     return freed
 
 
-def _beginning(project: Project) -> dict[str, object]:
+def _initial_config(project: Project) -> dict[str, object]:
     problems = Problems()
     shared = project.shared(problems)
-    problems.raise_if_any("The shared configuration must be in order before a version can start from it.")
+    problems.raise_if_any("The shared configuration has errors; correct them before you start a version from it.")
     dependencies = at(shared, ("packages", "dependencies")) if shared is not None else None
     return {
         "platforms": list(PLATFORMS),

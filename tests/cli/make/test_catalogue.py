@@ -79,8 +79,8 @@ def test_a_version_is_shown_for_all_its_platforms(project: Path) -> None:
     [
         (("3.12.10-atlas",), "It has 3.12.10-atls"),
         (("nope",), "It has 3.12.10, 3.12.10-atls."),
-        (("3.13.0-new",), "It was not built yet."),
-        (("3.12.10", "--platform", "macosx-x64"), "It was built for linux-x64 only."),
+        (("3.13.0-new",), "It has not been built."),
+        (("3.12.10", "--platform", "macosx-x64"), "It was built only for linux-x64."),
     ],
 )
 def test_what_was_not_built_is_an_error_that_names_what_is_near(
@@ -109,7 +109,7 @@ def test_an_archive_that_was_changed_or_is_gone_is_an_integrity_failure(project:
     assert {finding["kind"] for finding in changed.data["findings"]} == {"changed"}
     assert {finding["kind"] for finding in gone.data["findings"]} == {"missing"}
     assert "3 of 3 archives are not what the catalogue says." in text_of(gone)
-    assert "This project has no version 3.12.10 or 3.12.10-atls any more" in text_of(gone)
+    assert "The project no longer has 3.12.10 and 3.12.10-atls" in text_of(gone)
     assert "bundle build" not in text_of(gone)
     (project / "versions" / "3.12.10").mkdir()
     assert "`bundle build 3.12.10` makes" in text_of(call(project, "verify"))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option("--all", "every", is_flag=True, help="Build every version of the project.")
 @platform_option
 @click.option(
-    "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder for the results; else pydist/."
+    "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder for the results; by default pydist/."
 )
 @click.option("--locked", is_flag=True, help="Refuse a missing or stale lock instead of writing it.")
 @offline_option
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     "interpreters",
     multiple=True,
     metavar="WHICH",
-    help="A source, a path, or PLATFORM=PATH; else as configured.",
+    help="A source, a path, or PLATFORM=PATH in place of the configured sources.",
 )
-@click.option("--no-archive", is_flag=True, help="Leave the archives out; the bundle is not catalogued then.")
-@click.option("--no-verify", is_flag=True, help="Leave the verification out; the bundle is not catalogued then.")
+@click.option("--no-archive", is_flag=True, help="Make no archives; the bundle is not catalogued.")
+@click.option("--no-verify", is_flag=True, help="Skip the verification; the bundle is not catalogued.")
 @click.option("--verify-store", is_flag=True, help="Read every byte of the stored layers before using them.")
 @pass_app
 def build(app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[str, ...], **options: Any) -> Result:
@@ -49,22 +49,22 @@ def build(app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[
     wanted = tuple(project.versions()) if every else versions
     if not wanted:
         raise ConfigError(
-            "No version is named.", remedy="Name one or more, or use --all; `bundle versions` lists them."
+            "No version is given.", remedy="Name one or more, or use --all; `bundle versions` lists them."
         )
     context = app.context(project, offline=options["offline"], verify_store=options["verify_store"])
-    orders = _orders(app, project, wanted, platforms, options)
+    requests = _requests(app, project, wanted, platforms, options)
     built: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
     codes = [0]
-    for order in orders:
+    for request in requests:
         try:
-            built.append(build_bundle(order, context))
+            built.append(build_bundle(request, context))
         except BundleError as error:
-            if len(orders) == 1 and not app.json:
+            if len(requests) == 1 and not app.json:
                 raise
-            # People read the rest at the end, where all that failed stands together.
-            context.reporter.warning(f"{order.name} failed\n{error.as_text() if app.json else error.what}")
-            failed.append({"version": order.config.version, "platform": order.platform.key, **error.as_json()})
+            # As text, cause and remedy follow at the end, with all other failures.
+            context.reporter.warning(f"{request.name} failed\n{error.as_text() if app.json else error.what}")
+            failed.append({"version": request.config.version, "platform": request.platform.key, **error.as_json()})
             codes.append(error.exit_code)
 
     def text(console: Console) -> None:
@@ -78,7 +78,7 @@ def build(app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[
     return Result(data={"bundles": built, "failed": failed}, text=text, exit_code=max(codes))
 
 
-def _orders(
+def _requests(
     app: App, project: Project, versions: tuple[str, ...], platforms: tuple[str, ...], options: dict[str, Any]
 ) -> list[BuildRequest]:
     from bundle.make.build_request import BuildRequest
@@ -105,7 +105,7 @@ def _orders(
 
 
 def _make(folder: Path) -> None:
-    """Make the folder for the results now, rather than learn at the end that it cannot be."""
+    """Make the folder for the results before the build, so that a wrong path fails early."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileNotFoundError, NotADirectoryError, FileExistsError) as error:

@@ -1,4 +1,4 @@
-"""The catalogue's commands: what exists, what is inside and why, and whether it is still what was built."""
+"""`bundle catalogue`: list, show and verify the bundles that were built."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @click.group()
 def catalogue() -> None:
-    """Show and check what was built."""
+    """Show and check the bundles that were built."""
 
 
 @catalogue.command(name="list")
 @pass_app
 def list_all(app: App) -> Result:
-    """List every bundle that exists."""
+    """List all bundles."""
     from bundle.artifacts.catalogue import Catalogue
 
     found = Catalogue.load(app.open_project().catalogue)
@@ -63,7 +63,7 @@ def list_all(app: App) -> Result:
 @platform_option
 @pass_app
 def show(app: App, version: str, platforms: tuple[str, ...]) -> Result:
-    """Show everything that is inside the bundles of VERSION, and why."""
+    """Show the content of the bundles of VERSION, with the reason for each package."""
     entries = _entries(app.open_project(), version, platforms)
 
     def text(console: Console) -> None:
@@ -78,7 +78,7 @@ def show(app: App, version: str, platforms: tuple[str, ...]) -> Result:
 @catalogue.command()
 @pass_app
 def verify(app: App) -> Result:
-    """Read every archive that the catalogue names, and say what is missing or changed."""
+    """Compare every archive with the catalogue, and list those that are missing or changed."""
     from bundle.artifacts.catalogue import Catalogue
     from bundle.artifacts.catalogue import verify as compare
 
@@ -95,9 +95,9 @@ def verify(app: App) -> Result:
             named = list(dict.fromkeys(finding.version for finding in findings))
             known = [version for version in named if version in project.versions()]
             if known:
-                console.print(f"`bundle build {' '.join(known)}` makes what is gone again.")
+                console.print(f"`bundle build {' '.join(known)}` makes them again.")
             if gone := [version for version in named if version not in known]:
-                console.print(f"This project has no version {' or '.join(gone)} any more: nothing makes it again.")
+                console.print(f"The project no longer has {' and '.join(gone)}, so these cannot be made again.")
         else:
             console.print(f"All {count} archives are what the catalogue says.")
 
@@ -116,7 +116,7 @@ def _entries(project: Project, version: str, platforms: tuple[str, ...]) -> list
         built = version in project.versions()
         raise ConfigError(
             f"The catalogue has no bundle of {version}.",
-            cause="It was not built yet." if built else f"It has {', '.join(near or found.versions()) or 'none yet'}.",
+            cause="It has not been built." if built else f"It has {', '.join(near or found.versions()) or 'none yet'}.",
             remedy=f"Run `bundle build {version}`." if built else "`bundle catalogue list` shows what it has.",
         )
     wanted = {platform.key for platform in select_platforms(platforms, default=tuple(PLATFORMS))}
@@ -125,7 +125,7 @@ def _entries(project: Project, version: str, platforms: tuple[str, ...]) -> list
         there = ", ".join(entry.platform for entry in found.entries if entry.version == version)
         raise ConfigError(
             f"The catalogue has no bundle of {version} for {', '.join(platforms)}.",
-            cause=f"It was built for {there} only.",
+            cause=f"It was built only for {there}.",
             remedy=f"Name one of these, or build it: `bundle build {version} --platform {platforms[0]}`.",
         )
     return entries

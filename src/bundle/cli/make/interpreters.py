@@ -1,4 +1,4 @@
-"""`bundle interpreters`: what each interpreter source offers, and which wins; or a mirror of what is needed."""
+"""`bundle interpreters`: the offers of the interpreter sources, or a mirror of the releases needed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def interpreters(app: App, versions: tuple[str, ...], platforms: tuple[str, ...]
     default: Literal["own", "all"] = "own" if mirror is None else "all"
     wanted = select(app, project, tuple(dict.fromkeys(versions)), platforms, default=default)
     context = app.context(project)
-    # One for all platforms, so that a host that does not answer is waited for once.
+    # One for all platforms, so that a host that does not answer costs one time limit.
     source = PythonBuildStandalone()
     if mirror is not None:
         return _fill(context, wanted, source, mirror.absolute())
@@ -133,7 +133,7 @@ def _print(console: Console, data: dict[str, Any]) -> None:
         else:
             console.print(f"  {row['error']['what']}\n")
             remedy = row["error"]["remedy"]
-            # What to do is the same everywhere, but for the platform's name.
+            # The remedies differ only in the platform's name.
             remedies[remedy if failed == 1 else remedy.replace(row["platform"], "PLATFORM")] = None
     for remedy in remedies:
         console.print(f"to do: {remedy}")
@@ -153,5 +153,5 @@ def _print_mirror(console: Console, data: dict[str, Any]) -> None:
     for remedy in dict.fromkeys(error["remedy"] for error in errors):
         console.print(f"  to do: {remedy}")
     if errors:
-        console.print("  What arrived is kept; the same command goes on from there.")
+        console.print("  Complete files are kept; run the same command again to continue.")
     console.print(f"The mirror is {data['mirror']}: name it as interpreter.mirror or BUNDLE_PYTHON_MIRROR.")

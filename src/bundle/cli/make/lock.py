@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bundle.model.platforms import Platform
 
 _EVERYTHING = "*"
-"""What `--upgrade` without a name stands for."""
+"""The value of `--upgrade` without a name."""
 
 
 @click.command()
@@ -34,7 +34,7 @@ _EVERYTHING = "*"
 @click.option(
     "--check",
     is_flag=True,
-    help="Write nothing; exit 1 if a lock is missing or stale, telling what would be lost, 4 if one was edited.",
+    help="Write nothing; exit 1 if a lock is missing or stale and list what a new one would lose, 4 if one was edited.",
 )
 @click.option(
     "--upgrade",
@@ -43,7 +43,7 @@ _EVERYTHING = "*"
     is_flag=False,
     flag_value=_EVERYTHING,
     metavar="[PACKAGE]",
-    help="Take the newest version of a package, or of everything, in place of the locked one.",
+    help="Take the newest version of a package, or of all packages, in place of the locked one.",
 )
 @offline_option
 @pass_app
@@ -85,20 +85,20 @@ def lock(
             context.reporter.warning(f"{config.version} for {platform.key} failed\n{outcome.error.as_text()}")
         outcomes.append(outcome)
     for _, _, path in left:
-        context.reporter.warning(f"{path} is left over: the version is not built for that platform. Delete it.")
+        context.reporter.warning(f"{path} is left over: the version is not built for this platform. Delete it.")
     return _written(outcomes)
 
 
 def _upgrades(
     upgrades: tuple[str, ...], versions: tuple[str, ...], project: Project
 ) -> tuple[bool | frozenset[str], tuple[str, ...]]:
-    """Return what is upgraded, and the versions: in `lock --upgrade 3.12.10`, the word behind the option is one."""
+    """Return the packages to upgrade and the versions; in `lock --upgrade 3.12.10` the word is a version."""
     from packaging.utils import canonicalize_name
 
     known = project.versions()
     versions = (*versions, *(word for word in upgrades if word in known))
     if not versions:
-        raise ConfigError("No version is named.", remedy="Name one or more; `bundle versions` lists them.")
+        raise ConfigError("No version is given.", remedy="Name one or more; `bundle versions` lists them.")
     if any(word == _EVERYTHING or word in known for word in upgrades):
         return True, versions
     return frozenset(canonicalize_name(name) for name in upgrades), versions

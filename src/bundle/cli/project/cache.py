@@ -1,4 +1,4 @@
-"""The store's own commands: where it is, how large, whether sound, and what of it may go."""
+"""`bundle cache`: the folder and size of the store, its verification, and removal of what is old."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def cache() -> None:
-    """Look after the store of layers and files."""
+    """Inspect and clean the store of layers and files."""
 
 
 @cache.command(name="dir")
@@ -28,7 +28,7 @@ def folder(app: App) -> Result:
 @cache.command()
 @pass_app
 def size(app: App) -> Result:
-    """Say how large the store is, and what takes the room."""
+    """Print the size of the store and of its parts."""
     parts = app.store().size()
     total = sum(parts.values())
 
@@ -41,10 +41,10 @@ def size(app: App) -> Result:
 
 
 @cache.command()
-@click.option("--repair", is_flag=True, help="Remove what is damaged; it is made again when a build needs it.")
+@click.option("--repair", is_flag=True, help="Remove what is damaged; the next build that needs it makes it again.")
 @pass_app
 def verify(app: App, repair: bool) -> Result:
-    """Read every byte in the store, and say what is not what it was."""
+    """Read every byte in the store, and list what is damaged."""
     damaged = app.store().check(full=True, repair=repair)
 
     def text(console: Console) -> None:
@@ -70,11 +70,11 @@ def verify(app: App, repair: bool) -> Result:
     default=30.0,
     show_default=True,
     metavar="DAYS",
-    help="How long it was not used.",
+    help="Age of the last use.",
 )
 @pass_app
 def prune(app: App, days: float) -> Result:
-    """Remove what no build used lately, and what killed runs left."""
+    """Remove what was not used recently, and what killed runs left behind."""
     freed = app.store().prune(older_than_days=days)
 
     def text(console: Console) -> None:

@@ -37,13 +37,13 @@ def _print_report(report: CheckReport, console: Console, *, verbose: bool) -> No
     for findings in report.versions:
         mark = "wrong" if findings.problems else "ok"
         console.print(f"{findings.version}: {mark}")
-        # What the shared file has wrong is wrong for every version; once is enough for a reader.
+        # A problem of the shared file is a problem of every version; it is printed once.
         new = [problem for problem in findings.problems if problem not in said]
         said.update(new)
         for problem in new:
             console.print(f"  error: {problem}")
         if len(new) < len(findings.problems):
-            console.print(f"  {len(findings.problems) - len(new)} of the errors above are its errors, too")
+            console.print(f"  {len(findings.problems) - len(new)} of the errors above apply here, too")
         for warning in findings.warnings:
             console.print(f"  warning: {warning}")
     for note in report.notes:

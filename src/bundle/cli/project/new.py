@@ -24,7 +24,7 @@ def new(app: App, version: str, template: str | None) -> Result:
     path = start_version(project, version, template=template).relative_to(project.root).as_posix()
 
     def text(console: Console) -> None:
-        console.print(f"{path} is there. Say in it what the version needs, then:")
+        console.print(f"{path} is written. Edit it, then run:")
         console.print(f"  bundle check {version}")
         console.print(f"  bundle build {version}")
 
