@@ -1,33 +1,21 @@
-"""A folder that entries of unknown origin are written to, and that nothing leaves."""
+"""Write entries of untrusted archives below one root folder."""
 
 from __future__ import annotations
 
 import math
 import os
-import re
 import shutil
-import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.base.errors import IntegrityError
-
-_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(\..*)?", re.DOTALL)
-"""Names that are devices on Windows, with any suffix (learn.microsoft.com, "Naming Files, Paths, and Namespaces")."""
-
-_FORBIDDEN = re.compile(r"[\\\x00-\x1f]")
-"""A backslash separates on Windows; control characters make names that lie on a terminal."""
-
-_DRIVE = re.compile(r"[A-Za-z]:")
+from bundle.base.filenames import folded, is_absolute, path_obstacle, stays_inside, text_obstacle, windows_obstacle
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 _MOMENTS = (0, 2**33)
 """Times that every file system can hold."""
-
-_FOLLOWED = 40
-"""Links in a row that a system follows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,9 +128,10 @@ class Sandbox:
         Raises:
             IntegrityError: the entry is unsafe.
         """
-        if not target or target.startswith("/") or _DRIVE.match(target):
+        if not target or is_absolute(target):
             raise self._unsafe(name, f"it is a link to {target!r}, which is no relative path")
-        self._check_text(target, name)
+        if why := text_obstacle(target):
+            raise self._unsafe(name, f"the target of its link {why}")
         path = self._path(name)
         self._prepare(name, "link")
         self._links[path] = target
@@ -153,11 +142,11 @@ class Sandbox:
         Raises:
             IntegrityError: a link leads out of the root.
         """
-        folded = {_fold(path): target for path, target in self._links.items()}
+        plain = {folded(path): target for path, target in self._links.items()}
         for path, target in self._links.items():
             # Not every file system tells "A" from "a"; a link has to stay inside on both kinds.
-            inside = _stays_inside(path, target, self._links) and _stays_inside(_fold(path), _fold(target), folded)
-            if len(folded) != len(self._links) or not inside:
+            inside = stays_inside(path, target, self._links) and stays_inside(folded(path), folded(target), plain)
+            if len(plain) != len(self._links) or not inside:
                 raise self._unsafe(path, f"it is a link to {target!r}, which leads out of the archive or in a circle")
         for path, target in self._links.items():
             os.symlink(target, self._where(path))  # noqa: PTH211
@@ -226,67 +215,18 @@ class Sandbox:
 
     def _path(self, name: str) -> str:
         """Return an entry's name in its one form, "" for the root."""
-        self._check_text(name, name)
-        if name.startswith("/") or _DRIVE.match(name):
-            raise self._unsafe(name, "its path is absolute")
+        if why := path_obstacle(name):
+            raise self._unsafe(name, f"its path {why}")
         parts = [part for part in name.split("/") if part not in ("", ".")]
-        for part in parts:
-            if part == "..":
-                raise self._unsafe(name, "its path leads upward")
-            if os.name == "nt" and _RESERVED.fullmatch(part):
-                raise self._unsafe(name, f"{part!r} is a device on Windows")
-            if os.name == "nt" and (part[-1] in ". " or any(sign in part for sign in '<>:"|?*')):
-                raise self._unsafe(name, f"Windows has no name {part!r}")
+        if os.name == "nt" and (why := next(filter(None, map(windows_obstacle, parts)), None)):
+            raise self._unsafe(name, why)
         return "/".join(parts)
-
-    def _check_text(self, text: str, name: str) -> None:
-        if _FORBIDDEN.search(text):
-            raise self._unsafe(name, "its path holds a backslash or a control character")
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise self._unsafe(name, "its path is no UTF-8") from None
 
     def _unsafe(self, name: str, why: str) -> IntegrityError:
         return IntegrityError(
             f"{self._origin} is unsafe: the entry {name!r} was refused because {why}.",
             cause="The archive is damaged, or was made to do harm.",
         )
-
-
-def _stays_inside(path: str, target: str, links: Mapping[str, str]) -> bool:
-    """Walk a link as the system would, and say whether it ends without leaving the root.
-
-    Args:
-        path: of the link, in its one form.
-        target: what it says.
-        links: all links, by path.
-    """
-    here = path.split("/")[:-1]
-    ahead = target.split("/")[::-1]
-    followed = 0
-    while ahead:
-        part = ahead.pop()
-        if part in ("", "."):
-            continue
-        if part == "..":
-            if not here:
-                return False
-            here.pop()
-            continue
-        here.append(part)
-        further = links.get("/".join(here))
-        if further is not None:
-            followed += 1
-            if followed > _FOLLOWED:
-                return False
-            here.pop()
-            ahead.extend(further.split("/")[::-1])
-    return True
-
-
-def _fold(text: str) -> str:
-    return unicodedata.normalize("NFC", text).casefold()
 
 
 def _moment(mtime: float) -> int:

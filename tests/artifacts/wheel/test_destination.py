@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bundle.base.errors import IntegrityError, WorkError
+from bundle.base.filenames import text_obstacle
 from tests.artifacts.wheel.layouts import (
     ENTRY_POINTS,
     LINUX,
@@ -18,6 +19,7 @@ from tests.artifacts.wheel.layouts import (
     scripts_in,
 )
 from tests.artifacts.wheelmaker import make_wheel
+from tests.base.names import IMPOSSIBLE_ON_WINDOWS
 
 
 def test_every_part_of_a_wheel_comes_to_its_place(tmp_path: Path) -> None:
@@ -137,7 +139,7 @@ def test_names_that_differ_only_in_case_are_refused_where_they_are_one(tmp_path:
     lay(wheel, tmp_path / "linux")
 
 
-@pytest.mark.parametrize("name", ["con.py", "a:b", "what?", "blank ", "dot.", "NUL", "lpt1.txt"])
+@pytest.mark.parametrize("name", [name for name in IMPOSSIBLE_ON_WINDOWS if text_obstacle(name) is None])
 def test_names_that_windows_cannot_have_are_refused_there_alone(tmp_path: Path, name: str) -> None:
     wheel = make_wheel(tmp_path, files={f"demo/{name}": ""})
     assert "cannot exist on Windows" in refused(wheel, tmp_path / "tree", platform=WINDOWS).what

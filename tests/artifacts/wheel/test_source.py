@@ -134,7 +134,7 @@ def test_a_file_that_record_names_and_the_wheel_lacks_is_missed(tmp_path: Path) 
         ({"entry_points.txt": "no section\n"}, "entry_points.txt"),
         ({"entry_points.txt": "[console_scripts]\n../evil = demo:main\n"}, "../evil"),
         ({"entry_points.txt": "[console_scripts]\npython3.12 = demo:main\n"}, "interpreter"),
-        ({"../other.dist-info/METADATA": ""}, "leaves"),
+        ({"../other.dist-info/METADATA": ""}, "leads upward"),
         ({"RECORD": '"'}, "damaged"),
     ],
 )

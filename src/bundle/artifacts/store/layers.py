@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from bundle.base.errors import IntegrityError
+from bundle.base.filenames import climbs, text_obstacle
 
 EntryKind = Literal["file", "symlink", "folder"]
 LayerKind = Literal["interpreter", "wheel", "copyFiles", "manifest"]
@@ -89,10 +90,14 @@ def scan(tree: Path) -> tuple[Entry, ...]:
         with os.scandir(folder) as listing:
             for item in listing:
                 path = prefix + item.name
-                _check_name(path)
+                if why := text_obstacle(path):
+                    raise IntegrityError(f"{path!r} {why}, which not every system can have.")
                 if item.is_symlink():
                     target = os.readlink(item.path)  # noqa: PTH115 - pathlib would lose a trailing slash
-                    _check_link(path, target)
+                    if climbs(path, target) or text_obstacle(target):
+                        raise IntegrityError(
+                            f"{path} is a link to {target!r}, which is outside the tree or can lead there."
+                        )
                     found.append(Entry(path, "symlink", False, 0, None, target))
                 elif item.is_dir(follow_symlinks=False):
                     found.append(Entry(path, "folder", False, 0, None, None))
@@ -116,29 +121,6 @@ def path_order(path: str) -> bytes:
         path: relative, with `/` between the parts.
     """
     return path.encode().replace(b"/", b"\0")
-
-
-def _check_name(path: str) -> None:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        raise IntegrityError(
-            f"{path!r} has a name that is not valid UTF-8; not every system could unpack it."
-        ) from None
-    if "\\" in path or any(sign < " " for sign in path):
-        raise IntegrityError(f"{path!r} has a backslash or a control character in its name, which Windows cannot have.")
-
-
-def _check_link(path: str, target: str) -> None:
-    """Refuse a link that leaves the tree.
-
-    `..` may stand at the beginning only: behind a name it would climb from wherever another link leads.
-    """
-    parts = [part for part in target.split("/") if part not in ("", ".")]
-    climbs = next((count for count, part in enumerate(parts) if part != ".."), len(parts))
-    safe = target and not target.startswith("/") and climbs <= path.count("/") and ".." not in parts[climbs:]
-    if not safe or "\\" in target:
-        raise IntegrityError(f"{path} is a link to {target!r}, which is outside the tree or can lead there.")
 
 
 def normalise(tree: Path, entries: Iterable[Entry], *, epoch: int) -> None:

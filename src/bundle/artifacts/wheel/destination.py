@@ -6,7 +6,6 @@ import csv
 import io
 import posixpath
 import re
-import unicodedata
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
@@ -17,6 +16,7 @@ from installer.records import Hash, RecordEntry
 from bundle.artifacts.wheel.scripts import ScriptFile, entry_script, shipped_script
 from bundle.artifacts.wheel.source import CheckedWheel, Member
 from bundle.base.errors import IntegrityError, WorkError
+from bundle.base.filenames import folded, windows_obstacle
 from bundle.base.files import CHUNK
 from bundle.model.platforms import Platform, short_version
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 _INTERPRETER = re.compile(
     r"((bin|scripts)/)?pythonw?[0-9.]*t?(\.exe|\.dll|\._pth)?|lib/libpython[^/]*|pyvenv\.cfg", re.IGNORECASE
 )
-_NOT_ON_WINDOWS = re.compile(r'[<>:"|?*]|[ .]$|^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)', re.IGNORECASE)
 
 
 class WheelTree(WheelDestination):
@@ -144,9 +143,9 @@ class WheelTree(WheelDestination):
 
     def _check_spelling(self, path: str) -> None:
         name = posixpath.basename(path)
-        if self._platform.is_windows and _NOT_ON_WINDOWS.search(name):
+        if self._platform.is_windows and windows_obstacle(name):
             raise WorkError(f"{self._wheel}: {path} cannot exist on Windows", remedy="Skip the package there.")
-        known = self._spelt.setdefault(unicodedata.normalize("NFC", path).casefold(), path)
+        known = self._spelt.setdefault(folded(path), path)
         if known != path:
             raise WorkError(
                 f"{self._wheel}: {known} and {path} are one file on {self._platform.key}",

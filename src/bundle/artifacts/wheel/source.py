@@ -7,7 +7,6 @@ import csv
 import errno
 import hashlib
 import io
-import re
 import stat
 import struct
 import zipfile
@@ -29,6 +28,7 @@ from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_n
 from packaging.version import InvalidVersion, Version
 
 from bundle.base.errors import IntegrityError
+from bundle.base.filenames import path_obstacle
 from bundle.model.wheeltags import agree
 
 MOST_FILES = 200_000
@@ -278,13 +278,11 @@ def _unsafe(info: zipfile.ZipInfo) -> str | None:
     """Say what is wrong with an entry, or None."""
     name = info.orig_filename
     kind = stat.S_IFMT(info.external_attr >> 16)
-    if "\\" in name or re.match(r"[A-Za-z]:", name):
-        return "is a path for Windows alone"
-    if any(ord(char) < 32 or ord(char) == 127 for char in name):
-        return "has a control character in its name"
+    if why := path_obstacle(name):
+        return why
     parts = name.removesuffix("/").split("/")
-    if {"", ".", ".."} & set(parts):
-        return "leaves the wheel's root, or could"
+    if {"", "."} & set(parts):
+        return "has an empty part or a dot in its path"
     if any(len(part.encode(errors="replace")) > 255 for part in parts):
         return "has a name longer than file systems allow"
     if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:

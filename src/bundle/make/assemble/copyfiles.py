@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from bundle.base.errors import ConfigError, Problems
+from bundle.base.filenames import leaves, path_obstacle
 from bundle.base.files import canonical_json, sha256_of
 from bundle.base.reflink import place_file
 from bundle.model.config.config import CopyFile
@@ -123,7 +124,7 @@ def _target(rule: CopyFile, site_packages: str, where: str) -> tuple[PurePosixPa
         if text == placeholder or text.startswith(placeholder + "/"):
             text = site_packages + text[len(placeholder) :]
     target = PurePosixPath(text)
-    if target.is_absolute() or ".." in target.parts or any(":" in part for part in target.parts[:1]):
+    if path_obstacle(text) or ":" in text.partition("/")[0]:
         raise ConfigError(
             f"{where}: the target leaves the bundle.",
             cause="`to` is absolute or holds `..`.",
@@ -133,10 +134,9 @@ def _target(rule: CopyFile, site_packages: str, where: str) -> tuple[PurePosixPa
 
 
 def _check_link(link: Path, root: Path, where: str) -> None:
-    target = link.readlink()
-    if target.is_absolute() or not (link.parent / target).resolve().is_relative_to(root.resolve()):
+    if leaves(link, root):
         raise ConfigError(
-            f"{where}: the symlink {link} points to {target}, outside of what is copied.",
+            f"{where}: the symlink {link} points to {link.readlink()}, outside of what is copied.",
             cause="In the bundle the link would point to nothing, or to a file of the machine that it runs on.",
             remedy="Point it, relatively, at a file of the same folder, or copy the file itself.",
         )

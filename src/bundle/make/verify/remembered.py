@@ -13,7 +13,7 @@ from typing import Any
 from bundle.base.files import canonical_json, write_atomically
 from bundle.make.verify.checks.findings import Finding, Report
 
-RULES = 3
+RULES = 4
 """Raised whenever the checks look at more, or differently."""
 
 

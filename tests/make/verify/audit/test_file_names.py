@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bundle.make.verify.audit.file_names import LONGEST, USUAL_ROOT
+from tests.base.names import IMPOSSIBLE_ON_WINDOWS, POSSIBLE_ON_WINDOWS
 from tests.make.audited import good, rules
 
 
@@ -37,14 +38,14 @@ def test_links_have_no_place_in_a_bundle_for_windows(tmp_path: Path) -> None:
     assert rules(made.verify()) == [("link-on-windows", "python3.exe")]
 
 
-@pytest.mark.parametrize("name", ["aux", "Con.txt", "com1.py", "a:b", "what?", "end.", "end "])
+@pytest.mark.parametrize("name", IMPOSSIBLE_ON_WINDOWS)
 def test_names_that_windows_cannot_have_are_found(tmp_path: Path, name: str) -> None:
     made = good(tmp_path, "windows-x64")
     made.write(f"Lib/{name}")
     assert rules(made.verify()) == [("name-on-windows", f"Lib/{name}")]
 
 
-@pytest.mark.parametrize("name", ["auxiliary", "console.txt", "com10", "_con.py", ".end", "two words"])
+@pytest.mark.parametrize("name", POSSIBLE_ON_WINDOWS)
 def test_names_that_only_look_like_those_are_fine(tmp_path: Path, name: str) -> None:
     made = good(tmp_path, "windows-x64")
     made.write(f"Lib/{name}")

@@ -13,6 +13,7 @@ from bundle.artifacts.interpreters.portable import sysconfig_data, trimming
 from bundle.artifacts.interpreters.portable.content_rules import DROP, WINDOWS_FOLDERS
 from bundle.artifacts.interpreters.portable.sysconfig_data import Recorded
 from bundle.base.errors import IntegrityError, WorkError
+from bundle.base.filenames import leaves
 from bundle.model.platforms import Platform, short_version
 
 _PYTHON_CONFIG = b'''#!/usr/bin/env python3
@@ -157,13 +158,13 @@ def _arrange_bin(tree: Path, platform: Platform, python: str) -> None:
 
 
 def _check_links(tree: Path) -> None:
-    root = tree.resolve()
     for path in sorted(tree.rglob("*")):
         if not path.is_symlink():
             continue
-        target = path.readlink()
-        if target.is_absolute() or not (path.parent.resolve() / target).resolve().is_relative_to(root):
-            raise IntegrityError(f"{path.relative_to(tree)} is a link to {target}, which leads out of the interpreter.")
+        if leaves(path, tree):
+            raise IntegrityError(
+                f"{path.relative_to(tree)} is a link to {path.readlink()}, which leads out of the interpreter."
+            )
         if not path.exists():
             path.unlink()  # What it led to was left out.
 

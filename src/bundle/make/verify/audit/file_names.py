@@ -1,12 +1,12 @@
-"""Whether every name of a bundle can exist where it goes: case, length, reserved names, links."""
+"""The audit of names: can each exist on the target, with its case, its length, its characters."""
 
 from __future__ import annotations
 
-import re
 import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
+from bundle.base.filenames import folded, windows_obstacle
 from bundle.make.verify.checks.findings import Finding, Outcome
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
@@ -19,12 +19,9 @@ LONGEST = 259
 USUAL_ROOT = len(r"C:\Users\12345678901234567890\AppData\Local\bundle\bundles\3.12.10-variant\windows-x64" + "\\")
 """Characters of a folder where a user with a name of twenty letters may have a bundle."""
 
-_RESERVED = re.compile(r"(con|prn|aux|nul|com[1-9]|lpt[1-9])(\..*)?", re.IGNORECASE)
-_IMPOSSIBLE = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]$')
-
 
 def check_names(subject: Subject) -> Outcome:
-    """Look at the name of everything in a bundle."""
+    """Check the name of every file, folder and link of a bundle."""
     files = subject.contents.files
     findings = list(_clashes(files, severe=subject.platform.system != "linux"))
     if subject.platform.is_windows:
@@ -37,12 +34,13 @@ def check_names(subject: Subject) -> Outcome:
 def _clashes(paths: Iterable[str], *, severe: bool) -> Iterator[Finding]:
     alike: defaultdict[str, list[str]] = defaultdict(list)
     for path in paths:
-        alike[path.casefold()].append(path)
+        alike[folded(path)].append(path)
     for names in alike.values():
         first, *others = sorted(names)
         for path in others:
-            if path.rpartition("/")[0] == first.rpartition("/")[0]:  # Else the folders above say it for all in them.
-                message = f"differs only in case from {first.rpartition('/')[2]}."
+            if path.rpartition("/")[0] == first.rpartition("/")[0]:  # Otherwise the parent folder is reported.
+                form = "case" if path.casefold() == first.casefold() else "its Unicode form"
+                message = f"differs only in {form} from {first.rpartition('/')[2]}."
                 yield RULES["case-clash"].finding(path, message, severity=None if severe else "warning")
 
 
@@ -55,5 +53,5 @@ def _windows(paths: Iterable[str]) -> Iterator[Finding]:
         yield RULES["long-path"].finding(path, message)
     for path in sorted(paths):
         name = path.rpartition("/")[2]
-        if _RESERVED.fullmatch(name) or _IMPOSSIBLE.search(name):
+        if windows_obstacle(name):
             yield RULES["name-on-windows"].finding(path, "has a name that Windows cannot have.")
