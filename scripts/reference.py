@@ -35,7 +35,7 @@ def configuration_page() -> str:
     lines = [
         "# Configuration",
         "",
-        "Made from `src/bundle/model/config.schema.json` by `scripts/refresh-docs`; `bundle schema` prints the schema.",
+        "Made from `src/bundle/model/config/config.schema.json` by `scripts/refresh-docs`; `bundle schema` prints the schema.",
         "",
         schema()["description"],
         "",
