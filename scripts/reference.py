@@ -27,7 +27,7 @@ _VARIABLES = (
     ("SOURCE_DATE_EPOCH", "The modification time of all files in a bundle, in seconds since 1970."),
     ("NO_COLOR", "Set to anything, output has no colours."),
 )
-"""What the environment may say beside what the configuration names as `${NAME}`."""
+"""The environment variables beside those that the configuration names as `${NAME}`."""
 
 
 def configuration_page() -> str:
@@ -35,7 +35,7 @@ def configuration_page() -> str:
     lines = [
         "# Configuration",
         "",
-        "Made from `src/bundle/model/config/config.schema.json` by `scripts/refresh-docs`; `bundle schema` prints the schema.",
+        "Made from `src/bundle/model/config/config.schema.json`, which `bundle schema` prints, by `scripts/refresh-docs`.",
         "",
         schema()["description"],
         "",
@@ -87,7 +87,7 @@ def commands_page() -> str:
 
 
 def _sections() -> dict[str, list[tuple[tuple[str, ...], dict[str, Any]]]]:
-    """Return for each top-level table the keys below it that have something to say; the other keys come first."""
+    """Return for each top-level table its described keys; the keys without a table come first."""
     alone = "Top level"
     sections: dict[str, list[tuple[tuple[str, ...], dict[str, Any]]]] = {alone: []}
     for path, part in described():
@@ -99,7 +99,7 @@ def _sections() -> dict[str, list[tuple[tuple[str, ...], dict[str, Any]]]]:
 
 
 def _row(path: tuple[str, ...], part: dict[str, Any]) -> str:
-    # What one platform says by default is what the others say.
+    # The default of one platform is that of all.
     own = "default" in part and "platformSpecific" not in path
     default = f"`{json.dumps(part['default'])}`" if own else ""
     cells = (f"`{_shown(path)}`", _type(part), default, part["description"], part.get("x-merge", ""))
@@ -111,7 +111,7 @@ def _cells(*cells: str) -> str:
 
 
 def _shown(path: tuple[str, ...]) -> str:
-    """Return a path with `<name>` and `<platform>` in the places of what the user chooses."""
+    """Return a path with `<name>` and `<platform>` in place of the names that the user chooses."""
     words = []
     for index, step in enumerate(path):
         if step != "*":
