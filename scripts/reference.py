@@ -35,7 +35,7 @@ def configuration_page() -> str:
     lines = [
         "# Configuration",
         "",
-        "Made from `src/bundle/model/config/config.schema.json`, which `bundle schema` prints, by `scripts/refresh-docs`.",
+        "Made by `scripts/refresh-docs` from `src/bundle/model/config/config.schema.json`; `bundle schema` prints it.",
         "",
         schema()["description"],
         "",

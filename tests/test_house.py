@@ -114,8 +114,6 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "artifacts/store/paths": "artifacts/store/test_store.py",
     "artifacts/store/trees": "artifacts/store/test_store.py",
     "artifacts/store/zip_archive": "artifacts/store/test_bundle_archive.py",
-    "artifacts/wheel/destination": "artifacts/wheel/test_lay_out.py",
-    "artifacts/wheel/source": "artifacts/wheel/test_lay_out.py",
     "base/http/ranges": "base/http/test_client.py",
     "base/http/responses": "base/http/test_client.py",
     "base/http/retry": "base/http/test_client.py",
