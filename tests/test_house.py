@@ -366,6 +366,17 @@ def test_a_module_of_weight_has_a_test_module_of_its_name() -> None:
     assert untested == []
 
 
+def test_the_exceptions_of_tested_modules_are_needed() -> None:
+    stale = [
+        name
+        for name, elsewhere in TESTED_ELSEWHERE.items()
+        if not (HOUSE / f"{name}.py").is_file()
+        or (TESTS / Path(name).parent / f"test_{Path(name).name}.py").is_file()
+        or not (TESTS / elsewhere).is_file()
+    ]
+    assert stale == []
+
+
 def test_the_tour_has_one_paragraph_for_each_room() -> None:
     tour = (TESTS.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert sorted(re.findall(r"(?m)^\*\*`([a-z/]+)/`\*\* ", tour)) == sorted(ROOMS)
