@@ -9,8 +9,8 @@ import pytest
 
 from bundle.make.resolve.coverage import COVERED, cells_of
 from bundle.model.config.project import Project
-from bundle.model.locks.lock import is_fresh
-from bundle.model.locks.pylock import read_lock
+from bundle.model.locks.status import status_of
+from bundle.model.platforms import PLATFORMS
 
 PROJECT = Project(Path(__file__).parent.parent)
 VERSIONS = ("3.12.10", "3.12.10-atls", "3.12.10-empty", "3.13.0-custom")
@@ -20,9 +20,9 @@ LOCKS = [(version, key) for version in VERSIONS for key in PROJECT.load(version,
 
 @pytest.mark.parametrize(("version", "key"), LOCKS)
 def test_every_platform_has_a_fresh_lock_without_an_unexplained_gap(version: str, key: str) -> None:
-    lock = read_lock(PROJECT.lock_path(version, key))
-    assert is_fresh(lock, PROJECT.load(version, {}).config, key)
-    cells = cells_of(lock)
+    status = status_of(PROJECT.lock_path(version, key), PROJECT.load(version, {}).config, PLATFORMS[key])
+    assert status.state == "fresh"
+    cells = cells_of(status.existing())
     assert {name for name, cell in cells.items() if cell.decision == "missing"} == set()
     assert {name for name, cell in cells.items() if cell.decision not in COVERED and not cell.reason} == set()
 

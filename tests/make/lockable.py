@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from bundle.artifacts.context import Context
 from bundle.artifacts.fetch_packages import fetch_packages
 from bundle.artifacts.store.store import Store
-from bundle.make.resolve.locking import resolve_lock
 from bundle.make.resolve.resolve import resolve
+from bundle.make.sources.host import BuildHost
 from bundle.model.config.config import Config
 from bundle.model.config.project import Project
 from bundle.model.locks.lock import Lock, LockedPackage
@@ -19,6 +21,17 @@ from tests.make.registry import Registry
 from tests.reporters import Told
 
 LINUX = PLATFORMS["linux-x64"]
+
+
+@dataclass(kw_only=True)
+class _Host(BuildHost):
+    """This machine, with an interpreter that a test names."""
+
+    given: Path | None
+
+    @cached_property
+    def python(self) -> Path:
+        return self.given or super().python
 
 
 class Lockable:
@@ -66,25 +79,15 @@ class Lockable:
         """Resolve requirements; `python` stands for the bundle's interpreter."""
         config = self.config(*dependencies, **packages)
         context = self.context(offline=offline)
-        if python is None:
-            return resolve_lock(context, config, PLATFORMS[platform], previous=previous, upgrade=upgrade)
-        interpreter = python
-        with context.store.work() as work:
-            return resolve(
-                config,
-                PLATFORMS[platform],
-                registries=context.registries(config),
-                repositories=context.repositories,
-                store=context.store,
-                downloader=context.downloader,
-                interpreter=lambda: interpreter,
-                machine=LINUX,
-                previous=previous,
-                upgrade=upgrade,
-                reporter=self.reporter,
-                work=work,
-                logs=self.root / "logs",
-            )
+        host = _Host(
+            context=context,
+            config=config,
+            platform=PLATFORMS[platform],
+            logs=self.root / "logs",
+            given=python,
+        )
+        with host:
+            return resolve(host, previous=previous, upgrade=upgrade)
 
     def fetch(self, lock: Lock, config: Config, *, offline: bool = False, cache: str = "cache") -> dict[str, Path]:
         """Fetch a lock's files, and fill the wheelhouse."""

@@ -1,4 +1,4 @@
-"""What the authoring side has at hand: a project, the store, the network, this machine."""
+"""Shared services of the authoring commands: project, store, network, this machine's platform."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from bundle.model.config.project import Project
 from bundle.model.platforms import Platform
 
 if TYPE_CHECKING:
+    from bundle.artifacts.registries.fetch import FileSources
     from bundle.artifacts.registries.git import Repositories
-    from bundle.artifacts.registries.registries import Registries
     from bundle.base.http.client import Downloader
+    from bundle.model.locks.status import LockStatus
 
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """The world around a build, handed in as values."""
+    """The project, the store, the network and this machine, as values."""
 
     project: Project
     store: Store
@@ -43,28 +44,38 @@ class Context:
 
         return Downloader(reporter=self.reporter, offline=self.offline, environ=self.environ)
 
-    def registries(self, config: Config) -> Registries:
-        """Return the registries of a version."""
+    def file_sources(self, config: Config) -> FileSources:
+        """Return the places that the files of a version's packages come from."""
+        from bundle.artifacts.registries.fetch import FileSources
         from bundle.artifacts.registries.registries import Registries
 
-        return Registries(
+        registries = Registries(
             config.registries,
             get=self.downloader.get,
             folder=self.store.root,
             environ=self.environ,
             offline=self.offline,
         )
+        return FileSources(
+            files=self.store.files, registries=registries, downloader=self.downloader, repositories=self.repositories
+        )
 
     @cached_property
     def repositories(self) -> Repositories:
-        """Git's repositories, kept in the store."""
+        """Clones of git repositories, kept in the store."""
         from bundle.artifacts.registries.git import Repositories
 
         folder = self.store.folder("repositories")
         return Repositories(folder, environ=self.environ, reporter=self.reporter, offline=self.offline)
 
+    def lock_status(self, config: Config, platform: Platform) -> LockStatus:
+        """Return how the lock of a version on a platform stands."""
+        from bundle.model.locks.status import status_of
+
+        return status_of(self.project.lock_path(config.version, platform.key), config, platform)
+
     def logs(self, bundle: str) -> Path:
-        """Return the folder for what build backends print when no other output folder was named.
+        """Return the folder for the logs of build backends when no other output folder was named.
 
         Args:
             bundle: the bundle's name, such as `3.12.10-linux-x64`.

@@ -57,15 +57,13 @@ def current_lock(project: Project, config: Config, platform: Platform) -> Lock:
         ConfigError: it is missing, unreadable or stale.
         IntegrityError: it was edited.
     """
-    from bundle.model.locks.pylock import read_lock
     from bundle.model.locks.status import status_of
 
     status = status_of(project.lock_path(config.version, platform.key), config, platform)
-    if status.lock is None:
-        return read_lock(status.path)  # Raises the error.
+    lock = status.existing()
     if status.state == "stale":
         raise ConfigError(
             f"{status.path} is stale: the configuration has changed since.",
             remedy=f"Write it anew: `bundle lock {config.version} --platform {platform.key}`.",
         )
-    return status.lock
+    return lock

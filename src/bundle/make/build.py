@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import bundle
 from bundle.artifacts.catalogue import Catalogue
 from bundle.artifacts.context import Context
-from bundle.base.files import locked, sweep_staging
+from bundle.base.files import locked, sha256_of, sweep_staging
 from bundle.make.build_request import BuildRequest
 from bundle.make.build_state import Record, file_stamp, fingerprint, read_record, tree_stamp, write_record
 from bundle.model.config.allowlist import FILE as ALLOWLIST
 from bundle.model.config.project import SHARED
-from bundle.model.locks.lock import input_checksum
+from bundle.model.locks.status import LockStatus
 
 if TYPE_CHECKING:
     from bundle.make.pipeline import Build
@@ -43,8 +43,9 @@ def build_bundle(order: BuildRequest, context: Context) -> dict[str, Any]:
         stack.enter_context(locked(state / f"{order.name}.lock", reporter=context.reporter, what=order.name))
         sweep_staging(state)
         # Asked before the build: what is edited meanwhile is a change, too.
-        asked = _asked(order, context)
-        if (record := _current(order, context, asked)) is not None:
+        status = context.lock_status(order.config, order.platform)
+        asked = _asked(order, context, status)
+        if (record := _current(order, _inputs(asked, status.digest))) is not None:
             return {**record.result, "status": "unchanged", "seconds": {}}
         if order.config.build.enable_logging:
             from bundle.base.report import Logbook
@@ -54,10 +55,10 @@ def build_bundle(order: BuildRequest, context: Context) -> dict[str, Any]:
         from bundle.make.pipeline import run
 
         context.reporter.info(f"building {order.name}")
-        done = run(order, context)
+        done = run(order, context, status)
         value = _value(done)
         record = Record(
-            inputs=_inputs(order, context, asked),
+            inputs=_inputs(asked, status.digest if status.state == "fresh" else sha256_of(status.path)),
             tree=_stamp(order),
             archives={archive.path.name: file_stamp(archive.path) for archive in done.archives},
             result=value,
@@ -66,9 +67,9 @@ def build_bundle(order: BuildRequest, context: Context) -> dict[str, Any]:
         return value
 
 
-def _current(order: BuildRequest, context: Context, asked: str) -> Record | None:
+def _current(order: BuildRequest, inputs: str) -> Record | None:
     record = read_record(_record_path(order))
-    if record is None or record.inputs != _inputs(order, context, asked):
+    if record is None or record.inputs != inputs:
         return None
     if any(file_stamp(order.output / name) != stamp for name, stamp in record.archives.items()):
         return None
@@ -89,12 +90,12 @@ def _stamp(order: BuildRequest) -> str:
     return tree_stamp(order.folder, caches=order.config.build.bytecode)
 
 
-def _inputs(order: BuildRequest, context: Context, asked: str) -> str:
-    """Return the fingerprint of what a build starts from; the lock, which it may write itself, as it is now."""
-    return fingerprint({"asked": asked}, [context.project.lock_path(order.config.version, order.platform.key)])
+def _inputs(asked: str, lock: str | None) -> str:
+    """Return the fingerprint of a build's inputs: the request, and the lock, which the build may write itself."""
+    return fingerprint({"asked": asked, "lock": lock}, [])
 
 
-def _asked(order: BuildRequest, context: Context) -> str:
+def _asked(order: BuildRequest, context: Context, status: LockStatus) -> str:
     config, project = order.config, context.project
     copies = [
         [rule.target, [[str(path), file_stamp(path)] for path in _files(rule.base / rule.source)]]
@@ -105,7 +106,7 @@ def _asked(order: BuildRequest, context: Context) -> str:
         "epoch": context.store.epoch,
         "name": order.name,
         "output": str(order.output),
-        "resolution": input_checksum(config, order.platform.key),
+        "resolution": status.inputs,
         "interpreters": order.interpreters,
         "mirror": context.environ.get("BUNDLE_PYTHON_MIRROR"),
         "archives": order.archives,

@@ -16,8 +16,8 @@ from bundle.artifacts.context import Context
 from bundle.artifacts.fetch_packages import fetch_packages
 from bundle.artifacts.store.bundle_archive import PackedArchive, pack
 from bundle.artifacts.store.layers import Conflict, Layer, overlay
-from bundle.base.errors import Problems, WorkError
-from bundle.base.files import pretty_json, sha256_of, staged_file, staged_folder, sweep_staging
+from bundle.base.errors import Problems
+from bundle.base.files import pretty_json, staged_file, staged_folder, sweep_staging
 from bundle.base.report import Reporter
 from bundle.make.assemble.copyfiles import plan_copies
 from bundle.make.assemble.layers import MANIFEST, WHEELHOUSE, Layering, direct_url
@@ -26,8 +26,10 @@ from bundle.make.assemble.wheelhouse import carried_lock
 from bundle.make.build_request import BuildRequest
 from bundle.make.cataloguing import catalogue_entry
 from bundle.make.interpreter.prepare import Interpreter, prepare_interpreter
-from bundle.make.resolve.locking import fresh_lock
-from bundle.make.sources.builder import SourceBuilder
+from bundle.make.resolve.locks import required_lock
+from bundle.make.sources.builder import SourceBuilder, refusals
+from bundle.make.sources.host import BuildHost
+from bundle.make.sources.planner import SourceBuild
 from bundle.make.verify.audit.floor_of_layers import floor_of
 from bundle.make.verify.checks.findings import Report, require
 from bundle.make.verify.remembered import Evidence
@@ -35,7 +37,7 @@ from bundle.make.verify.verify import identify, verify_bundle
 from bundle.model.config.allowlist import load_allowlist
 from bundle.model.config.config import Config
 from bundle.model.locks.lock import Lock
-from bundle.model.locks.status import status_of
+from bundle.model.locks.status import LockStatus
 from bundle.model.platforms import Platform
 
 
@@ -45,6 +47,8 @@ class Build:
 
     order: BuildRequest
     context: Context
+    status: LockStatus
+    """The lock before the build."""
     stack: ExitStack
     """Holds what outlives a step; closed when the build ends, well or not."""
     interpreter: Interpreter = field(init=False)
@@ -55,8 +59,8 @@ class Build:
     """Fetched files by `LockedPackage.key` and sha256."""
     wheels: dict[str, Path] = field(init=False, default_factory=dict)
     """Wheels by package name: those that are carried, or whose layer is still to be made."""
-    built: dict[str, str] = field(init=False, default_factory=dict)
-    """sha256 of the wheels built from source, by package name."""
+    sources: dict[str, SourceBuild] = field(init=False, default_factory=dict)
+    """Builds of source packages, by package name."""
     layers: tuple[Layer, ...] = field(init=False)
     conflicts: list[Conflict] = field(init=False)
     floor: Mapping[str, str] = field(init=False)
@@ -79,18 +83,30 @@ class Build:
         return self.order.platform
 
     @cached_property
-    def sources(self) -> SourceBuilder:
-        """Builds what has no wheel."""
-        return self.stack.enter_context(
-            SourceBuilder(
-                context=self.context,
-                config=self.config,
-                platform=self.platform,
-                logs=self.order.logs,
-                interpreter=self.interpreter,
-                interpreters=self.order.interpreters,
-            )
+    def host(self) -> BuildHost:
+        """The machine that builds sources, with the bundle's interpreter."""
+        return self.stack.enter_context(replace(self.any_host, bundled=self.interpreter))
+
+    @property
+    def any_host(self) -> BuildHost:
+        """The same without it."""
+        return BuildHost(
+            context=self.context,
+            config=self.config,
+            platform=self.platform,
+            logs=self.order.logs,
+            interpreters=self.order.interpreters,
         )
+
+    @cached_property
+    def builder(self) -> SourceBuilder:
+        """Builds sources."""
+        return SourceBuilder(self.host)
+
+    @property
+    def built(self) -> dict[str, str]:
+        """sha256 of the wheels built from source, by package name."""
+        return {name: one.sha256 for name, one in self.sources.items() if one.sha256 is not None}
 
     @cached_property
     def layering(self) -> Layering:
@@ -100,7 +116,7 @@ class Build:
             platform=self.platform,
             python=self.interpreter.python,
             reporter=self.context.reporter,
-            compiler=self.interpreter.bytecode.compiler(lambda: self.sources.python),
+            compiler=self.interpreter.bytecode.compiler(lambda: self.host.python),
         )
 
     @property
@@ -129,69 +145,55 @@ def choose_interpreter(build: Build) -> None:
     problems = Problems()
     with problems.collecting():
         build.interpreter = prepare_interpreter(build.context, build.config, build.platform, build.order.interpreters)
-    if problems.errors and build.context.machine not in (None, build.platform):
-        for refused in _refused_sources(build):
-            problems.add(refused)
+    if problems.errors and build.status.lock is not None and build.context.machine not in (None, build.platform):
+        with build.any_host as host:
+            for refusal in refusals(host, build.status.lock):
+                problems.add(refusal)
     problems.raise_if_any(f"{len(problems.errors)} things keep {build.order.name} from being built here.")
     if warning := build.interpreter.choice.warning:
         build.context.reporter.warning(warning)
 
 
-def _refused_sources(build: Build) -> list[WorkError]:
-    path = build.context.project.lock_path(build.config.version, build.platform.key)
-    lock = status_of(path, build.config, build.platform).lock
-    logs = build.order.logs
-    with SourceBuilder(context=build.context, config=build.config, platform=build.platform, logs=logs) as sources:
-        return [error for one in (lock.packages if lock else ()) if (error := sources.refusal(one)) is not None]
-
-
 def lock_packages(build: Build) -> None:
-    """Settle which file of which package the bundle holds."""
+    """Decide which file of which package the bundle holds."""
     sweep_staging(build.config.folder)
-    build.lock = fresh_lock(
-        build.context,
-        build.config,
-        build.platform,
-        required=build.order.locked,
-        interpreters=build.order.interpreters,
-        logs=build.order.logs,
-    )
+    build.lock = required_lock(build.host, build.status, locked=build.order.locked)
     for left_out in build.lock.skipped:
         if left_out.kind == "missing":
             build.context.reporter.warning(f"{left_out.name} is left out: {left_out.reason}")
 
 
 def fetch_files(build: Build) -> None:
-    """Download what no layer in the store makes unnecessary."""
-    missing = []
+    """Download the files of packages that have no layer in the store yet."""
+    build.sources = {one.package.name: one for one in build.builder.plan(build.lock)}
+    wanted = []
     for package in build.lock.packages:
-        wheel = build.sources.find(package) if package.kind == "source" else None
-        if wheel is not None:
-            build.wheels[package.name] = wheel
-            build.built[package.name] = sha256_of(wheel)
-        sha256 = build.built.get(package.name) if package.kind == "source" else package.key
+        source = build.sources.get(package.name)
+        if source is not None and source.refusal is not None:
+            continue
+        sha256 = package.key if source is None else source.sha256
         layer = build.layering.find_wheel(sha256, direct_url(package)) if sha256 else None
         if layer is not None:
             build.known[package.name] = layer
-        if (layer is None or build.carries) and wheel is None:
-            missing.append(build.sources.adapted(package) if package.kind == "source" else package)
-    if missing:
-        build.files = fetch_packages(build.context, build.config, replace(build.lock, packages=tuple(missing)))
-    for package in missing:
+        built = source is not None and source.wheel is not None
+        if not built and (layer is None or build.carries):
+            wanted.append(package if source is None else source.adapted)
+    if wanted:
+        build.files = fetch_packages(build.context, build.config, replace(build.lock, packages=tuple(wanted)))
+    for package in wanted:
         if package.kind == "wheel":
             build.wheels[package.name] = build.files[package.key]
 
 
 def build_sources(build: Build) -> None:
-    """Build the wheels of the packages that come as source; what cannot be built is told all at once."""
+    """Build the wheels of the packages that come as source; all failures are told at once."""
     problems = Problems()
-    for package in build.lock.packages:
-        if package.kind == "source" and package.name not in build.wheels:
+    for name, planned in build.sources.items():
+        if planned.wheel is None:
             with problems.collecting():
-                wheel = build.sources.obtain(package, build.files)
-                build.wheels[package.name] = wheel
-                build.built[package.name] = sha256_of(wheel)
+                build.sources[name] = build.builder.build(planned, build.files)
     problems.raise_if_any(f"{len(problems.errors)} packages of {build.order.name} cannot be built here.")
+    build.wheels |= {name: one.wheel for name, one in build.sources.items() if one.wheel is not None}
 
 
 def make_layers(build: Build) -> None:
@@ -349,18 +351,17 @@ STEPS: tuple[tuple[str, Callable[[Build], None]], ...] = (
 """A build, from its first step to its last."""
 
 
-def run(order: BuildRequest, context: Context) -> Build:
+def run(order: BuildRequest, context: Context, status: LockStatus) -> Build:
     """Take one bundle through all steps.
 
     Args:
-        order: what is asked for.
-        context: the world.
+        status: the lock before the build.
 
     Raises:
         BundleError: a step failed; what stood there before still does.
     """
     with ExitStack() as stack:
-        build = Build(order=order, context=context, stack=stack)
+        build = Build(order=order, context=context, status=status, stack=stack)
         for name, step in STEPS:
             started = time.monotonic()
             with context.reporter.step(name):

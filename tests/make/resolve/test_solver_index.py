@@ -9,8 +9,9 @@ from packaging.version import Version
 from bundle.artifacts.registries.registries import Page
 from bundle.artifacts.registries.simple_api import RemoteFile
 from bundle.make.resolve.policy import Policy, Release, Target
-from bundle.make.resolve.requirements import RequestedRequirement, Rewriter
+from bundle.make.resolve.requirements import RequestedRequirement
 from bundle.make.resolve.solver_index import SolverIndex
+from bundle.make.sources.sdist import SourceTree
 from bundle.model.config.config import PlatformPackages, Resolution, UnsetVariableError
 from bundle.model.platforms import PLATFORMS, Floors
 
@@ -39,11 +40,16 @@ class PackageFiles:
         self.read.append(file.filename)
         return None
 
-    def built_metadata(self, release: Release, file: RemoteFile) -> bytes:
+    def tree(self, release: Release, file: RemoteFile) -> SourceTree:
         raise AssertionError("nothing may be built here")
 
 
-class NoDirects:
+class WheelsOnly:
+    """No source may be built, and no package is given by an address."""
+
+    def built_metadata(self, tree: SourceTree) -> bytes:
+        raise AssertionError("nothing may be built here")
+
     def add(self, requested: RequestedRequirement) -> bool:
         raise AssertionError(requested)
 
@@ -57,15 +63,10 @@ class NoDirects:
         raise KeyError(name)
 
 
-def candidates(shelf: PackageFiles, *roots: str, kept: dict[str, Version] | None = None, **rules: Any) -> SolverIndex:
-    packages = PlatformPackages(**rules)
+def index_of(files: PackageFiles, *roots: str, kept: dict[str, Version] | None = None, **rules: Any) -> SolverIndex:
+    policy = Policy(PlatformPackages(**rules), TARGET)
     return SolverIndex(
-        [Requirement(root) for root in roots],
-        shelf=shelf,
-        policy=Policy(packages, TARGET),
-        rewriter=Rewriter(packages, TARGET.environment),
-        directs=NoDirects(),
-        kept=kept or {},
+        [Requirement(root) for root in roots], policy, files=files, sources=WheelsOnly(), kept=kept or {}
     )
 
 
@@ -81,7 +82,7 @@ WINDOWS = "cp312-cp312-win_amd64"
 
 
 def test_the_solver_sees_versions_with_a_usable_file() -> None:
-    index = candidates(PackageFiles({"a": [wheel("1.0"), wheel("2.0", WINDOWS), "a-3.0.tar.gz"]}))
+    index = index_of(PackageFiles({"a": [wheel("1.0"), wheel("2.0", WINDOWS), "a-3.0.tar.gz"]}))
 
     assert shown(index, "a") == ["1.0"]
 
@@ -92,33 +93,33 @@ def test_a_registry_that_cannot_be_asked_names_who_wants_it() -> None:
             raise UnsetVariableError(f"The registry for {name} needs X.")
 
     with pytest.raises(UnsetVariableError) as caught:
-        candidates(Unset({}), "triton>=3").versions("triton")
+        index_of(Unset({}), "triton>=3").versions("triton")
     assert caught.value.details == ("triton is asked for by the configuration.",)
 
 
 def test_a_name_without_any_usable_file_is_shown_whole_so_that_it_can_be_reported() -> None:
-    index = candidates(PackageFiles({"a": [wheel("1.0", WINDOWS), wheel("2.0", WINDOWS)]}))
+    index = index_of(PackageFiles({"a": [wheel("1.0", WINDOWS), wheel("2.0", WINDOWS)]}))
 
     assert shown(index, "a") == ["2.0", "1.0"]
 
 
 def test_a_version_that_the_configuration_names_is_always_shown() -> None:
-    shelf = PackageFiles({"a": [wheel("1.0"), wheel("2.0", WINDOWS)]})
+    files = PackageFiles({"a": [wheel("1.0"), wheel("2.0", WINDOWS)]})
 
-    assert shown(candidates(shelf, "a==2.0"), "a") == ["2.0", "1.0"]
-    assert shown(candidates(shelf, "a>=2.0"), "a") == ["1.0"]
-    assert shown(candidates(shelf, "a", overrides={"a": "2.0"}), "a") == ["2.0"]
+    assert shown(index_of(files, "a==2.0"), "a") == ["2.0", "1.0"]
+    assert shown(index_of(files, "a>=2.0"), "a") == ["1.0"]
+    assert shown(index_of(files, "a", overrides={"a": "2.0"}), "a") == ["2.0"]
 
 
 def test_a_skipped_package_has_one_empty_version_and_is_asked_for_nowhere() -> None:
-    index = candidates(PackageFiles({}), skip={"a": "no"})
+    index = index_of(PackageFiles({}), skip={"a": "no"})
 
     assert shown(index, "a") == ["0"]
     assert index.metadata("a", Version("0")).decode().splitlines()[1:] == ["Name: a", "Version: 0"]
 
 
 def test_an_unknown_name_is_remembered_with_its_askers() -> None:
-    index = candidates(PackageFiles({}), "a>=1")
+    index = index_of(PackageFiles({}), "a>=1")
 
     assert index.versions("a") is None
     assert index.unknown == {"a"}
@@ -126,11 +127,11 @@ def test_an_unknown_name_is_remembered_with_its_askers() -> None:
 
 
 def test_widening_opens_what_alone_satisfies_a_requirement_and_then_everything() -> None:
-    shelf = PackageFiles(
+    files = PackageFiles(
         {"a": [wheel("1.0"), wheel("2.0", WINDOWS)], "b": [wheel("1.0", name="b"), wheel("2.0", WINDOWS, name="b")]},
         {wheel("1.0", name="b"): ["a>=2"]},
     )
-    index = candidates(shelf, "b")
+    index = index_of(files, "b")
     index.versions("b")
     index.versions("a")
     index.metadata("b", Version("1.0"))
@@ -144,11 +145,11 @@ def test_widening_opens_what_alone_satisfies_a_requirement_and_then_everything()
 
 @pytest.mark.parametrize("marker", ["sys_platform == 'win32'", "extra == 'never'"])
 def test_requirements_that_do_not_hold_here_open_nothing(marker: str) -> None:
-    shelf = PackageFiles(
+    files = PackageFiles(
         {"a": [wheel("1.0"), wheel("2.0", WINDOWS)], "b": [wheel("1.0", name="b")]},
         {wheel("1.0", name="b"): [f"a>=2 ; {marker}"]},
     )
-    index = candidates(shelf, "b")
+    index = index_of(files, "b")
     index.versions("a")
     index.metadata("b", Version("1.0"))
     index.widen()
@@ -162,23 +163,23 @@ def test_a_pin_of_the_last_lock_survives_that_its_file_was_withdrawn() -> None:
             page = super().page(name)
             return page and Page("memory", tuple(file._replace(yanked="broken") for file in page.files))
 
-    shelf = Withdrawn({"a": [wheel("1.0"), wheel("2.0")]})
+    files = Withdrawn({"a": [wheel("1.0"), wheel("2.0")]})
 
-    assert shown(candidates(shelf, "a"), "a") == []
-    assert shown(candidates(shelf, "a", kept={"a": Version("1.0")}), "a") == ["1.0"]
+    assert shown(index_of(files, "a"), "a") == []
+    assert shown(index_of(files, "a", kept={"a": Version("1.0")}), "a") == ["1.0"]
 
 
 def test_a_source_package_takes_its_dependencies_from_any_wheel_of_the_version() -> None:
-    shelf = PackageFiles({"a": ["a-1.0.tar.gz", wheel("1.0", WINDOWS)]}, {wheel("1.0", WINDOWS): ["low"]})
-    index = candidates(shelf, "a", resolution=Resolution(allow_source_all=True))
+    files = PackageFiles({"a": ["a-1.0.tar.gz", wheel("1.0", WINDOWS)]}, {wheel("1.0", WINDOWS): ["low"]})
+    index = index_of(files, "a", resolution=Resolution(allow_source_all=True))
 
     assert b"Requires-Dist: low" in index.metadata("a", Version("1.0"))
-    assert shelf.read == [wheel("1.0", WINDOWS)]
+    assert files.read == [wheel("1.0", WINDOWS)]
 
 
 def test_a_package_that_may_not_be_built_is_not_asked() -> None:
-    shelf = PackageFiles({"a": ["a-1.0.tar.gz"]})
-    index = candidates(shelf, "a")
+    files = PackageFiles({"a": ["a-1.0.tar.gz"]})
+    index = index_of(files, "a")
 
     assert b"Requires-Dist" not in index.metadata("a", Version("1.0"))
-    assert shelf.read == ["a-1.0.tar.gz"]
+    assert files.read == ["a-1.0.tar.gz"]

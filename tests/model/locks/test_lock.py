@@ -29,7 +29,6 @@ from bundle.model.locks.lock import (
     SkippedPackage,
     Vcs,
     input_checksum,
-    is_fresh,
 )
 from bundle.model.locks.pylock import dump_lock, read_lock, write_lock
 from bundle.model.platforms import PLATFORMS, Floors
@@ -240,14 +239,6 @@ def test_credentials_are_no_input() -> None:
     )
 
     assert input_checksum(one, "linux-x64") == input_checksum(other, "linux-x64")
-
-
-def test_a_lock_is_fresh_for_its_own_configuration_and_platform() -> None:
-    lock = replace(LOCK, inputs=input_checksum(PLAIN, "linux-x64"))
-
-    assert is_fresh(lock, PLAIN, "linux-x64")
-    assert not is_fresh(lock, PLAIN, "linux-aarch64")
-    assert not is_fresh(LOCK, PLAIN, "linux-x64")
 
 
 @given(reason=st.text(max_size=40), asker=st.text(max_size=10))

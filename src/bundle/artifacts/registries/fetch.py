@@ -1,8 +1,9 @@
-"""From a lock to files: each by its name and hash, from the cache or from whatever registry has it."""
+"""From a lock to files: each by its name and hash, from the cache or from the registry that has it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,32 +24,68 @@ if TYPE_CHECKING:
     from bundle.base.report import Reporter
 
 
+@dataclass(frozen=True, kw_only=True)
+class FileSources:
+    """The places that the files of locks come from: the cache first."""
+
+    files: FileCache
+    registries: Registries
+    downloader: Downloader
+    repositories: Repositories
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """See `addresses_in`; needed where a lock has files that no registry has."""
+    local: Mapping[str, Path] = field(default_factory=dict)
+    """Places of local wheels by file name."""
+
+    def fetch(self, name: str, file: LockedFile) -> Path:
+        """Return one file's place in the cache, fetched if need be.
+
+        Args:
+            name: the project's normalised name.
+
+        Raises:
+            NetworkError: no registry has it, or none answers.
+            IntegrityError: a registry has other bytes under its name, or sent other bytes.
+        """
+        cached = self.files.get(file.sha256)
+        if cached is not None:
+            return cached
+        if file.name in self.local:
+            return self.files.add(self.local[file.name], sha256=file.sha256)
+        target = self.files.path_for(file.sha256, file.name)
+        failure: NetworkError | None = None
+        for url in self._urls(name, file):
+            try:
+                self.downloader.fetch(url, target, sha256=file.sha256, size=file.size, label=file.name)
+            except NetworkError as error:
+                failure = error
+                continue
+            return target
+        raise failure or NetworkError(
+            f"{file.name} is in none of the configured registries.",
+            cause="It was deleted there, or the lock was made with another registry.",
+            remedy=f"Configure the registry that has it, or lock anew with `--upgrade {name}`.",
+        )
+
+    def _urls(self, name: str, file: LockedFile) -> Iterable[str]:
+        address = self.addresses.get(name)
+        if address is None:
+            yield from self.registries.locate(name, file.name, file.sha256)
+            return
+        remembered = self.registries.remembered(file.sha256)
+        if remembered:
+            yield remembered
+        yield address.partition("#")[0]
+
+
 def fetch(
-    lock: Lock,
-    *,
-    registries: Registries,
-    files: FileCache,
-    downloader: Downloader,
-    parallel: int,
-    reporter: Reporter,
-    wheelhouse: Path | None = None,
-    repositories: Repositories | None = None,
-    addresses: Mapping[str, str] | None = None,
-    handed: Mapping[str, Path] | None = None,
+    lock: Lock, sources: FileSources, *, parallel: int, reporter: Reporter, wheelhouse: Path | None = None
 ) -> dict[str, Path]:
     """Bring every file of a lock into the cache, build requirements and commits of repositories included.
 
     Args:
-        lock: what is wanted.
-        registries: where files are looked for.
-        files: the cache.
-        downloader: fetches and verifies.
         parallel: how many files at once.
-        reporter: told what is going on.
         wheelhouse: also gets the files, so that pip and uv can install from the lock.
-        repositories: needed where the lock has commits.
-        addresses: see `addresses_in`; needed where the lock has files that no registry has.
-        handed: where wheels lie that are handed over, by file name.
 
     Returns:
         Every file's place in the cache by its sha256. Commits are checked out by `Repositories.checkout`.
@@ -57,12 +94,11 @@ def fetch(
         NetworkError: files cannot be had: all of them are listed.
         IntegrityError: a registry has other bytes under a file's name, or sent other bytes.
     """
-    addresses = addresses or {}
     owners = _owners(lock)
     found: dict[str, Path] = {}
     missing: list[LockedFile] = []
     for file in lock.files:
-        path = files.get(file.sha256)
+        path = sources.files.get(file.sha256)
         if path is None:
             missing.append(file)
         else:
@@ -71,84 +107,25 @@ def fetch(
     with reporter.task("fetching", total=len(missing), unit="files") as task:
 
         def get(file: LockedFile) -> Path:
-            name = owners[file.sha256]
-            path = _handed_over(file, handed or {}, files) or fetch_file(
-                name, file, registries, files, downloader, address=addresses.get(name)
-            )
+            path = sources.fetch(owners[file.sha256], file)
             task.advance()
             return path
 
         for file, outcome in zip(missing, in_parallel(get, missing, threads=parallel), strict=True):
             with problems.collecting():
                 if isinstance(outcome, NetworkError):
-                    raise _about(file, outcome, offline=downloader.offline)
+                    raise _about(file, outcome, offline=sources.downloader.offline)
                 if isinstance(outcome, Exception):
                     raise outcome
                 found[file.sha256] = outcome
     for package in lock.packages:
-        if package.vcs is not None and repositories is not None:
+        if package.vcs is not None:
             with problems.collecting():
-                repositories.fetch(git_address(package, addresses), package.vcs.commit)
+                sources.repositories.fetch(git_address(package, sources.addresses), package.vcs.commit)
     problems.raise_if_any(f"{len(problems.errors)} files of the lock cannot be had.")
     if wheelhouse is not None:
         _fill(wheelhouse, lock.files, found)
     return found
-
-
-def fetch_file(
-    name: str,
-    file: LockedFile,
-    registries: Registries,
-    files: FileCache,
-    downloader: Downloader,
-    *,
-    address: str | None = None,
-) -> Path:
-    """Return one file's place in the cache, fetched if need be.
-
-    Args:
-        name: the project's normalised name.
-        file: what is wanted.
-        registries: where it is looked for.
-        files: the cache.
-        downloader: fetches and verifies.
-        address: where it is if no registry has it.
-
-    Raises:
-        NetworkError: no registry has it, or none answers.
-        IntegrityError: a registry has other bytes under its name, or sent other bytes.
-    """
-    cached = files.get(file.sha256)
-    if cached is not None:
-        return cached
-    target = files.path_for(file.sha256, file.name)
-    failure: NetworkError | None = None
-    for url in _places(name, file, registries, address):
-        try:
-            downloader.fetch(url, target, sha256=file.sha256, size=file.size, label=file.name)
-        except NetworkError as error:
-            failure = error
-            continue
-        return target
-    raise failure or NetworkError(
-        f"{file.name} is in none of the configured registries.",
-        cause="It was deleted there, or the lock was made with another registry.",
-        remedy=f"Configure the registry that has it, or lock anew with `--upgrade {name}`.",
-    )
-
-
-def _handed_over(file: LockedFile, handed: Mapping[str, Path], files: FileCache) -> Path | None:
-    return files.add(handed[file.name], sha256=file.sha256) if file.name in handed else None
-
-
-def _places(name: str, file: LockedFile, registries: Registries, address: str | None) -> Iterable[str]:
-    if address is None:
-        yield from registries.locate(name, file.name, file.sha256)
-        return
-    remembered = registries.remembered(file.sha256)
-    if remembered:
-        yield remembered
-    yield address.partition("#")[0]
 
 
 def _about(file: LockedFile, error: NetworkError, *, offline: bool) -> NetworkError:
@@ -174,7 +151,7 @@ def addresses_in(requirements: Iterable[str]) -> dict[str, str]:
 
 
 def git_address(package: LockedPackage, addresses: Mapping[str, str]) -> GitAddress:
-    """Return the repository of a locked package, as the configuration names it if it does: with its credentials.
+    """Return the repository of a locked package, with the credentials that the configuration has for it.
 
     Args:
         package: a package with a commit.

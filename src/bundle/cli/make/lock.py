@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bundle.make.resolve.coverage import Coverage
-    from bundle.make.resolve.locks import Outcome
+    from bundle.make.resolve.locks import LockUpdate
     from bundle.model.config.config import Config
     from bundle.model.config.project import Project
     from bundle.model.platforms import Platform
@@ -60,7 +60,7 @@ def lock(
     The default is all platforms of each VERSION. A package keeps its locked version as long as that fits. The table
     shows the decision for each package on each platform; a dash is a package that nothing requires there.
     """
-    from bundle.make.resolve.locks import examine, left_over, renew, require_known
+    from bundle.make.resolve.locks import examine_lock, left_over, require_known, update_lock
 
     project = app.open_project()
     names, wanted = _upgrades(upgrades, versions, project)
@@ -75,18 +75,18 @@ def lock(
         for platform, path in (left_over(context, config) if not platforms or "all" in platforms else ())
     ]
     if check:
-        return _checked([examine(context, config, platform) for config, platform in orders], left)
-    outcomes = []
+        return _checked([examine_lock(context, context.lock_status(*order)) for order in orders], left)
+    updates = []
     for config, platform in orders:
-        outcome = renew(context, config, platform, upgrade=names)
-        if outcome.error is not None:
+        update = update_lock(context, context.lock_status(config, platform), upgrade=names)
+        if update.error is not None:
             if len(orders) == 1:
-                raise outcome.error
-            context.reporter.warning(f"{config.version} for {platform.key} failed\n{outcome.error.as_text()}")
-        outcomes.append(outcome)
+                raise update.error
+            context.reporter.warning(f"{config.version} for {platform.key} failed\n{update.error.as_text()}")
+        updates.append(update)
     for _, _, path in left:
         context.reporter.warning(f"{path} is left over: the version is not built for this platform. Delete it.")
-    return _written(outcomes)
+    return _written(updates)
 
 
 def _upgrades(
@@ -104,16 +104,16 @@ def _upgrades(
     return frozenset(canonicalize_name(name) for name in upgrades), versions
 
 
-def _written(outcomes: Sequence[Outcome]) -> Result:
+def _written(updates: Sequence[LockUpdate]) -> Result:
     from bundle.make.resolve.locks import coverage_of
 
-    locked = [_lock_value(one) for one in outcomes if one.lock is not None]
+    locked = [_lock_value(one) for one in updates if one.lock is not None]
     failed = [
-        {"version": one.config.version, "platform": one.platform.key, **one.error.as_json()}
-        for one in outcomes
+        {"version": one.status.config.version, "platform": one.status.platform.key, **one.error.as_json()}
+        for one in updates
         if one.error is not None
     ]
-    tables = coverage_of(outcomes)
+    tables = coverage_of(updates)
 
     def text(console: Console) -> None:
         for one in locked:
@@ -127,26 +127,26 @@ def _written(outcomes: Sequence[Outcome]) -> Result:
             "locks": locked,
             "failed": failed,
             "coverage": [table.as_json() for table in tables],
-            "lost": [loss.as_json() for one in outcomes for loss in one.lost],
+            "lost": [loss.as_json() for one in updates for loss in one.lost],
         },
         text=text,
-        exit_code=max((one.error.exit_code for one in outcomes if one.error is not None), default=0),
+        exit_code=max((one.error.exit_code for one in updates if one.error is not None), default=0),
     )
 
 
-def _checked(outcomes: Sequence[Outcome], left: Sequence[tuple[Config, Platform, Path]]) -> Result:
+def _checked(updates: Sequence[LockUpdate], left: Sequence[tuple[Config, Platform, Path]]) -> Result:
     from bundle.make.resolve.locks import coverage_of
 
     codes = {"fresh": 0, "stale": 1, "missing": 1, "unreadable": 2, "edited": 4}
     data: list[dict[str, Any]] = [
         {
-            "version": one.config.version,
-            "platform": one.platform.key,
+            "version": one.status.config.version,
+            "platform": one.status.platform.key,
             "state": one.status.state,
             "path": str(one.status.path),
             "problem": one.status.problem or (one.error.as_text() if one.error else None),
         }
-        for one in outcomes
+        for one in updates
     ]
     data += [
         {
@@ -159,13 +159,13 @@ def _checked(outcomes: Sequence[Outcome], left: Sequence[tuple[Config, Platform,
         for config, platform, path in left
     ]
     exit_code = max(
-        *(codes[one.status.state] for one in outcomes),
-        *(one.error.exit_code for one in outcomes if one.error is not None),
+        *(codes[one.status.state] for one in updates),
+        *(one.error.exit_code for one in updates if one.error is not None),
         1 if left else 0,
         0,
     )
-    lost = [loss for one in outcomes for loss in one.lost]
-    tables = coverage_of(outcomes)
+    lost = [loss for one in updates for loss in one.lost]
+    tables = coverage_of(updates)
 
     def text(console: Console) -> None:
         print_columns(console, [(one["version"], one["platform"], one["state"]) for one in data])
@@ -192,14 +192,14 @@ def _checked(outcomes: Sequence[Outcome], left: Sequence[tuple[Config, Platform,
     )
 
 
-def _lock_value(outcome: Outcome) -> dict[str, Any]:
-    lock = outcome.lock
+def _lock_value(update: LockUpdate) -> dict[str, Any]:
+    lock = update.lock
     packages, skipped = (lock.packages, lock.skipped) if lock else ((), ())
     return {
-        "version": outcome.config.version,
-        "platform": outcome.platform.key,
-        "path": str(outcome.status.path),
-        "status": "written" if outcome.written else "unchanged",
+        "version": update.status.config.version,
+        "platform": update.status.platform.key,
+        "path": str(update.status.path),
+        "status": "written" if update.written else "unchanged",
         "packages": [
             {"name": one.name, "version": one.version, "decision": one.kind, "reason": one.reason} for one in packages
         ],
@@ -207,7 +207,7 @@ def _lock_value(outcome: Outcome) -> dict[str, Any]:
             {"name": one.name, "kind": one.kind, "reason": one.reason, "requiredBy": list(one.required_by)}
             for one in skipped
         ],
-        "lost": [loss.as_json() for loss in outcome.lost],
+        "lost": [loss.as_json() for loss in update.lost],
     }
 
 

@@ -11,55 +11,52 @@ from packaging.version import Version
 from bundle.base.errors import ConfigError, MissingPackageError
 from bundle.make.resolve.policy import Policy, Target
 from bundle.make.resolve.registry_files import RegistryFiles
-from bundle.make.resolve.requirements import RequestedRequirement, Rewriter
-from bundle.make.resolve.settle import settle
+from bundle.make.resolve.requirements import RequestedRequirement
+from bundle.make.resolve.solver import solve
 from bundle.make.resolve.solver_index import SolverIndex
+from bundle.make.sources.sdist import SourceTree
 from bundle.model.config.config import Config, PlatformPackages
 from bundle.model.locks.lock import BuildRequirement
 from bundle.model.platforms import Platform
 
 
 class BuildRequirementSolver:
-    """Resolves build requirements: to wheels only, whatever the configuration says about the bundle's own packages.
+    """Resolves build requirements to wheels; the configuration's rules on the bundle's packages do not count.
 
     Args:
-        shelf: where files and metadata come from.
-        config: Python and floors.
         work: scratch folder.
     """
 
-    def __init__(self, shelf: RegistryFiles, config: Config, work: Path) -> None:
-        self._shelf = shelf
+    def __init__(self, files: RegistryFiles, config: Config, work: Path) -> None:
+        self._files = files
         self._config = config
         self._work = work
 
-    def __call__(
+    def solve(
         self, requirements: Sequence[Requirement], *, what: str, platform: Platform, kept: Mapping[str, Version]
     ) -> tuple[BuildRequirement, ...]:
-        """Return one wheel for each package of the environment, sorted by name."""
+        """Return one wheel for each package of the environment, sorted by name.
+
+        Args:
+            what: the source, for messages.
+            kept: versions to keep if they fit.
+
+        Raises:
+            ConfigError: the requirements contradict each other, or name an address.
+            MissingPackageError: a package has no wheel.
+        """
         target = Target(platform=platform, python=self._config.python, floors=self._config.build.floors)
-        rules = PlatformPackages()
-        policy, rewriter = Policy(rules, target), Rewriter(rules, target.environment)
-        candidates = SolverIndex(
-            requirements, shelf=self._shelf, policy=policy, rewriter=rewriter, directs=_NoDirects(what), kept=kept
-        )
-        solution = settle(
-            requirements,
-            candidates,
-            rewriter=rewriter,
-            target=target,
-            preferences=kept,
-            what=f"the build of {what}",
-            work=self._work / "build-solver",
-        )
+        policy = Policy(PlatformPackages(), target)
+        index = SolverIndex(requirements, policy, files=self._files, sources=_WheelsOnly(what), kept=kept)
+        solution = solve(index, preferences=kept, what=f"the build of {what}", work=self._work / "build-solver")
         found: list[BuildRequirement] = []
         gaps: list[str] = []
         for name, version in sorted(solution.versions.items()):
-            decision = (candidates.candidates(name) or {})[version].decision
+            decision = (index.candidates(name) or {})[version].decision
             if decision.file is None:
                 gaps.append(f"{name} {version}: {decision.reason}")
             else:
-                file = self._shelf.locked(decision.file)
+                file = self._files.locked(decision.file)
                 found.append(BuildRequirement(name=name, version=str(version), file=file))
         if gaps:
             raise MissingPackageError(
@@ -70,11 +67,15 @@ class BuildRequirementSolver:
         return tuple(found)
 
 
-class _NoDirects:
-    """Build requirements come from registries alone."""
+class _WheelsOnly:
+    """The sources of a build environment: none."""
 
     def __init__(self, what: str) -> None:
         self._what = what
+
+    def built_metadata(self, tree: SourceTree) -> bytes:
+        """Never called, since the policy allows no source."""
+        raise NotImplementedError(tree.label)
 
     def add(self, requested: RequestedRequirement) -> bool:
         """Refuse."""
@@ -88,9 +89,9 @@ class _NoDirects:
         return False
 
     def version(self, name: str) -> Version:
-        """Never called, since nothing is direct."""
-        raise KeyError(name)
+        """Never called, since no package is given by an address."""
+        raise NotImplementedError(name)
 
     def metadata(self, name: str) -> bytes:
-        """Never called, since nothing is direct."""
-        raise KeyError(name)
+        """Never called, since no package is given by an address."""
+        raise NotImplementedError(name)

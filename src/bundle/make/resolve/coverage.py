@@ -1,34 +1,35 @@
-"""What becomes of each package on each platform of a version, and what a new lock loses that the last one had."""
+"""The decision on each package on each platform of a version, and the losses of a new lock against the last."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from bundle.base.errors import MissingPackageError
 from bundle.base.text import shortened
 from bundle.model.locks.lock import Lock
 
 Decision = Literal["wheel", "source", "skipped", "missing"]
 
 COVERED: tuple[Decision, ...] = ("wheel", "source")
-"""What a bundle has, or can have on the right machine."""
+"""Decisions by which a bundle has the package, or can have it on the right machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """What becomes of one package on one platform."""
+    """The decision on one package on one platform."""
 
     decision: Decision
     version: str | None
-    """None for a package that a rule skips before anyone asks for its versions."""
+    """None for a package that a rule skips before its versions are known."""
     reason: str
     available: tuple[str, ...] = ()
     """Tags of the wheels that do exist, where it is missing or comes as source."""
 
     @property
     def note(self) -> str | None:
-        """What people should know about it; None for an ordinary wheel."""
+        """The remark on it for people; None for an ordinary wheel."""
         if self.decision == "wheel":
             return self.reason if self.reason != PLAIN_WHEEL else None
         if self.decision == "missing" and self.available:
@@ -46,29 +47,41 @@ class Cell:
 
 
 PLAIN_WHEEL = "a compatible wheel"
-"""The reason of a package that comes as a registry's wheel, which nobody needs to be told."""
+"""The reason of a package that comes as a registry's wheel; it is not shown."""
 
 Cells = Mapping[str, Cell]
 """One platform's column, by package name."""
 
 
-def cells_of(lock: Lock) -> dict[str, Cell]:
-    """Return what a lock says of each package.
+class GapsError(MissingPackageError):
+    """The packages of one platform that have no usable file, after a resolution that found versions.
 
     Args:
-        lock: any.
+        cells: the decision on every package of the platform, those with a usable file included.
     """
+
+    def __init__(self, what: str, *, details: Sequence[str], cells: Cells) -> None:
+        super().__init__(what, details=details)
+        self.cells = cells
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the error as the JSON value that `--json` prints, under the name that all such errors have."""
+        return {**super().as_json(), "error": MissingPackageError.__name__}
+
+
+def cells_of(lock: Lock) -> dict[str, Cell]:
+    """Return a lock's decision on each package."""
     here = {
         package.name: Cell(
             decision=package.kind, version=package.version, reason=package.reason, available=package.available
         )
         for package in lock.packages
     }
-    gone = {
+    left_out = {
         left.name: Cell(decision=left.kind, version=left.version, reason=left.reason, available=left.available)
         for left in lock.skipped
     }
-    return {**here, **gone}
+    return {**here, **left_out}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,13 +112,13 @@ class Loss:
 
 
 def losses(old: Lock | None, cells: Cells) -> tuple[Loss, ...]:
-    """Return what a lock covers and its successor does not.
+    """Return the packages that a lock covers and its successor does not.
 
-    What nothing asks for any more is no loss.
+    A package that nothing requires any more is no loss.
 
     Args:
-        old: the lock that stands, if there is one.
-        cells: what a resolution says now of the same platform.
+        old: the lock before, if there was one.
+        cells: of the same platform, by the new resolution.
     """
     if old is None:
         return ()

@@ -3,39 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from packaging.metadata import parse_email
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from bundle.artifacts.registries.git import GitAddress, Repositories, parse_git, subfolder
+from bundle.artifacts.context import Context
+from bundle.artifacts.registries.git import GitAddress, parse_git, subfolder
 from bundle.artifacts.registries.metadata import metadata_in
 from bundle.base.errors import ConfigError
 from bundle.base.http.client import redact
 from bundle.make.resolve.policy import Decision, Policy
 from bundle.make.resolve.requirements import STUB, RequestedRequirement
-from bundle.make.resolve.solver_index import NotYetError
-from bundle.make.resolve.source_metadata import SourceMetadata, SourceTree
-from bundle.make.sources.sdist import static_metadata, unpack_source
+from bundle.make.resolve.source_metadata import SourceMetadata
+from bundle.make.sources.sdist import SourceTree, static_metadata, unpack_source
 from bundle.model.locks.lock import LockedFile, LockedPackage, Vcs
-
-if TYPE_CHECKING:
-    from bundle.artifacts.store.file_cache import FileCache
-    from bundle.base.http.client import Downloader
 
 _ARCHIVES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What is at an address."""
+    """The package at an address."""
 
     version: Version
     metadata: bytes
@@ -47,48 +41,45 @@ class Found:
 
 
 class DirectPackages:
-    """The packages by address of one resolution; addresses are added while the solver runs, and looked at in between.
+    """The packages by address of one resolution; addresses are added while the solver runs.
 
     Args:
         policy: whether a source may be built; an address in the configuration's own requirement is permission enough.
-        needs: asks sources.
-        repositories: git's.
-        downloader: fetches files.
-        files: the cache that gets them.
+        sources: asks sources for their metadata.
         previous: the last lock's packages by name: their commits are kept.
         work: scratch folder.
     """
 
     def __init__(
         self,
-        *,
+        context: Context,
         policy: Policy,
-        needs: SourceMetadata,
-        repositories: Repositories,
-        downloader: Downloader,
-        files: FileCache,
+        sources: SourceMetadata,
+        *,
         previous: Mapping[str, LockedPackage],
         work: Path,
     ) -> None:
+        self._context = context
         self._policy = policy
-        self._needs = needs
-        self._repositories = repositories
-        self._downloader = downloader
-        self._files = files
+        self._sources = sources
         self._previous = previous
         self._work = work
         self._lock = Lock()
-        self._wishes: dict[str, RequestedRequirement] = {}
+        self._requested: dict[str, RequestedRequirement] = {}
         self._found: dict[str, Found] = {}
 
+    def built_metadata(self, tree: SourceTree) -> bytes:
+        """Return the METADATA of a source, built if there is no other way."""
+        return self._sources.metadata(tree)
+
     def add(self, requested: RequestedRequirement) -> bool:
-        """Take a requirement with an address; return whether the name was not known as such before.
+        """Take a requirement with an address; return whether the name is new.
 
         Raises:
             ConfigError: another requirement names another address for the same package.
         """
         with self._lock:
-            first = self._wishes.setdefault(requested.name, requested)
+            first = self._requested.setdefault(requested.name, requested)
         if first.requirement.url != requested.requirement.url:
             raise ConfigError(
                 f"{requested.name} is asked for from two addresses.",
@@ -99,38 +90,38 @@ class DirectPackages:
 
     def __contains__(self, name: object) -> bool:
         """Return whether a name is given by an address."""
-        return name in self._wishes
+        return name in self._requested
 
     def version(self, name: str) -> Version:
-        """Return the version at the address; raise `NotYetError` if nobody has looked yet."""
+        """Return the version at the address."""
         return self.found(name).version
 
     def metadata(self, name: str) -> bytes:
-        """Return the METADATA of what is at the address."""
+        """Return the METADATA of the package at the address."""
         return self.found(name).metadata
 
     def found(self, name: str) -> Found:
-        """Return what is at the address; raise `NotYetError` if nobody has looked yet."""
+        """Return the package at the address, fetched and, if need be, built on first use."""
         if name not in self._found:
-            raise NotYetError(partial(self._look, name))
+            self._found[name] = self._look(name)
         return self._found[name]
 
-    def _look(self, name: str) -> None:
-        requested = self._wishes[name]
+    def _look(self, name: str) -> Found:
+        requested = self._requested[name]
         url = requested.requirement.url or ""
         address = parse_git(url)
         found = self._archive(name, url, requested) if address is None else self._commit(name, address, requested)
         told = parse_email(found.metadata)[0].get("name", name)
         if canonicalize_name(told) != name:
             raise ConfigError(f"{redact(url)} is {told}, not {name}.", remedy="Correct the name before the @.")
-        self._found[name] = found
+        return found
 
     def _commit(self, name: str, address: GitAddress, requested: RequestedRequirement) -> Found:
-        commit = self._kept_commit(name, address) or self._repositories.commit_of(address)
+        commit = self._kept_commit(name, address) or self._context.repositories.commit_of(address)
         vcs = Vcs(url=address.public, requested=address.revision, commit=commit, subdirectory=address.subdirectory)
 
         def unpacked(into: Path) -> Path:
-            self._repositories.checkout(address, commit, into)
+            self._context.repositories.checkout(address, commit, into)
             return subfolder(into, address, commit)
 
         tree = SourceTree(name=name, version="", identity=_identity(commit, address.subdirectory), unpacked=unpacked)
@@ -145,12 +136,13 @@ class DirectPackages:
                 f"{redact(url)} is neither a wheel nor a source archive.",
                 remedy=f"The address must end in .whl, or in one of {', '.join(_ARCHIVES)}; git's begin with git+.",
             )
-        self._work.mkdir(parents=True, exist_ok=True)
         target = self._work / "direct" / filename
         target.parent.mkdir(parents=True, exist_ok=True)
         wanted = parse_qs(parts.fragment).get("sha256", [""])[0] or None
-        digest = self._downloader.fetch(parts._replace(fragment="").geturl(), target, sha256=wanted, label=filename)
-        path = self._files.add(target, filename=filename, sha256=digest)
+        digest = self._context.downloader.fetch(
+            parts._replace(fragment="").geturl(), target, sha256=wanted, label=filename
+        )
+        path = self._context.store.files.add(target, filename=filename, sha256=digest)
         target.unlink()
         file = LockedFile(name=filename, sha256=digest, size=path.stat().st_size)
         if filename.endswith(".whl"):
@@ -186,11 +178,11 @@ class DirectPackages:
         if decision.kind == "missing":
             told = static() or b""
             return Found(version=_version_in(told) or STUB, metadata=told, decision=decision, file=file, vcs=vcs)
-        metadata = self._needs.metadata(tree)
+        metadata = self._sources.metadata(tree)
         version = _version_in(metadata)
         if version is None:
             raise ConfigError(f"The source of {name} does not tell its version.")
-        known = SourceTree(name=name, version=str(version), identity=tree.identity, unpacked=tree.unpacked)
+        known = replace(tree, version=str(version))
         return Found(version=version, metadata=metadata, decision=decision, file=file, vcs=vcs, tree=known)
 
     def _decide(self, name: str, requested: RequestedRequirement) -> Decision:

@@ -1,77 +1,60 @@
-"""What the solver's versions mean under the policy: a file for each package, or a reason why there is none."""
+"""A file for each version that the solver chose, or the reason why there is none."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bundle.artifacts.registries.simple_api import RemoteFile
+from bundle.base.text import shortened
 from bundle.base.threads import in_parallel
-from bundle.make.resolve.coverage import Cell
+from bundle.make.resolve.coverage import Cell, Cells, GapsError
 from bundle.make.resolve.direct import DirectPackages
-from bundle.make.resolve.gaps import Gap, dependents, missing_error, still_wanted
-from bundle.make.resolve.policy import Decision, Policy, wheel_platforms
+from bundle.make.resolve.policy import Decision, wheel_platforms
 from bundle.make.resolve.registry_files import RegistryFiles
 from bundle.make.resolve.solver import Solution
-from bundle.make.resolve.solver_index import SolverIndex
-from bundle.make.resolve.source_metadata import SourceMetadata, SourceTree
+from bundle.make.resolve.solver_index import Candidate, SolverIndex
+from bundle.make.resolve.source_metadata import SourceMetadata
+from bundle.make.sources.sdist import SourceTree
 from bundle.model.config.config import Config
-from bundle.model.locks.lock import LockedFile, LockedPackage, SkippedPackage
+from bundle.model.locks.lock import ROOT, LockedFile, LockedPackage, SkippedPackage
 
 if TYPE_CHECKING:
     from bundle.base.report import Reporter
 
 
 class FileSelection:
-    """The packages of a bundle, and what is left out.
+    """The packages of a bundle, and those that are left out.
 
     Args:
-        config: the version's configuration.
-        policy: what was decided for each version.
-        solution: the versions.
-        candidates: the index that they come from.
-        directs: those that come from addresses.
+        index: has the decision about each version.
+        directs: the packages by address.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        policy: Policy,
-        solution: Solution,
-        candidates: SolverIndex,
-        directs: DirectPackages,
-    ) -> None:
+    def __init__(self, config: Config, index: SolverIndex, solution: Solution, directs: DirectPackages) -> None:
         self._config = config
-        self._platform = policy.target.platform
-        self._policy = policy
+        self._index = index
+        self._platform = index.policy.target.platform
+        self._skip = index.policy.packages.skip
         self._versions = solution.versions
         self._required_by = solution.required_by
-        self._candidates = candidates
         self._directs = directs
 
     def skipped(self, reporter: Reporter) -> tuple[SkippedPackage, ...]:
-        """Return what is left out, by rule or because it has no usable file, with what depended on that."""
-        rules = self._policy.packages.skip
+        """Return the packages that are left out, by rule or for lack of a file, with those that depend on the latter.
+
+        Raises:
+            GapsError: packages have no usable file, and `strictMissing` is set.
+        """
         by_rule = [
-            SkippedPackage(name=name, reason=rules[name], required_by=self._required_by[name], kind="skipped")
+            SkippedPackage(name=name, reason=self._skip[name], required_by=self._required_by[name], kind="skipped")
             for name in self._versions
-            if name in rules
+            if name in self._skip
         ]
-        gaps = [gap for name in self._versions if name not in rules for gap in self._gap(name)]
-        if gaps and self._policy.packages.resolution.strict_missing:
+        gaps = [gap for name in self._versions if name not in self._skip for gap in self._gap(name)]
+        if gaps and self._index.policy.packages.resolution.strict_missing:
             raise missing_error(gaps, self._platform.key, self._config.version, self._cells(gaps))
-        missing = [
-            SkippedPackage(
-                name=gap.name,
-                version=gap.version,
-                reason=gap.reason,
-                required_by=gap.required_by,
-                kind="missing",
-                available=gap.available,
-            )
-            for gap in gaps
-        ]
-        missing += [
+        missing = gaps + [
             SkippedPackage(
                 name=name,
                 version=str(self._versions[name]),
@@ -86,24 +69,24 @@ class FileSelection:
         return tuple(sorted((*by_rule, *missing), key=lambda one: one.name))
 
     def packages(
-        self, skipped: Sequence[SkippedPackage], shelf: RegistryFiles, needs: SourceMetadata, *, parallel: int
+        self, skipped: Sequence[SkippedPackage], files: RegistryFiles, sources: SourceMetadata
     ) -> tuple[LockedPackage, ...]:
-        """Return everything else, file by file."""
+        """Return all other packages, each with its file."""
         gone = {one.name for one in skipped if one.kind == "missing"}
         left_out = {one.name for one in skipped}
         names = sorted(still_wanted(self._required_by, gone) - left_out)
         from_registry = [name for name in names if name not in self._directs]
-        chosen = {name: self._file(name) for name in from_registry}
-        located = in_parallel(shelf.locked, [chosen[name] for name in from_registry], threads=parallel)
-        files: dict[str, LockedFile] = {}
+        chosen = [self._file(name) for name in from_registry]
+        located = in_parallel(files.locked, chosen, threads=self._config.build.parallel_downloads)
+        found: dict[str, LockedFile] = {}
         for name, outcome in zip(from_registry, located, strict=True):
             if isinstance(outcome, Exception):
                 raise outcome
-            files[name] = outcome
-        return tuple(self._package(name, files.get(name), frozenset(names), shelf, needs) for name in names)
+            found[name] = outcome
+        return tuple(self._package(name, found.get(name), frozenset(names), files, sources) for name in names)
 
     def _package(
-        self, name: str, file: LockedFile | None, names: frozenset[str], shelf: RegistryFiles, needs: SourceMetadata
+        self, name: str, file: LockedFile | None, names: frozenset[str], files: RegistryFiles, sources: SourceMetadata
     ) -> LockedPackage:
         tree: SourceTree | None = None
         vcs = None
@@ -113,10 +96,10 @@ class FileSelection:
             found = self._directs.found(name)
             decision, file, vcs, tree = found.decision, found.file, found.vcs, found.tree
         else:
-            candidate = (self._candidates.candidates(name) or {})[self._versions[name]]
+            candidate = self._candidate(name)
             decision = candidate.decision
             if decision.kind == "source" and decision.file is not None:
-                tree = shelf.tree(candidate.release, decision.file)
+                tree = files.tree(candidate.release, decision.file)
                 available = wheel_platforms(candidate.release.wheels)
         return LockedPackage(
             name=name,
@@ -128,18 +111,17 @@ class FileSelection:
             dependencies=tuple(sorted(other for other in names if name in self._required_by[other])),
             vcs=vcs,
             direct=direct and vcs is None,
-            build=needs.build(tree) if tree is not None else (),
+            build=sources.build(tree) if tree is not None else (),
             available=available,
         )
 
-    def _cells(self, gaps: Sequence[Gap]) -> dict[str, Cell]:
-        """Return what becomes of every package: where there are gaps, nothing else tells."""
-        rules = self._policy.packages.skip
+    def _cells(self, gaps: Sequence[SkippedPackage]) -> dict[str, Cell]:
+        """Return the decision on every package, for an error in place of a lock."""
         missing = {gap.name: gap for gap in gaps}
         cells = {}
         for name, version in self._versions.items():
-            if name in rules:
-                cells[name] = Cell(decision="skipped", version=None, reason=rules[name])
+            if name in self._skip:
+                cells[name] = Cell(decision="skipped", version=None, reason=self._skip[name])
             elif name in missing:
                 gap = missing[name]
                 cells[name] = Cell(decision="missing", version=gap.version, reason=gap.reason, available=gap.available)
@@ -148,10 +130,11 @@ class FileSelection:
                 cells[name] = Cell(decision=decision.kind, version=str(version), reason=decision.reason)
         return cells
 
+    def _candidate(self, name: str) -> Candidate:
+        return (self._index.candidates(name) or {})[self._versions[name]]
+
     def _decision(self, name: str) -> Decision:
-        if name in self._directs:
-            return self._directs.found(name).decision
-        return (self._candidates.candidates(name) or {})[self._versions[name]].decision
+        return self._directs.found(name).decision if name in self._directs else self._candidate(name).decision
 
     def _file(self, name: str) -> RemoteFile:
         file = self._decision(name).file
@@ -159,20 +142,81 @@ class FileSelection:
             raise ValueError(f"{name} has no file")
         return file
 
-    def _gap(self, name: str) -> list[Gap]:
-        version = self._versions[name]
+    def _gap(self, name: str) -> list[SkippedPackage]:
         decision = self._decision(name)
         if decision.kind != "missing":
             return []
-        available: tuple[str, ...] = ()
-        if name not in self._directs:
-            available = wheel_platforms((self._candidates.candidates(name) or {})[version].release.wheels)
+        direct = name in self._directs
         return [
-            Gap(
+            SkippedPackage(
                 name=name,
-                version=str(version),
+                version=str(self._versions[name]),
                 reason=decision.reason,
                 required_by=self._required_by[name],
-                available=available,
+                kind="missing",
+                available=() if direct else wheel_platforms(self._candidate(name).release.wheels),
             )
         ]
+
+
+def missing_error(gaps: Sequence[SkippedPackage], platform_key: str, version: str, cells: Cells) -> GapsError:
+    """Return the one error that lists all gaps.
+
+    Args:
+        gaps: at least one.
+        version: the bundle's.
+        cells: the decision on every package of the platform.
+    """
+    details = [line for gap in gaps for line in _lines(gap)]
+    if len(gaps) == 1:
+        gap = gaps[0]
+        what = f"{gap.name} {gap.version} has no usable file for {platform_key} ({version})."
+    else:
+        what = f"{len(gaps)} packages have no usable file for {platform_key} ({version})."
+    return GapsError(what, details=details, cells=cells)
+
+
+def _lines(gap: SkippedPackage) -> list[str]:
+    """Return a gap for people, indented below its headline."""
+    askers = ", ".join(asker or "the configuration" for asker in gap.required_by)
+    return [
+        f"{gap.name} {gap.version}: {gap.reason}",
+        f"  asked for by: {askers}",
+        f"  wheels exist for: {shortened(gap.available)}",
+    ]
+
+
+def dependents(names: Iterable[str], required_by: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return the packages that depend on missing ones, directly or not, each with the one that it needs.
+
+    Args:
+        names: the missing packages.
+        required_by: the packages that ask for each package.
+    """
+    found: dict[str, str] = {}
+    gone = set(names)
+    todo = sorted(gone)
+    while todo:
+        name = todo.pop(0)
+        for asker in sorted(required_by.get(name, ())):
+            if asker != ROOT and asker not in gone:
+                gone.add(asker)
+                found[asker] = name
+                todo.append(asker)
+    return found
+
+
+def still_wanted(required_by: Mapping[str, Sequence[str]], gone: Iterable[str]) -> set[str]:
+    """Return the packages that something still asks for when others are gone.
+
+    Args:
+        required_by: the packages that ask for each package.
+    """
+    left = set(required_by) - set(gone)
+    wanted: set[str] = set()
+    grown = True
+    while grown:
+        more = {name for name in left - wanted if any(one == ROOT or one in wanted for one in required_by[name])}
+        wanted |= more
+        grown = bool(more)
+    return wanted

@@ -1,4 +1,4 @@
-"""A package index on this machine's loopback, for the run of one resolution: what uv sees in place of registries."""
+"""A package index on this machine's loopback: uv sees it in place of the registries while it resolves."""
 
 from __future__ import annotations
 
@@ -17,8 +17,65 @@ from packaging.version import Version
 _JSON = "application/vnd.pypi.simple.v1+json"
 
 
+_PATIENCE = 3.0
+"""Seconds that an interrupted run waits for work whose programs have been ended."""
+
+
+class EndedError(Exception):
+    """A request came when its answer was of no use any more."""
+
+
+class LongWork:
+    """Work that a request waits for, such as a source build: one piece at a time, and only while a solver runs."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._allowed = False
+
+    @contextmanager
+    def allowed(self) -> Iterator[None]:
+        """Let work begin while the block runs; at its end, wait for the piece that still runs."""
+        self._allowed = True
+        try:
+            yield
+        except BaseException:
+            self._end(_PATIENCE)
+            raise
+        self._end(None)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Enclose one piece of work.
+
+        Raises:
+            EndedError: the solver has ended, or another request has failed.
+        """
+        with self._lock:
+            if not self._allowed:
+                raise EndedError
+            yield
+
+    def stop(self) -> None:
+        """Let no other piece begin."""
+        self._allowed = False
+
+    def _end(self, patience: float | None) -> None:
+        self.stop()
+        waited = 0.0
+        # In slices, because a wait without end cannot be interrupted on Windows.
+        while not self._lock.acquire(timeout=0.5):
+            waited += 0.5
+            if patience is not None and waited >= patience:
+                return
+        self._lock.release()
+
+
 class Index(Protocol):
-    """What the solver may choose from."""
+    """Versions for the solver to choose from."""
+
+    @property
+    def long_work(self) -> LongWork:
+        """The work that answers may have to wait for."""
 
     def versions(self, name: str) -> Iterable[Version] | None:
         """Return the versions of a normalised name, None if nobody knows the name."""
@@ -28,18 +85,20 @@ class Index(Protocol):
 
 
 class Served:
-    """A running loopback index."""
+    """A running loopback index.
 
-    def __init__(self, index: Index, url: str, errors: list[Exception]) -> None:
+    Args:
+        url: address of the simple API.
+    """
+
+    def __init__(self, index: Index, url: str) -> None:
         self._index = index
         self.url = url
-        """Address of the simple API."""
-        self._errors = errors
-        self._lock = Lock()
+        self._errors: list[Exception] = []
 
     @property
     def failure(self) -> Exception | None:
-        """The first error that a request met; the asker only saw that there was one."""
+        """The first error that a request met; uv only sees that there was one."""
         return self._errors[0] if self._errors else None
 
     def answer(self, path: str) -> tuple[int, str, bytes]:
@@ -51,9 +110,9 @@ class Served:
             if len(parts) == 2 and parts[0] == "files" and parts[1].endswith(".whl.metadata"):
                 name, version, _, _ = parse_wheel_filename(parts[1].removesuffix(".metadata"))
                 return 200, "text/plain", self._index.metadata(name, version)
-        except Exception as error:  # noqa: BLE001 - handed to whoever started the server
-            with self._lock:
-                self._errors.append(error)
+        except Exception as error:  # noqa: BLE001 - raised again where the server was started
+            self._errors.append(error)
+            self._index.long_work.stop()
             return 500, "text/plain", b""
         return 404, "text/plain", b""
 
@@ -74,15 +133,16 @@ def serving(index: Index) -> Iterator[Served]:
     """Serve an index on a free loopback port while the block runs.
 
     Args:
-        index: what there is; asked from several threads.
+        index: asked from several threads.
     """
     server = _Server(("127.0.0.1", 0), BaseHTTPRequestHandler)
-    served = Served(index, f"http://127.0.0.1:{server.server_port}/simple", [])
+    served = Served(index, f"http://127.0.0.1:{server.server_port}/simple")
     server.RequestHandlerClass = _handler(served.answer)
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield served
+        with index.long_work.allowed():
+            yield served
     finally:
         server.shutdown()
         server.server_close()

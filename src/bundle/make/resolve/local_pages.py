@@ -1,10 +1,9 @@
-"""Wheels that are handed over: looked at before they are believed, and found by the name that a lock has for them."""
+"""Local wheels as pages of a registry, validated before they are used."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.metadata import parse_email
@@ -28,21 +27,17 @@ if TYPE_CHECKING:
 
 
 class LocalPages:
-    """What is handed over to one version for one platform.
-
-    Args:
-        config: the version.
-        platform: where the bundle is to run.
+    """The local wheels of one version for one platform.
 
     Raises:
-        ConfigError: what is handed over is no good by its name.
+        ConfigError: the name of a local wheel is not that of a wheel.
     """
 
     def __init__(self, config: Config, platform: Platform) -> None:
         self._config = config
         self._platform = platform
         self._wheels = {wheel.filename: wheel for wheel in wheels_for(config, platform.key)}
-        self._looked_at: set[str] = set()
+        self._validated: set[str] = set()
 
     @cached_property
     def versions(self) -> Mapping[str, Version]:
@@ -51,20 +46,11 @@ class LocalPages:
 
     @property
     def shown(self) -> Mapping[str, str]:
-        """How people are told where each wheel lies, by file name."""
+        """The path of each wheel as messages and locks show it, by file name."""
         return {name: wheel.shown for name, wheel in self._wheels.items()}
 
-    @property
-    def places(self) -> Mapping[str, Path]:
-        """Where each wheel lies, by file name."""
-        return {name: wheel.path for name, wheel in self._wheels.items()}
-
     def warn_of_others(self, reporter: Reporter) -> None:
-        """Tell of wheels for this very system that do not count: for another Python, or above a floor.
-
-        Args:
-            reporter: told.
-        """
+        """Warn of wheels for the platform's system that do not count: for another Python, or above a floor."""
         floors = self._config.build.floors
         settings = {"linux": f" or build.glibc {floors.glibc}", "macosx": f" or build.macos {floors.macos}"}
         floor = settings.get(self._platform.system, "")
@@ -76,21 +62,21 @@ class LocalPages:
                 )
 
     def page(self, name: str, page: Page | None, files: FileCache) -> Page | None:
-        """Return what a registry has of a project, with the wheels that are handed over in front.
+        """Return a registry's page of a project with the local wheels in front.
 
         Args:
             name: the project's normalised name.
-            page: what the registry has, if it has the name.
-            files: gets the wheels, so that nobody has to ask for them again.
+            page: the registry's, if it has the name.
+            files: gets the wheels.
 
         Raises:
             IntegrityError: a wheel is not what its name says.
         """
-        handed = [wheel for wheel in self._wheels.values() if wheel.name == name]
-        if not handed:
+        local = [wheel for wheel in self._wheels.values() if wheel.name == name]
+        if not local:
             return page
-        for wheel in handed:
-            self._look_at(wheel)
+        for wheel in local:
+            self._validate(wheel)
             if files.get(wheel.sha256) is None:
                 files.add(wheel.path, sha256=wheel.sha256)
         own = tuple(
@@ -100,24 +86,20 @@ class LocalPages:
                 sha256=wheel.sha256,
                 size=wheel.path.stat().st_size,
             )
-            for wheel in handed
+            for wheel in local
         )
         others = () if page is None else tuple(file for file in page.files if file.filename not in self._wheels)
         return Page("packages.wheels" if page is None else page.registry, own + others)
 
     def locked(self, file: RemoteFile) -> LockedFile | None:
-        """Return a file as the lock names it if it is one that is handed over.
-
-        Args:
-            file: from `page`.
-        """
+        """Return a file of `page` as the lock names it if it is a local wheel, else None."""
         wheel = self._wheels.get(file.filename)
         if wheel is None or file.sha256 != wheel.sha256 or file.size is None:
             return None
         return LockedFile(name=wheel.filename, sha256=wheel.sha256, size=file.size)
 
-    def _look_at(self, wheel: LocalWheel) -> None:
-        if wheel.filename in self._looked_at:
+    def _validate(self, wheel: LocalWheel) -> None:
+        if wheel.filename in self._validated:
             return
         with wheel.path.open("rb") as file:
             told, _ = parse_email(metadata_in(file, wheel.filename))
@@ -137,7 +119,7 @@ class LocalPages:
                 remedy=f"Build it on a {self._platform.key} machine: `bundle wheel {self._config.version} {wheel.name} "
                 f"--platform {self._platform.key}`.",
             )
-        self._looked_at.add(wheel.filename)
+        self._validated.add(wheel.filename)
 
 
 def _same(text: str, version: Version) -> bool:

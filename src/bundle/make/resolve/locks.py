@@ -1,10 +1,11 @@
-"""The locks of a version on its platforms, written anew or only looked at, and what that changes."""
+"""The locks of a project: brought up to date, or only examined, and the change that this makes."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -12,117 +13,124 @@ from packaging.utils import canonicalize_name
 from bundle.artifacts.context import Context
 from bundle.base.errors import BundleError, ConfigError
 from bundle.base.text import did_you_mean
-from bundle.make.resolve.coverage import Cells, Coverage, Loss, cells_of, losses
-from bundle.make.resolve.gaps import GapsError
-from bundle.make.resolve.locking import resolve_lock
+from bundle.make.resolve.coverage import Cells, Coverage, GapsError, Loss, cells_of, losses
 from bundle.model.config.config import Config
 from bundle.model.locks.lock import Lock
 from bundle.model.locks.pylock import read_lock, write_lock
-from bundle.model.locks.status import Status, status_of
+from bundle.model.locks.status import LockStatus
 from bundle.model.platforms import PLATFORMS, Platform
+
+if TYPE_CHECKING:
+    from bundle.make.sources.host import BuildHost
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What came of one lock."""
+class LockUpdate:
+    """The outcome of one lock's update."""
 
-    config: Config
-    platform: Platform
-    status: Status
-    """How it stood before."""
+    status: LockStatus
+    """The lock before."""
     lock: Lock | None
-    """The lock as it is now, or, where nothing was written, as it would be; None if that cannot be told."""
+    """The lock now, or, where nothing was written, as it would be; None if that cannot be told."""
     cells: Cells | None
-    """What becomes of each package; None if that cannot be told."""
+    """The decision on each package; None if that cannot be told."""
     lost: tuple[Loss, ...] = ()
     written: bool = False
     error: BundleError | None = None
     """Why there is no lock."""
 
 
-def renew(context: Context, config: Config, platform: Platform, *, upgrade: bool | frozenset[str] = False) -> Outcome:
+def required_lock(host: BuildHost, status: LockStatus, *, locked: bool) -> Lock:
+    """Return the lock that a build uses; writes it if there was none, or a stale one.
+
+    Args:
+        host: this machine.
+        locked: whether to refuse instead of writing (`--locked`).
+
+    Raises:
+        ConfigError: the lock cannot be read; or `locked`, and it is missing or stale.
+        IntegrityError: it was edited by hand.
+        BundleError: as `resolve` does.
+    """
+    if status.state in ("fresh", "edited", "unreadable"):
+        return status.existing()
+    if locked:
+        config, key = status.config, status.platform.key
+        raise ConfigError(
+            f"{status.path} is {status.state}, and --locked forbids writing it.",
+            cause="The configuration has changed since the lock was written."
+            if status.lock
+            else "This version was not locked for this platform yet.",
+            remedy=f"Run `bundle lock {config.version} --platform {key}`, look at the change, and commit it.",
+        )
+    from bundle.make.resolve.resolve import resolve
+
+    host.context.reporter.info(f"{status.path.name} is {status.state}: resolving")
+    lock = resolve(host, previous=status.lock)
+    _warn(host.context, losses(status.lock, cells_of(lock)))
+    write_lock(lock, status.path)
+    return lock
+
+
+def update_lock(context: Context, status: LockStatus, *, upgrade: bool | frozenset[str] = False) -> LockUpdate:
     """Bring one lock up to date.
 
     What the last lock covers and the new one does not is warned about.
 
     Args:
-        context: the world.
-        config: the version.
-        platform: where the bundle is to run.
         upgrade: True to keep no locked version, or the names that are not kept.
 
     Returns:
-        the outcome; a lock that could not be made is not raised but told in it.
+        The outcome; the error of a lock that could not be made is part of it.
     """
-    status = status_of(context.project.lock_path(config.version, platform.key), config, platform)
     if status.problem:
         context.reporter.warning(f"{status.problem} It is written anew.")
     if status.state == "fresh" and status.lock is not None and not upgrade:
-        cells = cells_of(status.lock)
-        return Outcome(config=config, platform=platform, status=status, lock=status.lock, cells=cells)
-    outcome = _resolved(context, config, platform, status, upgrade)
-    for loss in outcome.lost:
-        context.reporter.warning(str(loss))
-    if outcome.lock is None or outcome.lock == status.lock:
-        return outcome
-    write_lock(outcome.lock, status.path)
-    return Outcome(
-        config=config,
-        platform=platform,
-        status=status,
-        lock=outcome.lock,
-        cells=outcome.cells,
-        lost=outcome.lost,
-        written=True,
-    )
+        return LockUpdate(status=status, lock=status.lock, cells=cells_of(status.lock))
+    update = _resolved(context, status, upgrade=upgrade)
+    _warn(context, update.lost)
+    if update.lock is None or update.lock == status.lock:
+        return update
+    write_lock(update.lock, status.path)
+    return replace(update, written=True)
 
 
-def examine(context: Context, config: Config, platform: Platform) -> Outcome:
-    """Tell how one lock stands; a stale one is resolved, without being written, to tell what it would lose.
-
-    Args:
-        context: the world.
-        config: the version.
-        platform: where the bundle is to run.
-    """
-    status = status_of(context.project.lock_path(config.version, platform.key), config, platform)
-    if status.state == "stale":
-        return _resolved(context, config, platform, status, upgrade=False)
-    cells = None if status.lock is None else cells_of(status.lock)
-    return Outcome(config=config, platform=platform, status=status, lock=status.lock, cells=cells)
+def examine_lock(context: Context, status: LockStatus) -> LockUpdate:
+    """Return the update that a lock would get; a stale one is resolved, without being written, to find its losses."""
+    if status.state != "stale":
+        return LockUpdate(status=status, lock=status.lock, cells=cells_of(status.lock) if status.lock else None)
+    return _resolved(context, status)
 
 
-def _resolved(
-    context: Context, config: Config, platform: Platform, status: Status, upgrade: bool | frozenset[str]
-) -> Outcome:
+def _resolved(context: Context, status: LockStatus, *, upgrade: bool | frozenset[str] = False) -> LockUpdate:
+    from bundle.make.resolve.resolve import resolve
+    from bundle.make.sources.host import BuildHost
+
+    name = f"{status.config.version}-{status.platform.key}"
+    host = BuildHost(context=context, config=status.config, platform=status.platform, logs=context.logs(name))
     lock: Lock | None = None
     cells: Cells | None = None
     failure: BundleError | None = None
     try:
-        with context.reporter.step(f"lock {config.version} {platform.key}"):
-            lock = resolve_lock(context, config, platform, previous=status.lock, upgrade=upgrade)
+        with host, context.reporter.step(f"lock {status.config.version} {status.platform.key}"):
+            lock = resolve(host, previous=status.lock, upgrade=upgrade)
             cells = cells_of(lock)
     except GapsError as error:
         failure, cells = error, error.cells
     except BundleError as error:
         failure = error
-    return Outcome(
-        config=config,
-        platform=platform,
-        status=status,
-        lock=lock,
-        cells=cells,
-        lost=losses(status.lock, cells or {}),
-        error=failure,
-    )
+    return LockUpdate(status=status, lock=lock, cells=cells, lost=losses(status.lock, cells or {}), error=failure)
+
+
+def _warn(context: Context, lost: Sequence[Loss]) -> None:
+    for loss in lost:
+        context.reporter.warning(str(loss))
 
 
 def require_known(context: Context, configs: Sequence[Config], names: Collection[str]) -> None:
-    """Refuse names that are to be upgraded, and that neither a lock nor the configuration has.
+    """Refuse names to be upgraded that neither a lock nor the configuration has.
 
     Args:
-        context: the world.
-        configs: the versions.
         names: normalised.
 
     Raises:
@@ -138,7 +146,7 @@ def require_known(context: Context, configs: Sequence[Config], names: Collection
             try:
                 lock = read_lock(path)
             except BundleError:
-                return  # It is written anew, and nobody can tell what it had.
+                return  # It is written anew; the names that it had are unknown.
             locked = True
             known.update(one.name for one in lock.packages)
             known.update(one.name for one in lock.skipped)
@@ -152,24 +160,15 @@ def require_known(context: Context, configs: Sequence[Config], names: Collection
         )
 
 
-def coverage_of(outcomes: Sequence[Outcome]) -> list[Coverage]:
-    """Return one table for each version.
-
-    Args:
-        outcomes: of any versions and platforms.
-    """
+def coverage_of(updates: Sequence[LockUpdate]) -> list[Coverage]:
+    """Return one table for each version."""
     columns: dict[str, dict[str, Cells | None]] = {}
-    for one in outcomes:
-        columns.setdefault(one.config.version, {})[one.platform.key] = one.cells
+    for one in updates:
+        columns.setdefault(one.status.config.version, {})[one.status.platform.key] = one.cells
     return [Coverage(version=version, columns=found) for version, found in columns.items()]
 
 
 def left_over(context: Context, config: Config) -> list[tuple[Platform, Path]]:
-    """Return the locks for platforms that the version is not built for any more.
-
-    Args:
-        context: the world.
-        config: the version.
-    """
+    """Return the locks for platforms that the version is no longer built for."""
     places = ((one, context.project.lock_path(config.version, one.key)) for one in PLATFORMS.values())
     return [(one, path) for one, path in places if one.key not in config.platforms and path.exists()]

@@ -1,4 +1,4 @@
-"""Which file of a package's version a platform gets: section by section what the configuration says, no I/O."""
+"""The file of a package's version that a platform gets, by the rules of the configuration; no I/O."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SDIST_ENDS = (".tar.gz", ".zip")
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of one version of a package on one platform."""
+    """The decision on one version of a package on one platform."""
 
     kind: Kind
     file: RemoteFile | None
@@ -59,7 +59,7 @@ class Release:
 
 
 def releases_of(name: str, files: Iterable[RemoteFile]) -> dict[Version, Release]:
-    """Group a page's files by version; what is neither a wheel nor an sdist of the project does not count.
+    """Group a page's files by version, without those that are neither a wheel nor an sdist of the project.
 
     Args:
         name: the project's normalised name.
@@ -100,9 +100,9 @@ def _sdist_end(filename: str) -> str:
     return next((end for end in _SDIST_ENDS if filename.endswith(end)), "")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Target:
-    """What files have to fit: a platform, a Python and the oldest systems."""
+    """The platform, the Python and the oldest systems that files have to fit."""
 
     platform: Platform
     python: str
@@ -161,15 +161,14 @@ class Policy:
     """The decisions of one platform.
 
     Args:
-        packages: what the configuration says for the platform.
-        target: what files have to fit.
-        handed: where the wheels lie that are handed over, by file name: they come before any rule and registry.
+        packages: the configuration's rules for the platform.
+        local: the places of local wheels, by file name: they come before any rule and registry.
     """
 
-    def __init__(self, packages: PlatformPackages, target: Target, *, handed: Mapping[str, str] | None = None) -> None:
+    def __init__(self, packages: PlatformPackages, target: Target, *, local: Mapping[str, str] | None = None) -> None:
         self.packages = packages
         self.target = target
-        self._handed = handed or {}
+        self._local = local or {}
 
     def must_be_built(self, name: str) -> str | None:
         """Return why a package is built from source whatever wheels exist, or None."""
@@ -193,17 +192,16 @@ class Policy:
         return None
 
     def decide(self, release: Release, *, yanked: bool = False) -> Decision:
-        """Return what becomes of a version.
+        """Return the decision on a version.
 
         Args:
-            release: the version.
-            yanked: whether withdrawn files count, because something asks for exactly this version.
+            yanked: whether withdrawn files count, because a requirement names exactly this version.
         """
         files = tuple(file for file in release.files if yanked or file.yanked is None)
         release = Release(name=release.name, version=release.version, files=files)
-        handed = self.target.best_wheel(file for file in release.wheels if file.filename in self._handed)
-        if handed is not None:
-            return Decision("wheel", handed, f"handed over: {self._handed[handed.filename]}")
+        local = self.target.best_wheel(file for file in release.wheels if file.filename in self._local)
+        if local is not None:
+            return Decision("wheel", local, f"handed over: {self._local[local.filename]}")
         forced = self.must_be_built(release.name)
         if forced is None and (wheel := self.target.best_wheel(release.wheels)):
             return Decision("wheel", wheel, PLAIN_WHEEL)

@@ -1,28 +1,21 @@
-"""Where a resolution takes files and metadata from: registries, and sources that are asked."""
+"""The registries' files as a resolution needs them: their pages, their metadata, and their names in the lock."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from bundle.artifacts.registries.fetch import fetch_file
+from bundle.artifacts.context import Context
 from bundle.artifacts.registries.metadata import WheelMetadata
-from bundle.artifacts.registries.registries import Page, Registries
+from bundle.artifacts.registries.registries import Page
 from bundle.artifacts.registries.simple_api import RemoteFile
-from bundle.base.errors import NetworkError
 from bundle.make.resolve.policy import Release
-from bundle.make.resolve.solver_index import NotYetError
-from bundle.make.resolve.source_metadata import SourceTree
-from bundle.make.sources.sdist import static_metadata, unpack_source
+from bundle.make.sources.sdist import SourceTree, static_metadata, unpack_source
+from bundle.model.config.config import Config
 from bundle.model.locks.lock import LockedFile
 
 if TYPE_CHECKING:
-    from bundle.artifacts.store.file_cache import FileCache
-    from bundle.base.http.client import Downloader
-    from bundle.base.report import Reporter
     from bundle.make.resolve.local_pages import LocalPages
 
 
@@ -30,66 +23,42 @@ class RegistryFiles:
     """The registries' files; safe to ask from several threads.
 
     Args:
-        registries: who has what.
-        downloader: fetches and verifies.
-        files: the cache that whole files go into.
-        folder: the cache folder of metadata.
-        reporter: told of files without a hash.
+        local: wheels that come before those of any registry.
         work: scratch folder.
-        handover: wheels that come before those of any registry.
     """
 
-    def __init__(
-        self,
-        registries: Registries,
-        *,
-        downloader: Downloader,
-        files: FileCache,
-        folder: Path,
-        reporter: Reporter,
-        work: Path,
-        handover: LocalPages | None = None,
-    ) -> None:
-        self._registries = registries
-        self._handover = handover
-        self._downloader = downloader
-        self._files = files
-        self._reporter = reporter
+    def __init__(self, context: Context, config: Config, *, local: LocalPages, work: Path) -> None:
+        self._sources = context.file_sources(config)
+        self._registries = self._sources.registries
+        self._downloader = context.downloader
+        self._files = context.store.files
+        self._reporter = context.reporter
+        self._local = local
         self._work = work
         self._wheels = WheelMetadata(
-            get=lambda url: downloader.get(url).content,
-            open_remote=downloader.open,
-            local=files.get,
-            noticed=registries.remember,
-            folder=folder,
+            get=lambda url: self._downloader.get(url).content,
+            open_remote=self._downloader.open,
+            local=self._files.get,
+            noticed=self._registries.remember,
+            folder=context.store.root,
         )
         self._hashed: dict[str, RemoteFile] = {}
-        self._built: dict[str, bytes] = {}
         self._lock = Lock()
-        self.ask_source: Callable[[SourceTree], bytes] | None = None
-        """Returns a source's METADATA, by running its build if need be; None where no source may be asked."""
 
     def page(self, name: str) -> Page | None:
-        """Return what the registry that serves a name has, and what is handed over; None if there is nothing."""
-        page = self._registries.page(name)
-        return page if self._handover is None else self._handover.page(name, page, self._files)
+        """Return the registry's page of a name, with the local wheels added; None if there are no files."""
+        return self._local.page(name, self._registries.page(name), self._files)
 
     def wheel_metadata(self, file: RemoteFile) -> bytes:
         """Return the METADATA of a remote wheel."""
         return self._wheels.of(file)
 
     def static_metadata(self, file: RemoteFile) -> bytes | None:
-        """Return what an sdist says of itself without being run, None if only its build can tell."""
+        """Return the METADATA of an sdist if it can be read without a build, else None."""
         return static_metadata(self.path(file))
 
-    def built_metadata(self, release: Release, file: RemoteFile) -> bytes:
-        """Return what an sdist's build says; raise `NotYetError` if it was not run yet."""
-        if file.url not in self._built:
-            raise NotYetError(partial(self._ask, release, file))
-        return self._built[file.url]
-
     def tree(self, release: Release, file: RemoteFile) -> SourceTree:
-        """Return an sdist as a source."""
+        """Return an sdist as a source tree."""
         return SourceTree(
             name=release.name,
             version=str(release.version),
@@ -109,7 +78,7 @@ class RegistryFiles:
         return cached
 
     def hashed(self, file: RemoteFile) -> RemoteFile:
-        """Return a file with its sha256, for which it is fetched where the registry gives none."""
+        """Return a file with its sha256; it is fetched if the registry gives none."""
         if file.sha256 is not None:
             return file
         with self._lock:
@@ -127,9 +96,9 @@ class RegistryFiles:
             return self._hashed[file.url]
 
     def locked(self, file: RemoteFile) -> LockedFile:
-        """Return a file as the lock names it: its size is asked for where the registry's page does not tell it."""
-        if self._handover is not None and (handed := self._handover.locked(file)) is not None:
-            return handed
+        """Return a file with name, sha256 and size, which is asked for if the registry's page does not tell it."""
+        if (local := self._local.locked(file)) is not None:
+            return local
         hashed = self.hashed(file)
         digest = hashed.sha256 or ""
         size = hashed.size or self._registries.remembered_size(digest)
@@ -143,9 +112,4 @@ class RegistryFiles:
 
     def fetched(self, name: str, file: LockedFile) -> Path:
         """Return a locked file, fetched if need be."""
-        return fetch_file(name, file, self._registries, self._files, self._downloader)
-
-    def _ask(self, release: Release, file: RemoteFile) -> None:
-        if self.ask_source is None:
-            raise NetworkError(f"{release.name} {release.version} cannot tell what it needs.")
-        self._built[file.url] = self.ask_source(self.tree(release, file))
+        return self._sources.fetch(name, file)

@@ -1,4 +1,4 @@
-"""uv as a pure solver: requirements and a loopback index in, a set of versions out."""
+"""Runs uv as a pure solver: requirements and a loopback index in, one consistent set of versions out."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from bundle.base.errors import WorkError
+from bundle.base.errors import ConfigError, WorkError
 from bundle.base.processes.run import run
-from bundle.make.resolve.index_server import Index, serving
+from bundle.make.resolve.index_server import serving
+from bundle.make.resolve.requirements import RequestedRequirement
+from bundle.make.resolve.solver_index import SolverIndex
 from bundle.model.locks.lock import ROOT
-from bundle.model.platforms import Platform
 
 _NEEDED = ("HOME", "LANG", "LC_ALL", "PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "USERPROFILE")
 
@@ -31,51 +32,59 @@ class Solution:
     versions: Mapping[str, Version]
     """By normalised name."""
     required_by: Mapping[str, tuple[str, ...]]
-    """Who asked for each; `ROOT` stands for the question itself."""
+    """The packages that ask for each; `ROOT` stands for the configuration."""
 
 
 class UnsolvableError(Exception):
     """There is no consistent set of versions; the text is the solver's explanation, cleaned."""
 
 
-def solve(
-    requirements: Sequence[str],
-    index: Index,
-    *,
-    platform: Platform,
-    python: str,
-    preferences: Mapping[str, Version],
-    work: Path,
-) -> Solution:
-    """Find versions that satisfy requirements.
+def solve(index: SolverIndex, *, preferences: Mapping[str, Version], what: str, work: Path) -> Solution:
+    """Find one version of each package that the roots of an index need, directly or not.
 
     Args:
-        requirements: PEP 508, without addresses.
-        index: what there is.
-        platform: whose markers hold.
-        python: the full Python version, such as `3.12.10`.
+        index: shows more versions, one reason after the other, while uv finds no solution.
         preferences: versions to keep if they fit.
+        what: names the resolution in messages.
         work: a folder for uv's files.
 
+    Returns:
+        Versions by name; some may have no usable file.
+
     Raises:
-        UnsolvableError: nothing satisfies them.
-        BundleError: what the index raised.
+        ConfigError: there is no such package or version, or the requirements contradict each other.
+        BundleError: an answer of the index failed.
         WorkError: uv itself failed.
     """
+    while True:
+        index.restart = False
+        try:
+            solution = _run_uv(index, preferences, work)
+        except UnsolvableError as error:
+            if not index.restart and not index.widen():
+                raise _explained(error, index, what) from error
+        else:
+            if not index.restart:
+                return solution
+
+
+def _run_uv(index: SolverIndex, preferences: Mapping[str, Version], work: Path) -> Solution:
     from uv import find_uv_bin
 
+    target = index.policy.target
     work.mkdir(parents=True, exist_ok=True)
     question, answer = work / "requirements.in", work / "requirements.txt"
-    question.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
+    lines = sorted({index.rewriter.requirement(root) for root in index.roots})
+    question.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     answer.write_text("".join(f"{name}=={preferences[name]}\n" for name in sorted(preferences)), encoding="utf-8")
     with serving(index) as served:
         done = run(
             [
                 *(find_uv_bin(), "pip", "compile", question.name, "--output-file", answer.name),
                 *("--no-config", "--no-cache", "--no-build", "--no-header", "--default-index", served.url),
-                *("--python", sys.executable, "--python-version", python),
+                *("--python", sys.executable, "--python-version", target.python),
                 # The glibc in uv's names does not matter: every file that it sees fits every platform.
-                *("--python-platform", platform.uv),
+                *("--python-platform", target.platform.uv),
             ],
             env=_environment(),
             cwd=work,
@@ -98,7 +107,7 @@ def _environment() -> dict[str, str]:
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
         "UV_HTTP_RETRIES": "0",
-        # The index answers when a registry far away has; how long that may take is decided there.
+        # The index answers when a registry has answered, or a source was built; it limits the time of both itself.
         "UV_HTTP_TIMEOUT": "86400",
         "UV_NO_PROGRESS": "1",
         "UV_PYTHON_DOWNLOADS": "never",
@@ -127,10 +136,10 @@ def _solution(text: str, question: str) -> Solution:
 
 
 def explanation(errors: str) -> str:
-    """Return uv's explanation in whole sentences: no frame, no headline, no advice about options we do not have.
+    """Return uv's explanation in whole sentences, without its frame, its headline and its advice about options.
 
     Args:
-        errors: what uv printed.
+        errors: uv's standard error.
     """
     sentences: list[str] = []
     for line in errors.split("hint:")[0].splitlines():
@@ -142,3 +151,78 @@ def explanation(errors: str) -> str:
         else:
             sentences.append(text)
     return "\n".join(sentences).replace("in the package registry", "in any registry")
+
+
+def _explained(error: UnsolvableError, index: SolverIndex, what: str) -> ConfigError:
+    found = [*_unknown(index), *_no_such_version(index)]
+    if not found:
+        return ConfigError(
+            f"The requirements of {what} contradict each other.",
+            details=str(error).splitlines(),
+            remedy="Loosen one of the requirements named above, or decide with packages.overrides.",
+        )
+    if len(found) == 1:
+        return ConfigError(found[0], remedy=_REMEDY, details=str(error).splitlines())
+    return ConfigError(
+        f"The requirements of {what} name what no registry has.",
+        details=[*found, *str(error).splitlines()],
+        remedy=_REMEDY,
+    )
+
+
+_REMEDY = "Correct the name or the version in packages.dependencies, or name the registry that has it."
+
+
+def _unknown(index: SolverIndex) -> list[str]:
+    lines = []
+    for name in sorted(index.unknown):
+        # A version that was only tried may ask for nonsense; what the configuration wants is no such thing.
+        requested_by = index.askers(name)
+        if requested_by:
+            lines.append(f"No registry has a package {name!r}; {_who(requested_by)} asks for it.")
+    return lines
+
+
+def _no_such_version(index: SolverIndex) -> list[str]:
+    lines = set()
+    for requested in list(index.requested_by.values()):
+        if requested.name in index.unknown or (requested.asker and not index.is_overridden(requested.name)):
+            continue
+        specifier = index.specifier(requested)
+        known = index.known(requested.name)
+        if known and not any(specifier.contains(version, prereleases=True) for version in known):
+            near = ", ".join(map(str, nearest(known, [Version(text) for text in _versions_in(str(specifier))])))
+            lines.add(f"{requested.name} has no version that satisfies {specifier}; the nearest are {near}.")
+    return sorted(lines)
+
+
+def nearest(known: Sequence[Version], wanted: Sequence[Version], *, count: int = 4) -> list[Version]:
+    """Return the versions around the wanted ones, in order; final releases only, if there are any.
+
+    Args:
+        wanted: versions that a requirement names; without any, the newest are the nearest.
+        count: how many at most.
+    """
+    ordered = sorted(version for version in known if not version.is_prerelease) or sorted(known)
+    if not wanted:
+        return ordered[-count:]
+    place = sum(version < wanted[0] for version in ordered)
+    start = max(0, min(place - count // 2, len(ordered) - count))
+    return ordered[start : start + count]
+
+
+def _versions_in(specifier: str) -> list[str]:
+    versions = (part.lstrip("=<>!~ ").removesuffix(".*") for part in specifier.split(","))
+    return [version for version in versions if _is_version(version)]
+
+
+def _is_version(text: str) -> bool:
+    try:
+        Version(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _who(requested_by: Sequence[RequestedRequirement]) -> str:
+    return " and ".join(dict.fromkeys(requested.who for requested in requested_by[:3]))

@@ -1,9 +1,9 @@
-"""Which versions the solver gets to see, and what each says that it needs."""
+"""The solver's index: the versions of each package that it may choose from, and their metadata."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol
@@ -15,55 +15,48 @@ from packaging.version import Version
 
 from bundle.artifacts.registries.registries import Page
 from bundle.artifacts.registries.simple_api import RemoteFile
+from bundle.make.resolve.index_server import LongWork
 from bundle.make.resolve.policy import Decision, Policy, Release, releases_of
 from bundle.make.resolve.requirements import STUB, RequestedRequirement, Rewriter, exactly
+from bundle.make.sources.sdist import SourceTree
 from bundle.model.config.config import UnsetVariableError
 
 _NOTHING_KNOWN = b"Metadata-Version: 2.1\n"
 
 
 class PackageFiles(Protocol):
-    """Where files and their metadata come from."""
+    """The files of registries, and their metadata."""
 
     def page(self, name: str) -> Page | None:
-        """Return what the registry that serves a name has, None if none has it."""
+        """Return the page of a name in the registry that serves it, None if no registry has the name."""
 
     def wheel_metadata(self, file: RemoteFile) -> bytes:
         """Return the METADATA of a remote wheel."""
 
     def static_metadata(self, file: RemoteFile) -> bytes | None:
-        """Return what an sdist says of itself without being run, None if only its build can tell."""
+        """Return the METADATA of an sdist if it can be read without a build, else None."""
 
-    def built_metadata(self, release: Release, file: RemoteFile) -> bytes:
-        """Return what an sdist's build says; raise `NotYetError` if it was not run yet."""
+    def tree(self, release: Release, file: RemoteFile) -> SourceTree:
+        """Return an sdist as a source tree."""
 
 
-class Directs(Protocol):
-    """Packages that a requirement names by an address."""
+class Sources(Protocol):
+    """Packages whose metadata take long: sources that must be built, and packages by address."""
+
+    def built_metadata(self, tree: SourceTree) -> bytes:
+        """Return the METADATA of a source, built if there is no other way."""
 
     def add(self, requested: RequestedRequirement) -> bool:
-        """Take a requirement with an address; return whether the name was not known as such before."""
+        """Take a requirement with an address; return whether the name is new."""
 
     def __contains__(self, name: object) -> bool:
         """Return whether a name is given by an address."""
 
     def version(self, name: str) -> Version:
-        """Return the version at the address; raise `NotYetError` if nobody has looked yet."""
+        """Return the version at the address."""
 
     def metadata(self, name: str) -> bytes:
-        """Return the METADATA of what is at the address."""
-
-
-class NotYetError(Exception):
-    """Something has to be done first, outside of the solver's run: it starts programs or takes its time.
-
-    Args:
-        prepare: does it.
-    """
-
-    def __init__(self, prepare: Callable[[], object]) -> None:
-        super().__init__("not yet")
-        self.prepare = prepare
+        """Return the METADATA of the package at the address."""
 
 
 @dataclass(frozen=True)
@@ -75,41 +68,41 @@ class Candidate:
 
 
 class SolverIndex:
-    """The solver's index: the versions that policy lets through, and, where it must be, those that it does not.
+    """The versions that policy lets through, and, where the solver finds no solution without them, others.
 
     At first the solver sees versions with a usable file, all versions of a name that has none, and versions that the
     configuration names exactly. Where that leads nowhere, `widen` opens more.
 
     Args:
-        roots: what the configuration asks for.
-        shelf: where files and metadata come from.
-        policy: which file of a version is taken.
-        rewriter: rules on requirements.
-        directs: packages by address.
+        roots: the requirements to be satisfied.
+        policy: decides which file of a version is taken.
+        files: of the registries.
+        sources: sources to be built, and packages by address.
         kept: pins of the last lock, which stay possible even if their files were withdrawn since.
     """
 
     def __init__(
         self,
         roots: Sequence[Requirement],
-        *,
-        shelf: PackageFiles,
         policy: Policy,
-        rewriter: Rewriter,
-        directs: Directs,
+        *,
+        files: PackageFiles,
+        sources: Sources,
         kept: Mapping[str, Version],
     ) -> None:
-        self._shelf = shelf
-        self._policy = policy
-        self._rewriter = rewriter
-        self._directs = directs
+        self.roots = roots
+        self.policy = policy
+        self.rewriter = Rewriter(policy.packages, policy.target.environment)
+        self.long_work = LongWork()
+        self._files = files
+        self._sources = sources
         self._lock = Lock()
         self._releases: dict[str, dict[Version, Candidate] | None] = {}
         self._metadata: dict[tuple[str, Version], bytes] = {}
         self._open: dict[str, set[Version]] = defaultdict(set)
         self._everything = False
         self._pins = _by_name((*roots, *_overrides(policy)))
-        """What the configuration names exactly: always shown, even if unusable or withdrawn."""
+        """Versions that the configuration names exactly: always shown, even if unusable or withdrawn."""
         self._kept = kept
         self.requested_by: dict[tuple[str, str], RequestedRequirement] = {}
         """Requirements that the solver got to see, by asker and text."""
@@ -124,15 +117,16 @@ class SolverIndex:
         return frozenset(name for name, found in self._releases.items() if found is None)
 
     def versions(self, name: str) -> list[Version] | None:
-        """Return the versions that the solver may choose from, None if nobody knows the name."""
-        if name in self._policy.packages.skip:
+        """Return the versions that the solver may choose from, None if no registry has the name."""
+        if name in self.policy.packages.skip:
             return [STUB]
-        if name in self._directs:
-            return [self._directs.version(name)]
+        if name in self._sources:
+            with self.long_work.turn():
+                return [self._sources.version(name)]
         found = self.candidates(name)
         if found is None:
             return None
-        if name in self._policy.packages.overrides:
+        if name in self.policy.packages.overrides:
             # Alone, so that it counts even if it is a pre-release.
             return [version for version in found if self._is_pinned(name, version)]
         usable = {version for version, one in found.items() if one.decision.kind != "missing"}
@@ -147,12 +141,12 @@ class SolverIndex:
         ]
 
     def metadata(self, name: str, version: Version) -> bytes:
-        """Return what a version needs, rewritten for the solver."""
+        """Return the METADATA of a version, rewritten for the solver."""
         key = (name, version)
         if key not in self._metadata:
             raw = self._raw(name, version)
-            # Not every registry tells on its pages which Pythons a file supports; then the solver hears it here.
-            rewritten = self._rewriter.metadata(name, version, raw, any_python=self._is_gap(name, version))
+            # Some registries' pages do not tell which Pythons a file supports; then the solver reads it here.
+            rewritten = self.rewriter.metadata(name, version, raw, any_python=self._is_gap(name, version))
             for requested in rewritten.requested_by:
                 self._note(requested)
             self._metadata[key] = rewritten.content
@@ -166,14 +160,14 @@ class SolverIndex:
                 self._releases[name] = None
             else:
                 self._releases[name] = {
-                    version: Candidate(release, self._policy.decide(release, yanked=self._may_be_yanked(name, version)))
+                    version: Candidate(release, self.policy.decide(release, yanked=self._may_be_yanked(name, version)))
                     for version, release in releases_of(name, page.files).items()
                 }
         return self._releases[name]
 
     def _page(self, name: str) -> Page | None:
         try:
-            return self._shelf.page(name)
+            return self._files.page(name)
         except UnsetVariableError as error:
             asked = [f"{name} is asked for by {requested.who}." for requested in self.askers(name)]
             raise UnsetVariableError(error.what, remedy=error.remedy, details=asked) from error
@@ -188,23 +182,23 @@ class SolverIndex:
 
     def known(self, name: str) -> list[Version]:
         """Return every version of a name that registries have, whatever the policy says."""
-        if name in self._policy.packages.skip or name in self._directs:
+        if name in self.policy.packages.skip or name in self._sources:
             return []
         return list(self.candidates(name) or ())
 
     def specifier(self, requested: RequestedRequirement) -> SpecifierSet:
-        """Return what counts for a requirement: the override, if there is one."""
-        rule = self._policy.packages.overrides.get(requested.name)
+        """Return the specifier that counts for a requirement: the override, if there is one."""
+        rule = self.policy.packages.overrides.get(requested.name)
         return requested.requirement.specifier if rule is None else SpecifierSet(exactly(rule))
 
     def is_overridden(self, name: str) -> bool:
         """Return whether the configuration decides the version of a name."""
-        return name in self._policy.packages.overrides
+        return name in self.policy.packages.overrides
 
     def widen(self) -> bool:
-        """Let the solver see more, after it found nothing; return whether there is more.
+        """Let the solver see more versions, after it found no solution; return whether there are more.
 
-        First the versions without a usable file that alone satisfy some requirement, then all there are.
+        First come the versions without a usable file that alone satisfy some requirement, then all versions.
         """
         opened = False
         with self._lock:
@@ -215,7 +209,7 @@ class SolverIndex:
             ]
         for requested in requested_by:
             found = self._releases[requested.name]
-            if not found or self._rewriter.is_ruled(requested.name) or requested.name in self._directs:
+            if not found or self.rewriter.is_ruled(requested.name) or requested.name in self._sources:
                 continue
             seen = set(self.versions(requested.name) or ())
             specifier = requested.requirement.specifier
@@ -236,10 +230,10 @@ class SolverIndex:
         extras = {
             extra for other in self.requested_by.values() if other.name == asker for extra in other.requirement.extras
         }
-        return self._rewriter.applies(requested.requirement.marker, extras)
+        return self.rewriter.applies(requested.requirement.marker, extras)
 
     def _is_gap(self, name: str, version: Version) -> bool:
-        found = {} if name in self._directs else self._releases.get(name) or {}
+        found = {} if name in self._sources else self._releases.get(name) or {}
         return version in found and found[version].decision.kind == "missing"
 
     def _is_pinned(self, name: str, version: Version) -> bool:
@@ -252,38 +246,40 @@ class SolverIndex:
         requirement = requested.requirement
         with self._lock:
             self.requested_by[requested.asker, str(requirement)] = requested
-        if requirement.url is None or self._rewriter.is_ruled(requested.name):
+        if requirement.url is None or self.rewriter.is_ruled(requested.name):
             return
-        if self._rewriter.applies(requirement.marker, _extras_in(requirement)):
-            new = self._directs.add(requested)
+        if self.rewriter.applies(requirement.marker, _extras_in(requirement)):
+            new = self._sources.add(requested)
             if new and requested.name in self._releases:
                 self.restart = True
 
     def _raw(self, name: str, version: Version) -> bytes:
-        if name in self._policy.packages.skip:
+        if name in self.policy.packages.skip:
             return _NOTHING_KNOWN
-        if name in self._directs:
-            return self._directs.metadata(name)
+        if name in self._sources:
+            with self.long_work.turn():
+                return self._sources.metadata(name)
         found = self.candidates(name)
         if found is None or version not in found:
             return _NOTHING_KNOWN
         candidate = found[version]
         release, decision = candidate.release, candidate.decision
         if decision.kind == "wheel" and decision.file:
-            return self._shelf.wheel_metadata(decision.file)
-        # A version's wheels all need the same, whatever they were built for; asking one of them runs nothing.
+            return self._files.wheel_metadata(decision.file)
+        # All wheels of a version have the same requirements; reading one of them runs nothing.
         for wheel in self._wheels(release):
-            return self._shelf.wheel_metadata(wheel)
+            return self._files.wheel_metadata(wheel)
         for sdist in release.sdists[:1]:
-            static = self._shelf.static_metadata(sdist)
+            static = self._files.static_metadata(sdist)
             if static is not None:
                 return static
             if decision.kind == "source":
-                return self._shelf.built_metadata(release, sdist)
+                with self.long_work.turn():
+                    return self._sources.built_metadata(self._files.tree(release, sdist))
         return _NOTHING_KNOWN
 
     def _wheels(self, release: Release) -> Iterator[RemoteFile]:
-        target = self._policy.target
+        target = self.policy.target
         best = target.best_wheel(release.wheels)
         if best:
             yield best

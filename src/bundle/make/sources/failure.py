@@ -1,11 +1,12 @@
-"""Why a source build failed, guessed from what it printed."""
+"""Errors of source builds: the cause of a failure, guessed from the log, or the native machine that is needed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bundle.base.errors import WorkError
+from bundle.model.locks.lock import LockedPackage
 
 _TAIL = 20
 """Lines of the log that an error shows."""
@@ -108,4 +109,24 @@ def build_failure(name: str, version: str, *, output: str, log: str, timeout: fl
         cause=cause,
         remedy=remedy,
         details=[*lines[-_TAIL:], f"(the whole log: {log})"],
+    )
+
+
+def native_machine_needed(
+    package: LockedPackage, version: str, platform_key: str, *, cause: str, details: Sequence[str] = ()
+) -> WorkError:
+    """Return the error for a source package that cannot be built on this machine for a foreign platform.
+
+    Args:
+        version: the bundle's.
+        platform_key: the target.
+    """
+    return WorkError(
+        f"{package.name} {package.version} comes as source: building it for {platform_key} needs a native "
+        f"{platform_key} machine.",
+        cause=cause,
+        details=details,
+        remedy=f"Build it there (`bundle wheel {version} {package.name} --platform {platform_key}`) and put the "
+        f"wheel into versions/{version}/wheels/, or skip the package there with a reason "
+        f"(packages.skip.{package.name}.{platform_key}).",
     )

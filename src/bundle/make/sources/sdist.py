@@ -6,7 +6,8 @@ import sys
 import tarfile
 import tomllib
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -32,6 +33,24 @@ _SHAPING = frozenset({"name", "version", "requires-dist", "requires-python", "pr
 
 _SHAPING_PROJECT = frozenset({"name", "version", "dependencies", "optional-dependencies", "requires-python"})
 """The same in the words of the `[project]` table."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceTree:
+    """A source, whether an sdist or a commit of a repository."""
+
+    name: str
+    version: str
+    """Empty where only its build can tell."""
+    identity: str
+    """sha256 of the file, or the commit."""
+    unpacked: Callable[[Path], Path]
+    """Makes the source folder in an absent folder."""
+
+    @property
+    def label(self) -> str:
+        """Name and version, for people."""
+        return f"{self.name} {self.version}".strip()
 
 
 def unpack_source(sdist: Path, into: Path) -> Path:

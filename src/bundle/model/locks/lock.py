@@ -174,13 +174,6 @@ def input_checksum(config: Config, platform_key: str) -> str:
     return hashlib.sha256(canonical_json(inputs)).hexdigest()
 
 
-def is_fresh(lock: Lock, config: Config, platform_key: str) -> bool:
-    """Return whether a lock was made from just this configuration."""
-    return (lock.version, lock.platform) == (config.version, platform_key) and lock.inputs == input_checksum(
-        config, platform_key
-    )
-
-
 def _normal_requirement(text: str) -> str:
     """So that another spelling of the same requirement leaves a lock fresh."""
     try:

@@ -48,10 +48,33 @@ def read_lock(path: Path) -> Lock:
         ConfigError: it does not exist, is no TOML, no PEP 751 lock, or not one of this tool and format.
         IntegrityError: it was edited since it was written.
     """
+    return parse_lock(read_file(path), path)
+
+
+def read_file(path: Path) -> bytes:
+    """Return the content of a lock file.
+
+    Raises:
+        ConfigError: it does not exist.
+    """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return path.read_bytes()
     except FileNotFoundError as error:
         raise ConfigError(f"There is no lock {path}.", remedy=remedy(path)) from error
+
+
+def parse_lock(content: bytes, path: Path) -> Lock:
+    """Return the lock that a file holds.
+
+    Args:
+        path: the file, for messages.
+
+    Raises:
+        ConfigError: it is no TOML, no PEP 751 lock, or not one of this tool and format.
+        IntegrityError: it was edited since it was written.
+    """
+    try:
+        document = tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{path} is no TOML: {error}",

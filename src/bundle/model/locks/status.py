@@ -3,42 +3,84 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
-from bundle.base.errors import ConfigError, IntegrityError
+from bundle.base.errors import BundleError, ConfigError, IntegrityError
 from bundle.model.config.config import Config
-from bundle.model.locks.lock import Lock, is_fresh
-from bundle.model.locks.pylock import read_lock
+from bundle.model.locks.lock import Lock, input_checksum
+from bundle.model.locks.pylock import parse_lock, read_file
 from bundle.model.platforms import Platform
 
 State = Literal["fresh", "stale", "missing", "edited", "unreadable"]
 
 
-@dataclass(frozen=True)
-class Status:
-    """How one lock stands."""
+@dataclass(frozen=True, kw_only=True)
+class LockStatus:
+    """The lock of one version on one platform, as it stands."""
 
-    state: State
+    config: Config
+    platform: Platform
     path: Path
-    lock: Lock | None
+    inputs: str
+    """Checksum of everything that a resolution depends on now."""
+    state: State
+    digest: str | None = None
+    """sha256 of the lock file; None if it is missing."""
+    lock: Lock | None = None
     """None if it is missing, edited or unreadable."""
-    problem: str | None = None
-    """Why it cannot be used, if so."""
+    error: BundleError | None = None
+    """Why there is no lock to be used."""
+
+    @property
+    def problem(self) -> str | None:
+        """The fault of a lock file that exists and cannot be used."""
+        return None if self.error is None or self.state == "missing" else self.error.what
+
+    def existing(self) -> Lock:
+        """Return the lock, fresh or stale.
+
+        Raises:
+            ConfigError: it is missing or unreadable.
+            IntegrityError: it was edited.
+        """
+        if self.lock is None:
+            raise self.error or ValueError("a lock without a value has an error")
+        return self.lock
 
 
-def status_of(path: Path, config: Config, platform: Platform) -> Status:
-    """Return how a lock stands, whatever is wrong with it.
+def status_of(path: Path, config: Config, platform: Platform) -> LockStatus:
+    """Read a lock and compare it with its configuration; a fault of the lock is part of the answer.
 
     Args:
         path: the lock file.
+
+    Raises:
+        ConfigError: a local wheel of the version is no wheel by its name.
     """
-    if not path.exists():
-        return Status("missing", path, None)
+    inputs = input_checksum(config, platform.key)
+    state: State
+    lock: Lock | None = None
+    error: BundleError | None = None
+    content: bytes | None = None
     try:
-        lock = read_lock(path)
-    except IntegrityError as error:
-        return Status("edited", path, None, error.what)
-    except ConfigError as error:
-        return Status("unreadable", path, None, error.what)
-    return Status("fresh" if is_fresh(lock, config, platform.key) else "stale", path, lock)
+        content = read_file(path)
+        lock = parse_lock(content, path)
+    except IntegrityError as problem:
+        state, error = "edited", problem
+    except ConfigError as problem:
+        state, error = "missing" if content is None else "unreadable", problem
+    else:
+        same = (lock.version, lock.platform, lock.inputs) == (config.version, platform.key, inputs)
+        state = "fresh" if same else "stale"
+    return LockStatus(
+        config=config,
+        platform=platform,
+        path=path,
+        inputs=inputs,
+        state=state,
+        digest=None if content is None else sha256(content).hexdigest(),
+        lock=lock,
+        error=error,
+    )

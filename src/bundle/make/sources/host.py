@@ -1,0 +1,115 @@
+"""The machine that source builds run on: its platform, its interpreter of the version, the tools of each build."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bundle.artifacts.context import Context
+from bundle.artifacts.interpreters.command_line import SOURCES
+from bundle.base.errors import WorkError
+from bundle.make.interpreter.prepare import Interpreter, prepare_interpreter
+from bundle.make.sources.backend import BuildSpec
+from bundle.make.sources.environment import SourceBuildTools
+from bundle.model.config.config import Config
+from bundle.model.platforms import PLATFORMS, Platform
+
+
+@dataclass(kw_only=True)
+class BuildHost:
+    """The machine that the sources of one bundle are built on; a context manager.
+
+    Sources are built with the bundle's own interpreter, or, for a foreign platform, with this machine's interpreter of
+    the same version: a pure wheel serves every platform, and is the same for all of them.
+    """
+
+    context: Context
+    config: Config
+    platform: Platform
+    """The bundle's."""
+    logs: Path
+    """Folder that gets a log file for each build."""
+    interpreters: tuple[str, ...] = ()
+    """`--interpreter`."""
+    bundled: Interpreter | None = None
+    """The bundle's interpreter, if there is one already."""
+    _stack: ExitStack = field(default_factory=ExitStack, init=False, repr=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def machine(self) -> Platform:
+        """The platform of this machine.
+
+        Raises:
+            WorkError: it is none of the known platforms.
+        """
+        if self.context.machine is None:
+            raise WorkError(
+                f"Packages of {self.config.version} come as source, and this machine is none of the known platforms.",
+                remedy="Work on one of the platforms that `bundle platforms` lists.",
+            )
+        return self.context.machine
+
+    @property
+    def is_target(self) -> bool:
+        """Whether the bundle is for this machine."""
+        return self.platform == self.machine
+
+    @cached_property
+    def interpreter(self) -> Interpreter:
+        """The interpreter that runs builds."""
+        if self.bundled is not None and self.is_target:
+            return self.bundled
+        # A path alone is about the bundle's interpreter; that of this machine has to be named by its key.
+        named = tuple(
+            one for one in self.interpreters if self.is_target or one in SOURCES or one.partition("=")[0] in PLATFORMS
+        )
+        return prepare_interpreter(self.context, self.config, self.machine, named)
+
+    @cached_property
+    def python(self) -> Path:
+        """The executable of `interpreter`, unpacked until the block ends."""
+        return self._stack.enter_context(self.interpreter.unpacked(self.context))
+
+    @cached_property
+    def work(self) -> Path:
+        """A scratch folder, removed when the block ends."""
+        return self._stack.enter_context(self.context.store.work())
+
+    def spec(self, name: str, version: str) -> BuildSpec:
+        """Return how a package is built: its entry in `packages.buildWheel`, if it has one."""
+        rule = self.config.packages_for(self.platform.key).build_wheel.get(name)
+        if rule is None:
+            return BuildSpec(name=name, version=version)
+        return BuildSpec(
+            name=name, version=version, build_requires=rule.build_requires, config_settings=rule.config_settings
+        )
+
+    def tools(self, name: str, *, log: str) -> SourceBuildTools:
+        """Return the tools of one build.
+
+        Args:
+            name: of the build's own scratch folder.
+            log: stem of its log file.
+        """
+        return SourceBuildTools(
+            python=self.python,
+            machine=self.machine,
+            timeout=self.config.build.timeout,
+            log=self.logs / f"{log}.log",
+            reporter=self.context.reporter,
+            work=self.work / "builds" / name,
+            epoch=self.context.store.epoch,
+            environ=self.context.environ,
+        )
