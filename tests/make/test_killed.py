@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from bundle.base.files import host_mark, sha256_of
-from tests.make.projects import VERSION, SmallProject, Started, World, leftovers, publish_source, small_world
+from tests.make.projects import VERSION, Run, SmallProject, Started, World, leftovers, publish_source, small_world
+from tests.make.sdistmaker import IN_TREE, WRITER, make_sdist
 
 pytestmark = pytest.mark.real
 
@@ -128,22 +129,40 @@ def test_an_interrupted_build_says_so_and_takes_its_children_along(
     publish_source(world.registry, "hanging", "print('it hangs', flush=True); time.sleep(600)")
     packages = {"dependencies": ["hanging"], "resolution": {"allowSourceList": ["hanging"]}}
     project = world.project(tmp_path / "project", packages=packages)
-    running = project.start("--json", "build", VERSION)
-    while not any("it hangs" in log.read_text() for log in project.output.glob("logs/*/hanging-1.0.log")):
+    ended = _interrupted(project, number, "build", log="hanging-1.0.log")
+    assert ended.json["exitCode"] == 130
+    assert not project.tree.exists()
+    assert leftovers(project.root) == []
+    assert project.run("cache", "verify").code == 0
+
+
+def test_an_interrupted_lock_ends_the_build_that_the_solver_waits_for(world: World, tmp_path: Path) -> None:
+    folder = world.registry.root / "asked"
+    folder.mkdir()
+    hook = "print('it hangs', flush=True)\ntime.sleep(600)\n"
+    make_sdist(folder, {"pyproject.toml": IN_TREE, "in_tree/backend.py": WRITER + hook}, name="asked")
+    packages = {"dependencies": ["asked"], "resolution": {"allowSourceList": ["asked"]}}
+    project = world.project(tmp_path / "project", packages=packages)
+    _interrupted(project, signal.SIGINT, "lock", log="asked-1.0-requirements.log")
+    assert not project.lock.exists()
+    assert leftovers(project.root) == []
+
+
+def _interrupted(project: SmallProject, number: signal.Signals, command: str, *, log: str) -> Run:
+    """Interrupt a command while a source build hangs, and see that it ends with all of its children."""
+    running = project.start("--json", command, VERSION)
+    while not any("it hangs" in path.read_text() for path in project.output.glob(f"logs/*/{log}")):
         assert running.process.poll() is None, running.ended().errors
         time.sleep(0.02)
-    assert _children(running.process.pid)
     children = _children(running.process.pid)
+    assert children
     os.kill(running.process.pid, number)
     ended = running.ended(timeout=30)
     assert ended.code == 130
     assert "Interrupted" in ended.errors
     assert "Traceback" not in ended.errors
-    assert ended.json["exitCode"] == 130
     assert [child for child in children if _lives(child)] == []
-    assert not project.tree.exists()
-    assert leftovers(project.root) == []
-    assert project.run("cache", "verify").code == 0
+    return ended
 
 
 def _copy_evidence(source: Path, target: Path) -> None:
