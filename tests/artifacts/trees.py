@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -85,3 +86,17 @@ def trees(draw: st.DrawFn) -> Tree:
         if not any(kept.get(folder) is not None for folder in above):
             kept[path] = what
     return kept
+
+
+def hashes(tree: Path) -> dict[str, str]:
+    """Return what a layer would hold of a tree: kind, mode and bytes of everything."""
+    found = {}
+    for path in sorted(tree.rglob("*")):
+        name = path.relative_to(tree).as_posix()
+        if path.is_symlink():
+            found[name] = f"-> {path.readlink()}"
+        elif path.is_file():
+            found[name] = f"{path.stat().st_mode & 0o777:o} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+        else:
+            found[name] = f"{path.stat().st_mode & 0o777:o}"
+    return found

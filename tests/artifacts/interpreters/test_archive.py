@@ -20,7 +20,7 @@ from bundle.base.processes.run import run
 from bundle.model.config.config import ArchiveSpec, Interpreter, Substitute
 from bundle.model.platforms import PLATFORMS
 from tests.artifacts.interpreters.conftest import MakeTools, Portable, request_for
-from tests.artifacts.interpreters.test_host import _hashes
+from tests.artifacts.trees import hashes
 
 pytestmark = pytest.mark.real
 
@@ -77,7 +77,7 @@ def test_every_layout_gives_the_same_tree_and_normalising_twice_changes_nothing(
     archive = LAYOUTS[layout](portable.tree, tmp_path)
     offer = _fetch_and_make(_request(portable, _spec(archive)), tmp_path / "tree", make_tools)
     assert offer.python == portable.offer.python
-    assert _hashes(tmp_path / "tree") == _hashes(portable.tree)
+    assert hashes(tmp_path / "tree") == hashes(portable.tree)
     program = "import sys, ssl; print(sys.prefix)"
     completed = run([tmp_path / "tree" / "bin" / "python", "-c", program], env={})
     assert completed.output == f"{tmp_path / 'tree'}\n"

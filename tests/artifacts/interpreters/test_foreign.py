@@ -28,8 +28,8 @@ from bundle.model.config.config import ArchiveSpec, Interpreter
 from bundle.model.platforms import PLATFORMS, platforms_of
 from bundle.model.system_libraries import LINUX_BASE
 from tests.artifacts.interpreters.conftest import MakeTools, request_for
-from tests.artifacts.interpreters.test_host import _hashes
-from tests.artifacts.interpreters.test_python_build_standalone import Listing
+from tests.artifacts.interpreters.releases import Listing
+from tests.artifacts.trees import hashes
 from tests.foreign import linux_aarch64
 from tests.foreign.prepared import Prepared, pack
 from tests.foreign.pythons import PREPARATIONS, foreign_python
@@ -132,7 +132,7 @@ class TestEveryPlatform:
     ) -> None:
         prepared, tree, about = made(key)
         assert _make(prepared, tmp_path / "again", make_tools) == about
-        assert _hashes(tmp_path / "again") == _hashes(tree)
+        assert hashes(tmp_path / "again") == hashes(tree)
 
 
 @pytest.mark.parametrize("key", PREPARATIONS)
@@ -155,7 +155,7 @@ def test_a_release_of_python_build_standalone_goes_the_same_way(
     (tmp_path / "tree").mkdir()
     about = choice.source.make(choice.offer, request, tmp_path / "tree", tools)
     assert about.python == prepared.python
-    assert _hashes(tmp_path / "tree") == _hashes(tree)
+    assert hashes(tmp_path / "tree") == hashes(tree)
 
 
 def _native(tree: Path, magic: tuple[bytes, ...]) -> dict[str, str]:
@@ -225,7 +225,7 @@ class TestWindows:
         assert not link.is_symlink()
         assert link.read_bytes() == (tree / "LICENSE.txt").read_bytes()
         link.unlink()
-        assert _hashes(tmp_path / "tree") == _hashes(tree)
+        assert hashes(tmp_path / "tree") == hashes(tree)
 
 
 @pytest.mark.parametrize("key", ["macosx-x64", "macosx-aarch64"])

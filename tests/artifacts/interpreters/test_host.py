@@ -1,6 +1,5 @@
 """A CPython of this machine, made portable, then used as somebody on another machine would."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -19,24 +18,11 @@ from bundle.base.processes.run import check, run
 from bundle.model.config.config import Interpreter
 from bundle.model.platforms import PLATFORMS
 from tests.artifacts.interpreters.conftest import MakeTools, Portable, request_for
+from tests.artifacts.trees import hashes
 
 pytestmark = pytest.mark.real
 
 CLEAN = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-
-
-def _hashes(tree: Path) -> dict[str, str]:
-    """Return what a layer would hold of a tree: kind, mode and bytes of everything."""
-    found = {}
-    for path in sorted(tree.rglob("*")):
-        name = path.relative_to(tree).as_posix()
-        if path.is_symlink():
-            found[name] = f"-> {path.readlink()}"
-        elif path.is_file():
-            found[name] = f"{path.stat().st_mode & 0o777:o} {hashlib.sha256(path.read_bytes()).hexdigest()}"
-        else:
-            found[name] = f"{path.stat().st_mode & 0o777:o}"
-    return found
 
 
 def _run(*arguments: str | Path, env: Mapping[str, str] = CLEAN, cwd: Path | None = None) -> str:
@@ -190,7 +176,7 @@ def test_made_again_elsewhere_under_another_umask_it_has_the_same_bytes(
         Host().make(portable.offer, portable.request, tree, make_tools())
     finally:
         os.umask(before)
-    assert _hashes(tree) == _hashes(portable.tree)
+    assert hashes(tree) == hashes(portable.tree)
 
 
 def test_what_came_along_is_named_with_its_licence(portable: Portable) -> None:

@@ -20,7 +20,7 @@ from bundle.base.report import Reporter
 from bundle.model.config.config import Interpreter
 from bundle.model.platforms import PLATFORMS, Platform
 from tests.artifacts.interpreters.conftest import MakeTools, request_for
-from tests.artifacts.interpreters.test_python_build_standalone import _Handler, _Mirror, _mirror, _reset
+from tests.artifacts.interpreters.releases import MirrorHandler, MirrorServer, reset, serving
 
 HOST = "https://releases.example/download"
 TAG = "20250529"
@@ -60,7 +60,7 @@ def _requests(mirror: str | None, *keys: str, python: str = "3.12.10") -> list[t
     ]
 
 
-def _serve(server: _Mirror, table: Table, contents: Mapping[str, bytes]) -> None:
+def _serve(server: MirrorServer, table: Table, contents: Mapping[str, bytes]) -> None:
     server.files = {f"/python/{table.path(key).replace('+', '%2B')}": content for key, content in contents.items()}
 
 
@@ -116,7 +116,7 @@ def test_a_filled_mirror_serves_every_platform_and_its_sums_can_be_checked(
 ) -> None:
     table = Table(CONTENTS)
     folder = tmp_path / "a mirror ü"
-    with _mirror() as server:
+    with serving() as server:
         _serve(server, table, CONTENTS)
         kept = _fill(folder, _requests(server.url), make_tools, table)
     assert [one.status for one in kept] == ["fetched"] * 5
@@ -138,7 +138,7 @@ def test_what_is_there_and_right_is_left_alone_and_what_is_damaged_is_fetched_ag
     tmp_path: Path, make_tools: MakeTools
 ) -> None:
     table = Table(CONTENTS)
-    with _mirror() as server:
+    with serving() as server:
         _serve(server, table, CONTENTS)
         _fill(tmp_path, _requests(server.url, "linux-x64", "macosx-x64"), make_tools, table)
         (tmp_path / table.path("macosx-x64")).write_bytes(b"damaged")
@@ -157,12 +157,12 @@ def test_a_network_that_ends_midway_keeps_what_was_got_and_the_next_run_goes_on_
 ) -> None:
     table = Table(CONTENTS)
 
-    def half(handler: _Handler, content: bytes) -> None:
+    def half(handler: MirrorHandler, content: bytes) -> None:
         handler.good(content[: len(content) // 2], claim=len(content))
         handler.close_connection = True
-        server.troubles = [_reset] * 99
+        server.troubles = [reset] * 99
 
-    with _mirror() as server:
+    with serving() as server:
         _serve(server, table, CONTENTS)
         requests = _requests(server.url, "linux-x64", "linux-aarch64", "windows-x64")
         _fill(tmp_path, requests[:1], make_tools, table)
@@ -183,7 +183,7 @@ def test_a_network_that_ends_midway_keeps_what_was_got_and_the_next_run_goes_on_
 @pytest.mark.real
 def test_wrong_bytes_never_get_a_place_in_the_mirror(tmp_path: Path, make_tools: MakeTools) -> None:
     table = Table(CONTENTS)
-    with _mirror() as server:
+    with serving() as server:
         _serve(server, table, {**CONTENTS, "linux-x64": b"something else"})
         first, second = _fill(tmp_path, _requests(server.url, "linux-x64", "windows-x64"), make_tools, table)
     assert (first.status, second.status) == ("failed", "fetched")
@@ -194,7 +194,7 @@ def test_wrong_bytes_never_get_a_place_in_the_mirror(tmp_path: Path, make_tools:
 @pytest.mark.real
 def test_the_mirror_that_is_filled_is_not_asked_for_what_it_lacks(tmp_path: Path, make_tools: MakeTools) -> None:
     table = Table(CONTENTS)
-    with _mirror() as server:
+    with serving() as server:
         _serve(server, table, CONTENTS)
         table.entries = {
             key: replace(release, url=release.url.replace(HOST, server.url)) for key, release in table.entries.items()

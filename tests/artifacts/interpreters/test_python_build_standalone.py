@@ -1,14 +1,5 @@
-"""The release table, and a loopback mirror in the release layout that behaves as badly as real ones do."""
-
-import hashlib
 import tarfile
-import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,33 +10,28 @@ from bundle.artifacts.interpreters.source import Offer, Refusal, Request
 from bundle.base.errors import IntegrityError, NetworkError
 from bundle.base.processes.run import run
 from bundle.model.config.config import Interpreter, Substitute
-from bundle.model.platforms import PLATFORMS, Platform
+from bundle.model.platforms import PLATFORMS
 from tests.artifacts.interpreters.conftest import MakeTools, Portable, request_for
-from tests.artifacts.interpreters.test_host import _hashes
+from tests.artifacts.interpreters.releases import (
+    CONTENT,
+    Answer,
+    Listing,
+    lie,
+    release_of,
+    reset,
+    serving,
+    stall,
+    truncate,
+    unavailable,
+)
+from tests.artifacts.trees import hashes
 from tests.reporters import Told
 
 LINUX = PLATFORMS["linux-x64"]
-CONTENT = bytes(range(256)) * 2000
-HOST = "https://releases.example/download"
-
-
-@dataclass(frozen=True)
-class Listing:
-    """A release table in memory."""
-
-    entries: Sequence[Release]
-
-    def releases(self, python: str, platform: Platform) -> Sequence[Release]:
-        return [release for release in self.entries if release.python.startswith(f"{python}.")]
-
-
-def _release(python: str = "3.12.10", content: bytes = CONTENT) -> Release:
-    file = f"cpython-{python}%2B20250529-x86_64-unknown-linux-gnu-install_only_stripped.tar.gz"
-    return Release(python=python, url=f"{HOST}/20250529/{file}", sha256=hashlib.sha256(content).hexdigest())
 
 
 def _source(*releases: Release) -> PythonBuildStandalone:
-    return PythonBuildStandalone(Listing(releases or (_release(),)))
+    return PythonBuildStandalone(Listing(releases or (release_of(),)))
 
 
 def _request(mirror: str | None, *, substitute: Substitute = "never", python: str = "3.12.10") -> Request:
@@ -107,7 +93,7 @@ def test_the_mirror_shapes_the_address_and_not_the_key_and_its_password_is_not_s
 @pytest.mark.parametrize("folder", ["20250529", "."])
 def test_a_folder_is_a_mirror_in_the_release_layout_or_flat(tmp_path: Path, make_tools: MakeTools, folder: str) -> None:
     (tmp_path / "mirror" / folder).mkdir(parents=True, exist_ok=True)
-    (tmp_path / "mirror" / folder / _file_name(_release())).write_bytes(CONTENT)
+    (tmp_path / "mirror" / folder / _file_name(release_of())).write_bytes(CONTENT)
     tools = make_tools()
     choice = choose(_request((tmp_path / "mirror").as_uri()), [_source()], tools)
     cached = tools.files.get(choice.offer.key["sha256"])
@@ -117,122 +103,26 @@ def test_a_folder_is_a_mirror_in_the_release_layout_or_flat(tmp_path: Path, make
 
 @pytest.mark.real
 def test_what_a_mirror_lacks_is_not_a_mirror_that_does_not_answer(tmp_path: Path, make_tools: MakeTools) -> None:
-    older = _release("3.12.7", b"older")
+    older = release_of("3.12.7", b"older")
     (tmp_path / "20250529").mkdir()
     (tmp_path / "20250529" / _file_name(older)).write_bytes(b"older")
-    source = _source(_release("3.12.11"), _release(), older)
+    source = _source(release_of("3.12.11"), release_of(), older)
     choice = choose(_request(tmp_path.as_uri(), substitute="patch"), [source], make_tools())
     assert choice.offer.python == "3.12.7"
     assert [attempt.outcome for attempt in choice.tried] == ["missing", "missing", "chosen"]
 
 
-Answer = Callable[["_Handler", bytes], None]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: "_Mirror"
-
-    def do_HEAD(self) -> None:
-        self._answer(body=False)
-
-    def do_GET(self) -> None:
-        self.server.requests[self.path] += 1
-        self._answer(body=True)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the base class
-        pass
-
-    def _answer(self, *, body: bool) -> None:
-        content = self.server.files.get(self.path)
-        if content is None:
-            self.send_error(404)
-        elif body and self.server.troubles:
-            self.server.troubles.pop(0)(self, content)
-        else:
-            self.good(content, body=body)
-
-    def good(self, content: bytes, *, body: bool = True, claim: int | None = None) -> None:
-        wanted = self.headers.get("Range", "")
-        start = int(wanted.removeprefix("bytes=").partition("-")[0]) if wanted.startswith("bytes=") else 0
-        self.send_response(206 if start else 200)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        self.send_header("Accept-Ranges", "bytes")
-        self.send_header("ETag", '"one"')
-        self.send_header("Content-Length", str((claim or len(content)) - start))
-        self.end_headers()
-        if body:
-            self.wfile.write(content[start:])
-
-
-class _Mirror(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, files: dict[str, bytes], troubles: Sequence[Answer]) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.files = files
-        self.troubles = list(troubles)
-        self.requests: Counter[str] = Counter()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/python"
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of connections that the client gave up."""
-
-
-def _stall(handler: _Handler, content: bytes) -> None:
-    handler.good(content[: len(content) // 3], claim=len(content))
-    handler.wfile.flush()
-    time.sleep(3)
-    handler.close_connection = True
-
-
-def _reset(handler: _Handler, content: bytes) -> None:
-    handler.connection.close()
-    handler.close_connection = True
-
-
-def _unavailable(handler: _Handler, content: bytes) -> None:
-    handler.send_error(503)
-
-
-def _truncate(handler: _Handler, content: bytes) -> None:
-    handler.good(content[: len(content) // 2], claim=len(content))
-    handler.close_connection = True
-
-
-def _lie(handler: _Handler, content: bytes) -> None:
-    handler.good(bytes(len(content)))
-
-
-@contextmanager
-def _mirror(*troubles: Answer, content: bytes = CONTENT) -> Iterator[_Mirror]:
-    path = f"/python/20250529/{_release().url.rpartition('/')[2]}"
-    server = _Mirror({path: content}, troubles)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @pytest.mark.real
 @pytest.mark.parametrize(
     "troubles",
-    [(), (_stall,), (_reset,), (_unavailable, _unavailable), (_truncate,)],
+    [(), (stall,), (reset,), (unavailable, unavailable), (truncate,)],
     ids=["well", "stalls", "resets", "answers 503 twice", "truncates"],
 )
 def test_a_mirror_with_a_bad_moment_gives_the_file_in_the_end(
     make_tools: MakeTools, troubles: tuple[Answer, ...]
 ) -> None:
     tools = make_tools()
-    with _mirror(*troubles) as server:
+    with serving(*troubles) as server:
         choice = choose(_request(server.url), [_source()], tools)
         assert not server.troubles
     cached = tools.files.get(choice.offer.key["sha256"])
@@ -242,12 +132,12 @@ def test_a_mirror_with_a_bad_moment_gives_the_file_in_the_end(
 
 @pytest.mark.real
 def test_a_mirror_that_lies_is_never_papered_over_by_another_source(make_tools: MakeTools) -> None:
-    other = PythonBuildStandalone(Listing((_release(),)))
+    other = PythonBuildStandalone(Listing((release_of(),)))
     tools = make_tools()
-    with _mirror(*[_lie] * 9) as server, pytest.raises(IntegrityError) as caught:
+    with serving(*[lie] * 9) as server, pytest.raises(IntegrityError) as caught:
         choose(_request(server.url, substitute="patch"), [_source(), other], tools)
     assert caught.value.exit_code == 4
-    target = tools.files.path_for(_release().sha256, _file_name(_release()))
+    target = tools.files.path_for(release_of().sha256, _file_name(release_of()))
     assert not list(target.parent.glob("[!.]*"))
 
 
@@ -255,12 +145,12 @@ def test_a_mirror_that_lies_is_never_papered_over_by_another_source(make_tools: 
 def test_a_dead_mirror_is_told_from_one_that_lacks_the_file_and_is_not_asked_for_every_release(
     make_tools: MakeTools,
 ) -> None:
-    with _mirror() as server:
+    with serving() as server:
         dead = server.url
     told = Told()
     tools = make_tools(reporter=told)
     with pytest.raises(NetworkError) as caught:
-        choose(_request(dead, substitute="patch"), [_source(_release("3.12.11"), _release())], tools)
+        choose(_request(dead, substitute="patch"), [_source(release_of("3.12.11"), release_of())], tools)
     assert any("did not answer" in line for line in caught.value.details)
     assert len([message for message in told.messages if "Trying again" in message]) == 1
 
@@ -270,7 +160,7 @@ def test_offline_a_cached_archive_needs_no_mirror(make_tools: MakeTools, tmp_pat
     with pytest.raises(NetworkError, match="No interpreter source"):
         choose(_request("http://127.0.0.1:9/python"), [_source()], make_tools("empty", offline=True))
     tools = make_tools("full", offline=True)
-    target = tools.files.path_for(_release().sha256, _file_name(_release()))
+    target = tools.files.path_for(release_of().sha256, _file_name(release_of()))
     target.parent.mkdir(parents=True)
     target.write_bytes(CONTENT)
     assert choose(_request("http://127.0.0.1:9/python"), [_source()], tools).offer.python == "3.12.10"
@@ -284,15 +174,15 @@ def test_an_interpreter_from_a_mirror_is_unpacked_normalised_and_runs(
     with tarfile.open(packed, "w:gz", compresslevel=1) as archive:
         archive.add(portable.tree, arcname="python")
     content = packed.read_bytes()
-    release = replace(_release(content=content), python=portable.offer.python)
-    with _mirror(content=content) as server:
+    release = replace(release_of(content=content), python=portable.offer.python)
+    with serving(content=content) as server:
         request = request_for(portable.offer.python, config=Interpreter(mirror=server.url))
         tools = make_tools()
         choice = choose(request, [_source(release)], tools)
         tree = tmp_path / "a b ü"
         tree.mkdir()
         about = choice.source.make(choice.offer, request, tree, tools)
-    assert _hashes(tree) == _hashes(portable.tree)
+    assert hashes(tree) == hashes(portable.tree)
     assert about.python == portable.offer.python
     completed = run([tree / "bin" / "python", "-c", "import sys; print(sys.prefix)"], env={})
     assert completed.output == f"{tree}\n"

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from bundle.base.native import Native, is_library_name, native_format, read_native
 from bundle.make.verify.audit.floor import above_floor, measured_floor
-from bundle.make.verify.audit.library_lookup import Link, Place, Tree
-from bundle.make.verify.audit.loaders import links_of, run_folder
+from bundle.make.verify.audit.library_lookup import Link, Place, Tree, links_of, run_folder
 from bundle.make.verify.checks.findings import Finding, Outcome, Severity
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 from bundle.base.native import Format, Kind, Native, Need
-from bundle.make.verify.audit.library_lookup import Tree
-from bundle.make.verify.audit.loaders import links_of, run_folder
+from bundle.make.verify.audit.library_lookup import Tree, links_of, run_folder
 from bundle.model.platforms import PLATFORMS
 
 
