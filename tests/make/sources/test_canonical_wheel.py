@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 import zipfile
 from base64 import urlsafe_b64encode
 from hashlib import sha256
@@ -10,7 +11,9 @@ import pytest
 
 from bundle.base.errors import WorkError
 from bundle.base.report import Reporter
-from bundle.make.sources.canonical_wheel import normalise
+from bundle.make.sources.canonical_wheel import rewrite_wheel
+from bundle.make.sources.environment import SourceBuildTools
+from bundle.model.platforms import PLATFORMS
 from tests.reporters import Told
 
 INFO = "demo-1.0.dist-info"
@@ -38,15 +41,18 @@ def wheel_of(folder: Path, files: dict[str, tuple[bytes, int]], *, year: int = 2
 
 
 def rewritten(wheel: Path, *, epoch: int = 315532800, reporter: Reporter | None = None) -> Path:
-    return normalise(
-        wheel,
-        wheel.parent / "finished",
-        epoch=epoch,
-        private=[Path("/some/place"), Path("/a b/ü")],
-        scratch=wheel.parent / "scratch",
-        environ={"PATH": ""},
+    tools = SourceBuildTools(
+        python=Path(sys.executable),
+        machine=PLATFORMS["linux-x64"],
+        timeout=60,
+        log=wheel.parent / "build.log",
         reporter=reporter or Reporter(),
+        work=wheel.parent,
+        epoch=epoch,
+        environ={"PATH": ""},
     )
+    private = [Path("/some/place"), Path("/a b/ü")]
+    return rewrite_wheel(wheel, wheel.parent / "finished", tools, private=private, scratch=wheel.parent / "scratch")
 
 
 def test_order_times_and_modes_of_the_built_wheel_do_not_matter(tmp_path: Path) -> None:

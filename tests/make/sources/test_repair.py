@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from bundle.base.errors import WorkError
 from bundle.base.report import Reporter
-from bundle.make.sources.canonical_wheel import normalise
+from bundle.make.sources.canonical_wheel import rewrite_wheel
 from bundle.make.sources.environment import SourceBuildTools
 from bundle.make.sources.repair import make_portable, repairer_identity
 from tests.artifacts.wheelmaker import make_wheel
@@ -62,14 +62,12 @@ def linked_wheel(folder: Path, *, found: bool) -> Path:
 def repaired(wheel: Path, place: Path) -> Path:
     """Rewrite a wheel as a build from source does."""
     tools = toolbox_in(place)
-    return normalise(
+    return rewrite_wheel(
         wheel,
         place / "finished",
-        epoch=EPOCH,
+        tools,
         private=[wheel.parent.parent],
         scratch=place / "unpacked",
-        environ=tools.environ,
-        reporter=tools.reporter,
         repair=lambda native: make_portable(native, place / "portable", tools),
     )
 

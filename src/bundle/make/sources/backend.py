@@ -23,7 +23,7 @@ from packaging.version import InvalidVersion, Version
 
 from bundle.base.errors import BundleError, IntegrityError, WorkError
 from bundle.base.files import remove_tree
-from bundle.make.sources.canonical_wheel import normalise
+from bundle.make.sources.canonical_wheel import rewrite_wheel
 from bundle.make.sources.environment import Environment, SourceBuildTools, run_logged
 from bundle.make.sources.failure import build_failure
 from bundle.make.sources.repair import make_portable
@@ -121,14 +121,12 @@ def build_wheel(source: Path, environment: Environment, spec: BuildSpec, tools: 
     ):
         wheel = _inside(Path(builder.build("wheel", folder / "wheel", settings)), folder / "wheel")
         _check_identity(wheel, spec)
-        return normalise(
+        return rewrite_wheel(
             wheel,
             tools.work / "finished",
-            epoch=tools.epoch,
+            tools,
             private=[path for path, _ in tools.private_paths],
             scratch=folder / "unpacked",
-            environ=tools.environ,
-            reporter=tools.reporter,
             repair=lambda native: make_portable(native, folder / "portable", tools),
         )
 

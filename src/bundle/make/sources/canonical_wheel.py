@@ -1,4 +1,4 @@
-"""A built wheel, rewritten so that the same inputs give the same bytes wherever they were built."""
+"""Rewrite a built wheel so that the same inputs give the same bytes on every machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import time
 import zipfile
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
@@ -23,6 +23,7 @@ from bundle.base.native import has_symbols, native_format, read_native
 
 if TYPE_CHECKING:
     from bundle.base.report import Reporter
+    from bundle.make.sources.environment import SourceBuildTools
 
 _EARLIEST = 315532800
 """1980-01-01 UTC: a zip file holds nothing earlier."""
@@ -30,32 +31,28 @@ _EARLIEST = 315532800
 _SIGNATURES = ("RECORD", "RECORD.jws", "RECORD.p7s")
 
 
-def normalise(
+def rewrite_wheel(
     wheel: Path,
     into: Path,
+    tools: SourceBuildTools,
     *,
-    epoch: int,
     private: Sequence[Path],
     scratch: Path,
-    environ: Mapping[str, str],
-    reporter: Reporter,
     repair: Callable[[Path], Path] | None = None,
 ) -> Path:
     """Rewrite a wheel: sorted, with one time and plain modes, without debug information and foreign run paths.
 
-    The members are stored, not deflated: the bytes of a deflated member depend on the zlib at hand, and whatever the
-    wheel ends up in is compressed anyway.
+    The members are stored, not deflated: the bytes of a deflated member depend on the zlib at hand, and bundles are
+    compressed as a whole.
 
     Args:
         wheel: as the build backend made it; hostile until proven.
-        into: folder that gets the new wheel, under the same name.
-        epoch: seconds since 1970, the time of every member; not before 1980.
+        into: folder that gets the new wheel.
+        tools: the time of every member, the PATH to `strip`, and the reporter of files that keep a private path.
         private: folders of this machine that no file may name; the first that one does is warned about.
         scratch: a folder that may be made and removed.
-        environ: names the PATH that `strip` is looked for on.
-        reporter: told of every file that keeps a private path.
-        repair: makes a wheel with native files portable, and returns that; before foreign run paths are removed, which
-            it may need, and after the stripping, which what it changes would not survive.
+        repair: makes a wheel with native files portable, and returns it. It runs after the stripping, which the changed
+            files would not survive, and before foreign run paths are removed, which it may need.
 
     Returns:
         The new wheel, under the name that `repair` gave it (https://packaging.python.org/en/latest/specifications/binary-distribution-format/).
@@ -67,19 +64,19 @@ def normalise(
     try:
         info, files = _opened(wheel, scratch)
         for path in files:
-            _mend(scratch / path, path, private, environ, reporter)
+            _mend(scratch / path, path, private, tools)
         if repair is not None and any(_is_native(scratch / path) for path in files):
             stripped = scratch.parent / "stripped" / wheel.name
             with staged_file(stripped) as staging:
-                _pack(scratch, files, f"{info}/RECORD", staging, epoch)
+                _pack(scratch, files, f"{info}/RECORD", staging, tools.epoch)
             wheel = repair(stripped)
             info, files = _opened(wheel, scratch)
         for path in files:
-            _mend_run_path(scratch / path, path, reporter)
+            _mend_run_path(scratch / path, path, tools.reporter)
             if leaked := _leak(scratch / path, private):
-                reporter.warning(f"{wheel.name}: {path} names the folder that it was built in ({leaked})")
+                tools.reporter.warning(f"{wheel.name}: {path} names the folder that it was built in ({leaked})")
         with staged_file(into / wheel.name) as staging:
-            _pack(scratch, files, f"{info}/RECORD", staging, epoch)
+            _pack(scratch, files, f"{info}/RECORD", staging, tools.epoch)
         return into / wheel.name
     finally:
         remove_tree(scratch)
@@ -115,7 +112,7 @@ def _files(tree: Path) -> Iterator[str]:
     for folder, _, names in os.walk(tree):
         for name in names:
             path = Path(folder, name)
-            # Compiled from a source beside it, it would only record where and when.
+            # Its source is beside it; it would only record the folder and time of the compilation.
             if not (path.suffix == ".pyc" and path.parent.name == "__pycache__"):
                 yield path.relative_to(tree).as_posix()
 
@@ -125,11 +122,11 @@ def _order(path: str, info: str) -> tuple[bool, str]:
     return path.startswith(f"{info}/"), path
 
 
-def _mend(file: Path, path: str, private: Sequence[Path], environ: Mapping[str, str], reporter: Reporter) -> None:
+def _mend(file: Path, path: str, private: Sequence[Path], tools: SourceBuildTools) -> None:
     with file.open("rb") as opened:
         start = opened.read(512)
     if start.startswith(b"!<arch>\n") or (native_format(start) == "elf" and has_symbols(file)):
-        _strip(file, path, environ, reporter)
+        _strip(file, path, tools)
     elif start.startswith(b"#!") and re.fullmatch(r"[^/]+\.data/scripts/[^/]+", path):
         _mend_script(file, start.split(b"\n", 1)[0], private)
 
@@ -150,13 +147,13 @@ def _mend_run_path(file: Path, path: str, reporter: Reporter) -> None:
         replace_run_path(file, kept)
 
 
-def _strip(file: Path, path: str, environ: Mapping[str, str], reporter: Reporter) -> None:
-    done = strip([file], search=environ.get("PATH", os.defpath))
+def _strip(file: Path, path: str, tools: SourceBuildTools) -> None:
+    done = strip([file], search=tools.environ.get("PATH", os.defpath))
     if done is None:
-        reporter.detail(f"{path}: keeps its symbols, there is no `strip` on this machine")
+        tools.reporter.detail(f"{path}: keeps its symbols, there is no `strip` on this machine")
     elif done.code:
         # A ready-made file for another machine, brought along by the source: not this machine's to change.
-        reporter.detail(f"{path}: keeps its symbols, `strip` cannot read it: {done.errors.strip()}")
+        tools.reporter.detail(f"{path}: keeps its symbols, `strip` cannot read it: {done.errors.strip()}")
 
 
 def _leak(file: Path, private: Sequence[Path]) -> str | None:
