@@ -1,4 +1,4 @@
-"""Archives unpacked, whatever they were made to do."""
+"""Safe extraction of tar and zip archives."""
 
 from __future__ import annotations
 
@@ -45,15 +45,14 @@ class _Readable(Protocol):
 
 
 def extract(archive: Path, target: Path, *, limits: Limits = _DEFAULTS) -> None:
-    """Unpack a tar or zip archive; its kind is told by its first bytes, not by its name.
+    """Unpack a tar or zip archive; its first bytes decide its kind, not its name.
 
     Known are tar, plain or compressed with gzip, bzip2, xz or zstd, and zip. Files get mode 0755 where the archive
-    says that somebody may execute them, else 0644; folders 0755. Hard links become copies. What was written before a
-    refusal stays: unpack into `files.staged_folder`.
+    allows anyone to execute them, else 0644; folders 0755. Hard links become copies. Entries written before a
+    refusal stay: unpack into `files.staged_folder`.
 
     Args:
-        archive: the file.
-        target: the folder to unpack into; made if absent.
+        target: made if absent.
         limits: how much may be written.
 
     Raises:
@@ -111,7 +110,7 @@ class _Stream:
         self._allowed = _HEADERS
 
     def allow(self, position: int) -> None:
-        """Let the stream be read as far as what may stand behind a position.
+        """Allow reading up to the end of the headers behind a position.
 
         Args:
             position: bytes from the start, where the next header is expected.
@@ -123,7 +122,7 @@ class _Stream:
         return self._position
 
     def seek(self, position: int) -> int:
-        """Skip what is before a position."""
+        """Skip everything before a position."""
         if position < self._position:
             raise tarfile.StreamError("an entry points backward")
         while self._position < position and self.read(min(_CHUNK, position - self._position)):
@@ -156,7 +155,7 @@ class _Stream:
         except (EOFError, zlib.error, lzma.LZMAError) as error:
             raise self._damaged(error) from error
         except OSError as error:
-            # Decoders have no errno for what they cannot decode, the disk has.
+            # Errors of the disk have an errno; errors of decoders have none.
             if error.errno is not None:
                 raise
             raise self._damaged(error) from error
@@ -196,7 +195,7 @@ class _Header(tarfile.TarInfo):
 
 def _extract_tar(archive: Path, stream: _Stream, sandbox: Sandbox) -> None:
     try:
-        # Not its mode for streams, which copies what it has buffered with every header.
+        # Not its mode for streams, which copies its buffer with every header.
         with tarfile.TarFile(fileobj=cast("BinaryIO", stream), tarinfo=_Header, encoding="utf-8") as tar:
             while (member := tar.next()) is not None:
                 if member.size < 0:
@@ -239,7 +238,7 @@ def _extract_zip(archive: Path, sandbox: Sandbox) -> None:
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError) as error:
         raise _damaged(archive, str(error)) from error
     except OSError as error:
-        # What a damaged position makes of a seek.
+        # A seek to a damaged position fails like this.
         if error.errno != errno.EINVAL:
             raise
         raise _damaged(archive, "it points to before its start") from error

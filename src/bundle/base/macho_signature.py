@@ -1,7 +1,6 @@
-"""Whether a Mach-O file still has the bytes that were signed.
+"""Compare a Mach-O file with the hashes in its code signature.
 
-What is compared are the hashes of the pages in the signature's code directories; who signed, and whether the system
-trusts them, is not looked at.
+Only the page hashes of the code directories are compared, not the signer, and not the trust of the system in them.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _HASHES = {1: "sha1", 2: "sha256", 3: "sha256", 4: "sha384"}
 """The hash types of a code directory; some are cut to 20 bytes."""
 
 _DIRECTORY = struct.Struct(">9I4B")
-"""The head of a code directory: all numbers are big-endian, whatever the machine."""
+"""The head of a code directory: all numbers are big-endian, on every machine."""
 
 
 def signature_of(path: Path, place: tuple[int, int, int] | None) -> Signature:

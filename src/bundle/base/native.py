@@ -64,7 +64,7 @@ class Native:
     run_paths: tuple[str, ...] = ()
     """As the file spells them."""
     inherited: bool = False
-    """ELF: whether its run paths also count for what its libraries need (DT_RPATH without DT_RUNPATH)."""
+    """ELF: whether its run paths also count for the needs of its libraries (DT_RPATH without DT_RUNPATH)."""
     defines: frozenset[str] = frozenset()
     """ELF: the symbol versions that it offers."""
     minimum: str = ""

@@ -37,7 +37,7 @@ class Sandbox:
     Args:
         root: the folder, made if absent.
         limits: how much may be written.
-        origin: what the entries come from, for messages.
+        origin: name of the archive, for messages.
     """
 
     def __init__(self, root: Path, limits: Limits, origin: str) -> None:
@@ -96,7 +96,7 @@ class Sandbox:
             os.utime(where, (_moment(mtime),) * 2)
 
     def copy(self, name: str, original: str, *, mtime: float | None = None) -> None:
-        """Make a file with the content of one that was written before: what a hard link becomes.
+        """Make a file with the content of an earlier one, in place of a hard link.
 
         Args:
             name: the entry's name, relative to the root.
@@ -123,7 +123,6 @@ class Sandbox:
 
         Args:
             name: the entry's name, relative to the root.
-            target: what the link says.
 
         Raises:
             IntegrityError: the entry is unsafe.
@@ -181,10 +180,10 @@ class Sandbox:
             self._make_folder(above, name)
         self._add(path, "folder", name)
         os.mkdir(self._where(path))  # noqa: PTH102
-        os.chmod(self._where(path), 0o755)  # noqa: PTH101, S103 - whatever the umask
+        os.chmod(self._where(path), 0o755)  # noqa: PTH101, S103 - under any umask
 
     def _kind(self, path: str) -> str | None:
-        """Return what is at a path: as an entry of this archive, or on the disk from before."""
+        """Return the kind of the entry at a path: of this archive, or on the disk before it."""
         if path in self._kinds:
             return self._kinds[path]
         above = path.rpartition("/")[0]

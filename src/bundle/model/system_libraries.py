@@ -1,7 +1,7 @@
 """The libraries that each system provides, so that a bundle need not bring them: data, no code.
 
-Sources: PEP 513, 571, 599 and 600 with the policies that auditwheel keeps for them; what a plain macOS and a plain
-Windows (10, Server 2016 and later) have.
+Sources: PEP 513, 571, 599 and 600 with the policies that auditwheel keeps for them; the libraries of a plain
+macOS and a plain Windows (10, Server 2016 and later).
 """
 
 from __future__ import annotations

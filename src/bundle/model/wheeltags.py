@@ -60,7 +60,7 @@ def is_pure(tags: Iterable[Tag]) -> bool:
 
 
 def same_system(tags: Iterable[Tag], platform: Platform) -> bool:
-    """Return whether any tag names a platform's system and machine, whatever Python and age it names."""
+    """Return whether any tag names a platform's system and machine, of any Python and any age."""
     return any(tag.platform == "any" or platform.plain_tag in _machines(tag.platform) for tag in tags)
 
 

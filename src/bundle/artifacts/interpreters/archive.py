@@ -28,7 +28,7 @@ class Archive:
     """The source.
 
     Args:
-        named: the one archive to take; None: what `interpreter.archives` says for the platform.
+        named: the one archive to take; None: the one in `interpreter.archives`.
     """
 
     name = NAME
@@ -38,7 +38,7 @@ class Archive:
         self._unpacked: dict[str, Unpacked] = {}
 
     def offers(self, request: Request) -> Sequence[Offer | Refusal]:
-        """Return the one archive; its version is what its name says, else the one asked for, until it is fetched."""
+        """Return the one archive; until it is fetched, its version is the one in its name, else the requested one."""
         spec = self._spec(request)
         if spec is None:
             reason = f"the configuration names no archive for {request.platform.key} (interpreter.archives)"
@@ -96,7 +96,7 @@ def _file(spec: ArchiveSpec, offer: Offer, tools: Tools) -> Path:
         return obtain(spec.sha256, offer.location, _filename(offer.location), tools)
     if cached := tools.files.get(spec.sha256):
         return cached
-    # Copied before it is checked, so that what was checked is what is unpacked; errors show its own name.
+    # Copied before the check, so that the checked bytes are the unpacked ones; errors show its own name.
     target = _scratch(offer, tools) / "archive" / spec.path.name
     target.parent.mkdir(parents=True)
     shutil.copyfile(spec.path, target)

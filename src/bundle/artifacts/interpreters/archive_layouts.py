@@ -37,8 +37,7 @@ def unpack(archive: Path, folder: Path, platform: Platform, *, name: str) -> Unp
     Args:
         archive: tar with any compression, or zip.
         folder: an empty or absent folder to unpack into.
-        platform: what the interpreter must be for.
-        name: how messages call the archive.
+        name: of the archive, for messages.
 
     Raises:
         IntegrityError: the archive is damaged, or unsafe.
@@ -78,9 +77,7 @@ def make(unpacked: Unpacked, request: Request, tree: Path, tools: Tools) -> Abou
 
     Args:
         unpacked: as `unpack` found it; its folder is emptied.
-        request: what is asked for.
         tree: an empty folder.
-        tools: for messages.
     """
     from bundle.artifacts.interpreters.portable.normalise import normalise
 
@@ -120,7 +117,7 @@ def _executable(root: Path) -> Path | None:
 
 
 def _inside(root: Path, name: str) -> Path:
-    """Return what has a name in a folder, whatever its upper and lower case, as Windows would find it."""
+    """Return the entry of a name in a folder without regard to case, as Windows does."""
     return next((path for path in sorted(root.iterdir()) if path.name.casefold() == name.casefold()), root / name)
 
 
@@ -129,7 +126,7 @@ def _stdlib(root: Path, executable: Path) -> Path:
 
 
 def _check_complete(stdlib: Path, name: str) -> None:
-    """Refuse at once what would make a bundle in which nothing can be installed."""
+    """Refuse an interpreter that nothing can be installed into."""
     schemes = stdlib / "sysconfig.py" if (stdlib / "sysconfig.py").is_file() else stdlib / "sysconfig" / "__init__.py"
     if schemes.is_file() and b"posix_local" in schemes.read_bytes():
         raise ConfigError(
@@ -160,7 +157,7 @@ def _version(root: Path, executable: Path, name: str) -> str:
     if executable.suffix == ".exe" and (version := _file_version(executable)):
         return version
     raise WorkError(
-        f"The version of the Python in {name} cannot be told.",
+        f"The version of the Python in {name} is unknown.",
         cause="It has no include/python3.*/patchlevel.h, so C extensions could not be built with it either.",
         remedy="Name an archive that holds the headers.",
     )

@@ -1,4 +1,4 @@
-"""Which interpreter a bundle gets: the exact version before the order of sources, a substitute only where permitted."""
+"""The choice of a bundle's interpreter: exact version before order of sources, a substitute only where permitted."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from bundle.base.errors import BundleError, ConfigError, NetworkError
 from bundle.model.platforms import short_version
 
 Outcome = Literal["chosen", "offered", "refused", "missing", "unreachable"]
-"""offered: could be had, another was better. missing: its server answered that it has no such file. unreachable: nobody
-answered, which is not the same as not having it."""
+"""offered: could be had, another was better. missing: its server answered that it has no such file. unreachable: no
+answer, which is not the same as not having it."""
 
 Known = Callable[[Offer], str | None]
 """Returns the Python version of the finished interpreter that the store already has for an offer."""
@@ -22,7 +22,7 @@ Known = Callable[[Offer], str | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """What became of one thing that a source said."""
+    """The outcome of one offer or refusal of a source."""
 
     source: str
     python: str | None
@@ -69,7 +69,7 @@ class Choice:
 
     @property
     def warning(self) -> str | None:
-        """What must not be missed, if there is something."""
+        """The warning about a substitute, if there is one."""
         if not self.substituted:
             return None
         reasons = [attempt.brief for attempt in self.tried if not attempt.chosen and attempt.outcome != "offered"]
@@ -89,7 +89,7 @@ class Choice:
 
 
 class _TriedError(BundleError):
-    """Adds to an error what was tried."""
+    """Add the attempts to an error."""
 
     def __init__(
         self, what: str, *, cause: str | None, remedy: str | None, details: Iterable[str], tried: Sequence[Attempt]
@@ -99,11 +99,11 @@ class _TriedError(BundleError):
 
 
 class NoInterpreterError(_TriedError, ConfigError):
-    """Everybody answered, and nobody has it."""
+    """All sources answered, and none has it."""
 
 
 class UnreachableInterpreterError(_TriedError, NetworkError):
-    """Somebody who might have it did not answer."""
+    """A source that might have it did not answer."""
 
 
 def choose(
@@ -114,16 +114,15 @@ def choose(
     known: Known = lambda offer: None,  # noqa: ARG005 - the signature of those that know
     fetch: bool = True,
 ) -> Choice:
-    """Choose the interpreter, and bring what it needs to this machine.
+    """Choose the interpreter, and fetch its files.
 
     An offer that the store already holds needs no network, and wins its place even where its source is unreachable.
 
     Args:
-        request: what is asked for.
         sources: in the order tried.
         tools: for fetching.
-        known: tells whether the store has an offer's interpreter.
-        fetch: whether to bring what is needed here; else only asks whether it could be had.
+        known: returns whether the store has an offer's interpreter.
+        fetch: whether to fetch the files; otherwise sources only check whether they could.
 
     Raises:
         UnreachableInterpreterError: nothing fits, and a source that might have had it did not answer.
@@ -143,7 +142,7 @@ class _Run:
         self.tried: list[Attempt] = []
         self.asked: list[Offer] = []
         self.silent: set[str] = set()
-        """The sources that nobody answered for; asking the same host again would only take time."""
+        """The sources whose host did not answer; asking it again would only take time."""
 
     def choose(self) -> Choice:
         offers = list(self._ask())
@@ -199,7 +198,9 @@ class _Run:
 
     def _won(self, source: Source, offer: Offer, offers: Sequence[tuple[Source, Offer]]) -> Choice:
         exact = offer.python == self.request.python
-        why = "it has the exact version" if exact else "nobody gives the exact version; it has the newest patch release"
+        why = (
+            "it has the exact version" if exact else "no source has the exact version; it has the newest patch release"
+        )
         if exact and any(attempt.outcome in ("unreachable", "missing") for attempt in self.tried):
             why += ", which no source before it gave"
         self._note(offer.source, offer.python, "chosen", offer.detail)

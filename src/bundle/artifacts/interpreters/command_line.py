@@ -1,4 +1,4 @@
-"""Which sources are asked: those of the configuration, or what `--interpreter` names instead."""
+"""The sources to ask: those of the configuration, or those named by `--interpreter`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,6 @@ def sources_for(
         values: what `--interpreter` says: the name of a source; the path of an executable, of an interpreter's folder
             or of an archive; or KEY=PATH, which counts for one platform only. Nothing: the configured ones.
         configured: `interpreter.sources`.
-        platform: what the interpreter is for.
         table: sources that take the place of the built-in ones of their name.
 
     Raises:

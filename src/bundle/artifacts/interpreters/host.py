@@ -25,7 +25,7 @@ class Host:
     """The source.
 
     Args:
-        named: the one interpreter to take, an executable or a prefix; None: whatever this machine has.
+        named: the one interpreter to take, an executable or a prefix; None: all of this machine.
     """
 
     name = NAME
@@ -71,7 +71,7 @@ class Host:
         for candidate in self._candidates(request):
             if self._named is not None and (environment := _environment_of(candidate.executable)):
                 yield _refusal(
-                    f"{environment} is a virtual environment, whose packages would not come along; name the "
+                    f"{environment} is a virtual environment, whose packages would be left out; name the "
                     "Python that it was made from"
                 )
                 continue
@@ -122,10 +122,10 @@ def _offer(answer: Answer, machine: Platform) -> Offer:
 
 
 def _key(original: host_copy.Original) -> dict[str, str]:
-    """Return what identifies everything that a copy is made from.
+    """Return the identity of all files that a copy is made from.
 
-    Which libraries come along is only known once every binary has been read, which takes too long for a build that has
-    nothing to do; so all libraries that the dynamic linker knows count.
+    The libraries that are copied as well are only known once every binary has been read, which takes too long for an
+    unchanged build; so all libraries that the dynamic linker knows count.
     """
     listing = hashlib.sha256()
     binaries = hashlib.sha256(sha256_of(original.executable).encode())

@@ -59,7 +59,7 @@ class Left:
     platform: str
     reason: str
     lacking: bool
-    """Whether it wants a file that nobody released."""
+    """Whether it wants a file that was never released."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON value."""
@@ -73,7 +73,7 @@ class Left:
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """What became of one file."""
+    """The outcome for one file."""
 
     need: Need
     status: Literal["fetched", "present", "failed"]
@@ -88,13 +88,13 @@ class Kept:
 
 
 def needs(wanted: Iterable[tuple[str, Request]], source: PythonBuildStandalone) -> tuple[list[Need], list[Left]]:
-    """Return the files that versions need, each once, and what needs none.
+    """Return the files that versions need, each once, and the versions that need none.
 
     A version gets the file that a build would take: the exact release, or where `interpreter.substitute` permits it and
     there is none, the newest patch release.
 
     Args:
-        wanted: each version with what it asks for on one platform.
+        wanted: each version with its request on one platform.
         source: knows the releases.
     """
     found: dict[str, Need] = {}
@@ -123,7 +123,7 @@ def fill(folder: Path, needed: Sequence[Need], source: PythonBuildStandalone, to
     kept: list[Kept] = []
     try:
         for need in needed:
-            kept.append(_keep(folder, need, source, tools))  # noqa: PERF401 - what was done counts if one raises
+            kept.append(_keep(folder, need, source, tools))  # noqa: PERF401 - finished files count if one raises
     finally:
         sums = {one.need.path: one.need.offer.key["sha256"] for one in kept if one.status != "failed"}
         with locked(folder / f".{SUMS}.lock", reporter=tools.reporter, what=f"the mirror {folder}"):
@@ -169,7 +169,7 @@ def _not_from(folder: Path, request: Request) -> Request:
     try:
         place = Path(mirror) if Path(mirror).is_absolute() else local_path(mirror)
     except ConfigError:
-        return request  # Whoever reads the mirror says what is wrong with its address.
+        return request  # The reader of the mirror reports a wrong address.
     if place is None or place.resolve() != folder.resolve():
         return request
     environ = {name: value for name, value in request.environ.items() if name != MIRROR_VARIABLE}
@@ -177,7 +177,7 @@ def _not_from(folder: Path, request: Request) -> Request:
 
 
 def _write_sums(folder: Path, sums: Mapping[str, str]) -> None:
-    """Add to the list of hashes; what earlier runs listed stays as long as it is there."""
+    """Add to the list of hashes; entries of earlier runs stay while their files do."""
     path = folder / SUMS
     listed = dict(sums)
     if path.is_file():

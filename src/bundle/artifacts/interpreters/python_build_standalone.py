@@ -127,7 +127,7 @@ class PythonBuildStandalone:
         """Bring the archive to a file of one's own, verified: out of the cache, else from the release host or mirror.
 
         Raises:
-            NetworkError: it cannot be downloaded; what arrived is kept, and the next call goes on from there.
+            NetworkError: it cannot be downloaded; the received part is kept, and the next call continues.
             IntegrityError: the bytes are not the ones promised.
         """
         sha256 = offer.key["sha256"]
@@ -149,7 +149,7 @@ class PythonBuildStandalone:
         return self._first(offer, request, tools, lambda url: obtain(sha256, url, filename, tools))
 
     def _first(self, offer: Offer, request: Request, tools: Tools, ask: Callable[[str], Found]) -> Found:
-        """Return what the first address gives that has the file at all."""
+        """Return the answer of the first address that has the file."""
         from bundle.base.http.client import NotFoundError
 
         addresses = _addresses(offer.location, request)

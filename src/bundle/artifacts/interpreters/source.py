@@ -1,14 +1,14 @@
-"""What an interpreter source is: the plug-in point through which a portable CPython comes in.
+"""The protocol of interpreter sources, which supply portable CPythons.
 
-A source is asked three things, in this order, and only the first of every source:
+A source has three duties, in this order; only the first is asked of every source:
 
-1. `offers`: what it could give. It answers from tables and from what lies on this machine, quickly (a build that has
-   nothing to do asks it, too) and without the network. For what it will not do it gives a `Refusal` with the reason,
-   written for the person who reads `bundle interpreters`; it does not raise, but for a configuration that is wrong.
-2. `fetch`: bring what the offer needs to this machine, verified, into the file cache. It returns the offer with what
-   only its bytes could tell (an archive's real version). `NotFoundError` says "not there" and leaves the source in the
-   game; any other `NetworkError` says "nobody answers" and ends this source for the run. `IntegrityError` is never
-   papered over by another source. `look` asks the same question without bringing anything.
+1. `offers`: list the interpreters that it has. It answers from tables and from files of this machine, quickly (an
+   unchanged build asks it, too) and without the network. For the others it gives a `Refusal` with the reason, written
+   for the reader of `bundle interpreters`; it raises only for a wrong configuration.
+2. `fetch`: download the files of the offer, verified, into the file cache. It returns the offer with the facts that
+   only its bytes show (an archive's real version). `NotFoundError` means "not there", and the next offer is tried; any
+   other `NetworkError` means "no answer" and ends this source for the run. An `IntegrityError` never falls back to
+   another source. `look` checks the same without downloading.
 3. `make`: fill an empty folder with the finished interpreter: relocatable, normalised, deterministic, holding no path
    of this machine. The same offer gives the same bytes.
 
@@ -38,11 +38,10 @@ class Request:
     python: str
     """Such as `3.12.10`."""
     platform: Platform
-    """Where the bundle is to run."""
     config: Interpreter
     """The `interpreter` part of the configuration."""
     machine: Platform | None
-    """The platform of this machine, None if it is none of ours."""
+    """The platform of this machine, None if it is unknown."""
     environ: Mapping[str, str] = field(repr=False)
     """The environment variables."""
 
@@ -56,11 +55,11 @@ class Offer:
     python: str
     """The version it is, or claims to be until it is fetched."""
     detail: str
-    """Where it comes from, for people; without credentials."""
+    """Its origin, for messages; without credentials."""
     key: Mapping[str, str]
     """Everything that shapes the tree."""
     location: str = field(default="", repr=False, compare=False)
-    """Where it comes from, for the source itself; may hold credentials."""
+    """Its origin, for the source itself; may hold credentials."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +68,9 @@ class Refusal:
 
     source: str
     reason: str
-    """One sentence; what could be done about it included."""
+    """One sentence, with the remedy."""
     unreachable: bool = False
-    """Whether the reason is that nobody answered."""
+    """Whether the reason is a missing answer."""
 
 
 class Files(Protocol):
@@ -88,7 +87,7 @@ class Files(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Tools:
-    """What a source needs to do its work."""
+    """The tools of a source."""
 
     downloader: Downloader
     files: Files
@@ -102,15 +101,15 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """What the configuration calls it."""
+        """Its name in the configuration."""
         ...
 
     def offers(self, request: Request) -> Sequence[Offer | Refusal]:
-        """Return what the source could give, best first, and why it gives nothing else."""
+        """Return the interpreters of the source, best first, and its refusals."""
         ...
 
     def fetch(self, offer: Offer, request: Request, tools: Tools) -> Offer:
-        """Bring what the offer needs to this machine; return it with what only its bytes could tell."""
+        """Download the files of the offer; return it with the facts that only its bytes show."""
         ...
 
     def look(self, offer: Offer, request: Request, tools: Tools) -> None:

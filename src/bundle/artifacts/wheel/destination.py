@@ -1,4 +1,4 @@
-"""The file tree that a wheel becomes, for any platform."""
+"""The destination of an installed wheel: a file tree for any platform."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class WheelTree(WheelDestination):
         record_file_path: str,
         records: Iterable[tuple[Scheme, RecordEntry]],  # noqa: ARG002
     ) -> None:
-        """Write RECORD: what is there, sorted, and not what the wheel said."""
+        """Write RECORD: the files that were written, sorted."""
         for script in self._launchers:
             # Unless the wheel, or an entry point, has one of its own.
             if f"{self._platform.scripts}/{script.name}" not in self.written:
@@ -115,7 +115,7 @@ class WheelTree(WheelDestination):
 
     def _write(self, path: str, stream: BinaryIO | Member, *, executable: bool, start: bytes = b"") -> RecordEntry:
         self._claim(path)
-        # What comes straight from the wheel is hashed as it passes.
+        # Files of the wheel are hashed while they are read.
         member = stream if isinstance(stream, Member) else Member(stream, None)
         target = self._tree / path
         with target.open("xb") as file:

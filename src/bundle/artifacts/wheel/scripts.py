@@ -1,4 +1,4 @@
-"""Scripts that find their interpreter beside them, wherever the bundle stands."""
+"""Scripts that find their interpreter beside them, in any folder."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _PYTHON_SHEBANG = re.compile(
          (?P<name>pythonw?)(?!2)[0-9.]*t?(?:\.exe)?"?(?P<arguments>(?:[ \t][^\r\n]*)?)(?:\r?\n|\Z)""",
     re.VERBOSE,
 )
-# What pip, distlib and python-build-standalone write where a plain `#!` line would not do.
+# Written by pip, distlib and python-build-standalone where a plain `#!` line is not enough.
 _SHELL_SHEBANG = re.compile(rb"""#!/bin/sh\n'''exec' [^\n]*python[^\n]* "\$0" "\$@"\n' '''\n""")
 _FLAGS = re.compile(rb"(?:[ \t]+-[bBdEiIOPqsSuv]+)*[ \t]*")
 _COOKIE = re.compile(rb"#[^\n]*?coding[:=][ \t]*[-\w.]")
@@ -68,7 +68,7 @@ def entry_script(
     Args:
         name: the command's name.
         module: dotted name of the module.
-        attribute: what to call in it, such as `main` or `Application.start`.
+        attribute: the callable in it, such as `main` or `Application.start`.
         platform: where it will run.
         python: the bundle's Python, such as `3.12.10`.
         gui: whether it wants no console (Windows).
@@ -89,7 +89,7 @@ def entry_script(
 
 
 def shipped_script(name: str, content: bytes, *, platform: Platform, python: str) -> tuple[ScriptFile, ...]:
-    """Return what stands in the scripts folder for a script that a wheel ships (`NAME.data/scripts`).
+    """Return the files in the scripts folder for a script of a wheel (`NAME.data/scripts`).
 
     On Windows a Python script gets a launcher beside it, since no `#!` line counts there.
 
@@ -197,7 +197,7 @@ def _polyglot(body: bytes, *, python: str, flags: list[str] | None = None) -> by
 
 
 def _join(header: str, body: str) -> str:
-    """Put header and code together such that docstring and `__future__` imports stay what they were."""
+    """Put header and code together such that docstring and `__future__` imports keep their meaning."""
     head = _read_head(body)
     rest = body[head.docstring_end : head.end]
     if head.docstring is None:
@@ -239,7 +239,7 @@ def _read_head(body: str) -> _Head:
             else:
                 break
     except (tokenize.TokenError, SyntaxError):
-        # Not Python 3: what was understood so far stands, and Python will say the rest.
+        # Not Python 3: the part before stays valid, and Python will report the rest.
         return head
     return head
 

@@ -1,4 +1,4 @@
-"""A wheel as PyPA installer reads it, hostile until proven: names, sizes, tags and every byte are checked."""
+"""The source of an installed wheel: names, sizes, tags and every byte are checked, for wheels may be hostile."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ _RATIO = 100
 # The binary distribution format wants SHA-256 or better.
 _HASHES = frozenset({"sha256", "sha384", "sha512"})
 _SIGNATURES = frozenset({"RECORD.jws", "RECORD.p7s"})
-# Written by whoever installs; what a wheel says here would be somebody else's word.
+# Only an installer may write these; in a wheel they would be false.
 _INSTALLERS_OWN = frozenset({"INSTALLER", "REQUESTED", "direct_url.json"})
 
-# What the libraries below raise for a file that is no wheel, or one whose parts contradict each other.
+# The errors of the libraries for a file that is no wheel, or one whose parts contradict each other.
 _BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
@@ -65,7 +65,7 @@ def open_wheel(path: Path) -> Iterator[CheckedWheel]:
     """Open a wheel for PyPA installer's `install`.
 
     Names, kinds, sizes, tags and metadata are checked at once, the bytes of each file when it has been read; within
-    the block, whatever shows the wheel to be broken becomes an IntegrityError.
+    the block, every error that shows a broken wheel becomes an IntegrityError.
 
     Args:
         path: the wheel; its file name counts.
@@ -120,7 +120,7 @@ class CheckedWheel(WheelFile):
         return parse_email(self._archive.read(f"{self.dist_info_dir}/METADATA"))[0]
 
     def get_contents(self) -> Iterator[WheelContentElement]:
-        """Yield each file to install; one that is not what RECORD says raises once it has been read."""
+        """Yield each file to install; one that differs from RECORD raises once it has been read."""
         for name, info in self._files.items():
             mode = info.external_attr >> 16
             with self._archive.open(info) as stream:
@@ -128,7 +128,7 @@ class CheckedWheel(WheelFile):
                 if self._is_installed(name):
                     yield (name, "", ""), cast("BinaryIO", member), bool(stat.S_ISREG(mode) and mode & 0o111)
                 if not member.is_true():
-                    raise IntegrityError(f"{self.filename}: {name} is not what the wheel's RECORD says")
+                    raise IntegrityError(f"{self.filename}: {name} differs from the wheel's RECORD")
 
     def _is_installed(self, name: str) -> bool:
         folder, _, base = name.rpartition("/")
@@ -161,7 +161,7 @@ class CheckedWheel(WheelFile):
         return files
 
     def _check_identity(self) -> None:
-        """Compare what the file name, the folder's name, METADATA and WHEEL say."""
+        """Compare file name, folder name, METADATA and WHEEL."""
         if not self._is_ours(self.dist_info_dir.removesuffix(".dist-info")):
             raise IntegrityError(f"{self.filename} holds {self.dist_info_dir}, another package or version")
         for required in ("METADATA", "WHEEL", "RECORD"):
@@ -214,11 +214,11 @@ class CheckedWheel(WheelFile):
 
 
 class Member:
-    """A stream out of a wheel that hashes what passes.
+    """A stream out of a wheel that hashes while it is read.
 
     Args:
         stream: the file as the zip module gives it, which is never longer than its declared size.
-        entry: what RECORD says about it, if it says anything.
+        entry: its line in RECORD, if it has one.
     """
 
     def __init__(self, stream: IO[bytes], entry: RecordEntry | None) -> None:
@@ -240,11 +240,11 @@ class Member:
 
     @property
     def sha256(self) -> str:
-        """The hash of what was read so far, as RECORD spells it."""
+        """The hash of the bytes read so far, as RECORD spells it."""
         return _encoded(self._sha256.digest())
 
     def is_true(self) -> bool:
-        """Read what is left, and say whether RECORD is right."""
+        """Read the rest, and return whether RECORD is right."""
         while self.read(2**20):
             pass
         if self._entry is None:
@@ -275,7 +275,7 @@ def _version(text: str) -> Version | None:
 
 
 def _unsafe(info: zipfile.ZipInfo) -> str | None:
-    """Say what is wrong with an entry, or None."""
+    """Return why an entry is refused, None if it is not."""
     name = info.orig_filename
     kind = stat.S_IFMT(info.external_attr >> 16)
     if why := path_obstacle(name):

@@ -1,4 +1,4 @@
-"""Compiled modules that are the same bytes wherever they were compiled."""
+"""Reproducible bytecode: the same bytes on every machine."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 from bundle.base.processes.run import check, run
 
-# Runs in the bundle's interpreter, whichever version that is. The hash stands for the source, so no time is inside; it
+# Runs in the bundle's interpreter, of any version. The hash stands for the source, so no time is inside; it
 # goes unchecked, since a bundle's files do not change; the path inside is relative, and Python replaces it by the true
-# one at import. Links are left out: what they lead to is compiled where it stands. `-S` and the missing "" keep
+# one at import. Links are left out: their targets are compiled in their own place. `-S` and the missing "" keep
 # anything in the tree from being imported, and with it from being run.
 _PROGRAM = """
 import sys
@@ -49,7 +49,7 @@ print(json.dumps({"compiled": compiled, "skipped": skipped, "magic": importlib.u
 
 @dataclass(frozen=True, kw_only=True)
 class Compiled:
-    """What became of the modules of a tree."""
+    """The outcome for the modules of a tree."""
 
     compiled: int
     skipped: tuple[str, ...]
@@ -64,10 +64,9 @@ def compile_tree(tree: Path, *, python: Path, prefix: str = "", timeout: float |
     Source: PEP 552 (hash-based .pyc), PEP 3147 (`__pycache__`).
 
     Args:
-        tree: the folder, such as a bundle's root; what stands in `__pycache__` already is replaced.
-        python: the interpreter whose bytecode it becomes: the bundle's own, or one of the same X.Y.
+        tree: the folder, such as a bundle's root; existing `__pycache__` files are replaced.
+        python: the compiling interpreter: the bundle's own, or one of the same X.Y.
         prefix: where `tree` stands below the bundle's root, such as `lib/python3.12/`; empty for the root itself.
-        timeout: seconds that it may take.
 
     Raises:
         WorkError: the interpreter does not run, or the disk is full.

@@ -1,4 +1,4 @@
-"""Who compiles the modules of a bundle: its own interpreter, or for another platform one of this machine."""
+"""The interpreter that compiles a bundle's modules: its own, or for another platform one of this machine."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Compiler:
 
 @dataclass(frozen=True, kw_only=True)
 class Bytecode:
-    """Whether a bundle gets .pyc files, and from whom."""
+    """Whether a bundle gets .pyc files, and from which interpreter."""
 
     by: str | None = None
-    """The version that compiles; None: nobody does."""
+    """The version that compiles; None: no bytecode is compiled."""
     host: Path | None = None
     """This machine's interpreter that does it; None: the bundle's own."""
     why_not: str | None = None
@@ -42,7 +42,7 @@ class Bytecode:
         return False if self.why_not is None else f"left out: {self.why_not}"
 
     def compiler(self, own: Callable[[], Path]) -> Compiler | None:
-        """Return who compiles, None for nobody.
+        """Return the compiling interpreter, None if no bytecode is compiled.
 
         Args:
             own: returns the executable of the bundle's own interpreter; asked only if that is the one.
@@ -53,11 +53,10 @@ class Bytecode:
 def bytecode_of(
     python: str, platform: Platform, *, wanted: bool, machine: Platform | None, environ: Mapping[str, str]
 ) -> Bytecode:
-    """Return who compiles the modules of a bundle; all releases of one X.Y write and read the same kind of bytecode.
+    """Decide which interpreter compiles a bundle's modules; all releases of one X.Y share their bytecode format.
 
     Args:
         python: the version of the bundle's interpreter.
-        platform: where the bundle is to run.
         wanted: `build.bytecode`.
         machine: the platform of this machine.
         environ: the environment variables.
@@ -83,13 +82,12 @@ def best(compilers: Iterable[Compiler], python: str) -> Compiler | None:
 
 
 def check_magic(compiler: Compiler, tree: Path, stdlib: str, magic: str) -> None:
-    """Make sure that an interpreter reads what a compiler writes.
+    """Make sure that an interpreter reads the bytecode of a compiler.
 
     Args:
-        compiler: who wrote.
         tree: the interpreter that is to read.
         stdlib: its standard library, relative to it.
-        magic: the hexadecimal magic number of what was written.
+        magic: the hexadecimal magic number of the bytecode.
 
     Raises:
         WorkError: it would silently ignore all of it.

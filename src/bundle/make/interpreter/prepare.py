@@ -1,4 +1,4 @@
-"""The interpreter of a bundle: chosen once, kept as a layer, unpacked where a build step must run it."""
+"""The interpreter of a bundle: chosen once, kept as a layer, unpacked for build steps."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Interpreter:
     layer: Layer
     platform: Platform
     bytecode: Bytecode
-    """Who compiles the bundle's modules."""
+    """The compiler of the bundle's modules."""
 
     @property
     def python(self) -> str:
@@ -56,13 +56,10 @@ def prepare_interpreter(context: Context, config: Config, platform: Platform, ov
     """Choose the interpreter of a bundle and bring its layer into the store.
 
     Args:
-        context: the world.
-        config: the version.
-        platform: where the bundle is to run.
         override: `--interpreter`: sources, paths, or KEY=PATH; none: as configured.
 
     Raises:
-        BundleError: no source gives a fitting one; says what was tried and the ways out.
+        BundleError: no source gives a fitting one; the error lists the attempts and the remedies.
     """
     request = Request(
         python=config.python,
@@ -103,13 +100,7 @@ def prepare_interpreter(context: Context, config: Config, platform: Platform, ov
 
 
 def known_in(context: Context, config: Config, platform: Platform) -> Known:
-    """Return what tells whether the store already has an offer's interpreter.
-
-    Args:
-        context: the world.
-        config: the version.
-        platform: where the bundle is to run.
-    """
+    """Return a function that looks an offer's interpreter up in the store."""
 
     def known(offer: Offer) -> str | None:
         bytecode = _bytecode(context, config, platform, offer.python)

@@ -133,7 +133,7 @@ def _mend(file: Path, path: str, private: Sequence[Path], tools: SourceBuildTool
 
 def _mend_script(file: Path, line: bytes, private: Sequence[Path]) -> None:
     if any(form in line for folder in private for form in _forms(folder)):
-        # What installers replace with the interpreter of the place (PEP 427).
+        # Installers replace it with the path of the interpreter (PEP 427).
         file.write_bytes(b"#!python" + file.read_bytes()[len(line) :])
 
 

@@ -1,4 +1,4 @@
-"""Whether a wheel that was built here runs on the target."""
+"""The check that a wheel built on this machine fits the target."""
 
 from __future__ import annotations
 
@@ -28,13 +28,10 @@ def check_fits(
 ) -> str | None:
     """Make sure that a wheel built here runs on the target.
 
-    Its tags tell, and for a wheel that claims to fit everywhere the native files in it. A wheel may need a newer glibc
-    than the floor where the bundle's own interpreter does as well: the bundle is for no older system anyway.
+    Its tags decide, and for a wheel that claims to fit everywhere the native files in it. A wheel may need a newer
+    glibc than the floor if the bundle's own interpreter needs it as well: the bundle runs on no older system anyway.
 
     Args:
-        wheel: the built wheel.
-        platform: the target.
-        python: the bundle's Python, such as `3.12.10`.
         floors: the oldest systems that the bundle must run on.
         interpreter_glibc: the oldest glibc on which all of the bundle's interpreter works, if that was measured.
         version: the bundle's version, for messages.
@@ -75,7 +72,7 @@ def check_fits(
 def _above_floor(
     label: str, tags: Collection[Tag], platform: Platform, python: str, floors: Floors, interpreter_glibc: str | None
 ) -> str:
-    """Return the warning for a wheel that is above the floor, or raise what is wrong with it."""
+    """Return the warning for a wheel that is above the floor, or raise the error for one that does not fit."""
     needed = oldest_glibc(tags) if platform.system == "linux" else None
     if needed is None or not fits(tags, platform, python, replace(floors, glibc=needed)):
         raise WorkError(
@@ -96,11 +93,7 @@ def _above_floor(
 
 
 def native_platforms(wheel: Path) -> Iterator[str]:
-    """Yield the platforms of the native modules and libraries in a wheel, each as often as it comes.
-
-    Args:
-        wheel: the file.
-    """
+    """Yield the platforms of each native module and library in a wheel."""
     with zipfile.ZipFile(wheel) as archive:
         for info in archive.infolist():
             if is_library_name(info.filename):

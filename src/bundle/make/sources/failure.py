@@ -73,7 +73,7 @@ _SYMPTOMS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
 
 
 def guess_cause(output: str) -> str | None:
-    """Return the likely cause of a failed build, None if nothing known shows in what it printed.
+    """Return the likely cause of a failed build, None if its output shows no known one.
 
     Args:
         output: the log of the failed step.
@@ -90,7 +90,7 @@ def build_failure(name: str, version: str, *, output: str, log: str, timeout: fl
     Args:
         name: the package.
         version: its version; may be empty where it is not known yet.
-        output: what the failed step printed.
+        output: of the failed step.
         log: where the whole log is.
         timeout: seconds that it was given, if it was ended because it took longer.
     """

@@ -1,4 +1,4 @@
-"""A native wheel made portable: libraries that systems need not have are taken into it, and its tag says what it needs.
+"""Repair a native wheel: bundle the libraries that systems may lack, and give it the tag of the oldest fitting system.
 
 The work is done by the program that each system has for it, where it runs: auditwheel on Linux, delocate on macOS,
 delvewheel on Windows.
@@ -35,7 +35,7 @@ class Repairer:
     distribution: str
     """The package that brings it."""
     command: tuple[str, ...]
-    """What is run behind `python -m`; `{machine}` becomes the machine as wheel tags spell it."""
+    """The arguments of `python -m`; `{machine}` becomes the machine as wheel tags spell it."""
 
 
 REPAIRERS: Mapping[System, Repairer] = {
@@ -50,7 +50,7 @@ REPAIRERS: Mapping[System, Repairer] = {
 
 
 def repairer_identity(system: System) -> str:
-    """Return the name and version of what makes this system's wheels portable; it shapes every native wheel.
+    """Return the name and version of a system's repair program, which shapes every native wheel.
 
     Args:
         system: of the machine that builds.
@@ -66,20 +66,19 @@ def repairer_identity(system: System) -> str:
 
 
 def make_portable(wheel: Path, into: Path, tools: SourceBuildTools) -> Path:
-    """Take into a native wheel what systems need not have, and give it the tag of the oldest system that it runs on.
+    """Bundle the libraries that systems may lack into a native wheel, and tag it for the oldest system that it runs on.
 
     A wheel without native files is left alone, and so is one that brings files for several platforms.
 
     Args:
         wheel: built on this machine, for it.
         into: an absent or empty folder for the result.
-        tools: the machine, the time limit and the log.
 
     Returns:
         The portable wheel, or `wheel` itself where there was nothing to do.
 
     Raises:
-        WorkError: a library is nowhere to be found, the program is not installed, or it failed; with its last words.
+        WorkError: a library is missing, the program is not installed, or it failed; with the end of its output.
     """
     machine = tools.machine
     native = set(native_platforms(wheel))

@@ -1,4 +1,4 @@
-"""What a source says about itself without being run."""
+"""Static metadata and build requirements of a source tree; nothing is run."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def unpack_source(sdist: Path, into: Path) -> Path:
 
 
 def static_requires(source: Path) -> tuple[str, ...]:
-    """Return what must be there before a source's build backend can be asked anything (PEP 518).
+    """Return the requirements of a source's build backend (PEP 518).
 
     Args:
         source: the unpacked source folder.
@@ -194,7 +194,7 @@ def _is_final(info: bytes) -> bool:
         if _SHAPING & {field.lower() for field in raw.get("dynamic", ())}:
             return False
         metadata = Metadata.from_raw(raw, validate=False)
-        # Reading them parses them: what packaging cannot read, nobody can resolve.
+        # Reading them parses them: a requirement that packaging cannot read cannot be resolved.
         return all((metadata.name, metadata.version)) and all(map(str, metadata.requires_dist or ()))
     except (InvalidMetadata, InvalidVersion):
         return False
@@ -216,7 +216,7 @@ def _from_project(pyproject: bytes) -> bytes | None:
             raw["requires_python"] = project["requires-python"]
         return Metadata.from_raw(raw).as_rfc822().as_bytes()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, InvalidRequirement, TypeError, AttributeError, ExceptionGroup):
-        # Not valid, so not static: the backend says better than this what is wrong with it.
+        # Not valid, so not static: the backend reports the fault better.
         return None
 
 

@@ -1,8 +1,8 @@
-"""What stays, what goes and what is rewritten when an interpreter is normalised: data, no code.
+"""The rules for normalising an interpreter, kept, dropped and rewritten parts: data, no code.
 
 Globs are relative to the tree; `*` stays within one name, `**/` means any depth. `{stdlib}` stands for the standard
-library's folder. Whoever changes a rule, here or in a module that applies them, raises `RULES_VERSION`: it is part of
-every offer's key.
+library's folder. A change of a rule, here or in a module that applies them, must raise `RULES_VERSION`: it is part
+of every offer's key.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ DROP = (
     "Scripts",
     "Tools",
 )
-"""Left out of every interpreter: tests, what belongs to a graphical editor, static libraries and the Makefile that goes
-with them (it is a record of the build machine), debug databases, manuals, packages that somebody installed, and files
+"""Left out of every interpreter: tests, the graphical editor, static libraries and the Makefile that goes
+with them (it is a record of the build machine), debug databases, manuals, installed packages, and files
 that would make Python look elsewhere than beside itself, or nowhere else than in its standard library (`._pth`)."""
 
 WINDOWS_FOLDERS = ("DLLs", "Include", "Lib", "Scripts", "libs", "tcl")
@@ -107,7 +107,7 @@ LICENCES_OF_STANDALONE = {
     "xz": "0BSD",
     "zlib": "Zlib",
 }
-"""What python-build-standalone links into its interpreters on every platform, by its own documentation."""
+"""Libraries linked into the interpreters of python-build-standalone, by its own documentation."""
 
 COMPILERS = {
     "clang": "cc",
@@ -115,7 +115,7 @@ COMPILERS = {
     "llvm-ar": "ar",
     **{f"{platform.multiarch}-gcc": "cc" for platform in PLATFORMS.values() if platform.multiarch},
 }
-"""Programs of a build machine, by file name, and what the target has in their place."""
+"""Programs of a build machine, by file name, and the program of the target in their place."""
 
 COMPILER_VARIABLES = ("AR", "BLDSHARED", "CC", "CXX", "LDCXXSHARED", "LDSHARED", "LINKCC", "MAINCC")
 """The sysconfig variables whose first word is a program that builds of C extensions start."""
@@ -128,5 +128,5 @@ SYSTEM_FOLDERS = ("/System/", "/lib/", "/lib64/", "/usr/")
 machine's."""
 
 FOREIGN_FLAGS = ("-fdebug-default-version=4", "-g")
-"""Compiler flags that are dropped: what only the compiler of the build machine knows, and what would put the paths of
-whoever builds a C extension into it."""
+"""Compiler flags that are dropped: one that only the compiler of the build machine knows, and one that would record
+the paths of a later build of a C extension."""

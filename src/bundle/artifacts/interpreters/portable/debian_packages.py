@@ -1,4 +1,4 @@
-"""Which package of the system a library came from, for the manifest and the licences."""
+"""The Debian packages of libraries, for the manifest and the licences."""
 
 from __future__ import annotations
 

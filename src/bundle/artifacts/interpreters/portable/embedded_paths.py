@@ -14,12 +14,12 @@ def overwrite(files: Iterable[Path], places: Recorded) -> None:
 
     The same length, and no NULs, because compilers measure constant strings when they compile. The last name stays
     because linkers keep a string that is the end of another one only once: the `3.12.1` of `sys.version` may be that
-    of the prefix. What replaces the prefix exists nowhere, so that an interpreter that cannot find itself fails and
+    of the prefix. The replacement exists nowhere, so that an interpreter that cannot find itself fails and
     does not take a stranger's library.
 
     Args:
         files: binaries that may be written to.
-        places: what must not stay in them.
+        places: to be overwritten.
     """
     changes = [
         (re.compile(_pattern(place)), _neutral(kind, place))
@@ -47,7 +47,7 @@ def leftovers(tree: Path, places: Recorded, home: str) -> list[str]:
     Args:
         tree: the interpreter.
         places: where it was installed and compiled.
-        home: the home folder of whoever builds; looked for as the beginning of a path, because the bare word may
+        home: the user's home folder; looked for as the beginning of a path, because the bare word may
             be any.
     """
     named = [_pattern(place) for place in (*places.prefixes, *places.builds) if _is_particular(place)]

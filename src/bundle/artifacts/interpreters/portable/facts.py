@@ -1,4 +1,4 @@
-"""The facts about a finished interpreter that its layer and the manifest keep."""
+"""Facts about a finished interpreter, kept with its layer and in the manifest."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class About:
     dropped: tuple[str, ...] = ()
     """Parts of the original that were left out."""
     remarks: tuple[str, ...] = ()
-    """What else the user of the bundle should know."""
+    """Warnings for the user of the bundle."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON value that the layer and the manifest hold."""

@@ -1,4 +1,4 @@
-"""One CPython of a Linux machine, copied so that it runs without that machine."""
+"""A portable copy of a CPython of a Linux machine."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Original:
         return self.prefix / self.platform.executable(self.python)
 
     def kept(self, left_out: set[str]) -> Iterator[tuple[str, Path]]:
-        """Yield what comes along, as (path in the tree, file or link here); all else in the prefix stays behind.
+        """Yield the files to copy, as (path in the tree, file or link here).
 
         Args:
             left_out: the rules that left something out are added to it.
@@ -59,10 +59,9 @@ def copy(original: Original, tree: Path, *, home: str, reporter: Reporter) -> Ab
     """Fill `tree` with a portable copy.
 
     Args:
-        original: what is copied; it is only read.
         tree: an empty folder.
         home: the home folder, whose path must not appear in the copy.
-        reporter: told what is missing.
+        reporter: of missing parts.
 
     Raises:
         WorkError: a library that the interpreter cannot do without is not there.

@@ -1,4 +1,4 @@
-"""The CPythons of this machine: where they may be, and what each says about itself."""
+"""Discovery of the CPythons of this machine, and of their properties."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What an interpreter says about itself."""
+    """The properties of an interpreter, by its own answer."""
 
     candidate: Candidate
     python: str
@@ -132,13 +132,13 @@ def _places(name: str, environ: Mapping[str, str]) -> Iterator[Candidate]:
 
 
 def _is_script(path: Path) -> bool:
-    """Return whether it is a script, such as a pyenv shim, which stands for whatever pyenv chooses in a folder."""
+    """Return whether it is a script, such as a pyenv shim, which starts another Python in each folder."""
     with path.open("rb") as file:
         return file.read(2) == b"#!"
 
 
 def ask(candidate: Candidate, environ: Mapping[str, str]) -> Answer:
-    """Return what an interpreter says about itself; nothing of the user's is loaded into it.
+    """Ask an interpreter for its properties; no files of the user are loaded into it.
 
     Raises:
         WorkError: it does not run, or says nothing that can be read.

@@ -1,4 +1,4 @@
-"""The one step that every interpreter passes, from whichever source: trimmed, relocatable, with a fresh pip."""
+"""Normalise an interpreter of any source: trimmed, relocatable, with a fresh pip."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ if __name__ == "__main__":
 
 @dataclass(frozen=True, kw_only=True)
 class Normalised:
-    """What the step did."""
+    """The outcome of `normalise`."""
 
     dropped: frozenset[str]
     """The rules that left something out."""
@@ -82,9 +82,7 @@ def normalise(tree: Path, *, platform: Platform, python: str, places: Recorded |
 
     Args:
         tree: the interpreter: `bin/`, `lib/` and so on, or the Windows layout.
-        platform: what it is for.
-        python: its version.
-        places: where it remembers to have been; read from its own records if None.
+        places: its recorded folders; read from its own records if None.
 
     Raises:
         WorkError: a part that every CPython has is missing.
@@ -112,7 +110,7 @@ def normalise(tree: Path, *, platform: Platform, python: str, places: Recorded |
 
 
 def _spell_folders(tree: Path) -> None:
-    """Give the folders of the Windows layout the names that sysconfig and wheels use, whatever their spelling was."""
+    """Give the folders of the Windows layout the names that sysconfig and wheels use."""
     usual = {name.casefold(): name for name in WINDOWS_FOLDERS}
     found = {path.name: path for path in sorted(tree.iterdir())}
     for own, path in found.items():
@@ -124,7 +122,7 @@ def _spell_folders(tree: Path) -> None:
 
 
 def _replace_links(tree: Path) -> None:
-    """Put what links lead to in their place: on Windows not everybody may make them."""
+    """Replace links by copies of their targets: on Windows not every user may make links."""
     for path in sorted(tree.rglob("*")):
         if path.is_symlink():
             target = path.resolve()
@@ -166,11 +164,11 @@ def _check_links(tree: Path) -> None:
                 f"{path.relative_to(tree)} is a link to {path.readlink()}, which leads out of the interpreter."
             )
         if not path.exists():
-            path.unlink()  # What it led to was left out.
+            path.unlink()  # Its target was left out.
 
 
 def _lay_out_pip(tree: Path, platform: Platform, python: str) -> str:
-    """Install pip from the wheel that `ensurepip` carries, never from what somebody had installed."""
+    """Install pip from the wheel in `ensurepip`, never from an installed one."""
     from bundle.artifacts.wheel.lay_out import lay_out
 
     bundled = tree / platform.stdlib(python) / "ensurepip" / "_bundled"

@@ -43,7 +43,7 @@ class Linker:
     cached: Mapping[str, Path]
     """The linker's cache: library name to file."""
     folders: tuple[Path, ...] = field(default=())
-    """Where it looks besides."""
+    """Further folders that it searches."""
 
     @classmethod
     def of_machine(cls, machine: Platform, more: Iterable[Path] = ()) -> Linker:
@@ -76,7 +76,7 @@ class Linker:
 
 
 def cache_listing() -> str:
-    """Return what the dynamic linker's cache lists, empty where there is no such cache."""
+    """Return the listing of the dynamic linker's cache, empty where there is none."""
     program = shutil.which("ldconfig", path="/sbin:/usr/sbin:/bin:/usr/bin")
     if program is None:
         return ""
@@ -88,7 +88,7 @@ def cache_listing() -> str:
 def set_run_paths(files: Sequence[Path], tree: Path) -> None:
     """Make ELF files look for libraries in the tree's `lib` folder, relative to themselves.
 
-    DT_RPATH and not DT_RUNPATH: it also counts for what a library of a wheel needs in turn.
+    DT_RPATH and not DT_RUNPATH: it also counts for the libraries that a library of a wheel needs.
 
     Args:
         files: in the tree.

@@ -1,4 +1,4 @@
-"""What an interpreter remembers of its build, made true for wherever it stands (sysconfig, .pc files)."""
+"""Make the build records of an interpreter (sysconfig, .pc files) relocatable."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Value = str | int
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """Where an interpreter remembers to have been."""
+    """The folders that an interpreter recorded."""
 
     prefixes: tuple[str, ...]
     """Where it was installed: every spelling."""
@@ -56,7 +56,7 @@ class Recorded:
 
 
 def read(tree: Path) -> tuple[Path, dict[str, Value]] | None:
-    """Return the file with the build's variables and what is in it; None on Windows, which has none.
+    """Return the file with the build's variables and its content; None on Windows, which has none.
 
     Raises:
         WorkError: it has another form than CPython gives it.
@@ -76,7 +76,7 @@ def read(tree: Path) -> tuple[Path, dict[str, Value]] | None:
 
 
 def recorded(variables: Mapping[str, Value], more: Iterable[str] = ()) -> Recorded:
-    """Return where an interpreter remembers to have been.
+    """Return the folders that an interpreter recorded.
 
     Args:
         variables: its build's variables.
@@ -91,14 +91,13 @@ def rewrite(tree: Path, places: Recorded) -> None:
     """Make sysconfig answer from where the interpreter stands.
 
     Args:
-        tree: the interpreter.
-        places: what must not stay in it.
+        places: to be replaced.
     """
     found = read(tree)
     if found is None:
         return
     path, variables = found
-    truth = {name: told(name, value, places) for name, value in variables.items()}
+    truth = {name: relocated(name, value, places) for name, value in variables.items()}
     text = f"# system configuration generated and used by the sysconfig module\nbuild_time_vars = {pformat(truth)}\n"
     path.write_text(text + _RELOCATE, encoding="utf-8")
 
@@ -108,7 +107,7 @@ def rewrite_pkgconfig(folder: Path, places: Recorded) -> None:
 
     Args:
         folder: `lib/pkgconfig`, may be absent.
-        places: what must not stay in them.
+        places: to be replaced.
     """
     for path in sorted(folder.glob("*.pc")):
         if path.is_symlink():
@@ -124,20 +123,18 @@ def rewrite_pkgconfig(folder: Path, places: Recorded) -> None:
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def told(name: str, value: Value, places: Recorded) -> Value:
-    """Return what a build's variable is to say, with `PREFIX` where the interpreter's folder belongs.
+def relocated(name: str, value: Value, places: Recorded) -> Value:
+    """Return the relocatable value of a build's variable, with `PREFIX` for the interpreter's folder.
 
     Args:
-        name: of the variable.
-        value: what the build recorded.
-        places: what must not stay in it.
+        places: to be replaced.
     """
     if not isinstance(value, str):
         return value
     if any(fnmatchcase(name, glob) for glob in SYSTEM_VARIABLES):
         return value
     if name == "CONFIG_ARGS":
-        # The command line of somebody's build: its options are facts, its paths are true nowhere else.
+        # The command line of the original build: its options are facts, its paths are true only there.
         return shlex.join(option for option in shlex.split(value) if "/" not in option)
     value = _without_places(value, places)
     if name in COMPILER_VARIABLES:
@@ -173,7 +170,7 @@ def _replaced(value: str, places: Recorded, *, prefix: str) -> str:
 
 
 def _swap(value: str, place: str, token: str) -> str:
-    # `/install` also ends `/usr/bin/install`; a longer path is no coincidence, whatever stands before it.
+    # `/install` also ends `/usr/bin/install`; a longer path is no coincidence.
     start = r"(?:(?<![\w./-])|(?<=-[IL]))" if place.count("/") == 1 else ""
     return re.sub(start + re.escape(place) + r"(?![\w.-])", lambda _: token, value)
 

@@ -1,4 +1,4 @@
-"""Applies the rules on what is left out, to a folder that is copied or to a tree that stands."""
+"""Leave parts of an interpreter out by globs, while it is copied or afterwards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Match = Callable[[str], str | None]
 
 
 def matcher(globs: Sequence[str], stdlib: str) -> Match:
-    """Return what tells for a relative path which glob of `rules` leaves it out.
+    """Return a function that names the glob which leaves a relative path out.
 
     Args:
         globs: as `rules` has them.
@@ -36,12 +36,11 @@ def _expression(glob: str) -> str:
 
 
 def walk(root: str, start: str, match: Match, left_out: set[str]) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Yield what stays of the files and links below a folder, sorted by name within each folder.
+    """Yield the remaining files and links below a folder, sorted by name within each folder.
 
     Args:
         root: the interpreter's folder.
         start: where to begin, relative to it.
-        match: what is left out.
         left_out: the rules that applied are added to it.
     """
     with os.scandir(os.path.join(root, start)) as entries:  # noqa: PTH118 - thousands of entries, asked on every build
@@ -57,7 +56,7 @@ def walk(root: str, start: str, match: Match, left_out: set[str]) -> Iterator[tu
 
 
 def drop(tree: Path, match: Match) -> set[str]:
-    """Remove from a tree what the rules leave out; return the rules that applied."""
+    """Remove the parts of a tree that rules leave out; return the rules that applied."""
     applied: set[str] = set()
     _drop(tree, "", match, applied)
     return applied

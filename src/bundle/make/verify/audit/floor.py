@@ -1,4 +1,4 @@
-"""The oldest system that native files run on: measured from what they need, and held against the floor."""
+"""The oldest system that native files run on, measured and compared with the floor."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bundle.make.verify.checks.subject import Subject
 from bundle.model.system_libraries import SYMBOL_VERSIONS
 
 HOST = "host"
-"""The interpreter source whose floor is the building machine's, whatever the configuration asks for."""
+"""The interpreter source whose floor is the building machine's, not the configuration's."""
 
 _RUNTIME = re.compile(r"(GLIBCXX|CXXABI|GCC)_(\d+(?:\.\d+)+)")
 """Symbol versions of libstdc++ and libgcc_s."""
 
 
 def measured_floor(natives: Iterable[Native]) -> dict[str, str]:
-    """Return the oldest system that native files run on, as `{"glibc": "2.28"}`; empty where nothing tells."""
+    """Return the oldest system that native files run on, as `{"glibc": "2.28"}`; empty if unknown."""
     glibc = macos = ""
     for native in natives:
         glibc = max(glibc, native.glibc, key=dotted)
@@ -31,8 +31,8 @@ def measured_floor(natives: Iterable[Native]) -> dict[str, str]:
 def above_floor(subject: Subject, tree: Tree, links: Iterable[Link]) -> Iterator[Finding]:
     """Yield the files that need a newer system than the floor.
 
-    The interpreter of a host cannot run below that host's glibc, whatever is asked for: its files are a warning, and
-    so is what needs no more than they do.
+    The interpreter of a host cannot run below that host's glibc: its files are a warning, and so are
+    files that need no more.
 
     Args:
         subject: the bundle.

@@ -1,4 +1,4 @@
-"""The floor of a bundle from its layers: what each needs of the system is measured once, and kept."""
+"""The floor of a bundle from its layers, each measured once."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ def floor_of(layers: Sequence[Layer], store: Store, platform: Platform) -> dict[
     """Return the oldest system that all layers of a bundle run on, such as `{"glibc": "2.28"}`.
 
     Args:
-        layers: found or added just now.
-        store: where they are kept; what was measured stays there, by the layer's digest.
-        platform: what the bundle is for.
+        store: of the layers; it also keeps what was measured, by the layer's digest.
     """
     floors = [_measured(layer, store, platform) for layer in layers]
     names = sorted({name for floor in floors for name in floor})

@@ -46,7 +46,7 @@ class Answer(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A file that the loader has come to, and what it brings along for the search."""
+    """A file that the loader has reached, and the folders known by then."""
 
     file: str
     native: Native
@@ -102,7 +102,6 @@ def links_of(tree: Tree, platform: Platform) -> Iterator[Link]:
 
     Args:
         tree: the bundle's native files.
-        platform: what it is for.
     """
     if platform.system == "linux":
         return _linux(tree)
@@ -197,7 +196,7 @@ def _macos(tree: Tree) -> Iterator[Link]:
 
 
 def _windows(tree: Tree) -> Iterator[Link]:
-    """Look as Windows does for what CPython loads: the module's folder, the program's, those that packages have added.
+    """Look as Windows does for CPython's modules: in their folder, in the program's, in those that packages have added.
 
     Packages add folders with `os.add_dll_directory`; those named `*.libs` are the ones that delvewheel makes.
 
@@ -234,7 +233,7 @@ def _walk(tree: Tree, look: Look, *, passes_on: Callable[[Step], tuple[str, ...]
     Args:
         tree: the files.
         look: answers where a library comes from, seen from a file.
-        passes_on: the folders that a file lets the loader look in for what its libraries need.
+        passes_on: the folders of a file that count for the needs of its libraries.
     """
     worst: dict[tuple[str, str], Link] = {}
     reached: set[str] = set()
@@ -243,14 +242,14 @@ def _walk(tree: Tree, look: Look, *, passes_on: Callable[[Step], tuple[str, ...]
     for root in _roots(tree):
         reached.update(_closure(tree, root, look, passes_on, started, worst).values())
     for root in sorted(tree.natives):
-        # Libraries that only name each other in a circle, or that nobody came to.
+        # Libraries that only name each other in a circle.
         if root not in reached and tree.natives[root].kind != "other":
             reached.update(_closure(tree, root, look, passes_on, started, worst).values())
     yield from worst.values()
 
 
 def _roots(tree: Tree) -> Iterable[str]:
-    """Return what is loaded by its own path: programs, modules, and libraries that no other file names."""
+    """Return the files loaded by their own path: programs, modules, and libraries that no other file names."""
     named = {posixpath.basename(need.name).lower() for native in tree.natives.values() for need in native.needs}
     modules = frozenset(tree.modules)
     for path, native in sorted(tree.natives.items()):
@@ -267,14 +266,14 @@ def _closure(
     started: Mapping[str, str],
     worst: dict[tuple[str, str], Link],
 ) -> dict[str, str]:
-    """Go through all that a root needs; return the files that are loaded then, by the names that the loader knows.
+    """Load a root with all its needs; return the loaded files by the names that the loader knows.
 
     Args:
         tree: the files.
         root: where to start.
         look: see `_walk`.
         passes_on: see `_walk`.
-        started: what is loaded before, with the interpreter.
+        started: the files loaded with the interpreter.
         worst: gets the answers.
     """
     if root not in tree.natives:
@@ -297,7 +296,7 @@ def _closure(
 
 
 def _names(path: str, native: Native) -> dict[str, str]:
-    # ELF and Mach-O know what is loaded by its own name, Windows by its file's.
+    # ELF and Mach-O know a loaded library by its own name, Windows by its file's.
     return {(native.name or posixpath.basename(path)).lower(): path}
 
 

@@ -1,4 +1,4 @@
-"""What the packages of a bundle say of their licences."""
+"""The audit of licences, by the metadata of each package."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LONGEST = 80
 
 
 def check_licences(subject: Subject) -> Outcome:
-    """Read what each package says of its licence: an expression (PEP 639), a field, a classifier, a file."""
+    """Find the licence of each package: an expression (PEP 639), a field, a classifier, a file."""
     findings: list[Finding] = []
     found: dict[str, str] = {}
     for distribution in subject.contents.distributions:
@@ -36,7 +36,7 @@ def check_licences(subject: Subject) -> Outcome:
 
 
 def licence_of(root: Path, distribution: Distribution) -> str | None:
-    """Return what a package says of its licence, best source first; None if it says nothing.
+    """Return the licence of a package by the best source in its metadata, None without any.
 
     Source: the PyPA specification "Core metadata"; PEP 639.
 

@@ -76,9 +76,9 @@ def _tree(subject: Subject, own: Mapping[str, Native], modules: frozenset[str]) 
 
 
 def _stranger(subject: Subject, path: str, native: Native) -> Finding | None:
-    """Return the finding about a file of another machine: what the bundle could load or start must be its own.
+    """Return the finding about a file of another machine that the bundle could load or start.
 
-    Programs of other systems that packages keep as data, such as the Windows launchers in pip, harm nobody.
+    Programs of other systems that packages keep as data, such as the Windows launchers in pip, do no harm.
     """
     same_system = native.format == subject.platform.binary_format
     if native.kind == "other":
@@ -134,9 +134,9 @@ def _shared(place: Place, name: str, users: list[Link]) -> Finding:
         message = f"needs {name}, which comes with a driver{more}."
         return RULES["library-of-driver"].finding(files[0], message, details=details)
     redistributable = name.lower() in WINDOWS_EXPECTED
-    whose = "Microsoft's Visual C++ redistributable" if redistributable else "the system"
+    owner = "Microsoft's Visual C++ redistributable" if redistributable else "the system"
     severe = redistributable and not all(link.need.weak for link in users)
-    message = f"needs {name} of {whose}{more}."
+    message = f"needs {name} of {owner}{more}."
     return RULES["library-expected"].finding(files[0], message, details=details, severity="warning" if severe else None)
 
 
@@ -172,7 +172,7 @@ def _run_paths(subject: Subject, path: str, native: Native) -> Iterator[Finding]
 
 
 def _system_needs(subject: Subject, path: str, native: Native) -> Iterator[Finding]:
-    """Yield what the system would object to: no such dynamic linker, a signature that is missing or void."""
+    """Yield the objections of the system: an unknown dynamic linker, a missing or void signature."""
     if native.kind == "executable" and native.interpreter and native.interpreter not in subject.platform.loaders:
         message = f"asks for the dynamic linker {native.interpreter}."
         yield RULES["program-interpreter"].finding(path, message)
