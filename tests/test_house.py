@@ -57,7 +57,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "base/http": frozenset({"client", "ranges", "urls"}),
     "base/processes": frozenset({"run"}),
     "model": ALL,
-    "model/config": frozenset({"allowlist", "config", "json_source", "merge", "project", "schema"}),
+    "model/config": frozenset({"config", "json_source", "merge", "project", "schema"}),
     "model/locks": ALL,
     "artifacts": ALL,
     "artifacts/store": frozenset({"bundle_archive", "file_cache", "layers", "scratch", "store"}),

@@ -8,13 +8,10 @@ from pathlib import Path
 from bundle.artifacts.catalogue_entry import (
     ArchiveRecord,
     Entry,
-    LayerRecord,
     PackageRecord,
-    PythonRecord,
-    SkippedRecord,
 )
-from bundle.artifacts.store.layers import Conflict
 from bundle.base.files import sha256_of
+from bundle.model.manifest import Conflict, LayerRecord, PythonRecord, SkippedRecord
 
 
 def bundle(version: str = "3.12.10-atls", platform: str = "linux-x64") -> Entry:

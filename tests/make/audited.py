@@ -10,9 +10,10 @@ from pathlib import Path
 
 from bundle.base.report import Reporter
 from bundle.make.verify.checks.findings import Report
-from bundle.make.verify.verify import CHECKS, verify_bundle
-from bundle.model.config.allowlist import AllowList
-from bundle.model.config.config import Acceptance
+from bundle.make.verify.checks.policy import Policy
+from bundle.make.verify.verify import CHECKS, VerificationHost, verify_bundle
+from bundle.model.acceptance import Acceptance
+from bundle.model.manifest import Conflict, Manifest, PythonRecord
 from bundle.model.platforms import PLATFORMS, Floors, Platform
 from tests.base.nativemaker import elf, macho, pe
 
@@ -75,24 +76,16 @@ class Made:
         contested: Collection[str] = (),
     ) -> Report:
         """Run every check that runs nothing of the bundle."""
-        return verify_bundle(
-            self.root,
-            python=PYTHON,
-            platform=self.platform,
-            machine=None,
-            allowlist=AllowList(),
-            forbidden=[BUILDER],
-            skipped={},
-            jobs=2,
-            reporter=Reporter(),
-            work=self.root.parent / "work",
-            floors=floors,
-            source=source,
-            copied=copied,
-            contested=contested,
-            acceptances=tuple(acceptances),
-            checks=[check for check in CHECKS if not check.runs],
+        manifest = Manifest(
+            version=PYTHON,
+            platform=self.platform.key,
+            python=PythonRecord(actual=PYTHON, source=source),
+            copied=tuple(copied),
+            conflicts=tuple(Conflict(path=path, kept="one", lost="other") for path in contested),
         )
+        policy = Policy(floors=floors or Floors(), acceptances=tuple(acceptances), forbidden=(BUILDER,))
+        host = VerificationHost(machine=None, work=self.root.parent / "work", reporter=Reporter(), jobs=2)
+        return verify_bundle(self.root, manifest, policy, host, checks=[check for check in CHECKS if not check.runs])
 
 
 def good(folder: Path, key: str) -> Made:

@@ -16,10 +16,11 @@ from bundle.artifacts.interpreters.source import Files, Offer, Request, Tools
 from bundle.base.http.client import Downloader
 from bundle.base.report import Reporter
 from bundle.make.verify.checks.findings import Report
-from bundle.make.verify.verify import CHECKS, verify_bundle
-from bundle.model.config.allowlist import Allowed, AllowList
+from bundle.make.verify.checks.policy import Policy
+from bundle.make.verify.verify import CHECKS, VerificationHost, verify_bundle
+from bundle.model.acceptance import Acceptance
 from bundle.model.config.config import Interpreter
-from bundle.model.config.json_source import Origin
+from bundle.model.manifest import Manifest, PythonRecord
 from bundle.model.platforms import Platform, platform_of, short_version
 
 _EXTENSION = """
@@ -43,21 +44,20 @@ class TinyBundle:
         return self.root / self.platform.site_packages(self.python)
 
     def verify(
-        self, work: Path, *checks: str, entries: Iterable[Allowed] = (), machine: Platform | None = None
+        self, work: Path, *checks: str, entries: Iterable[Acceptance] = (), machine: Platform | None = None
     ) -> Report:
         """Run some of the checks."""
+        manifest = Manifest(
+            version=self.python,
+            platform=self.platform.key,
+            python=PythonRecord(actual=self.python, source="host"),
+        )
+        host = VerificationHost(machine=machine or self.platform, work=work, reporter=Reporter(), jobs=2)
         return verify_bundle(
             self.root,
-            python=self.python,
-            platform=self.platform,
-            machine=machine or self.platform,
-            allowlist=AllowList(tuple(entries)),
-            forbidden=[],
-            skipped={},
-            jobs=2,
-            reporter=Reporter(),
-            work=work,
-            source="host",
+            manifest,
+            Policy(acceptances=tuple(entries)),
+            host,
             checks=[check for check in CHECKS if check.name in checks],
         )
 
@@ -86,10 +86,8 @@ def machine() -> Platform:
     return known
 
 
-def allowed(package: str, module: str, error: str) -> Allowed:
-    return Allowed(
-        package=package, module=module, error=error, reason="It is known.", origin=Origin("list.json", 1), shared=True
-    )
+def accepted(rule: str, files: str, error: str) -> Acceptance:
+    return Acceptance(rule=rule, files=files, error=error, reason="It is known.")
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from bundle.artifacts.catalogue_entry import ArchiveRecord, Entry
 from bundle.base.errors import IntegrityError
 from bundle.base.files import locked, pretty_json, sha256_of, sweep_staging, write_atomically
+from bundle.model.records import MalformedError
 
 if TYPE_CHECKING:
     from bundle.base.report import Reporter
@@ -53,7 +54,7 @@ class Catalogue:
             if value["format"] != _FORMAT:
                 raise _no_catalogue(path, [f"its format is {value['format']!r}, not {_FORMAT}"])
             return cls(entries=_sorted(Entry.from_json(entry) for entry in value["bundles"]))
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, MalformedError) as error:
             raise _no_catalogue(path, [f"{type(error).__name__}: {error}"]) from error
 
     def find(self, version: str, platform: str) -> Entry | None:

@@ -1,30 +1,20 @@
-"""What the catalogue says of one bundle: plain values, the same for the same inputs, so without any time of making."""
+"""The entry of one bundle in the catalogue: plain values, the same for the same inputs, so without any time."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal, TypeVar
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
-from bundle.artifacts.store.layers import Conflict, Layer
-
-Record = TypeVar("Record")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PythonRecord:
-    """Which CPython was asked for, and which is inside."""
-
-    requested: str
-    actual: str
-    source: str
-    """The interpreter source that it came from."""
-
-    @property
-    def substituted(self) -> bool:
-        """Whether another patch release is inside than was asked for."""
-        return self.requested != self.actual
+from bundle.artifacts.store.bundle_archive import PackedArchive
+from bundle.artifacts.store.layers import Layer
+from bundle.base.files import canonical_json
+from bundle.model import manifest
+from bundle.model.manifest import Conflict, LayerRecord, Manifest, PythonRecord, SkippedRecord
+from bundle.model.records import from_json, to_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,53 +23,37 @@ class ArchiveRecord:
 
     format: str
     path: str
-    """Relative to the folder that the catalogue speaks of, with `/`."""
+    """Relative to the catalogue's root folder, with `/`."""
     sha256: str
     size: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerRecord:
-    """One layer of the bundle."""
-
-    digest: str
-    kind: str
-    name: str
-    version: str
-    size: int
-
-    @classmethod
-    def of(cls, layer: Layer) -> LayerRecord:
-        """Return what the catalogue says of a layer."""
-        return cls(digest=layer.digest, kind=layer.kind, name=layer.name, version=layer.version, size=layer.size)
-
-
-@dataclass(frozen=True, kw_only=True)
 class PackageRecord:
-    """One package of the bundle, and why it is there in that form."""
+    """One package of the bundle, and the reason for its form."""
 
     name: str
     version: str
     decision: Literal["wheel", "source"]
     reason: str
     file: str
-    """Name of the wheel or source archive that the lock chose."""
+    """Name of the wheel or source archive that the lock chose, or the commit."""
     sha256: str
     required_by: tuple[str, ...]
     """Names of the packages that need it; empty text stands for the configuration."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class SkippedRecord:
-    """One package that was left out, and why."""
-
-    name: str
-    kind: Literal["skipped", "missing"]
-    """`skipped` by a rule of the configuration, or `missing`: nothing usable exists."""
-    reason: str
-    required_by: tuple[str, ...]
-    available: tuple[str, ...] = ()
-    """What does exist of a missing one."""
+    @classmethod
+    def of(cls, package: manifest.PackageRecord) -> PackageRecord:
+        """Return the catalogue's record of a package in a manifest."""
+        return cls(
+            name=package.name,
+            version=package.version,
+            decision=package.decision,
+            reason=package.reason,
+            file=package.file or f"commit {package.commit}",
+            sha256=package.sha256,
+            required_by=package.required_by,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +63,7 @@ class Entry:
     version: str
     platform: str
     path: str
-    """The bundle's folder, relative to the folder that the catalogue speaks of, with `/`."""
+    """The bundle's folder, relative to the catalogue's root folder, with `/`."""
     digest: str
     """Stands for the whole content of the bundle."""
     size: int
@@ -105,50 +79,64 @@ class Entry:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON value of the catalogue's file."""
-        value: dict[str, Any] = _plain(self)
+        value: dict[str, Any] = to_json(self)
         return value
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Entry:
+    def from_json(cls, value: Any) -> Entry:
         """Read the JSON value of the catalogue's file.
 
         Raises:
-            KeyError, TypeError: something is missing or too much.
+            MalformedError: it has another shape; the text names the place.
         """
-        parts = dict(value)
-        return cls(
-            python=_record(PythonRecord, parts.pop("python")),
-            archives=_records(ArchiveRecord, parts.pop("archives")),
-            layers=_records(LayerRecord, parts.pop("layers")),
-            packages=_records(PackageRecord, parts.pop("packages")),
-            skipped=_records(SkippedRecord, parts.pop("skipped")),
-            conflicts=_records(Conflict, parts.pop("conflicts")),
-            floor=dict(parts.pop("floor", {})),
-            **parts,
-        )
+        return from_json(cls, value)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return dict(value)
-    if hasattr(value, "__dataclass_fields__"):
-        return {_camel(part.name): _plain(getattr(value, part.name)) for part in fields(value)}
-    return value
+def entry_of(
+    bundle: Manifest, layers: Sequence[Layer], archives: Sequence[PackedArchive], *, folder: Path, root: Path
+) -> Entry:
+    """Return the entry of a bundle that was built.
+
+    Args:
+        bundle: its manifest.
+        layers: all of them, in order.
+        archives: the archives that were packed.
+        folder: the bundle's folder.
+        root: the folder that paths in the catalogue are relative to.
+    """
+    return Entry(
+        version=bundle.version,
+        platform=bundle.platform,
+        path=_relative(folder, root),
+        digest=bundle_digest(layers),
+        size=sum(layer.size for layer in layers),
+        python=bundle.python,
+        archives=tuple(
+            ArchiveRecord(
+                format=archive.path.name.removeprefix(f"{bundle.version}-{bundle.platform}."),
+                path=_relative(archive.path, root),
+                sha256=archive.sha256,
+                size=archive.size,
+            )
+            for archive in archives
+        ),
+        layers=tuple(layer_record(layer) for layer in layers),
+        packages=tuple(PackageRecord.of(package) for package in bundle.packages),
+        skipped=bundle.skipped,
+        conflicts=bundle.conflicts,
+        floor=bundle.floor,
+    )
 
 
-def _record(kind: type[Record], value: Mapping[str, Any]) -> Record:
-    return kind(**{_snake(name): tuple(item) if isinstance(item, list) else item for name, item in value.items()})
+def layer_record(layer: Layer) -> LayerRecord:
+    """Return the record of a layer in manifest and catalogue."""
+    return LayerRecord(digest=layer.digest, kind=layer.kind, name=layer.name, version=layer.version, size=layer.size)
 
 
-def _records(kind: type[Record], values: Iterable[Mapping[str, Any]]) -> tuple[Record, ...]:
-    return tuple(_record(kind, value) for value in values)
+def bundle_digest(layers: Sequence[Layer]) -> str:
+    """Return the sha256 that stands for all bytes of a bundle: over its layers' digests, in order."""
+    return hashlib.sha256(canonical_json([layer.digest for layer in layers])).hexdigest()
 
 
-def _camel(name: str) -> str:
-    return re.sub(r"_(.)", lambda match: match[1].upper(), name)
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"[A-Z]", lambda match: "_" + match[0].lower(), name)
+def _relative(path: Path, root: Path) -> str:
+    return Path(os.path.relpath(path, root)).as_posix()

@@ -90,7 +90,7 @@ class VerificationError(BundleError):
     """The bundle is not portable, or does not import."""
 
     exit_code = 5
-    default_remedy = "Mend the package named above, or accept the finding with a reason in the import allow-list."
+    default_remedy = "Correct the package named above, or accept the finding with a reason (verify.accept)."
 
 
 class InterruptedRunError(BundleError):

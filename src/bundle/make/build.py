@@ -14,7 +14,6 @@ from bundle.artifacts.context import Context
 from bundle.base.files import locked, sha256_of, sweep_staging
 from bundle.make.build_request import BuildRequest
 from bundle.make.build_state import Record, file_stamp, fingerprint, read_record, tree_stamp, write_record
-from bundle.model.config.allowlist import FILE as ALLOWLIST
 from bundle.model.config.project import SHARED
 from bundle.model.locks.status import LockStatus
 
@@ -113,13 +112,7 @@ def _asked(order: BuildRequest, context: Context, status: LockStatus) -> str:
         "verify": order.verify,
         "copies": copies,
     }
-    files = (
-        project.root / SHARED,
-        config.folder / "config.json",
-        project.root / ALLOWLIST,
-        config.folder / ALLOWLIST,
-    )
-    return fingerprint(values, files)
+    return fingerprint(values, (project.root / SHARED, config.folder / "config.json"))
 
 
 def _files(source: Path) -> Iterator[Path]:
@@ -129,6 +122,7 @@ def _files(source: Path) -> Iterator[Path]:
 
 
 def _value(done: Build) -> dict[str, Any]:
+    manifest = done.manifest.as_json()
     archives = [
         {"path": str(archive.path), "sha256": archive.sha256, "size": archive.size} for archive in done.archives
     ]
@@ -141,11 +135,11 @@ def _value(done: Build) -> dict[str, Any]:
         "archive": archives[0] if archives else None,
         "archives": archives,
         "catalogued": done.catalogued,
-        "python": done.manifest["python"],
-        "floor": done.manifest["floor"],
-        "packages": done.manifest["packages"],
-        "skipped": done.manifest["skipped"],
-        "conflicts": done.manifest["conflicts"],
+        "python": manifest["python"],
+        "floor": manifest["floor"],
+        "packages": manifest["packages"],
+        "skipped": manifest["skipped"],
+        "conflicts": manifest["conflicts"],
         "verification": None if done.report is None else done.report.as_json(),
         "size": sum(layer.size for layer in done.layers),
         "seconds": done.seconds,

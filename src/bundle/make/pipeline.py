@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from bundle.artifacts.catalogue import Catalogue, record
+from bundle.artifacts.catalogue_entry import bundle_digest, entry_of
 from bundle.artifacts.context import Context
 from bundle.artifacts.fetch_packages import fetch_packages
 from bundle.artifacts.store.bundle_archive import PackedArchive, pack
-from bundle.artifacts.store.layers import Conflict, Layer, overlay
+from bundle.artifacts.store.layers import Layer
 from bundle.base.errors import Problems
 from bundle.base.files import pretty_json, staged_file, staged_folder, sweep_staging
 from bundle.base.report import Reporter
 from bundle.make.assemble.copyfiles import plan_copies
-from bundle.make.assemble.layers import MANIFEST, WHEELHOUSE, Layering, direct_url
-from bundle.make.assemble.manifest import bundle_digest, describe
+from bundle.make.assemble.layers import Layering, direct_url
+from bundle.make.assemble.manifest import describe
 from bundle.make.assemble.wheelhouse import carried_lock
 from bundle.make.build_request import BuildRequest
-from bundle.make.cataloguing import catalogue_entry
 from bundle.make.interpreter.prepare import Interpreter, prepare_interpreter
 from bundle.make.resolve.locks import required_lock
 from bundle.make.sources.builder import SourceBuilder, refusals
@@ -32,12 +30,13 @@ from bundle.make.sources.host import BuildHost
 from bundle.make.sources.planner import SourceBuild
 from bundle.make.verify.audit.floor_of_layers import floor_of
 from bundle.make.verify.checks.findings import Report, require
-from bundle.make.verify.remembered import Evidence
-from bundle.make.verify.verify import identify, verify_bundle
-from bundle.model.config.allowlist import load_allowlist
+from bundle.make.verify.checks.policy import policy_for
+from bundle.make.verify.remembered import PassedReports
+from bundle.make.verify.verify import VerificationHost, verify_bundle
 from bundle.model.config.config import Config
 from bundle.model.locks.lock import Lock
 from bundle.model.locks.status import LockStatus
+from bundle.model.manifest import MANIFEST, WHEELHOUSE, Manifest
 from bundle.model.platforms import Platform
 
 
@@ -62,10 +61,7 @@ class Build:
     sources: dict[str, SourceBuild] = field(init=False, default_factory=dict)
     """Builds of source packages, by package name."""
     layers: tuple[Layer, ...] = field(init=False)
-    conflicts: list[Conflict] = field(init=False)
-    floor: Mapping[str, str] = field(init=False)
-    """The oldest system that all layers run on, measured."""
-    manifest: dict[str, Any] = field(init=False)
+    manifest: Manifest = field(init=False)
     tree: Path = field(init=False)
     report: Report | None = field(init=False, default=None)
     archives: list[PackedArchive] = field(init=False, default_factory=list)
@@ -217,22 +213,13 @@ def make_layers(build: Build) -> None:
         folders = {entry.path for layer in layers for entry in layer.entries if entry.kind == "folder"}
         site_packages = build.platform.site_packages(build.interpreter.python)
         layers.append(build.layering.copies(plan_copies(rules, site_packages=site_packages, folders=folders)))
-    _, build.conflicts = overlay(layers)
-    build.floor = floor_of(layers, build.context.store, build.platform)
-    for conflict in build.conflicts:
+    floor = floor_of(layers, build.context.store, build.platform)
+    build.manifest = describe(build.config, build.interpreter, build.lock, layers, built=build.built, floor=floor)
+    for conflict in build.manifest.conflicts:
         build.context.reporter.warning(
             f"{conflict.path} comes with different bytes from {conflict.lost} and {conflict.kept}; the latter is kept"
         )
-    build.manifest = describe(
-        config=build.config,
-        lock=build.lock,
-        interpreter=build.interpreter,
-        layers=layers,
-        built=build.built,
-        conflicts=build.conflicts,
-        floor=build.floor,
-    )
-    documents = {MANIFEST: pretty_json(build.manifest)}
+    documents = {MANIFEST: pretty_json(build.manifest.as_json())}
     if build.carries:
         documents[f"{WHEELHOUSE}/pylock.toml"] = carried_lock(build.lock, build.wheels)
     build.layers = (*layers, build.layering.documents(documents))
@@ -246,43 +233,30 @@ def assemble_tree(build: Build) -> None:
 
 
 def verify_tree(build: Build) -> None:
-    """Run what is to be relied upon, unless just these bytes have been verified on this machine before."""
+    """Verify the bundle, unless the same bytes passed on this machine before."""
     if not build.order.verify:
         return
-    context = build.context
-    allowlist = load_allowlist(context.project.root, build.config.version)
-    forbidden = [context.project.root, context.store.root, *build.interpreter.origins]
-    evidence = Evidence(context.store.folder("verified"), forbidden=forbidden)
-    # What was accepted, and the floors, are part of the manifest, and so of the digest.
-    build.report = evidence.recall(build.digest, repr(allowlist))
+    context, reporter = build.context, build.context.reporter
+    policy = policy_for(
+        build.manifest,
+        build.config,
+        cache=context.store.root,
+        project=context.project.root,
+        environ=context.environ,
+        origins=build.interpreter.origins,
+    )
+    passed = PassedReports(context.store.folder("verified"), policy)
+    build.report = passed.find(build.digest)
     if build.report is not None:
-        context.reporter.info("these very bytes were verified on this machine before")
-        _warn(build.report, context.reporter)
+        reporter.info("already verified on this machine (same digest); skipping")
+        _warn(build.report, reporter)
         return
-    identity = identify(build.tree)
     with context.store.work() as work:
-        build.report = verify_bundle(
-            build.tree,
-            python=identity.python,
-            platform=build.platform,
-            machine=context.machine,
-            allowlist=allowlist,
-            forbidden=forbidden,
-            suspicious=[Path.home()],
-            skipped=identity.skipped,
-            relaxed=identity.relaxed,
-            copied=identity.copied,
-            contested=identity.contested,
-            floors=build.config.build.floors,
-            source=identity.source,
-            acceptances=build.config.verify.accept,
-            jobs=os.cpu_count() or 1,
-            reporter=context.reporter,
-            work=work,
-        )
-    _warn(build.report, context.reporter)
+        host = VerificationHost(machine=context.machine, work=work, reporter=reporter)
+        build.report = verify_bundle(build.tree, build.manifest, policy, host)
+    _warn(build.report, reporter)
     require(build.report, build.order.name)
-    evidence.keep(build.digest, repr(allowlist), build.report)
+    passed.add(build.digest, build.report)
 
 
 def _warn(report: Report, reporter: Reporter) -> None:
@@ -321,16 +295,8 @@ def catalogue_bundle(build: Build) -> None:
                 "a build with archive and verification replaces the entry"
             )
         return
-    entry = catalogue_entry(
-        lock=build.lock,
-        interpreter=build.interpreter,
-        layers=build.layers,
-        conflicts=build.conflicts,
-        folder=build.order.folder,
-        archives=build.archives,
-        root=build.order.catalogue_root,
-        floor=build.floor,
-    )
+    folder, root = build.order.folder, build.order.catalogue_root
+    entry = entry_of(build.manifest, build.layers, build.archives, folder=folder, root=root)
     record(build.order.catalogue, entry, reporter=build.context.reporter)
     build.catalogued = True
 

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bundle.artifacts.store.layers import (
-    Conflict,
     Entry,
     Layer,
     digest_of,
@@ -28,6 +27,7 @@ from bundle.artifacts.store.layers import (
 )
 from bundle.artifacts.store.stamps import stamp_difference
 from bundle.base.errors import IntegrityError
+from bundle.model.manifest import Conflict
 from tests.artifacts.trees import SMALL, File, Link, Tree, grow, trees
 
 EPOCH = 315532800

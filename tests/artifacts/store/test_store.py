@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from bundle.artifacts.store.frames import compress
-from bundle.artifacts.store.layers import Conflict, Layer, tar_chunks, tar_size
+from bundle.artifacts.store.layers import Layer, tar_chunks, tar_size
 from bundle.artifacts.store.store import Store
 from bundle.base.errors import IntegrityError, WorkError
 from bundle.base.report import Reporter
+from bundle.model.manifest import Conflict
 from tests.artifacts.conftest import AddLayer
 from tests.artifacts.trees import SMALL, File, Link, grow, read
 from tests.reporters import Told

@@ -51,9 +51,22 @@ def test_what_is_no_bundle_is_wrong_usage(run: Run, tmp_path: Path) -> None:
     assert run("verify", "nothing-of-that-name")[0] == 2
 
 
-def test_an_allow_list_that_is_wrong_is_named(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "shared-config.json").write_text("{}")
-    (tmp_path / "import-allowlist.json").write_text('{"a": 1}')
-    code, _, errors = run("verify", str(foreign(tmp_path / "bundle")))
+def test_an_import_allow_list_is_refused_with_the_entries_to_write_instead(run: Run, tmp_path: Path) -> None:
+    version = tmp_path / "versions" / "3.12.10"
+    version.mkdir(parents=True)
+    for path in (tmp_path / "shared-config.json", version / "config.json"):
+        path.write_text("{}")
+    entry = {"error": "no display", "reason": "A viewer."}
+    (tmp_path / "import-allowlist.json").write_text(json.dumps({"sci*": {"scipy.view._gl": entry}}))
+    for command in (("verify", str(foreign(tmp_path / "bundle"))), ("config", "3.12.10")):
+        code, _, errors = run(*command)
+        assert code == 2
+        assert '{"rule": "import-fails", "files": "*/scipy/view/_gl.*", "error": "no display"' in errors
+
+
+def test_a_malformed_manifest_is_wrong_usage(run: Run, tmp_path: Path) -> None:
+    folder = foreign(tmp_path / "bundle")
+    (folder / "bundle.json").write_text('{"version": "1", "platform": "linux-x64", "python": {"actual": "../../etc"}}')
+    code, _, errors = run("verify", str(folder))
     assert code == 2
-    assert "import-allowlist.json:1" in errors
+    assert "python.actual is '../../etc', not a version of Python" in errors

@@ -7,7 +7,7 @@ import pytest
 
 from bundle.base.errors import ConfigError
 from bundle.make.verify.checks.rules import RULES
-from bundle.model.config.config import Acceptance
+from bundle.model.acceptance import Acceptance
 from bundle.model.config.project import Project
 from bundle.model.config.schema import schema
 from tests.base.nativemaker import elf
@@ -74,6 +74,8 @@ def test_the_versions_acceptances_are_added_to_the_shared_ones(tmp_path: Path) -
     [
         ({"rule": "library-mising", "files": "a", "reason": "b"}, 'Did you mean "library-missing"?'),
         ({"rule": "build-path", "files": "a"}, '"reason" is missing'),
+        ({"rule": "import-fails", "files": "a", "reason": "b"}, '"error" is missing'),
+        ({"rule": "import-crashes", "files": "a", "error": "x", "reason": "b"}, 'Did you mean "import-fails"?'),
         ({"rule": "build-path", "files": "a", "reason": " "}, "reason"),
     ],
 )
@@ -87,7 +89,7 @@ def test_an_acceptance_without_a_known_rule_or_a_reason_is_refused(
 
 def test_the_schema_knows_just_the_rules_that_can_be_accepted() -> None:
     accept = schema()["properties"]["verify"]["properties"]["accept"]
-    acceptable = [name for name, rule in RULES.items() if rule.severity != "note" and rule.check != "acceptances"]
+    acceptable = [name for name, rule in RULES.items() if rule.acceptable]
     assert accept["items"]["properties"]["rule"]["enum"] == acceptable
 
 

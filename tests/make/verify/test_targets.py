@@ -65,7 +65,7 @@ def test_what_is_not_there_is_named(
 
 
 def test_a_file_that_is_no_archive_is_wrong_usage_and_a_damaged_one_an_alarm(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is no archive and no bundle"):
+    with pytest.raises(ConfigError, match="is neither an archive nor a bundle"):
         folders(__file__, None, tmp_path)
     damaged = tmp_path / "3.12.10-linux-x64.tar.zst"
     damaged.write_bytes(b"not what was built")

@@ -1,34 +1,29 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from bundle.base.errors import ConfigError
 from bundle.base.report import Reporter
-from bundle.make.verify.verify import CHECKS, identify, verify_bundle
-from bundle.model.config.allowlist import AllowList
-from bundle.model.platforms import PLATFORMS, Floors, Platform
+from bundle.make.verify.checks.findings import Report
+from bundle.make.verify.checks.policy import Policy
+from bundle.make.verify.verify import CHECKS, VerificationHost, verify_bundle
+from bundle.model.manifest import Manifest, PythonRecord
+from bundle.model.platforms import PLATFORMS, Platform
 from tests.make.conftest import TinyBundle
+
+
+def verify(root: Path, platform: str, machine: str, *forbidden: Path, running: bool = True) -> Report:
+    manifest = Manifest(version="3.12.10", platform=platform, python=PythonRecord(actual="3.12.10"))
+    host = VerificationHost(machine=PLATFORMS[machine], work=root.parent / "work", reporter=Reporter())
+    return verify_bundle(root, manifest, Policy(forbidden=forbidden), host, running=running)
 
 
 def test_a_foreign_bundle_is_looked_at_and_not_run(tmp_path: Path) -> None:
     root = tmp_path / "bundle"
     (root / "Lib" / "site-packages").mkdir(parents=True)
     (root / "python.ini").write_text("home=/srv/builder/project\n")
-    report = verify_bundle(
-        root,
-        python="3.12.10",
-        platform=PLATFORMS["windows-x64"],
-        machine=PLATFORMS["linux-x64"],
-        allowlist=AllowList(),
-        forbidden=[Path("/srv/builder/project")],
-        skipped={},
-        jobs=1,
-        reporter=Reporter(),
-        work=tmp_path / "work",
-    )
+    report = verify(root, "windows-x64", "linux-x64", Path("/srv/builder/project"))
     assert set(report.checked) == {check.name for check in CHECKS if not check.runs}
     notes = [finding for finding in report.of("note") if finding.message.startswith("not run: foreign platform")]
     assert {finding.check for finding in notes} == {"requirements", "imports", "relocation"}
@@ -40,55 +35,9 @@ def test_the_bundles_own_place_is_never_named(tmp_path: Path) -> None:
     root = tmp_path / "bundle"
     root.mkdir()
     (root / "script").write_text(f"#!{root}/bin/python3\n")
-    report = verify_bundle(
-        root,
-        python="3.12.10",
-        platform=PLATFORMS["linux-x64"],
-        machine=None,
-        allowlist=AllowList(),
-        forbidden=[],
-        skipped={},
-        jobs=1,
-        reporter=Reporter(),
-        work=tmp_path / "work",
-    )
+    report = verify(root, "linux-x64", "linux-x64", running=False)
     assert [finding.subject for finding in report.of("error")] == ["script"]
-
-
-def test_the_manifest_says_what_the_bundle_is(tmp_path: Path) -> None:
-    manifest = {
-        "version": "3.12.10-atls",
-        "platform": "linux-x64",
-        "python": {"requested": "3.12.10", "actual": "3.12.1", "source": "host"},
-        "packages": [],
-        "skipped": [{"name": "Nvidia_NCCL", "reason": "no GPU there"}],
-        "overrides": {"NumPy": "1.26.4"},
-    }
-    (tmp_path / "bundle.json").write_text(json.dumps(manifest))
-    identity = identify(tmp_path)
-    assert (identity.python, identity.platform.key) == ("3.12.1", "linux-x64")
-    assert identity.skipped == {"nvidia-nccl": "no GPU there"}
-    assert identity.relaxed == frozenset({"numpy"})
-    assert (identity.source, identity.floors, identity.accepted) == ("host", Floors(), ())
-
-
-def test_the_manifest_says_what_was_asked_for_and_accepted(tmp_path: Path) -> None:
-    entry = {"rule": "build-path", "files": "a/*", "reason": "known"}
-    manifest = {"version": "3.12.10", "platform": "macosx-x64", "python": {"actual": "3.12.10"}}
-    (tmp_path / "bundle.json").write_text(
-        json.dumps({**manifest, "floorAsked": {"macos": "12.0"}, "accepted": [entry]})
-    )
-    identity = identify(tmp_path)
-    assert identity.floors == Floors(macos="12.0")
-    assert [acceptance.as_json() for acceptance in identity.accepted] == [entry]
-
-
-@pytest.mark.parametrize("content", [None, "{", "[]", '{"version": "x", "platform": "amiga", "python": {}}'])
-def test_a_folder_without_a_sound_manifest_is_no_bundle(tmp_path: Path, content: str | None) -> None:
-    if content is not None:
-        (tmp_path / "bundle.json").write_text(content)
-    with pytest.raises(ConfigError, match=r"bundle\.json"):
-        identify(tmp_path)
+    assert {finding.rule for finding in report.of("note")} == {"not-run"}
 
 
 @pytest.mark.real

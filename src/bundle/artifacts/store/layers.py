@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from bundle.base.errors import IntegrityError
 from bundle.base.filenames import climbs, text_obstacle
+from bundle.model.manifest import Conflict
 
 EntryKind = Literal["file", "symlink", "folder"]
 LayerKind = Literal["interpreter", "wheel", "copyFiles", "manifest"]
@@ -61,17 +62,6 @@ class Layer:
     """Sorted by `path_order`: a folder stands right before what is in it."""
     about: Mapping[str, Any] = field(repr=False)
     """What the maker wants to keep, as JSON."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Conflict:
-    """Two layers hold different bytes for the same path."""
-
-    path: str
-    kept: str
-    """Name of the layer whose bytes are in the bundle: the later one."""
-    lost: str
-    """Name of the layer whose bytes are not."""
 
 
 def scan(tree: Path) -> tuple[Entry, ...]:

@@ -19,13 +19,14 @@ from bundle.artifacts.store.file_cache import FileCache
 from bundle.artifacts.store.frame_cache import FrameCache
 from bundle.artifacts.store.frames import Frame, end_frame
 from bundle.artifacts.store.keys import KeyRecord, read_key, write_key
-from bundle.artifacts.store.layers import TOP, Conflict, Entry, Layer, LayerKind, normalise, overlay, scan
+from bundle.artifacts.store.layers import TOP, Entry, Layer, LayerKind, normalise, overlay, scan
 from bundle.artifacts.store.paths import Layout
 from bundle.artifacts.store.scratch import naming, scratch_folder, touch
 from bundle.artifacts.store.trees import Listing, Trees, listing_of, write_listing
 from bundle.base.errors import IntegrityError, WorkError
 from bundle.base.files import canonical_json, locked, sweep_staging
 from bundle.base.reflink import place_tree
+from bundle.model.manifest import Conflict
 
 if TYPE_CHECKING:
     from bundle.base.report import Reporter

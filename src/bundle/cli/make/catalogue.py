@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from bundle.artifacts.catalogue_entry import Entry, PythonRecord
+    from bundle.artifacts.catalogue_entry import Entry
     from bundle.model.config.project import Project
+    from bundle.model.manifest import PythonRecord
 
 
 @click.group()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bundle.make.verify.checks.findings import Report
-    from bundle.make.verify.verify import Identity
     from bundle.model.config.project import Project
+    from bundle.model.manifest import Manifest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,14 +67,14 @@ def verify(app: App, target: str, platforms: tuple[str, ...], running: bool, roo
         ]
 
     def text(console: Console) -> None:
-        for folder, identity, report in results:
-            _print(console, folder, identity, report)
+        for folder, manifest, report in results:
+            _print(console, folder, manifest, report)
 
     return Result(
         data={
             "bundles": [
-                {"version": identity.version, "platform": identity.platform.key, "path": str(folder)} | report.as_json()
-                for folder, identity, report in results
+                {"version": manifest.version, "platform": manifest.platform, "path": str(folder)} | report.as_json()
+                for folder, manifest, report in results
             ]
         },
         text=text,
@@ -93,55 +91,32 @@ def _project(app: App) -> Project | None:
         return None  # A folder or an archive can be checked anywhere.
 
 
-def _verify(app: App, project: Project | None, folder: Path, work: Path, running: Running) -> tuple[Identity, Report]:
-    from bundle.make.verify.verify import identify, verify_bundle
-    from bundle.model.config.allowlist import AllowList, load_allowlist
+def _verify(app: App, project: Project | None, folder: Path, work: Path, running: Running) -> tuple[Manifest, Report]:
+    from bundle.make.verify.checks.policy import policy_for
+    from bundle.make.verify.verify import VerificationHost, verify_bundle
+    from bundle.model.manifest import read_manifest
 
-    identity = identify(folder)
+    manifest = read_manifest(folder)
     emulator = None
     if running.wanted:
         from bundle.make.verify.emulators.find import find_runner
 
-        emulator = find_runner(identity.platform, machine=app.machine, environ=app.environ, root=running.root)
-    floors, acceptances = identity.floors, identity.accepted
-    allowlist = AllowList()
-    forbidden = [app.cache, Path(sys.base_prefix), Path(sys.prefix)]
-    if project is not None:
-        allowlist = load_allowlist(project.root, identity.version if identity.version in project.versions() else None)
-        forbidden.append(project.root)
-        if identity.version in project.versions():
-            config = project.load(identity.version, app.environ).config
-            floors, acceptances = config.build.floors, config.verify.accept
-    report = verify_bundle(
-        folder,
-        python=identity.python,
-        platform=identity.platform,
-        machine=app.machine,
-        allowlist=allowlist,
-        forbidden=forbidden,
-        suspicious=[Path.home()],
-        emulator=emulator,
-        floors=floors,
-        source=identity.source,
-        acceptances=acceptances,
-        running=running.wanted,
-        skipped=identity.skipped,
-        relaxed=identity.relaxed,
-        copied=identity.copied,
-        contested=identity.contested,
-        jobs=os.cpu_count() or 1,
-        reporter=app.reporter,
-        work=work,
-    )
-    return identity, report
+        emulator = find_runner(manifest.target, machine=app.machine, environ=app.environ, root=running.root)
+    config = None
+    if project is not None and manifest.version in project.versions():
+        config = project.load(manifest.version, app.environ).config
+    root = None if project is None else project.root
+    policy = policy_for(manifest, config, cache=app.cache, project=root, environ=app.environ)
+    host = VerificationHost(machine=app.machine, work=work, reporter=app.reporter, emulator=emulator)
+    return manifest, verify_bundle(folder, manifest, policy, host, running=running.wanted)
 
 
-def _print(console: Console, folder: Path, identity: Identity, report: Report) -> None:
+def _print(console: Console, folder: Path, manifest: Manifest, report: Report) -> None:
     from rich.table import Table
 
-    from bundle.make.verify.checks.findings import with_fresh_evidence
+    from bundle.make.verify.checks.findings import with_details_once
 
-    console.print(f"{identity.version} for {identity.platform.key} (Python {identity.python}): {folder}")
+    console.print(f"{manifest.version} for {manifest.platform} (Python {manifest.python.actual}): {folder}")
     table = Table("check", "checked", "answer", "errors", "inconclusive", "warnings", "notes")
     for name in dict.fromkeys((*report.checked, *(finding.check for finding in report.findings))):
         counts = [
@@ -152,21 +127,21 @@ def _print(console: Console, folder: Path, identity: Identity, report: Report) -
         table.add_row(name, str(report.checked.get(name, "not run")), answer, *(str(count or "") for count in counts))
     console.print(table)
     remedies: set[str] = set()
-    for finding, evidence in with_fresh_evidence(
+    for finding, details in with_details_once(
         (*report.of("error"), *report.of("inconclusive"), *report.of("warning"), *report.of("note"))
     ):
-        console.print(f"{finding.severity}: {finding.check}: {finding.subject}: {finding.message}{finding.mark}")
-        for line in evidence:
+        console.print(f"{finding.severity}: {finding.check}: {finding.subject}: {finding.message} ({finding.rule})")
+        for line in details:
             console.print(f"    {line}")
         if finding.remedy and finding.severity != "note" and finding.remedy not in remedies:
             console.print(f"  to do: {finding.remedy}")
             remedies.add(finding.remedy)
-    for finding, evidence in with_fresh_evidence(report.accepted):
-        console.print(f"accepted: {finding.check}: {finding.subject}: {finding.message}{finding.mark}")
-        for line in (*evidence[len(finding.details) :], f"because: {finding.accepted}"):
+    for finding, details in with_details_once(report.accepted):
+        console.print(f"accepted: {finding.check}: {finding.subject}: {finding.message} ({finding.rule})")
+        for line in (*details[len(finding.details) :], f"because: {finding.accepted}"):
             console.print(f"    {line}")
     for name, value in report.floor.items():
-        asked = getattr(identity.floors, name)
+        asked = getattr(manifest.floors, name)
         console.print(f"runs on {FLOOR_NAMES[name]} >= {value} (measured; {asked} was asked for)")
     count = len(report.of("error"))
     verdict = {0: "nothing wrong", 1: "1 error"}.get(count, f"{count} errors")

@@ -18,15 +18,11 @@ from bundle.make.assemble.copyfiles import Copy, copy_into, fingerprint
 from bundle.make.interpreter.bytecode import compile_tree
 from bundle.make.interpreter.compilers import Compiler
 from bundle.model.locks.lock import Lock, LockedPackage
+from bundle.model.manifest import MANIFEST, WHEELHOUSE
 from bundle.model.platforms import Platform, short_version
 
 RULES = 1
 """Raised whenever the same input is laid out into other bytes than before."""
-
-WHEELHOUSE = "packages"
-"""Folder of the wheels that `build.layout` `wheelhouse` and `both` carry, relative to the bundle's root."""
-
-MANIFEST = "bundle.json"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,113 +1,82 @@
-"""`bundle.json`: what is inside of one bundle, and why."""
+"""The manifest of a bundle that is being built."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import bundle
-from bundle.artifacts.store.layers import Conflict, Layer
-from bundle.base.files import canonical_json
+from bundle.artifacts.catalogue_entry import layer_record
+from bundle.artifacts.store.layers import Layer, overlay
 from bundle.make.interpreter.prepare import Interpreter
 from bundle.model.config.config import Config
-from bundle.model.locks.lock import ROOT, Lock, LockedPackage
-
-FORMAT = 1
+from bundle.model.locks.lock import Lock, LockedPackage
+from bundle.model.manifest import Manifest, PackageRecord, PythonRecord, SkippedRecord
 
 
 def describe(
-    *,
     config: Config,
     interpreter: Interpreter,
     lock: Lock,
     layers: Sequence[Layer],
+    *,
     built: Mapping[str, str],
-    conflicts: Sequence[Conflict],
     floor: Mapping[str, str],
-) -> dict[str, Any]:
+) -> Manifest:
     """Return the manifest of a bundle; the same inputs give the same value.
 
     Args:
         config: the version.
-        interpreter: what the bundle runs on.
-        lock: which package was chosen, and why.
+        interpreter: the bundle's interpreter.
+        lock: the packages, and the reason for each.
         layers: in the order in which they lie upon each other.
         built: sha256 of the wheels built from source, by package name.
-        conflicts: paths that two layers hold with different bytes.
         floor: the oldest system that all of it runs on, measured.
     """
-    asked = {"linux": {"glibc": config.build.floors.glibc}, "macosx": {"macos": config.build.floors.macos}}
+    floors, choice = config.build.floors, interpreter.choice
+    asked = {"linux": {"glibc": floors.glibc}, "macosx": {"macos": floors.macos}}
     packages = config.packages_for(interpreter.platform.key)
-    return {
-        "format": FORMAT,
-        "bundle": bundle.__version__,
-        "version": config.version,
-        "platform": interpreter.platform.key,
-        "python": interpreter.choice.as_json(),
-        "interpreter": dict(interpreter.layer.about),
-        "layout": config.build.layout,
-        "bytecode": interpreter.bytecode.as_json(),
-        "lock": lock.inputs,
-        "layers": [layer_facts(layer) for layer in layers],
-        "packages": [_package(package, built) for package in lock.packages],
-        "overrides": sorted(packages.overrides),
-        "noDeps": sorted(packages.no_deps),
-        "skipped": [
-            {
-                "name": skipped.name,
-                "kind": skipped.kind,
-                "reason": skipped.reason,
-                "requiredBy": _askers(skipped.required_by),
-            }
+    own = [layer for layer in layers if layer.kind == "copyFiles"]
+    return Manifest(
+        bundle=bundle.__version__,
+        version=config.version,
+        platform=interpreter.platform.key,
+        python=PythonRecord(requested=choice.requested, actual=choice.offer.python, source=choice.offer.source),
+        interpreter=dict(interpreter.layer.about),
+        layout=config.build.layout,
+        bytecode=interpreter.bytecode.as_json(),
+        lock=lock.inputs,
+        layers=tuple(layer_record(layer) for layer in layers),
+        packages=tuple(_package(package, built.get(package.name, "")) for package in lock.packages),
+        overrides=tuple(sorted(packages.overrides)),
+        no_deps=tuple(sorted(packages.no_deps)),
+        skipped=tuple(
+            SkippedRecord(
+                name=skipped.name,
+                kind=skipped.kind,
+                reason=skipped.reason,
+                required_by=skipped.required_by,
+                available=skipped.available,
+            )
             for skipped in lock.skipped
-        ],
-        "copied": sorted(
-            entry.path
-            for layer in layers
-            if layer.kind == "copyFiles"
-            for entry in layer.entries
-            if entry.kind != "folder"
         ),
-        "conflicts": [{"path": conflict.path, "kept": conflict.kept, "lost": conflict.lost} for conflict in conflicts],
-        "floor": dict(floor),
-        "floorAsked": asked.get(interpreter.platform.system, {}),
-        "accepted": [acceptance.as_json() for acceptance in config.verify.accept],
-    }
+        copied=tuple(sorted(entry.path for layer in own for entry in layer.entries if entry.kind != "folder")),
+        conflicts=tuple(overlay(layers)[1]),
+        floor=floor,
+        floor_asked=asked.get(interpreter.platform.system, {}),
+        accepted=config.verify.accept,
+    )
 
 
-def layer_facts(layer: Layer) -> dict[str, Any]:
-    """Return how a manifest and the catalogue name a layer."""
-    return {
-        "digest": layer.digest,
-        "kind": layer.kind,
-        "name": layer.name,
-        "version": layer.version,
-        "size": layer.size,
-    }
-
-
-def bundle_digest(layers: Sequence[Layer]) -> str:
-    """Return the sha256 that stands for all bytes of a bundle: over its layers' digests, in order."""
-    return hashlib.sha256(canonical_json([layer.digest for layer in layers])).hexdigest()
-
-
-def _package(package: LockedPackage, built: Mapping[str, str]) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "name": package.name,
-        "version": package.version,
-        "decision": package.kind,
-        "reason": package.reason,
-        "requiredBy": _askers(package.required_by),
-    }
-    if package.file is not None:
-        facts |= {"file": package.file.name, "sha256": package.file.sha256}
-    if package.vcs is not None:
-        facts |= {"repository": package.vcs.url, "commit": package.vcs.commit}
-    if package.name in built:
-        facts["wheel"] = built[package.name]
-    return facts
-
-
-def _askers(names: Iterable[str]) -> list[str]:
-    return ["(the configuration)" if name == ROOT else name for name in names]
+def _package(package: LockedPackage, wheel: str) -> PackageRecord:
+    return PackageRecord(
+        name=package.name,
+        version=package.version,
+        decision=package.kind,
+        reason=package.reason,
+        required_by=package.required_by,
+        file=package.file.name if package.file else "",
+        sha256=package.file.sha256 if package.file else "",
+        repository=package.vcs.url if package.vcs else "",
+        commit=package.vcs.commit if package.vcs else "",
+        wheel=wheel,
+    )

@@ -8,47 +8,45 @@ from fnmatch import fnmatchcase
 
 from bundle.make.verify.checks.findings import Finding, Severity
 from bundle.make.verify.checks.rules import RULES
-from bundle.model.config.config import Acceptance
+from bundle.model.acceptance import Acceptance
 
 
 def accept(
     findings: Sequence[Finding], acceptances: Sequence[Acceptance], *, files: Collection[str], ran: Collection[str]
 ) -> tuple[Finding, ...]:
-    """Mark the findings that are accepted, and add a finding for each acceptance that is of no use.
+    """Mark the findings that are accepted, and add a finding for each acceptance that accepts nothing.
 
     Args:
-        findings: what the checks found.
-        acceptances: what the configuration accepts; of several that fit, the first counts.
+        findings: the findings of all checks.
+        acceptances: the entries of the configuration; of several that fit, the first counts.
         files: everything in the bundle, by path relative to its root.
-        ran: names of the checks that ran; of the others nothing is known.
+        ran: names of the checks that ran; acceptances of the others cannot be judged.
     """
-    used: set[int] = set()
+    used: set[Acceptance] = set()
     marked: list[Finding] = []
     for finding in findings:
-        fitting = [place for place, acceptance in enumerate(acceptances) if _fits(acceptance, finding)]
-        used.update(fitting)
-        marked.append(replace(finding, accepted=acceptances[fitting[0]].reason) if fitting else finding)
-    for place, acceptance in enumerate(acceptances):
-        if place not in used and RULES[acceptance.rule].check in ran:
-            marked.append(_unused(acceptance, files))
-    return tuple(marked)
-
-
-def _fits(acceptance: Acceptance, finding: Finding) -> bool:
-    return finding.rule == acceptance.rule and bool(finding.file) and fnmatchcase(finding.file, acceptance.files)
+        entries = [entry for entry in acceptances if entry.concerns(finding.rule, finding.file)]
+        # An entry that expects another error is not useless: the finding tells about it.
+        used.update(entries)
+        shown = "\n".join((finding.message, *finding.details))
+        fitting = next((entry for entry in entries if entry.error in shown), None)
+        if fitting is not None:
+            finding = replace(finding, accepted=fitting.reason)
+        elif entries:
+            finding = replace(finding, message=f'{finding.message} verify.accept expects "{entries[0].error}".')
+        marked.append(finding)
+    unused = (entry for entry in dict.fromkeys(acceptances) if entry not in used)
+    return (
+        *marked,
+        *(_unused(entry, files) for entry in unused if entry.rule in RULES and RULES[entry.rule].check in ran),
+    )
 
 
 def _unused(acceptance: Acceptance, files: Collection[str]) -> Finding:
     there = any(fnmatchcase(path, acceptance.files) for path in files)
     severity: Severity = "warning" if there else "note"
-    # The shared configuration speaks of all versions and platforms; most bundles lack most of those files.
-    why = "nothing is wrong with its files any more" if there else "no file of this bundle fits"
-    rule = RULES["unused-acceptance"]
-    return Finding(
-        check=rule.check,
-        rule=rule.name,
-        severity=severity,
-        subject=f"{acceptance.rule}: {acceptance.files}",
-        message=f"verify.accept accepts nothing with it: {why}.",
-        remedy=rule.remedy if there else "",
-    )
+    # The shared configuration is for all versions and platforms; most bundles lack most of those files.
+    why = "nothing is wrong with its files" if there else "no file of this bundle fits"
+    subject = f"{acceptance.rule}: {acceptance.files}"
+    message = f"this entry of verify.accept accepts nothing: {why}."
+    return RULES["unused-acceptance"].about(subject, message, severity=severity)

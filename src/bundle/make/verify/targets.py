@@ -1,4 +1,4 @@
-"""Which bundles `bundle verify` is asked about: built versions, a folder, or an archive."""
+"""The bundles that an argument of `bundle verify` names: built versions, a folder, or an archive."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 from bundle.base.errors import ConfigError
 from bundle.base.text import did_you_mean
-from bundle.make.verify.verify import MANIFEST
 from bundle.model.config.project import Project
+from bundle.model.manifest import MANIFEST
 from bundle.model.platforms import PLATFORMS, Platform
 
 _TOP = "python"
-"""The folder that everything in an archive lies in."""
+"""The top folder of every archive of a bundle."""
 
 _NAME_ONE = "Name a version, the folder that holds bundle.json, or an archive that `bundle build` made."
 
@@ -20,13 +20,11 @@ _NAME_ONE = "Name a version, the folder that holds bundle.json, or an archive th
 def bundle_folders(
     target: str, *, project: Project | None, platforms: Sequence[str], machine: Platform | None, scratch: Path
 ) -> list[Path]:
-    """Return the folders of the bundles that are meant.
+    """Return the folders of the bundles that an argument names.
 
     Args:
         target: a version of the project, else a bundle's folder, else an archive.
-        project: the project around, if there is one.
-        platforms: keys, or `all` for every one that is built; none: this machine's if that is built, else all.
-        machine: the platform of this machine.
+        platforms: keys, or `all` for every one that is built; if empty, this machine's if that is built, else all.
         scratch: an empty folder; an archive is unpacked into it.
 
     Raises:
@@ -73,7 +71,7 @@ def _unpacked(archive: Path, scratch: Path) -> Path:
     from bundle.base.extract import extract, is_archive
 
     if not is_archive(archive):
-        raise ConfigError(f"{archive} is no archive and no bundle.", remedy=_NAME_ONE)
+        raise ConfigError(f"{archive} is neither an archive nor a bundle.", remedy=_NAME_ONE)
     extract(archive, scratch)
     top = scratch / _TOP
     if not top.is_dir():

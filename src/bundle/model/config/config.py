@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 
 from bundle.base.errors import ConfigError
 from bundle.base.http.urls import redact
+from bundle.model.acceptance import Acceptance
 from bundle.model.platforms import PLATFORMS, Floors
 
 Layout = Literal["installed", "wheelhouse", "both"]
@@ -186,21 +187,6 @@ class BuildOptions:
     """Archive formats by platform key."""
     bytecode: bool = False
     floors: Floors = field(default_factory=Floors)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Acceptance:
-    """Findings that are known, and accepted."""
-
-    rule: str
-    """The rule's name."""
-    files: str
-    """Glob of paths relative to the bundle's root; `*` also stands for `/`."""
-    reason: str
-
-    def as_json(self) -> dict[str, str]:
-        """Return the JSON value of the configuration."""
-        return {"rule": self.rule, "files": self.files, "reason": self.reason}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from packaging.version import Version
 from bundle.base.errors import ConfigError, Problems
 from bundle.base.text import nearest
 from bundle.model.config.config import Config
+from bundle.model.config.import_allowlist import refusal
 from bundle.model.config.json_source import Node, Origin, Table, read
 from bundle.model.config.merge import Merged, merge
 from bundle.model.config.reader import Reader
@@ -150,6 +151,8 @@ class Project:
         raise ConfigError(f"There is no version {version!r} in this project.", remedy=remedy)
 
     def _file(self, file: str, problems: Problems) -> Table | None:
+        if refused := refusal(self.root, str(Path(file).parent), file):
+            problems.add(refused)
         node = read(self.root / file, file, problems)
         if node is None:
             return None

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from bundle.base.errors import ConfigError, Problems
+from bundle.model.acceptance import Acceptance
 from bundle.model.config.config import (
     DEFAULT_ARCHIVES,
     DEFAULT_PARALLEL_DOWNLOADS,
     DEFAULT_SOURCES,
     DEFAULT_TIMEOUT,
     WHEELS_FOLDER,
-    Acceptance,
     ArchiveSpec,
     BuildOptions,
     BuildWheel,

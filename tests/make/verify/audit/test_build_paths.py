@@ -9,9 +9,10 @@ from bundle.artifacts.wheel.scripts import windows_launcher
 from bundle.base.report import Reporter
 from bundle.make.verify.audit.build_paths import check_paths
 from bundle.make.verify.checks.contents import read_contents
-from bundle.make.verify.checks.findings import Finding, with_fresh_evidence
+from bundle.make.verify.checks.findings import Finding, with_details_once
+from bundle.make.verify.checks.policy import Policy
 from bundle.make.verify.checks.subject import Subject
-from bundle.model.config.allowlist import AllowList
+from bundle.model.manifest import Manifest, PythonRecord
 from bundle.model.platforms import PLATFORMS, Platform
 
 LINUX = PLATFORMS["linux-x64"]
@@ -23,11 +24,8 @@ def findings(
 ) -> list[Finding]:
     subject = Subject(
         contents=read_contents(root, python="3.12.10", platform=platform),
-        allowlist=AllowList(),
-        forbidden=tuple(forbidden),
-        suspicious=tuple(suspicious),
-        skipped={},
-        relaxed=frozenset(),
+        manifest=Manifest(version="3.12.10", platform=platform.key, python=PythonRecord(actual="3.12.10")),
+        policy=Policy(forbidden=tuple(forbidden), suspicious=tuple(suspicious)),
         jobs=1,
         reporter=Reporter(),
     )
@@ -82,8 +80,8 @@ def test_every_file_is_found_and_many_are_shown_as_one(tmp_path: Path) -> None:
         (tmp_path / f"f{number:02}").write_text(str(HOME))
     found = findings(tmp_path)
     assert len(found) == 60
-    ((finding, evidence),) = with_fresh_evidence(found)
-    assert (finding.rule, finding.file, evidence[-1]) == ("build-path", "f00", "so do f01, f02, f03, and 56 more")
+    ((finding, details),) = with_details_once(found)
+    assert (finding.rule, finding.file, details[-1]) == ("build-path", "f00", "so do f01, f02, f03, and 56 more")
 
 
 def test_links_must_be_relative_and_stay_inside(tmp_path: Path) -> None:

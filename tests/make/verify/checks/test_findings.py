@@ -10,6 +10,7 @@ def report(*severities: Severity) -> Report:
     findings = tuple(
         Finding(
             check="imports",
+            rule="import-fails",
             severity=severity,
             subject=f"scipy: scipy.m{number}",
             message="cannot be imported.",
@@ -33,9 +34,9 @@ def test_every_error_is_named_and_each_reason_told_once() -> None:
     assert caught.value.exit_code == 5
     assert caught.value.what == "3.12.10 for linux-x64 failed verification: 2 errors."
     assert caught.value.details == (
-        "imports: scipy: scipy.m0: cannot be imported.",
+        "imports: scipy: scipy.m0: cannot be imported. (import-fails)",
         "    ImportError: libx.so: no such file",
-        "imports: scipy: scipy.m2: cannot be imported.",
+        "imports: scipy: scipy.m2: cannot be imported. (import-fails)",
         "    (the same as scipy: scipy.m0)",
     )
     assert caught.value.remedy == "Choose another version."

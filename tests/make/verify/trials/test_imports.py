@@ -8,7 +8,7 @@ import pytest
 from bundle.make.verify.checks.findings import Report
 from bundle.make.verify.trials.imports import import_modules
 from bundle.make.verify.trials.isolation import Isolation
-from tests.make.conftest import TinyBundle, allowed
+from tests.make.conftest import TinyBundle, accepted
 
 pytestmark = pytest.mark.real
 
@@ -51,32 +51,34 @@ def test_each_broken_module_is_named_with_its_reason(
         },
     )
     entries = [
-        allowed("mix*", "mixed._known", "needs a display"),
-        allowed("mixed", "mixed._raises", "another text"),
-        allowed("mixed", "mixed._aborts", "Aborted"),
-        allowed("mixed", "mixed._fine", "anything"),
-        allowed("mixed", "mixed._gone", "anything"),
-        allowed("elsewhere", "elsewhere._x", "anything"),
+        accepted("import-fails", "*/mixed/_known.*", "needs a display"),
+        accepted("import-fails", "*/mixed/_raises.*", "another text"),
+        accepted("import-fails", "*/mixed/_aborts.*", "Aborted"),
+        accepted("import-fails", "*/mixed/_fine.*", "anything"),
+        accepted("import-fails", "*/elsewhere/_x.*", "anything"),
     ]
     report = tiny_bundle.verify(tmp_path / "work", "imports", entries=entries)
-    crash = "crashes at import: killed by SIGABRT."
+    unused = "this entry of verify.accept accepts nothing:"
     assert told(report) == {
-        ("error", "mixed: mixed._aborts"): f"{crash} An allow-list (list.json:1) accepts only what Python raises.",
+        ("error", "mixed: mixed._aborts"): "crashes at import: killed by SIGABRT.",
         ("error", "mixed: mixed._cut"): "cannot be imported.",
         ("error", "mixed: mixed._exits"): "cannot be imported.",
         ("error", "mixed: mixed._old"): "is built for another interpreter (cpython-27-x86_64-linux-gnu).",
-        ("error", "mixed: mixed._raises"): "cannot be imported. The allow-list (list.json:1) accepts another error: "
-        '"another text".',
-        ("note", "mixed: mixed._known"): "accepted (list.json:1): It is known.",
-    } | {
-        ("warning", f"mixed: mixed.{name}"): "the allow-list entry (list.json:1) accepts nothing: the module imports, "
-        "or is not there."
-        for name in ("_fine", "_gone")
+        ("error", "mixed: mixed._raises"): 'cannot be imported. verify.accept expects "another text".',
+        ("error", "mixed: mixed._known"): "cannot be imported.",
+        ("warning", "import-fails: */mixed/_aborts.*"): f"{unused} nothing is wrong with its files.",
+        ("warning", "import-fails: */mixed/_fine.*"): f"{unused} nothing is wrong with its files.",
+        ("note", "import-fails: */elsewhere/_x.*"): f"{unused} no file of this bundle fits.",
     }
+    assert [(finding.subject, finding.accepted) for finding in report.accepted] == [
+        ("mixed: mixed._known", "It is known.")
+    ]
+    rules = {finding.subject: finding.rule for finding in report.of("error")}
+    assert rules["mixed: mixed._aborts"] == "import-crashes"
+    assert rules["mixed: mixed._cut"] == "import-fails"
     by_name = {finding.subject: finding for finding in report.of("error")}
     assert by_name["mixed: mixed._raises"].details == ("ImportError: needs a display",)
-    assert '{"mixed": {"mixed._cut": {"error": ' in by_name["mixed: mixed._cut"].remedy
-    assert "import-allowlist.json" in by_name["mixed: mixed._cut"].remedy
+    assert '{"rule": "import-fails", "files": "*/mixed/_cut.*", "error": ' in by_name["mixed: mixed._cut"].remedy
     assert str(tiny_bundle.root) not in str([finding.as_json() for finding in report.findings])
     assert not report.ok
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bundle.make.verify.checks.findings import Report
-from tests.make.conftest import TinyBundle, allowed
+from tests.make.conftest import TinyBundle, accepted
 
 pytestmark = pytest.mark.real
 
@@ -72,9 +72,9 @@ def test_what_works_in_one_place_only_is_named(
         },
     )
     entries = [
-        allowed("rooted", "bin/known", "where am I?"),
-        allowed("rooted", "bin/missing", "never said"),
-        allowed("rooted", "bin/untidy", "anything"),
+        accepted("script-fails", "bin/known", "where am I?"),
+        accepted("script-fails", "bin/missing", "never said"),
+        accepted("script-fails", "bin/untidy", "anything"),
     ]
     assert tiny_bundle.verify(tmp_path / "work", "imports").ok
     report = tiny_bundle.verify(tmp_path / "work", "relocation", entries=entries)
@@ -94,6 +94,7 @@ def test_what_works_in_one_place_only_is_named(
     }
     assert "does not exist" in found["rooted: bin/absolute"]
     assert found["rooted: bin/importing"] == "stops with an import error."
-    assert found["rooted: bin/missing"] == "names a program that does not exist (exit code 127)."
-    assert [finding.subject for finding in report.of("note") if "accepted" in finding.message] == ["rooted: bin/known"]
-    assert [finding.subject for finding in report.of("warning")] == ["rooted: bin/untidy"]
+    expected = 'names a program that does not exist (exit code 127). verify.accept expects "never said".'
+    assert found["rooted: bin/missing"] == expected
+    assert [finding.subject for finding in report.accepted] == ["rooted: bin/known"]
+    assert [finding.subject for finding in report.of("warning")] == ["script-fails: bin/untidy"]

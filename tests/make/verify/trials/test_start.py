@@ -13,11 +13,12 @@ from bundle.artifacts.wheel.scripts import entry_script, windows_launcher
 from bundle.base.errors import NetworkError
 from bundle.base.report import Reporter
 from bundle.make.verify.checks.findings import Report
+from bundle.make.verify.checks.policy import Policy
 from bundle.make.verify.emulators.find import find_runner
 from bundle.make.verify.emulators.protocol import Emulator, Missing
 from bundle.make.verify.emulators.root_folder import RootFolder
-from bundle.make.verify.verify import CHECKS, Check, identify, verify_bundle
-from bundle.model.config.allowlist import AllowList
+from bundle.make.verify.verify import CHECKS, Check, VerificationHost, verify_bundle
+from bundle.model.manifest import read_manifest
 from bundle.model.platforms import PLATFORMS
 from tests.artifacts.wheelmaker import make_wheel
 from tests.foreign import debian
@@ -96,21 +97,8 @@ def system(suite: str, *names: str) -> Path:
 
 
 def run(root: Path, emulator: Emulator | Missing | None, work: Path, *, checks: Sequence[Check] = RUNNING) -> Report:
-    identity = identify(root)
-    return verify_bundle(
-        root,
-        python=identity.python,
-        platform=identity.platform,
-        machine=MACHINE,
-        allowlist=AllowList(),
-        forbidden=[],
-        skipped={},
-        jobs=2,
-        reporter=Reporter(),
-        work=work,
-        emulator=emulator,
-        checks=checks,
-    )
+    host = VerificationHost(machine=MACHINE, work=work, reporter=Reporter(), emulator=emulator, jobs=2)
+    return verify_bundle(root, read_manifest(root), Policy(), host, checks=checks)
 
 
 def scripts(folder: Path, *names: str) -> Path:

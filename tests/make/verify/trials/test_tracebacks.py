@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from bundle.make.verify.trials.tracebacks import evidence, explanation, first_cause
+from bundle.make.verify.trials.tracebacks import details_of, explanation, first_cause
 
 CHAIN = """\
 Traceback (most recent call last):
@@ -25,7 +25,7 @@ def alone(error: str) -> str:
 
 
 def test_each_exception_of_a_chain_is_told_the_cause_first() -> None:
-    assert evidence(CHAIN) == (
+    assert details_of(CHAIN) == (
         "lib/python3.12/tkinter/__init__.py, line 38:",
         "ModuleNotFoundError: No module named '_tkinter'",
         "RuntimeError: no backend",
@@ -34,19 +34,19 @@ def test_each_exception_of_a_chain_is_told_the_cause_first() -> None:
 
 
 def test_what_a_command_line_did_is_not_worth_a_line() -> None:
-    assert evidence(alone("ImportError: libx.so.1: cannot open")) == ("ImportError: libx.so.1: cannot open",)
+    assert details_of(alone("ImportError: libx.so.1: cannot open")) == ("ImportError: libx.so.1: cannot open",)
     crash = 'Fatal Python error: Aborted\n\nCurrent thread (most recent call first):\n  File "<string>", line 1\n'
-    assert evidence(crash) == ("Fatal Python error: Aborted", "Current thread (most recent call first):")
+    assert details_of(crash) == ("Fatal Python error: Aborted", "Current thread (most recent call first):")
 
 
 def test_a_long_message_keeps_its_first_and_its_last_lines() -> None:
     long = alone("ImportError: \n" + "".join(f"hint {number}\n" for number in range(20)))
-    assert evidence(long) == ("ImportError:", "…", *(f"hint {number}" for number in range(15, 20)))
+    assert details_of(long) == ("ImportError:", "…", *(f"hint {number}" for number in range(15, 20)))
 
 
 def test_output_without_an_exception_is_shown_by_its_last_lines() -> None:
-    assert evidence("".join(f"{number}\n" for number in range(9))) == ("3", "4", "5", "6", "7", "8")
-    assert evidence("") == ()
+    assert details_of("".join(f"{number}\n" for number in range(9))) == ("3", "4", "5", "6", "7", "8")
+    assert details_of("") == ()
     assert first_cause("Aborted\n") == ""
 
 

@@ -1,4 +1,4 @@
-"""The scan for paths of the building machine: in files, in symlinks, in what scripts and launchers start."""
+"""The search for paths of the building machine: in files, in symlinks, and as interpreters of scripts and launchers."""
 
 from __future__ import annotations
 
@@ -14,27 +14,17 @@ from bundle.make.verify.checks.findings import Finding, Outcome
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
 
-CHECK = "paths"
-
 _INTERPRETER_LINE = re.compile(rb"#!\s*(?P<program>\"[^\"\n]+\"|\S+)(?:[ \t]+(?P<argument>\S+))?")
 _PREFIX = re.compile(rb"^\s*prefix\s*=\s*(?P<place>(/|[A-Za-z]:)[^\r\n]*)", re.MULTILINE)
 
 _BESIDE = b"<launcher_dir>"
-"""How the launchers of PyPA's installer spell the folder that they stand in."""
+"""The launchers' own folder, as PyPA's installer spells it."""
 
 
 def check_paths(subject: Subject) -> Outcome:
     """Search every file of a bundle for folders of the building machine; symlinks must stay inside, and be relative."""
-    findings = [
-        Finding(
-            check=CHECK,
-            rule="too-common",
-            severity="note",
-            subject=str(path),
-            message="is not searched for: files that have nothing to do with it name so short or common a folder, too.",
-        )
-        for path in subject.searched[1]
-    ]
+    why = "is not searched for: its name is so short or common that unrelated files contain it."
+    findings = [RULES["too-common"].about(str(path), why) for path in subject.searched[1]]
     files = subject.contents.files
     written = {path for path, scanned in subject.scanned.items() if _written_by_use(path, scanned.head)}
     if written:
@@ -72,7 +62,7 @@ def launcher_line(data: bytes) -> bytes | None:
 
 
 def _starts(subject: Subject, path: str) -> Iterator[Finding]:
-    """Yield what a script, a launcher or a .pc file says of a place."""
+    """Yield the findings about the place that a script, a launcher or a .pc file names."""
     folder, name = posixpath.split(path)
     if folder == subject.platform.scripts:
         if path.endswith(".exe"):
@@ -95,13 +85,8 @@ def _written_by_use(path: str, head: bytes) -> bool:
 
 def _use(written: set[str]) -> Finding:
     count = "1 compiled module was" if len(written) == 1 else f"{len(written)} compiled modules were"
-    return Finding(
-        check=CHECK,
-        rule="written-by-use",
-        severity="note",
-        subject="__pycache__",
-        message=f"{count} written here by using the bundle; they are in no archive, and name where it stands.",
-    )
+    message = f"{count} written here by using the bundle; they are in no archive, and name the bundle's place."
+    return RULES["written-by-use"].about("__pycache__", message)
 
 
 def _hit(path: str, pattern: Pattern, offset: int) -> Finding:
@@ -128,7 +113,7 @@ def _interpreter_line(root: Path, path: str) -> Finding | None:
     program, argument = (os.fsdecode(part or b"") for part in match.group("program", "argument"))
     rule = RULES["script-interpreter"]
     if posixpath.basename(program) == "env" and "python" in argument:
-        message = f"takes whichever {argument} is first on PATH, not the bundle's."
+        message = f"starts the first {argument} on PATH, not the bundle's interpreter."
         return rule.finding(path, message, severity="warning")
     if "python" in posixpath.basename(program):
         return rule.finding(path, f"starts {program}, an interpreter of the building machine.")
@@ -144,4 +129,8 @@ def _launched(path: str, line: bytes) -> Finding | None:
     rule = RULES["launcher-interpreter"]
     if re.match(r"/|\\|[A-Za-z]:", text):
         return rule.finding(path, f"starts {text}, an interpreter of the building machine.")
-    return rule.finding(path, f"starts {text or 'nothing'}, whichever that is, not the bundle's.", severity="warning")
+    if not text:
+        return rule.finding(
+            path, "has no usable `#!` line; it does not start the bundle's interpreter.", severity="warning"
+        )
+    return rule.finding(path, f"starts the first {text} on PATH, not the bundle's interpreter.", severity="warning")

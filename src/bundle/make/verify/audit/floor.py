@@ -40,7 +40,7 @@ def above_floor(subject: Subject, tree: Tree, links: Iterable[Link]) -> Iterator
         links: where their libraries come from.
     """
     if subject.platform.system == "macosx":
-        floor = subject.floors.macos
+        floor = subject.policy.floors.macos
         for path, native in tree.natives.items():
             if dotted(native.minimum) > dotted(floor):
                 message = f"needs macOS {native.minimum}; the floor is {floor} (build.macos)."
@@ -51,10 +51,10 @@ def above_floor(subject: Subject, tree: Tree, links: Iterable[Link]) -> Iterator
 
 
 def _glibc(subject: Subject, tree: Tree) -> Iterator[Finding]:
-    floor = subject.floors.glibc
+    floor = subject.policy.floors.glibc
     above = {path: native.glibc for path, native in tree.natives.items() if dotted(native.glibc) > dotted(floor)}
     of_host: dict[str, str] = {}
-    if subject.source == HOST:
+    if subject.manifest.python.source == HOST:
         of_host = {path: glibc for path, glibc in above.items() if subject.contents.is_interpreters(path)}
     reached = max(of_host.values(), key=dotted, default="")
     rule = RULES["glibc-above-floor"]
@@ -75,7 +75,7 @@ def _glibc(subject: Subject, tree: Tree) -> Iterator[Finding]:
 
 
 def _runtime(subject: Subject, links: Iterable[Link]) -> Iterator[Finding]:
-    floor = subject.floors.glibc
+    floor = subject.policy.floors.glibc
     known = _known(floor)
     for link in links:
         if link.answer.place != "expected":

@@ -159,7 +159,7 @@ def _run_paths(subject: Subject, path: str, native: Native) -> Iterator[Finding]
         if folder is not None:
             if folder == ".." or folder.startswith("../"):
                 yield RULES["run-path-leaves"].finding(path, f"has the run path {entry}, out of the bundle.")
-        elif any(entry == str(place) or entry.startswith(f"{place}/") for place in subject.forbidden):
+        elif any(entry == str(place) or entry.startswith(f"{place}/") for place in subject.policy.forbidden):
             message = f"has the run path {entry}, a folder of the building machine."
             yield RULES["run-path-of-build"].finding(path, message)
         else:

@@ -1,4 +1,4 @@
-"""What the checks of a bundle found."""
+"""Findings of the checks, and the report of all of them."""
 
 from __future__ import annotations
 
@@ -13,58 +13,53 @@ Severity = Literal["error", "inconclusive", "warning", "note"]
 Answer = Literal["pass", "fail", "inconclusive"]
 
 _SHOWN = 3
-"""Files that are named of those for which the same holds; all are in the JSON."""
+"""Files named of those with the same finding; the JSON names all."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that a check found."""
+    """One finding of a check."""
 
     check: str
     """The check's name."""
     severity: Severity
-    """An error makes the bundle unfit; what is inconclusive says something of an emulator, and nothing of the bundle; a
-    warning asks for a look; a note only explains."""
+    """`error`: the bundle is unfit. `inconclusive`: the emulator failed, the bundle is unknown. `warning`: look at
+    it. `note`: an explanation."""
     subject: str
-    """What it is about: a package and its module, a file, a script."""
+    """The package and module, file or script that it is about."""
     message: str
-    """What is so, in one sentence."""
+    """One sentence about the subject."""
     remedy: str = ""
-    """What to do about it; empty for notes."""
+    """The next step; empty if there is none."""
     details: tuple[str, ...] = ()
-    """The evidence, such as the last lines of an import error."""
-    rule: str = ""
-    """Which rule found it, in kebab case; empty for a check that is one rule."""
+    """The details, such as the last lines of an import error."""
+    rule: str
+    """The rule's name, in kebab case."""
     file: str = ""
     """Relative to the bundle's root, with `/`; empty if it is about no file."""
     accepted: str | None = None
     """The reason for which the configuration accepts it; None if it does not."""
 
-    @property
-    def mark(self) -> str:
-        """How the rule is named behind the message, so that it can be accepted; empty without a rule."""
-        return f" ({self.rule})" if self.rule else ""
-
     def as_json(self) -> dict[str, Any]:
         """Return the JSON value that `--json` prints."""
-        return asdict(self) | {"details": list(self.details), "rule": self.rule or self.check}
+        return asdict(self) | {"details": list(self.details)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What one check found, and how much it looked at."""
+    """The findings of one check, and how much it looked at."""
 
     findings: tuple[Finding, ...] = ()
     checked: int = 0
     floor: Mapping[str, str] = field(default_factory=dict)
-    """The oldest system that everything it looked at runs on, such as `{"glibc": "2.28"}`."""
+    """The oldest system that all checked files run on, such as `{"glibc": "2.28"}`."""
     licences: Mapping[str, str] = field(default_factory=dict)
-    """What packages say of their licence, by normalised name."""
+    """Licences as the packages state them, by normalised name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What all checks of one bundle found."""
+    """The findings of all checks of one bundle."""
 
     findings: tuple[Finding, ...]
     checked: Mapping[str, int]
@@ -73,9 +68,9 @@ class Report:
     floor: Mapping[str, str] = field(default_factory=dict)
     """The oldest system that all of it runs on, measured; empty where nothing tells."""
     licences: Mapping[str, str] = field(default_factory=dict)
-    """What packages say of their licence, by normalised name."""
+    """Licences as the packages state them, by normalised name."""
     runner: str = ""
-    """What the bundle's programs ran in; empty if nothing was run."""
+    """Name of the runner of the bundle's programs; empty if nothing was run."""
 
     @property
     def ok(self) -> bool:
@@ -129,42 +124,39 @@ def require(report: Report, what: str = "The bundle") -> None:
     """Raise if a report holds an error.
 
     Args:
-        report: what the checks found.
         what: the bundle's name, as the subject of "failed verification".
 
     Raises:
-        VerificationError: lists every error with its evidence.
+        VerificationError: lists every error with its details.
     """
     errors = report.of("error")
     if not errors:
         return
-    details = [line for finding, evidence in with_fresh_evidence(errors) for line in _lines(finding, evidence)]
+    details = [line for finding, details in with_details_once(errors) for line in _lines(finding, details)]
     remedies = list(dict.fromkeys(finding.remedy for finding in errors if finding.remedy))
     count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
     raise VerificationError(f"{what} failed verification: {count}.", details=details, remedy=" ".join(remedies) or None)
 
 
-def with_fresh_evidence(findings: Iterable[Finding]) -> Iterator[tuple[Finding, tuple[str, ...]]]:
-    """Yield each finding with the evidence to show: many fail for one reason, which is shown once.
-
-    Args:
-        findings: in the order in which they are shown.
-    """
+def with_details_once(findings: Iterable[Finding]) -> Iterator[tuple[Finding, tuple[str, ...]]]:
+    """Yield each finding with its details, in order; details that many findings share are shown once."""
     shown: dict[tuple[str, ...], str] = {}
     for finding, others in _alike(findings):
-        evidence = finding.details
-        if evidence and (first := shown.get(evidence)):
-            evidence = (f"(the same as {first})",)
-        elif evidence:
-            shown[evidence] = finding.subject
-        yield finding, (*evidence, *others)
+        details = finding.details
+        if details and (first := shown.get(details)):
+            details = (f"(the same as {first})",)
+        elif details:
+            shown[details] = finding.subject
+        yield finding, (*details, *others)
 
 
 def _alike(findings: Iterable[Finding]) -> list[tuple[Finding, tuple[str, ...]]]:
-    """Return findings of a rule that say the same of many files as one, with a line about the others."""
+    """Return findings of a rule with the same message about many files as one, with a line about the others."""
     groups: dict[tuple[str, ...], tuple[Finding, list[str]]] = {}
     for number, finding in enumerate(findings):
-        key = (finding.rule, finding.severity, finding.message) if finding.rule else (str(number),)
+        # Findings about programs differ in their details.
+        alike = finding.subject == finding.file
+        key = (finding.rule, finding.severity, finding.message) if alike else (str(number),)
         groups.setdefault(key, (finding, []))[1].append(finding.subject)
     result: list[tuple[Finding, tuple[str, ...]]] = []
     for finding, (_, *others) in groups.values():
@@ -174,6 +166,6 @@ def _alike(findings: Iterable[Finding]) -> list[tuple[Finding, tuple[str, ...]]]
     return result
 
 
-def _lines(finding: Finding, evidence: Sequence[str]) -> Iterator[str]:
-    yield f"{finding.check}: {finding.subject}: {finding.message}{finding.mark}"
-    yield from (f"    {line}" for line in evidence)
+def _lines(finding: Finding, details: Sequence[str]) -> Iterator[str]:
+    yield f"{finding.check}: {finding.subject}: {finding.message} ({finding.rule})"
+    yield from (f"    {line}" for line in details)

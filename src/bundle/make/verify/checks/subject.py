@@ -4,47 +4,55 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+from packaging.utils import canonicalize_name
 
 from bundle.base.report import Reporter
 from bundle.make.verify.checks.byte_scan import Pattern, Scanned, patterns_for, scan
 from bundle.make.verify.checks.contents import Contents
-from bundle.model.config.allowlist import AllowList
-from bundle.model.platforms import Floors, Platform
+from bundle.make.verify.checks.policy import Policy
+from bundle.model.manifest import Manifest
+from bundle.model.platforms import Platform
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What every check is given."""
+    """A bundle, its manifest, and the conditions under which it passes."""
 
     contents: Contents
-    allowlist: AllowList
-    forbidden: tuple[Path, ...]
-    """Folders of the building machine that no file may name."""
-    suspicious: tuple[Path, ...]
-    """Folders of the building machine that a file had better not name, though others have them, too."""
-    skipped: Mapping[str, str]
-    """Normalised names of packages that were left out on purpose, each with the reason."""
-    relaxed: frozenset[str]
-    """Normalised names of packages whose version, or whose lack of dependencies, was decided against their metadata."""
+    manifest: Manifest
+    policy: Policy
     jobs: int
     """How many processes run at once."""
     reporter: Reporter
-    floors: Floors = field(default_factory=Floors)
-    """The oldest systems that the bundle is to run on."""
-    copied: frozenset[str] = frozenset()
-    """Paths of the version's own files (copyFiles), which are in no RECORD."""
-    contested: frozenset[str] = frozenset()
-    """Paths that two layers hold with different bytes, which the manifest records."""
-    source: str = ""
-    """The interpreter source that the interpreter came from."""
+
+    @cached_property
+    def skipped(self) -> Mapping[str, str]:
+        """Reason by normalised name of each package that was left out."""
+        return {canonicalize_name(package.name): package.reason for package in self.manifest.skipped}
+
+    @cached_property
+    def relaxed(self) -> frozenset[str]:
+        """Normalised names of the packages with an override, or installed without their dependencies."""
+        return frozenset(canonicalize_name(name) for name in (*self.manifest.overrides, *self.manifest.no_deps))
+
+    @cached_property
+    def copied(self) -> frozenset[str]:
+        """Paths of the version's own files (copyFiles), which are in no RECORD."""
+        return frozenset(self.manifest.copied)
+
+    @cached_property
+    def contested(self) -> frozenset[str]:
+        """Paths for which two layers hold different bytes, according to the manifest."""
+        return frozenset(conflict.path for conflict in self.manifest.conflicts)
 
     @cached_property
     def searched(self) -> tuple[tuple[Pattern, ...], tuple[Path, ...]]:
         """The byte strings that no file may contain, and the folders too common to be searched for."""
-        return patterns_for(self.forbidden, self.suspicious, self.platform)
+        return patterns_for(self.policy.forbidden, self.policy.suspicious, self.platform)
 
     @cached_property
     def scanned(self) -> Mapping[str, Scanned]:

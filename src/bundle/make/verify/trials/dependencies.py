@@ -1,4 +1,4 @@
-"""Whether what is installed in a bundle is whole: the packages that it requires are there, and of the right version."""
+"""The requirements check: every package that an installed one requires is there, in a version that fits."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from packaging.utils import canonicalize_name
 from bundle.base.errors import WorkError
 from bundle.base.text import last_lines
 from bundle.make.verify.checks.findings import Finding, Outcome, Severity
+from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
-from bundle.make.verify.trials.imports import inconclusive, no_interpreter
 from bundle.make.verify.trials.isolation import Isolation
+from bundle.make.verify.trials.start import inconclusive, no_interpreter
 
-REQUIREMENTS = "requirements"
+CHECK = "requirements"
 
 _TIMEOUT = 120.0
 _MISSING = re.compile(r"(?P<package>\S+) \S+ requires (?P<required>\S+), which is not installed\.")
@@ -23,12 +24,12 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 def check_requirements(subject: Subject, isolation: Isolation) -> Outcome:
-    """Let the bundle's own pip say whether every package has what it requires."""
+    """Run the bundle's own `pip check`."""
     count = len(subject.contents.distributions)
     try:
         completed = isolation.run_python(["-m", "pip", "check"], timeout=_TIMEOUT)
     except WorkError as error:
-        return Outcome(findings=(no_interpreter(REQUIREMENTS, error),))
+        return Outcome(findings=(no_interpreter(CHECK, error),))
     if completed.code == 0:
         return Outcome(checked=count)
     findings = tuple(
@@ -37,42 +38,33 @@ def check_requirements(subject: Subject, isolation: Isolation) -> Outcome:
         if line.strip()
     )
     if completed.code != 1 or not findings:
-        evidence = last_lines(completed.errors or completed.output)
+        details = last_lines(completed.errors or completed.output)
         if words := isolation.runner.inconclusive(completed):
-            return Outcome(findings=(inconclusive(REQUIREMENTS, "pip check", words, evidence),))
-        findings = (_requirement_finding("error", "pip check", "does not run in the bundle.", details=evidence),)
+            return Outcome(findings=(inconclusive("pip-fails", "pip check", words, details),))
+        findings = (RULES["pip-fails"].about("pip check", "does not run in the bundle.", details=details),)
     return Outcome(findings=findings, checked=count)
 
 
 def judge_complaint(line: str, *, skipped: Collection[str], relaxed: Collection[str]) -> Finding:
-    """Return what a line of `pip check` means.
+    """Return the finding for a line of `pip check`.
 
     Args:
-        line: one complaint.
-        skipped: normalised names of packages that were left out on purpose; that they are missing is a note.
-        relaxed: normalised names of packages whose version, or whose lack of dependencies, was decided against their
-            metadata: what others say of them, or they of others, is a warning.
+        skipped: normalised names of packages that were left out on purpose; their absence is a note.
+        relaxed: normalised names of packages with an override or without dependencies; conflicts of theirs, or of
+            others with them, are a warning.
     """
-    severity: Severity = "error"
-    subject = "pip check"
-    for pattern in (_MISSING, _CONFLICT):
-        if match := pattern.fullmatch(line.strip()):
-            subject = canonicalize_name(match["package"])
-            named = _NAME.match(match["required"])
-            required = canonicalize_name(named[0]) if named else ""
-            if pattern is _MISSING and required in skipped:
-                severity = "note"
-            elif {subject, required} & set(relaxed):
-                severity = "warning"
-    return _requirement_finding(severity, subject, line.strip())
-
-
-def _requirement_finding(severity: Severity, subject: str, message: str, *, details: tuple[str, ...] = ()) -> Finding:
-    return Finding(
-        check=REQUIREMENTS,
-        severity=severity,
-        subject=subject,
-        message=message,
-        remedy="" if severity == "note" else "Add the package, skip it with a reason (packages.skip), or override.",
-        details=details,
-    )
+    line = line.strip()
+    missing = _MISSING.fullmatch(line)
+    match = missing or _CONFLICT.fullmatch(line)
+    if match is None:
+        return RULES["pip-fails"].about("pip check", line)
+    package = canonicalize_name(match["package"])
+    named = _NAME.match(match["required"])
+    required = canonicalize_name(named[0]) if named else ""
+    severity: Severity | None = None
+    if missing and required in skipped:
+        severity = "note"
+    elif {package, required} & set(relaxed):
+        severity = "warning"
+    rule = RULES["requirement-missing" if missing else "requirement-conflict"]
+    return rule.about(package, line, severity=severity)

@@ -1,4 +1,4 @@
-"""The relocation check: a copy of the bundle, elsewhere and read-only, must work like the bundle itself."""
+"""The relocation check: a read-only copy of the bundle in another place must work like the bundle itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import ntpath
 import os
 import posixpath
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -18,21 +18,24 @@ from bundle.base.files import remove_tree
 from bundle.base.folders import copy_tree, listing
 from bundle.base.processes.run import Completed
 from bundle.base.text import last_lines
+from bundle.make.verify.checks.contents import INTERPRETER, NativeModule
 from bundle.make.verify.checks.findings import Finding, Outcome
+from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
-from bundle.make.verify.trials.imports import import_modules, inconclusive, no_interpreter
+from bundle.make.verify.trials.imports import import_modules
 from bundle.make.verify.trials.isolation import Isolation
 from bundle.make.verify.trials.scripts import start_scripts
-from bundle.make.verify.trials.tracebacks import evidence, explained
+from bundle.make.verify.trials.start import inconclusive, no_interpreter
+from bundle.make.verify.trials.tracebacks import details_of, explained
 
 CHECK = "relocation"
 
 PLACE = "räume & spaces"
-"""The copy's folder: a space, an accent, and a character that shells care about."""
+"""Name of the copy's folder, with a space, an accent, and a character that is special in shells."""
 
 _TIMEOUT = 300.0
 _STDLIB = ("bz2", "ctypes", "hashlib", "lzma", "readline", "sqlite3", "ssl", "zlib")
-"""Modules of the standard library that need libraries which an interpreter may leave behind when it moves."""
+"""Modules of the standard library whose libraries an interpreter may leave behind when it moves."""
 
 _SHOWN = 10
 
@@ -45,14 +48,14 @@ print(json.dumps({
 """
 
 _BASE = "import json, sys; print(json.dumps(sys.base_prefix))"
-"""In JSON, since programs on Windows write to a pipe in an encoding of their own."""
+"""As JSON, because programs on Windows write to a pipe in an encoding of their own."""
 
 
 def check_relocation(subject: Subject, isolation: Isolation) -> Outcome:
     """Copy a bundle to a path with a space and an accent, make it read-only, and use it there.
 
-    Its `sys.prefix` and sysconfig must speak of the new place; native modules, scripts and virtual environments must
-    work; nothing may be written.
+    Its `sys.prefix` and sysconfig must name the new place; native modules, scripts and virtual environments must
+    work; nothing may be written into it.
     """
     place = isolation.scratch / PLACE
     moved = replace(isolation, root=place / "python")
@@ -64,8 +67,8 @@ def check_relocation(subject: Subject, isolation: Isolation) -> Outcome:
         outcomes = [
             _where(subject, moved),
             _modules(subject, moved),
-            start_scripts(subject, moved, CHECK),
-            _environments(moved),
+            start_scripts(subject, moved),
+            _environment(moved),
             _untouched(before, _state(moved.root)),
         ]
     finally:
@@ -77,9 +80,9 @@ def check_relocation(subject: Subject, isolation: Isolation) -> Outcome:
 
 
 def _share_caches(here: Isolation, moved: Isolation) -> None:
-    """Let the copy use the modules that the import check has compiled: the cache repeats the path of the source."""
+    """Let the copy use the modules that the import check has compiled; the cache mirrors the paths of the sources."""
     if not here.caches.is_dir() or (here.platform.is_windows and here.runner is NATIVE):
-        return  # Not everybody may make links on Windows; under Wine it is not Windows that makes them.
+        return  # Windows restricts symlinks; under Wine this machine makes them.
     made = here.caches.joinpath(*here.root.parts[1:])
     link = here.caches.joinpath(*moved.root.parts[1:])
     if made.is_dir() and not os.path.lexists(link):
@@ -88,7 +91,7 @@ def _share_caches(here: Isolation, moved: Isolation) -> None:
 
 
 def _state(root: Path) -> dict[str, tuple[int, int, int]]:
-    # Compiled modules are no change: who may write gets them, who may not works without.
+    # Compiled modules are no change: Python writes them where it may, and works without.
     return {
         path: (status.st_mode, status.st_size if stat.S_ISREG(status.st_mode) else 0, status.st_mtime_ns)
         for path, status in listing(root).items()
@@ -100,11 +103,10 @@ def _untouched(before: Mapping[str, tuple[int, int, int]], after: Mapping[str, t
     changed = sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
     return Outcome(
         findings=tuple(
-            _error(
+            RULES["bundle-changed"].finding(
                 path,
                 f"was {'changed' if path in before and path in after else 'removed' if path in before else 'written'} "
-                "while the bundle was used; it must work where nobody may write.",
-                remedy="Make the program write to a folder of the user.",
+                "while the bundle was used, which must work in a read-only folder.",
             )
             for path in changed[:_SHOWN]
         ),
@@ -113,7 +115,7 @@ def _untouched(before: Mapping[str, tuple[int, int, int]], after: Mapping[str, t
 
 
 def _where(subject: Subject, moved: Isolation) -> Outcome:
-    """Ask the interpreter where it is: by its path, through a symlink from elsewhere, and by its name on PATH."""
+    """Ask the interpreter for its place, started by its path, through a symlink, and by its name on PATH."""
     findings: list[Finding] = []
     ways: dict[str, list[str | Path]] = {"by its path": [moved.executable]}
     variables: dict[str, str] = {}
@@ -124,13 +126,13 @@ def _where(subject: Subject, moved: Isolation) -> Outcome:
     if not moved.platform.is_windows and moved.runner.shell:
         ways["through PATH"] = ["/bin/sh", "-c", 'exec "$0" "$@"', moved.executable.name]
         variables["PATH"] = f"{moved.executable.parent}:{moved.variables['PATH']}"
-    told: set[tuple[str, str]] = set()
+    reported: set[tuple[str, str]] = set()
     for way, command in ways.items():
         answer = _answer(moved, [*command, *moved.options, "-c", _ASK], variables)
         if isinstance(answer, Finding):
             findings.append(answer)
             break
-        findings += _strangers(subject, moved, way, answer, told)
+        findings += _wrong_places(subject, moved, way, answer, reported)
     return Outcome(findings=tuple(findings), checked=len(ways))
 
 
@@ -138,17 +140,17 @@ def _answer(moved: Isolation, command: list[str | Path], variables: Mapping[str,
     try:
         completed = moved.run(command, timeout=_TIMEOUT, variables=variables)
     except WorkError as error:
-        return _error("the interpreter", error.what)
+        return no_interpreter(CHECK, error)
     if completed.code or completed.timed_out:
-        return _ended(moved, completed, "the interpreter", "does not start in its new place")
+        return _ended(moved, completed, "interpreter-fails", "the interpreter", "does not start in its new place")
     answer: dict[str, Any] = json.loads(completed.output)
     return answer
 
 
-def _strangers(
-    subject: Subject, moved: Isolation, way: str, answer: Mapping[str, Any], told: set[tuple[str, str]]
+def _wrong_places(
+    subject: Subject, moved: Isolation, way: str, answer: Mapping[str, Any], reported: set[tuple[str, str]]
 ) -> list[Finding]:
-    """Return what does not speak of the new place, but for what was told of another way already."""
+    """Return the values that name another place, without those already reported for another way of starting."""
     values = {name: answer[name] for name in ("sys.prefix", "sys.exec_prefix", "sys.base_prefix")}
     values |= {f"sysconfig.get_paths()[{name!r}]": value for name, value in answer["paths"].items()}
     variables = answer["variables"]
@@ -157,9 +159,8 @@ def _strangers(
             values[f"sysconfig.get_config_var({name!r})"] = variables[name]
     new = _path(moved, moved.runner.translate(moved.root.resolve()))
     old = moved.runner.translate(subject.root)
-    remedy = "Correct the interpreter's layer: its recorded paths must follow from where it stands."
     wrong = {
-        name: f"says {value} when the interpreter is started {way}; the bundle stands in {new}."
+        name: f"is {value} when the interpreter is started {way}; the bundle is in {new}."
         for name, value in values.items()
         if not _path(moved, str(value)).is_relative_to(new)
     }
@@ -167,19 +168,20 @@ def _strangers(
         name = f"sysconfig.get_config_var({variable!r})"
         values.setdefault(name, value)
         if name not in wrong and old in str(value):
-            wrong[name] = f"names the place that the bundle came from: {value}"
-    fresh = [name for name in wrong if (name, str(values[name])) not in told]
-    told.update((name, str(values[name])) for name in fresh)
-    return [_error(name, wrong[name], remedy=remedy) for name in fresh]
+            wrong[name] = f"names the place that the bundle was copied from: {value}"
+    fresh = [name for name in wrong if (name, str(values[name])) not in reported]
+    reported.update((name, str(values[name])) for name in fresh)
+    return [RULES["old-place"].about(name, wrong[name]) for name in fresh]
 
 
 def _modules(subject: Subject, moved: Isolation) -> Outcome:
     """Import one native module of each package, and the modules of the interpreter that need libraries."""
-    chosen: dict[str, str] = {}
+    accepted = subject.policy.acceptances
+    chosen: dict[str, NativeModule] = {}
     for module in subject.contents.modules:
-        if not module.other and not subject.allowlist.about(module.package, module.name):
-            chosen.setdefault(module.package, module.name)
-    names = {name: package for package, name in chosen.items()}
+        if not module.other and not any(entry.concerns("import-fails", module.path) for entry in accepted):
+            chosen.setdefault(module.package, module)
+    names = {module.name: module for module in chosen.values()}
     try:
         stdlib = [name for name in _STDLIB if name != "readline" or not moved.platform.is_windows]
         failures = import_modules(moved, [*names, *stdlib], jobs=subject.jobs)
@@ -187,33 +189,19 @@ def _modules(subject: Subject, moved: Isolation) -> Outcome:
         return Outcome(findings=(no_interpreter(CHECK, error),))
     findings: list[Finding] = []
     for name, failure in sorted(failures.items()):
+        named = f"{names[name].package if name in names else INTERPRETER}: {name}"
+        details = details_of(failure.output)
         if name in _STDLIB and "ModuleNotFoundError" in failure.output:
-            findings.append(
-                Finding(
-                    check=CHECK,
-                    severity="note",
-                    subject=f"python: {name}",
-                    message="this interpreter was made without it.",
-                )
-            )
-            continue
-        if failure.emulator is not None:
-            named = f"{names.get(name, 'python')}: {name}"
-            findings.append(inconclusive(CHECK, named, failure.emulator, evidence(failure.output)))
-            continue
-        findings.append(
-            _error(
-                f"{names.get(name, 'python')}: {name}",
-                f"{explained(failure.message, failure.output, subject.skipped)} It was asked in the bundle's new "
-                "place.",
-                remedy="Its libraries must be found relative to the file (run paths with $ORIGIN).",
-                details=evidence(failure.output),
-            )
-        )
+            findings.append(RULES["module-absent"].about(named, "this interpreter was built without it."))
+        elif failure.emulator is not None:
+            findings.append(inconclusive("moved-import-fails", named, failure.emulator, details))
+        else:
+            message = f"{explained(failure.message, failure.output, subject.skipped)} It was imported in a moved copy."
+            findings.append(RULES["moved-import-fails"].about(named, message, details=details))
     return Outcome(findings=tuple(findings), checked=len(names) + len(stdlib))
 
 
-def _environments(moved: Isolation) -> Outcome:
+def _environment(moved: Isolation) -> Outcome:
     """Make a virtual environment with the copy, and use its pip."""
     folder = moved.scratch / "environment"
     python = folder / ("Scripts/python.exe" if moved.platform.is_windows else "bin/python")
@@ -228,47 +216,35 @@ def _environments(moved: Isolation) -> Outcome:
         # pip is installed by a program that the environment's Python starts.
         make.append("--without-pip")
         del steps[-1]
-        what = f"{moved.runner.name} lets no program start another: virtual environments were made without pip."
-        findings.append(Finding(check=CHECK, severity="note", subject="python -m venv", message=what))
+        what = f"made without pip: {moved.runner.name} cannot start the program that installs it."
+        findings.append(RULES["tried-in-part"].about("python -m venv", what))
     for subject, command in steps:
         try:
             completed = moved.run(command, timeout=_TIMEOUT)
         except WorkError as error:
-            findings.append(_error(subject, error.what))
+            findings.append(RULES["venv-fails"].about(subject, error.what))
             break
         if completed.code or completed.timed_out:
-            findings.append(_ended(moved, completed, subject, "does not work"))
+            findings.append(_ended(moved, completed, "venv-fails", subject, "does not work"))
             break
         if command[-1] == _BASE:
             base = json.loads(completed.output)
             new = moved.runner.translate(moved.root.resolve())
             if not _path(moved, base).is_relative_to(new):
-                findings.append(_error(subject, f"says that it belongs to {base}, not to {new}."))
+                findings.append(RULES["venv-fails"].about(subject, f"has the base {base}, not {new}."))
     return Outcome(findings=tuple(findings), checked=len(steps))
 
 
 def _path(moved: Isolation, text: str) -> PurePath:
-    """Return a path that the interpreter told, without detours."""
+    """Return a path from the interpreter's output, normalised."""
     if moved.platform.is_windows:
         return PureWindowsPath(ntpath.normpath(text))
     return PurePosixPath(posixpath.normpath(text))
 
 
-def _ended(moved: Isolation, completed: Completed, subject: str, what: str) -> Finding:
+def _ended(moved: Isolation, completed: Completed, rule: str, subject: str, what: str) -> Finding:
     how = "it took too long" if completed.timed_out else f"exit code {completed.code}"
     details = last_lines(completed.errors or completed.output)
     if words := moved.runner.inconclusive(completed):
-        return inconclusive(CHECK, subject, words, details)
-    return _error(subject, f"{what}: {how}.", details=details)
-
-
-def _error(
-    subject: str,
-    message: str,
-    *,
-    remedy: str = "Look at the interpreter's layer: `bundle interpreters` shows where it came from.",
-    details: Iterable[str] = (),
-) -> Finding:
-    return Finding(
-        check=CHECK, severity="error", subject=subject, message=message, remedy=remedy, details=tuple(details)
-    )
+        return inconclusive(rule, subject, words, details, check=CHECK)
+    return RULES[rule].about(subject, f"{what}: {how}.", details=details, check=CHECK)

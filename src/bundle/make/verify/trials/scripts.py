@@ -1,9 +1,9 @@
-"""Whether the scripts of a bundle start, from where it stands."""
+"""The start of every script of a moved bundle."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,11 +12,12 @@ from bundle.base.errors import WorkError
 from bundle.base.processes.run import Completed
 from bundle.base.text import last_lines
 from bundle.make.verify.checks.findings import Finding, Outcome
+from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
-from bundle.make.verify.trials.imports import inconclusive, signal_name
+from bundle.make.verify.trials.imports import signal_name
 from bundle.make.verify.trials.isolation import Isolation
-from bundle.make.verify.trials.tracebacks import evidence, explained
-from bundle.model.config.allowlist import Allowed
+from bundle.make.verify.trials.start import inconclusive
+from bundle.make.verify.trials.tracebacks import details_of, explained
 
 TIMEOUT = 60.0
 """Seconds after which a script counts as started."""
@@ -27,31 +28,31 @@ _HEAD = 4096
 _IMPORT_ERROR = re.compile(r"(ImportError|ModuleNotFoundError|SyntaxError|IndentationError|TabError)\b")
 _MISSING_FILE = re.compile(r"FileNotFoundError\b.*(python|site-packages)", re.IGNORECASE)
 _LAUNCHER = re.compile(r"Fatal error in launcher: ")
-"""What a Windows launcher says that finds no Python, or none of what it should carry."""
+"""The message of a Windows launcher that finds no Python, or no script inside itself."""
 _NOT_STARTED = {126: "cannot be executed", 127: "names a program that does not exist"}
 
 
 _Way = tuple[str, Callable[[], Completed]]
-"""The script, and what starts it."""
+"""The script's path, and the function that starts it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
-    """Why a script does not start."""
+    """The reason why a script does not start."""
 
     message: str
     output: str
     emulator: str | None = None
-    """The emulator's own words, if it is the emulator that failed."""
+    """The emulator's error message, if the emulator failed."""
 
 
 def trouble_of(completed: Completed) -> Trouble | None:
-    """Return why a script did not start, None if it did.
+    """Return the reason why a script did not start, None if it did.
 
-    Any exit code of the program itself is fine: it may dislike `--help`. One that runs on has started.
+    Any exit code of the program itself is fine: it may reject `--help`. A program that still runs has started.
 
     Args:
-        completed: what became of `SCRIPT --help`.
+        completed: the end of `SCRIPT --help`.
     """
     if completed.timed_out:
         return None
@@ -71,15 +72,13 @@ def trouble_of(completed: Completed) -> Trouble | None:
     return None
 
 
-def start_scripts(subject: Subject, moved: Isolation, check: str) -> Outcome:
+def start_scripts(subject: Subject, moved: Isolation) -> Outcome:
     """Start every script of a bundle with `--help`, one of them also by a link from elsewhere and by its name alone.
 
     Args:
-        subject: what is subject; its allow-list may accept an import error of `bin/NAME`.
         moved: the copy whose scripts are started.
-        check: the name that findings go by.
     """
-    ways, notes = _ways(moved, subject.contents.scripts, check)
+    ways, notes = _ways(moved, subject.contents.scripts)
     troubles: dict[str, Trouble] = {}
 
     def start(way: str) -> None:
@@ -95,14 +94,8 @@ def start_scripts(subject: Subject, moved: Isolation, check: str) -> Outcome:
         elif trouble := trouble_of(completed):
             troubles[way] = trouble
         elif completed.timed_out:
-            notes.append(
-                Finding(
-                    check=check,
-                    severity="note",
-                    subject=f"{subject.contents.scripts[path]}: {way}",
-                    message=f"started, and was stopped after {completed.seconds:.0f} s.",
-                )
-            )
+            message = f"started, and was stopped after {completed.seconds:.0f} s."
+            notes.append(RULES["tried-in-part"].about(f"{subject.contents.scripts[path]}: {way}", message))
 
     pool = ThreadPoolExecutor(subject.jobs)
     try:
@@ -111,13 +104,12 @@ def start_scripts(subject: Subject, moved: Isolation, check: str) -> Outcome:
                 task.advance()
     finally:
         pool.shutdown(cancel_futures=True)
-    findings, used = _judge(subject, {way: path for way, (path, _) in ways.items()}, troubles, check)
-    findings += sorted(notes, key=lambda finding: finding.subject)
-    return Outcome(findings=(*findings, *_unused(subject, used, check)), checked=len(ways))
+    findings = _judge(subject, {way: path for way, (path, _) in ways.items()}, troubles)
+    return Outcome(findings=(*findings, *sorted(notes, key=lambda finding: finding.subject)), checked=len(ways))
 
 
-def _ways(moved: Isolation, scripts: Mapping[str, str], check: str) -> tuple[dict[str, _Way], list[Finding]]:
-    """Return how each script is started, and what there is to say of it."""
+def _ways(moved: Isolation, scripts: Mapping[str, str]) -> tuple[dict[str, _Way], list[Finding]]:
+    """Return the ways to start each script, and notes about those that cannot be started."""
     if moved.platform.is_windows or moved.runner.shell:
         start = _launcher_starter if moved.platform.is_windows else _starter
         direct = {path: (path, start(moved, [moved.root / path])) for path in scripts}
@@ -131,12 +123,12 @@ def _ways(moved: Isolation, scripts: Mapping[str, str], check: str) -> tuple[dic
         elif not _has_header(file):
             ways[path] = (path, _starter(moved, [file]))
         else:
-            what = "not started: it is a script for another program, which nothing here runs."
-            notes.append(Finding(check=check, severity="note", subject=f"{package}: {path}", message=what))
+            what = f"not started: {moved.runner.name} has no shell, and it is a script for another program than Python."
+            notes.append(RULES["tried-in-part"].about(f"{package}: {path}", what))
     if ways:
-        what = f"{moved.runner.name} has no shell to start them with: the interpreter was given each script; that they "
-        what += "find it by themselves is not proven."
-        notes.append(Finding(check=check, severity="note", subject="scripts", message=what))
+        what = f"{moved.runner.name} has no shell to start them: each was passed to the interpreter; whether they find "
+        what += "it by themselves is not proven."
+        notes.append(RULES["tried-in-part"].about("scripts", what))
     return ways, notes
 
 
@@ -165,13 +157,13 @@ def _other_ways(moved: Isolation, scripts: Mapping[str, str]) -> dict[str, _Way]
 
 
 def _launcher_starter(moved: Isolation, command: Sequence[Path]) -> Callable[[], Completed]:
-    """Return what starts a Windows launcher, which may end without a word when it finds no Python."""
+    """Return the function that starts a Windows launcher, which may end without output when it finds no Python."""
 
     def start() -> Completed:
         completed = moved.run([*command, "--help"], timeout=TIMEOUT)
         if completed.code and not (completed.output or completed.errors or completed.timed_out):
-            aloud = moved.run([*command, "--help"], timeout=TIMEOUT, variables={"PYTHONVERBOSE": "1"})
-            if not aloud.errors:
+            verbose = moved.run([*command, "--help"], timeout=TIMEOUT, variables={"PYTHONVERBOSE": "1"})
+            if not verbose.errors:
                 return replace(completed, code=127)
         return completed
 
@@ -179,7 +171,7 @@ def _launcher_starter(moved: Isolation, command: Sequence[Path]) -> Callable[[],
 
 
 def _is_polyglot(path: Path) -> bool:
-    """Return whether a script is one for the shell and for Python at once, so that Python can be given it."""
+    """Return whether a script is valid both as shell and as Python, so that the interpreter can run it directly."""
     with path.open("rb") as file:
         return b"\n''':'\n" in file.read(_HEAD)
 
@@ -189,51 +181,13 @@ def _has_header(path: Path) -> bool:
         return file.read(2) == b"#!"
 
 
-def _judge(
-    subject: Subject, ways: Mapping[str, str], troubles: Mapping[str, Trouble], check: str
-) -> tuple[list[Finding], set[Allowed]]:
-    findings: list[Finding] = []
-    used: set[Allowed] = set()
-    remedy = (
-        "Mend the script or the package; what it needs must lie in the bundle, and be found from wherever the bundle "
-        f"stands. If nobody needs the script, {subject.allowlist.home} may accept an import error of bin/NAME "
-        "(docs/verification.md says how)."
-    )
-    for way in sorted(troubles):
-        trouble = troubles[way]
-        package = subject.contents.scripts[ways[way]]
-        entry = subject.allowlist.accepting(package, ways[way], trouble.output)
-        # Whether they accept it or not, the error speaks of them.
-        used.update(subject.allowlist.about(package, ways[way]))
-        if entry is None and trouble.emulator is not None:
-            findings.append(inconclusive(check, f"{package}: {way}", trouble.emulator, evidence(trouble.output)))
-            continue
-        findings.append(
-            Finding(
-                check=check,
-                severity="error" if entry is None else "note",
-                subject=f"{package}: {way}",
-                message=explained(trouble.message, trouble.output, subject.skipped)
-                if entry is None
-                else f"accepted ({entry.origin}): {entry.reason}",
-                remedy=remedy if entry is None else "",
-                details=evidence(trouble.output),
-            )
-        )
-    return findings, used
-
-
-def _unused(subject: Subject, used: set[Allowed], check: str) -> list[Finding]:
-    packages = {distribution.name for distribution in subject.contents.distributions}
-    packages |= set(subject.contents.scripts.values())
-    return [
-        Finding(
-            check=check,
-            severity="warning",
-            subject=f"{entry.package}: {entry.module}",
-            message=f"the allow-list entry ({entry.origin}) accepts nothing: the script starts, or is not there.",
-            remedy="Remove the entry.",
-        )
-        for entry in subject.allowlist.unused(used, packages=packages, absent=subject.skipped)
-        if "/" in entry.module
-    ]
+def _judge(subject: Subject, ways: Mapping[str, str], troubles: Mapping[str, Trouble]) -> Iterator[Finding]:
+    for way, trouble in sorted(troubles.items()):
+        path = ways[way]
+        named = f"{subject.contents.scripts[path]}: {way}"
+        details = details_of(trouble.output)
+        if trouble.emulator is not None:
+            yield inconclusive("script-fails", named, trouble.emulator, details, file=path)
+        else:
+            message = explained(trouble.message, trouble.output, subject.skipped)
+            yield RULES["script-fails"].about(named, message, file=path, details=details)

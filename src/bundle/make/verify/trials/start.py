@@ -1,23 +1,23 @@
-"""Whether a bundle's interpreter starts at all in what stands for a machine of its platform."""
+"""The start of a bundle's interpreter, on this machine or in an emulator."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
 from bundle.base.errors import WorkError
 from bundle.base.text import last_lines
 from bundle.make.verify.checks.findings import Finding
+from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.emulators.loader_errors import too_old
 from bundle.make.verify.emulators.protocol import Emulator, EmulatorWorkspace, Missing
-from bundle.make.verify.trials.imports import inconclusive, no_interpreter
 from bundle.make.verify.trials.isolation import Isolation
 
 _TIMEOUT = 120.0
 
 Refusal = Callable[[str], Finding]
-"""Makes the finding, for a check's name, that nothing can be run."""
+"""Makes the finding of a check, by its name, that cannot run anything."""
 
 
 def enter(
@@ -26,33 +26,56 @@ def enter(
     """Prepare an emulator, and start a bundle's interpreter in it.
 
     Args:
-        stack: what ends the emulator in the end.
-        emulator: what was found.
-        isolation: how the bundle's programs are started otherwise.
-        workspace: the folders that the emulator may use.
+        stack: ends the emulator when it is closed.
+        isolation: the bundle without the emulator.
 
     Returns:
-        how the bundle's programs are started in the emulator, or what to say in place of every check that runs some.
+        the bundle in the emulator, or the finding of every check that runs programs.
     """
     if isinstance(emulator, Missing):
         return _missing(emulator)
     try:
         runner = stack.enter_context(emulator.ready(workspace))
     except WorkError as error:
-        remedy = error.remedy or f"Mend {emulator.name}, then run the same command again."
+        remedy = error.remedy or f"Repair {emulator.name}, then run the same command again."
         return _missing(Missing(what=f"{emulator.name} cannot be prepared: {error.what}", remedy=remedy))
     isolation = replace(isolation, runner=runner)
     return _trial(isolation) or isolation
 
 
-def _missing(missing: Missing) -> Refusal:
-    return lambda check: Finding(
-        check=check,
+def no_interpreter(check: str, error: WorkError) -> Finding:
+    """Return the finding that a bundle's interpreter cannot be started."""
+    return RULES["interpreter-fails"].about("the interpreter", error.what, check=check)
+
+
+def inconclusive(
+    rule: str, subject: str, words: str, details: Sequence[str] = (), *, check: str = "", file: str = ""
+) -> Finding:
+    """Return the finding that an emulator failed, which proves nothing about the bundle.
+
+    Args:
+        rule: the rule whose answer stays open.
+        words: the emulator's error message.
+    """
+    return RULES[rule].about(
+        subject,
+        f"inconclusive on this machine: {words}",
+        file=file,
         severity="inconclusive",
-        subject="the emulator",
-        message=f"not run: {missing.what}",
-        remedy=missing.remedy,
+        details=tuple(details) or (words,),
+        check=check,
+        remedy="Run `bundle verify` on a machine of the bundle's platform, or install the missing part here.",
     )
+
+
+def _missing(missing: Missing) -> Refusal:
+    def finding(check: str) -> Finding:
+        message = f"not run: {missing.what}"
+        return RULES["not-run"].about(
+            "the emulator", message, check=check, severity="inconclusive", remedy=missing.remedy
+        )
+
+    return finding
 
 
 def _trial(isolation: Isolation) -> Refusal | None:
@@ -64,15 +87,13 @@ def _trial(isolation: Isolation) -> Refusal | None:
     if completed.code == 0 and completed.output.strip() == "started":
         return None
     details = last_lines(completed.errors or completed.output)
+    rule, place = RULES["interpreter-fails"], isolation.runner.place
     if words := isolation.runner.inconclusive(completed):
-        return lambda check: inconclusive(check, "the interpreter", words, details)
-    place = isolation.runner.place
-    message = f"does not start in {place}: exit code {completed.code}."
-    remedy = "Build the bundle anew; `bundle interpreters` shows where its interpreter comes from."
+        return lambda check: inconclusive(rule.name, "the interpreter", words, details, check=check)
+    message, remedy = f"does not start in {place}: exit code {completed.code}.", rule.remedy
     if older := too_old(completed.errors):
         message = f"does not start in {place}: it needs a system with {older[0]} or newer."
-        remedy = "Take an interpreter that was made for older systems, such as python-build-standalone's; or say that "
-        remedy += "the bundle's floor is higher."
-    return lambda check: Finding(
-        check=check, severity="error", subject="the interpreter", message=message, remedy=remedy, details=details
-    )
+        remedy = (
+            "Take an interpreter for older systems, such as python-build-standalone's, or raise the bundle's floor."
+        )
+    return lambda check: rule.about("the interpreter", message, details=details, check=check, remedy=remedy)

@@ -1,4 +1,4 @@
-"""What an interpreter said when it failed, made short: the exceptions from the first cause to the last."""
+"""Python's error output, shortened to the messages of its exceptions, first cause first."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '(?P<module>[\w.]
 _SHOWN = 6
 
 
-def evidence(text: str) -> tuple[str, ...]:
-    """Return what is worth showing of an interpreter's output.
+def details_of(text: str) -> tuple[str, ...]:
+    """Return the lines of an interpreter's output to show.
 
     Of each exception in a chain that is the line with its message, the first cause first, after the place where that
     was raised; of an exception whose message has many lines, the last ones as well. Without an exception, it is the

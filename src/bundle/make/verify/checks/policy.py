@@ -1,0 +1,81 @@
+"""The conditions under which a bundle passes, the same for a build and for `bundle verify`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from bundle.artifacts.interpreters.host import NAME as HOST
+from bundle.artifacts.interpreters.portable.host_discovery import candidates
+from bundle.model.acceptance import Acceptance
+from bundle.model.config.config import Config
+from bundle.model.manifest import Manifest
+from bundle.model.platforms import Floors, short_version
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """The conditions under which a bundle passes."""
+
+    floors: Floors = field(default_factory=Floors)
+    """The oldest systems that the bundle must run on."""
+    acceptances: tuple[Acceptance, ...] = ()
+    forbidden: tuple[Path, ...] = ()
+    """Folders of the building machine that no file may name."""
+    suspicious: tuple[Path, ...] = ()
+    """Folders of the building machine whose names are a warning, because other machines have them, too."""
+
+    def also_forbidding(self, folder: Path) -> Policy:
+        """Return the policy with one more forbidden folder."""
+        return replace(self, forbidden=tuple(dict.fromkeys((*self.forbidden, folder))))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the JSON value, equal for equal conditions."""
+        return {
+            "floors": {"glibc": self.floors.glibc, "macos": self.floors.macos},
+            "acceptances": [acceptance.as_json() for acceptance in self.acceptances],
+            "forbidden": sorted({str(path) for path in self.forbidden}),
+            "suspicious": sorted({str(path) for path in self.suspicious}),
+        }
+
+
+def policy_for(
+    manifest: Manifest,
+    config: Config | None,
+    *,
+    cache: Path,
+    project: Path | None,
+    environ: Mapping[str, str],
+    origins: Sequence[Path] = (),
+) -> Policy:
+    """Return the conditions for a bundle on this machine.
+
+    Args:
+        manifest: the bundle's; its floors and acceptances count if there is no configuration.
+        config: the configuration of the bundle's version, if it is known here.
+        cache: the cache's folder.
+        project: the project's folder, if there is one.
+        environ: the environment variables, for the search for interpreters.
+        origins: further folders that the bundle's interpreter was copied from.
+    """
+    folders = [cache, *((project,) if project is not None else ()), Path(sys.prefix), Path(sys.base_prefix), *origins]
+    if manifest.python.source == HOST:
+        folders += _prefixes(manifest.python.actual, environ)
+    return Policy(
+        floors=manifest.floors if config is None else config.build.floors,
+        acceptances=manifest.accepted if config is None else config.verify.accept,
+        forbidden=tuple(dict.fromkeys(folders)),
+        suspicious=(Path.home(),),
+    )
+
+
+def _prefixes(python: str, environ: Mapping[str, str]) -> Iterator[Path]:
+    """Yield the prefixes of the interpreters X.Y of this machine, which a bundle's interpreter may be a copy of."""
+    library = Path("lib", f"python{short_version(python)}", "os.py")
+    for candidate in candidates(python, environ):
+        for executable in (candidate.executable, candidate.executable.resolve()):
+            if (executable.parent.parent / library).is_file():
+                yield executable.parent.parent

@@ -1,0 +1,80 @@
+"""A rule: one kind of finding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bundle.make.verify.checks.findings import Finding, Severity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One kind of finding."""
+
+    name: str
+    """Its name in configuration and reports."""
+    check: str
+    """The check that it belongs to; empty for every check that runs programs."""
+    severity: Severity
+    """The usual one."""
+    meaning: str
+    """A clause for the documentation."""
+    remedy: str
+    acceptable: bool
+    """Whether `verify.accept` may name it: its findings are about a file, and more than notes."""
+
+    @property
+    def row(self) -> str:
+        """The row of the rule in the documentation."""
+        check = self.check or "all that run programs"
+        cells = (f"`{self.name}`", check, self.severity, self.meaning, self.remedy or "nothing")
+        return f"| {' | '.join(cells)} |"
+
+    def finding(
+        self, file: str, message: str, *, details: Iterable[str] = (), severity: Severity | None = None
+    ) -> Finding:
+        """Return a finding about a file.
+
+        Args:
+            file: relative to the bundle's root, with `/`.
+            message: the end of a sentence that begins with the file.
+            details: further lines, such as the output of a program.
+            severity: another than the usual one.
+        """
+        return self.about(file, message, file=file, details=details, severity=severity)
+
+    def about(
+        self,
+        subject: str,
+        message: str,
+        *,
+        file: str = "",
+        details: Iterable[str] = (),
+        severity: Severity | None = None,
+        check: str = "",
+        remedy: str | None = None,
+    ) -> Finding:
+        """Return a finding about anything.
+
+        Args:
+            message: the end of a sentence that begins with the subject.
+            file: the file that acceptances name; empty if there is none.
+            check: for rules of several checks, the one that ran.
+        """
+        return Finding(
+            check=check or self.check,
+            rule=self.name,
+            severity=severity or self.severity,
+            subject=subject,
+            file=file,
+            message=message,
+            remedy=self.remedy if remedy is None else remedy,
+            details=tuple(details),
+        )
+
+
+def rule(name: str, check: str, severity: Severity, meaning: str, remedy: str = "", *, acceptable: bool = True) -> Rule:
+    """Return a rule; a note needs no acceptance."""
+    acceptable = acceptable and severity != "note"
+    return Rule(name=name, check=check, severity=severity, meaning=meaning, remedy=remedy, acceptable=acceptable)

@@ -1,0 +1,217 @@
+"""The manifest of a bundle, `bundle.json`: its contents, and the reason for each."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from bundle.base.errors import ConfigError
+from bundle.model.acceptance import Acceptance
+from bundle.model.platforms import PLATFORMS, Floors, Platform
+from bundle.model.records import MalformedError, from_json, to_json
+
+MANIFEST = "bundle.json"
+"""The manifest's file name, at the bundle's root."""
+
+WHEELHOUSE = "packages"
+"""Folder of the wheels in a bundle whose `build.layout` is `wheelhouse` or `both`, relative to the bundle's root."""
+
+FORMAT = 1
+
+_CONFIGURATION = "(the configuration)"
+"""The name of the configuration among those that require a package."""
+
+_OPTIONAL = ("file", "sha256", "repository", "commit", "wheel")
+"""Keys of a package that are left out where they are empty."""
+
+_PYTHON = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+((a|b|rc)[0-9]+)?")
+_FLOOR = re.compile(r"[0-9]+\.[0-9]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PythonRecord:
+    """The CPython that was asked for, and the one inside."""
+
+    requested: str = ""
+    actual: str
+    source: str = ""
+    """The interpreter source."""
+
+    @property
+    def substituted(self) -> bool:
+        """Whether another patch release is inside than was asked for."""
+        return self.requested != self.actual
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerRecord:
+    """One layer of a bundle."""
+
+    digest: str
+    kind: str
+    name: str
+    version: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackageRecord:
+    """One package of a bundle, and the reason for its form."""
+
+    name: str
+    version: str
+    decision: Literal["wheel", "source"]
+    reason: str
+    required_by: tuple[str, ...]
+    """Names of packages; empty text stands for the configuration."""
+    file: str = ""
+    """Name of the wheel or source archive that the lock chose; empty for a commit of a repository."""
+    sha256: str = ""
+    """Of that file."""
+    repository: str = ""
+    commit: str = ""
+    wheel: str = ""
+    """sha256 of the wheel that was built from source."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SkippedRecord:
+    """One package that was left out, and the reason."""
+
+    name: str
+    kind: Literal["skipped", "missing"] = "skipped"
+    """`skipped` by a rule of the configuration, or `missing`: nothing usable exists."""
+    reason: str = ""
+    required_by: tuple[str, ...] = ()
+    available: tuple[str, ...] = ()
+    """Tags of the wheels that exist of a missing one; in the catalogue only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conflict:
+    """A path for which two layers hold different bytes."""
+
+    path: str
+    kept: str
+    """Name of the later layer, whose bytes are in the bundle."""
+    lost: str
+    """Name of the other layer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """The manifest of one bundle."""
+
+    format: int = FORMAT
+    bundle: str = ""
+    """Version of the program that built it."""
+    version: str
+    platform: str
+    """Platform key."""
+    python: PythonRecord
+    interpreter: Mapping[str, Any] = field(default_factory=dict)
+    """Facts about the interpreter: its floor, libraries, licences."""
+    layout: str = "installed"
+    bytecode: bool | str = False
+    lock: str = ""
+    """Checksum of the lock's inputs."""
+    layers: tuple[LayerRecord, ...] = ()
+    """Without the manifest's own layer."""
+    packages: tuple[PackageRecord, ...] = ()
+    overrides: tuple[str, ...] = ()
+    """Names of packages whose version the configuration overrides."""
+    no_deps: tuple[str, ...] = ()
+    """Names of packages that were installed without their dependencies."""
+    skipped: tuple[SkippedRecord, ...] = ()
+    copied: tuple[str, ...] = ()
+    """Paths of the version's own files (copyFiles)."""
+    conflicts: tuple[Conflict, ...] = ()
+    floor: Mapping[str, str] = field(default_factory=dict)
+    """The oldest system that all of it runs on, measured, such as `{"glibc": "2.28"}`; empty where nothing tells."""
+    floor_asked: Mapping[str, str] = field(default_factory=dict)
+    """The oldest system that the configuration asks for."""
+    accepted: tuple[Acceptance, ...] = ()
+
+    @property
+    def target(self) -> Platform:
+        """The platform."""
+        return PLATFORMS[self.platform]
+
+    @property
+    def floors(self) -> Floors:
+        """The oldest systems that the bundle was built for."""
+        return Floors(**self.floor_asked)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the JSON value of `bundle.json`."""
+        value: dict[str, Any] = to_json(self)
+        value["python"]["substituted"] = self.python.substituted
+        value["accepted"] = [acceptance.as_json() for acceptance in self.accepted]
+        for record in (*value["packages"], *value["skipped"]):
+            record["requiredBy"] = [name or _CONFIGURATION for name in record["requiredBy"]]
+            for key in (*(key for key in _OPTIONAL if not record.get(key)), "available"):
+                record.pop(key, None)
+        return value
+
+    @classmethod
+    def from_json(cls, value: Any) -> Manifest:
+        """Read the JSON value of a `bundle.json`.
+
+        Raises:
+            MalformedError: it has another shape; the text names the place.
+        """
+        manifest = from_json(cls, value, lenient=True)
+        manifest = replace(
+            manifest,
+            packages=tuple(replace(one, required_by=_names(one.required_by)) for one in manifest.packages),
+            skipped=tuple(replace(one, required_by=_names(one.required_by)) for one in manifest.skipped),
+        )
+        checks = (
+            (manifest.format == FORMAT, f"format is {manifest.format}, not {FORMAT}"),
+            (manifest.platform in PLATFORMS, f"platform is {manifest.platform!r:.80}, which is unknown"),
+            (
+                _PYTHON.fullmatch(manifest.python.actual) is not None,
+                f"python.actual is {manifest.python.actual!r:.80}, not a version of Python",
+            ),
+            (
+                manifest.floor_asked.keys() <= {"glibc", "macos"}
+                and all(map(_FLOOR.fullmatch, manifest.floor_asked.values())),
+                "floorAsked is not a version of glibc or macOS",
+            ),
+        )
+        if problems := [problem for fits, problem in checks if not fits]:
+            raise MalformedError("; ".join(problems))
+        return manifest
+
+
+def read_manifest(root: Path) -> Manifest:
+    """Read the manifest of a bundle.
+
+    Args:
+        root: the bundle's folder.
+
+    Raises:
+        ConfigError: there is no manifest, or a malformed one.
+    """
+    path = root / MANIFEST
+    try:
+        return Manifest.from_json(json.loads(path.read_bytes()))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ConfigError(
+            f"{root} is no bundle: it has no {MANIFEST}.",
+            remedy="Name a version, the folder that holds bundle.json, or an archive of it.",
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"{path} is no manifest of a bundle: {error}.",
+            cause="It was edited, or made by another version of this program.",
+            remedy="Build the bundle again, or unpack its archive again.",
+        ) from error
+
+
+def _names(required_by: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple("" if name == _CONFIGURATION else name for name in required_by)
