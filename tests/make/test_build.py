@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -383,6 +384,18 @@ class TestWithoutEverything:
         assert done.json["failed"][0]["exitCode"] == 5
         assert (rows_of(own.tree), sha256_of(own.archive), own.catalogue.read_bytes()) == before
         assert leftovers(own.output) == []
+
+    def test_a_build_and_bundle_verify_judge_a_bundle_alike(self, own: SmallProject) -> None:
+        folders = {"root": own.root, "cache": own.cache, "running": sys.prefix, "host": host_python().location}
+        for name, folder in folders.items():
+            (own.folder / "own" / "site-packages" / f"{name}.py").write_text(f"HERE = {str(folder)!r}\n")
+        built = own.run("build", VERSION)
+        own.build("--no-verify")
+        verified = own.run("verify", VERSION)
+        assert (built.code, verified.code) == (5, 5)
+        named = {f"site-packages/{name}.py" for name in folders}
+        for said in (built.errors, " ".join(verified.output.split())):
+            assert {name for name in named if f"{name}: names a folder of the building machine" in said} == named
 
     def test_a_log_is_kept_on_request(self, own: SmallProject) -> None:
         configuration = own.folder / "config.json"
