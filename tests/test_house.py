@@ -97,7 +97,6 @@ MOST_LINES_UNTESTED = 60
 """The lines of a module from which on it has a test module of its name."""
 
 TESTED_ELSEWHERE: Mapping[str, str] = {
-    "artifacts/catalogue_entry": "artifacts/test_catalogue.py",
     "artifacts/context": "cli/make/test_lock.py",
     "artifacts/interpreters/archive_layouts": "artifacts/interpreters/test_archive.py",
     "artifacts/interpreters/portable/content_rules": "artifacts/interpreters/portable/test_trimming.py",
@@ -118,7 +117,6 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "base/http/urls": "base/http/test_client.py",
     "base/sandbox": "base/test_extract.py",
     "make/assemble/manifest": "make/test_build.py",
-    "make/cataloguing": "make/test_build.py",
     "make/interpreter/prepare": "make/test_build.py",
     "make/pipeline": "make/test_build.py",
     "make/resolve/build_requirements": "make/resolve/test_source_metadata.py",
@@ -127,8 +125,8 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "make/resolve/registry_files": "make/resolve/test_resolve.py",
     "make/sources/environment": "make/sources/test_backend.py",
     "make/verify/audit/floor": "make/verify/audit/test_native_files.py",
-    "make/verify/checks/rules": "make/verify/test_acceptance.py",
-    "make/verify/checks/subject": "make/verify/trials/test_start.py",
+    "make/verify/checks/rule": "make/verify/checks/test_rules.py",
+    "make/verify/checks/trial_rules": "make/verify/checks/test_rules.py",
     "make/verify/trials/import_probe": "make/verify/trials/test_imports.py",
     "make/verify/trials/isolation": "make/verify/trials/test_start.py",
     "model/config/reader": "model/config/test_project.py",

@@ -1,4 +1,4 @@
-"""The catalogue: every bundle that exists, and what is inside and why."""
+"""The catalogue: every bundle that exists, its contents, and the reason for each."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Catalogue:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """An archive that is not what the catalogue says."""
+    """An archive that differs from the catalogue."""
 
     version: str
     platform: str
@@ -98,7 +98,7 @@ def record(path: Path, entry: Entry, *, reporter: Reporter) -> None:
     Args:
         path: the catalogue's file; made if it is missing, left untouched if nothing changes.
         entry: the bundle.
-        reporter: told when another process holds the catalogue for long.
+        reporter: gets a message when another process holds the catalogue for long.
 
     Raises:
         IntegrityError: the file is there, but no catalogue.
@@ -166,7 +166,7 @@ def _schema_problems(value: Any) -> list[str]:
 
 def _no_catalogue(path: Path, problems: list[str]) -> IntegrityError:
     return IntegrityError(
-        f"{path} is no catalogue of bundles.",
+        f"{path} is not a catalogue of bundles.",
         cause="It was edited, or merged badly.",
         remedy="Restore it from version control, or remove it and build again.",
         details=problems[:20],

@@ -1,4 +1,4 @@
-"""Bring a bundle up to date: build it, or find that it already is what was asked for."""
+"""Bring a bundle up to date: build it, or find that it is unchanged."""
 
 from __future__ import annotations
 
@@ -21,27 +21,23 @@ if TYPE_CHECKING:
     from bundle.make.pipeline import Build
 
 STATE = ".state"
-"""Folder below the output folder that holds what is needed to see that nothing changed."""
+"""Folder below the output folder that records the inputs and results of builds."""
 
 
 def build_bundle(order: BuildRequest, context: Context) -> dict[str, Any]:
     """Bring one bundle up to date.
 
-    Args:
-        order: what is asked for.
-        context: the world.
-
     Returns:
         The JSON value that the command `build` prints for it.
 
     Raises:
-        BundleError: a step failed; what stood there before still does.
+        BundleError: a step failed; an earlier bundle stays in place.
     """
     state = order.output / STATE
     with ExitStack() as stack:
         stack.enter_context(locked(state / f"{order.name}.lock", reporter=context.reporter, what=order.name))
         sweep_staging(state)
-        # Asked before the build: what is edited meanwhile is a change, too.
+        # Taken before the build: edits in the meantime count as changes.
         status = context.lock_status(order.config, order.platform)
         asked = _asked(order, context, status)
         if (record := _current(order, _inputs(asked, status.digest))) is not None:
@@ -85,7 +81,7 @@ def _record_path(order: BuildRequest) -> Path:
 
 
 def _stamp(order: BuildRequest) -> str:
-    # A bundle without compiled modules gets some wherever it is used, which is no reason to build it again.
+    # Python writes compiled modules into a bundle that is used; they are no reason to build it again.
     return tree_stamp(order.folder, caches=order.config.build.bytecode)
 
 

@@ -1,4 +1,4 @@
-"""What a build is asked for."""
+"""The request for one build."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from bundle.model.platforms import Platform
 
 @dataclass(frozen=True, kw_only=True)
 class BuildRequest:
-    """What is asked for: one version on one platform."""
+    """The request to build one version for one platform."""
 
     config: Config
     platform: Platform
     output: Path
-    """Folder that gets the bundle and its archives."""
+    """Folder for the bundle and its archives."""
     catalogue: Path
-    """File that gets the entry."""
+    """File of the catalogue."""
     catalogue_root: Path
     """Folder that paths in the catalogue are relative to."""
     locked: bool = False
@@ -35,16 +35,16 @@ class BuildRequest:
 
     @property
     def folder(self) -> Path:
-        """Where the bundle is to stand."""
+        """Final place of the bundle."""
         return self.output / self.config.version / self.platform.key
 
     @property
     def logs(self) -> Path:
-        """Folder for what build backends print."""
+        """Folder for the output of build backends."""
         return self.output / "logs" / self.name
 
     def archive_path(self, archive_format: str) -> Path:
-        """Return where the archive of a format is to stand."""
+        """Return the final place of an archive."""
         return self.output / f"{self.name}.{archive_format}"
 
     @property

@@ -42,14 +42,14 @@ from bundle.model.platforms import Platform
 
 @dataclass(kw_only=True)
 class Build:
-    """One bundle in the making; each step adds what the later ones need."""
+    """The state of one build; each step adds the values that later steps need."""
 
     order: BuildRequest
     context: Context
     status: LockStatus
     """The lock before the build."""
     stack: ExitStack
-    """Holds what outlives a step; closed when the build ends, well or not."""
+    """Resources that outlive a step; closed when the build ends."""
     interpreter: Interpreter = field(init=False)
     lock: Lock = field(init=False)
     known: dict[str, Layer] = field(init=False, default_factory=dict)
@@ -57,7 +57,7 @@ class Build:
     files: dict[str, Path] = field(init=False, default_factory=dict)
     """Fetched files by `LockedPackage.key` and sha256."""
     wheels: dict[str, Path] = field(init=False, default_factory=dict)
-    """Wheels by package name: those that are carried, or whose layer is still to be made."""
+    """Wheels by package name: those that the bundle carries, or whose layer is still to be made."""
     sources: dict[str, SourceBuild] = field(init=False, default_factory=dict)
     """Builds of source packages, by package name."""
     layers: tuple[Layer, ...] = field(init=False)
@@ -193,7 +193,7 @@ def build_sources(build: Build) -> None:
 
 
 def make_layers(build: Build) -> None:
-    """Turn every input into a layer, and describe the whole in `bundle.json`."""
+    """Turn every input into a layer, and write the manifest."""
     layers = [build.interpreter.layer]
     hashes = {package.name: package.key for package in build.lock.packages} | build.built
     if build.installs:
@@ -226,7 +226,7 @@ def make_layers(build: Build) -> None:
 
 
 def assemble_tree(build: Build) -> None:
-    """Lay the layers upon each other, beside the place where the bundle is to stand."""
+    """Merge the layers into one tree, beside the bundle's final place."""
     sweep_staging(build.order.folder.parent)
     build.tree = build.stack.enter_context(staged_folder(build.order.folder, large=True))
     build.context.store.materialise(build.layers, build.tree, full=build.context.verify_store)
@@ -265,7 +265,7 @@ def _warn(report: Report, reporter: Reporter) -> None:
 
 
 def pack_archives(build: Build) -> None:
-    """Write the archives from the layers' stored frames, beside the places where they are to stand."""
+    """Write the archives from the layers' stored frames, beside their final places."""
     sweep_staging(build.order.output)
     for archive_format in build.order.archives:
         target = build.order.archive_path(archive_format)
@@ -280,18 +280,18 @@ def pack_archives(build: Build) -> None:
 
 
 def place_results(build: Build) -> None:
-    """Let bundle and archives appear together, in place of those that were there."""
+    """Move bundle and archives to their final places, replacing earlier ones."""
     build.stack.close()
 
 
 def catalogue_bundle(build: Build) -> None:
-    """Tell the catalogue, if the bundle is complete and verified."""
+    """Add the bundle to the catalogue if it is complete and verified."""
     if build.report is None or not build.archives:
         build.context.reporter.info(f"{build.order.name} is not catalogued: it was not verified, or has no archive")
         known = Catalogue.load(build.order.catalogue, validate=False).find(build.config.version, build.platform.key)
         if known is not None and known.digest != build.digest:
             build.context.reporter.warning(
-                f"{build.order.catalogue} still describes the {build.order.name} that stood here before; "
+                f"{build.order.catalogue} still describes the earlier {build.order.name}; "
                 "a build with archive and verification replaces the entry"
             )
         return

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Running:
-    """What of a bundle is run, and where."""
+    """Whether and where the programs of a bundle are run."""
 
     wanted: bool
-    """Whether anything is run: on this machine, or in an emulator for what is for another platform."""
+    """Whether programs are run: on this machine, or in an emulator for other platforms."""
     root: Path | None
-    """The Linux system that programs see in place of this machine's."""
+    """The Linux system shown to programs instead of this machine's."""
 
 
 @click.command()
@@ -60,7 +60,7 @@ def verify(app: App, target: str, platforms: tuple[str, ...], running: bool, roo
     with scratch_folder(work) as scratch:
         folders = bundle_folders(target, project=project, platforms=platforms, machine=app.machine, scratch=scratch)
         options = Running(wanted=running or root is not None, root=root)
-        # What was unpacked for the purpose is gone by the time that anybody reads of it.
+        # Report an archive by its own path: its unpacked copy is removed.
         results = [
             (Path(target) if folder.is_relative_to(scratch) else folder, *_verify(app, project, folder, work, options))
             for folder in folders
@@ -88,7 +88,7 @@ def _project(app: App) -> Project | None:
     except ConfigError:
         if app.project_option is not None:
             raise
-        return None  # A folder or an archive can be checked anywhere.
+        return None  # A folder or an archive can be verified anywhere.
 
 
 def _verify(app: App, project: Project | None, folder: Path, work: Path, running: Running) -> tuple[Manifest, Report]:

@@ -1,4 +1,4 @@
-"""The files that a version brings itself: `packages.copyFiles`, as one tree."""
+"""The version's own files (`packages.copyFiles`) as one tree."""
 
 from __future__ import annotations
 

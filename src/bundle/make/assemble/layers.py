@@ -1,4 +1,4 @@
-"""From packages, copyFiles and bundle.json to layers, each made once and then found by everything that shaped it."""
+"""The layers of a bundle: packages, copyFiles and documents, each made once and then found by its inputs."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from bundle.model.manifest import MANIFEST, WHEELHOUSE
 from bundle.model.platforms import Platform, short_version
 
 RULES = 1
-"""Raised whenever the same input is laid out into other bytes than before."""
+"""Raised whenever the same input becomes other bytes than before."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layering:
-    """What all layers of one bundle have in common."""
+    """Makes the layers of one bundle."""
 
     store: Store
     platform: Platform
@@ -35,7 +35,7 @@ class Layering:
     """The actual version, such as `3.12.1`."""
     reporter: Reporter
     compiler: Compiler | None = None
-    """Who compiles .pyc files; None: there are none."""
+    """Compiles .pyc files; None: no bytecode is compiled."""
 
     def packages(
         self, lock: Lock, *, known: Mapping[str, Layer], wheels: Mapping[str, Path], hashes: Mapping[str, str]
@@ -43,7 +43,6 @@ class Layering:
         """Return the layers of all installed packages, in lock order, several made at once.
 
         Args:
-            lock: the packages.
             known: layers that the store already has, by package name.
             wheels: the other packages' wheels, by package name.
             hashes: the wheels' sha256, by package name.
@@ -71,8 +70,7 @@ class Layering:
         """Return the layer of an installed wheel, made if the store lacks it.
 
         Args:
-            wheel: the file.
-            sha256: its hash, already verified.
+            sha256: the wheel's hash, already verified.
             direct_url: PEP 610 value for a wheel that came from no index.
         """
         if found := self.find_wheel(sha256, direct_url):
@@ -109,7 +107,7 @@ class Layering:
             return self.store.add("copyFiles", key, tree, name="copyFiles", version="", about={})
 
     def documents(self, documents: Mapping[str, str]) -> Layer:
-        """Return the layer of the texts that describe one bundle, by their paths in it."""
+        """Return the layer of a bundle's documents, given by their paths."""
         key = {"rules": RULES, "documents": dict(documents)}
         if found := self.store.find("manifest", key):
             return found

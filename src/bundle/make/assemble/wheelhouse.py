@@ -1,4 +1,4 @@
-"""The lock beside the wheels that a bundle carries, so that pip and uv install them offline, hashes checked."""
+"""The lock beside the wheels in a bundle, from which pip and uv install them offline, with hashes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from bundle.model.platforms import short_version
 
 
 def carried_lock(lock: Lock, wheels: Mapping[str, Path]) -> str:
-    """Return the text of a `pylock.toml` that stands in the folder of the wheels themselves (PEP 751).
+    """Return the text of a `pylock.toml` for the folder of the wheels (PEP 751).
 
     Args:
-        lock: the packages of the bundle.
-        wheels: every package's wheel by its name, those built from source included.
+        wheels: wheel by package name, also of packages built from source.
     """
     packages = []
     for package in lock.packages:

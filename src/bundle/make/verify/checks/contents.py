@@ -1,4 +1,4 @@
-"""What is installed in a bundle: files, distributions, native modules and scripts; read, nothing is run."""
+"""The contents of a bundle: files, distributions, native modules and scripts; nothing is run."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from bundle.base.folders import listing
 from bundle.model.platforms import Platform
 
 INTERPRETER = "python"
-"""The package that the interpreter's own native modules count as."""
+"""The package name of the interpreter's own native modules."""
 
 UNOWNED = "unowned"
-"""The package that modules and scripts count as which no distribution recorded, such as those of copyFiles."""
+"""The package name of modules and scripts that no distribution recorded, such as those of copyFiles."""
 
 _TAG = re.compile(r"(cpython|cp|pypy|graalpy|pp)-?\d.*|abi3.*")
-"""What stands between a native module's name and `.so` or `.pyd` if it is built for some interpreter (PEP 3149)."""
+"""The tag between a native module's name and `.so` or `.pyd` (PEP 3149)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class NativeModule:
     path: str
     """Relative to the bundle's root, with `/`."""
     other: str | None = None
-    """The tag of the interpreter that it is built for, if that is not the bundle's and no other file has its name."""
+    """The tag of another interpreter that it is built for; None if it fits the bundle's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class Distribution:
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """What is installed in a bundle."""
+    """The contents of a bundle."""
 
     root: Path
     python: str
@@ -68,7 +68,7 @@ class Contents:
 
     @cached_property
     def modules(self) -> tuple[NativeModule, ...]:
-        """The native modules of every distribution, of the interpreter, and of nobody; sorted by package and name."""
+        """The native modules of distributions and interpreter, and unowned ones; sorted by package and name."""
         owners = {path: distribution.name for distribution in self.distributions for path in distribution.files}
         found: dict[tuple[str, str], NativeModule] = {}
         for module in self._native(owners):
@@ -95,7 +95,7 @@ class Contents:
         return frozenset(path for distribution in self.distributions for path in distribution.files)
 
     def is_interpreters(self, path: str) -> bool:
-        """Return whether a file belongs to the interpreter: outside of site-packages, and recorded by nobody."""
+        """Return whether a file belongs to the interpreter: outside of site-packages, and in no RECORD."""
         return path not in self.owned and not path.startswith(f"{self.platform.site_packages(self.python)}/")
 
     def _starts(self, path: str) -> bool:
@@ -131,12 +131,10 @@ class Contents:
 
 
 def read_contents(root: Path, *, python: str, platform: Platform) -> Contents:
-    """Read what is installed in a bundle.
+    """Read the contents of a bundle.
 
     Args:
-        root: the bundle's folder.
         python: the interpreter's version, such as `3.12.10`.
-        platform: what the bundle is for.
     """
     files = listing(root)
     site = platform.site_packages(python)
@@ -160,11 +158,10 @@ def module_name(path: str, platform: Platform, python: str) -> tuple[str, str] |
 
     Args:
         path: relative to the folder that imports start from, with `/`.
-        platform: what the file is for.
         python: the interpreter's version.
 
     Returns:
-        None if no import could find it; the tag is `""` where the file has none, as any shared library.
+        None if no import could find it; the tag is `""` for a file without one, like any shared library.
     """
     *folders, file = path.split("/")
     if not all(folder.isidentifier() for folder in folders):

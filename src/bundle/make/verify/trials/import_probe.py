@@ -1,12 +1,12 @@
 """Run by a bundle's interpreter as its `-c`, never imported: imports many modules, each in a forked process of its own.
 
 A process that imports `a.b.c` afresh runs `import a`, then `a.b`, then `a.b.c`. So the process that has imported `a` is
-forked for each of its submodules: what runs in a line of descent is what would run in a fresh process, and the parents
-are paid for once. Nothing but modules that are part of every interpreter is imported here, lest a module works only
-because of what this file needs.
+forked for each of its submodules: each line of descent runs the same code as a fresh process, and parents are imported
+only once. Nothing but modules that are part of every interpreter is imported here, so that no module works only
+because of an import of this file.
 
 Standard input: the number of groups at once, the seconds that one import may take, then module names, one per line.
-Standard output: the names that were imported, one per line, in any order. Of all others nothing is known.
+Standard output: the names that were imported, one per line, in any order. The others remain unknown.
 """
 
 import _signal  # type: ignore[import-not-found]  # The C module itself: `signal` would import others.
@@ -58,7 +58,7 @@ class _Probe:
         try:
             self.visit(name, branch)
         finally:
-            # Whatever happened: no exit handlers, no traceback. Those who ask again will see it.
+            # No exit handlers and no traceback: a failed module is imported again elsewhere.
             os._exit(0)
 
     def visit(self, name: str, branch: _Tree) -> None:
