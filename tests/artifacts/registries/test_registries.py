@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from bundle.artifacts.registries.default_index import default_index
 from bundle.artifacts.registries.registries import Registries
 from bundle.artifacts.registries.simple_api import RemoteFile
 from bundle.base.errors import ConfigError, IntegrityError, NetworkError
@@ -162,22 +161,6 @@ def test_the_same_name_with_another_hash_is_an_integrity_error(tmp_path: Path) -
 
     with pytest.raises(IntegrityError, match=r"a-1\.tar\.gz is on https://index\.example/simple with another hash"):
         list(registries(internet, tmp_path).locate("a", "a-1.tar.gz", DIGEST))
-
-
-def test_the_default_index_is_the_one_of_uv_and_pip(tmp_path: Path) -> None:
-    (tmp_path / "uv.toml").write_text('[[index]]\nurl = "https://uv.example/simple"\ndefault = true\n')
-    in_file = {"UV_CONFIG_FILE": str(tmp_path / "uv.toml")}
-
-    assert default_index(in_file) == "https://uv.example/simple"
-    assert default_index({**in_file, "PIP_INDEX_URL": DEFAULT}) == DEFAULT
-    assert default_index({"PIP_INDEX_URL": "https://pip.example", "UV_DEFAULT_INDEX": f"named={DEFAULT}"}) == DEFAULT
-
-
-def test_a_configuration_file_of_uv_that_is_broken_is_named(tmp_path: Path) -> None:
-    (tmp_path / "uv.toml").write_text("[[")
-
-    with pytest.raises(ConfigError, match=r"uv\.toml"):
-        default_index({"UV_CONFIG_FILE": str(tmp_path / "uv.toml")})
 
 
 def test_the_cache_holds_what_a_page_said(tmp_path: Path) -> None:
