@@ -1,22 +1,26 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+import struct
 from pathlib import Path
 
 import pytest
 
-from bundle.base.placement import keep_apart, quick_folder
+from bundle.base.files import staged_folder
+from bundle.base.placement import keep_apart
 
 
-def test_the_hint_changes_nothing_that_is_there(tmp_path: Path) -> None:
-    (tmp_path / "tree").mkdir()
-    (tmp_path / "tree" / "file").write_text("content")
-    mode = tmp_path.stat().st_mode
-    keep_apart(tmp_path)
-    keep_apart(tmp_path)
-    assert (tmp_path / "tree" / "file").read_text() == "content"
-    assert tmp_path.stat().st_mode == mode
-    (tmp_path / "another").mkdir()
+def attributes(folder: Path) -> int:
+    """Return what lsattr(1) tells of a folder."""
+    fcntl = pytest.importorskip("fcntl")
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        (flags,) = struct.unpack("l", fcntl.ioctl(handle, 0x80086601, struct.pack("l", 0)))
+    except OSError:
+        pytest.skip("needs a file system with attributes")
+    finally:
+        os.close(handle)
+    return int(flags)
 
 
 def test_a_folder_that_cannot_take_the_hint_is_left_alone(tmp_path: Path) -> None:
@@ -24,34 +28,13 @@ def test_a_folder_that_cannot_take_the_hint_is_left_alone(tmp_path: Path) -> Non
     assert [keep_apart(path) for path in (tmp_path / "absent", tmp_path / "file", Path("/proc"))] == [False] * 3
 
 
-@pytest.fixture
-def make(tmp_path: Path) -> Callable[[], Path]:
-    numbers = iter(range(100))
-
-    def new() -> Path:
-        folder = tmp_path / str(next(numbers))
-        folder.mkdir()
-        return folder
-
-    return new
-
-
-def clock_of(*seconds: float) -> Callable[[], float]:
-    def ticks() -> Iterator[float]:
-        for each in seconds:
-            yield 0.0
-            yield each
-
-    times = ticks()
-    return lambda: next(times)
-
-
-def test_a_folder_where_files_come_slowly_is_given_up_for_another(make: Callable[[], Path], tmp_path: Path) -> None:
-    assert quick_folder(make, clock=clock_of(1.0, 1.0, 0.0001)) == tmp_path / "2"
-    assert [path.name for path in tmp_path.iterdir()] == ["2"]
-    assert list((tmp_path / "2").iterdir()) == []
-
-
-def test_where_every_place_is_slow_one_is_taken_all_the_same(make: Callable[[], Path], tmp_path: Path) -> None:
-    folder = quick_folder(make, clock=clock_of(*[1.0] * 50))
-    assert list(tmp_path.iterdir()) == [folder]
+def test_neither_a_large_result_nor_the_folder_around_it_keeps_the_hint(tmp_path: Path) -> None:
+    (tmp_path / "plain").mkdir()
+    before = attributes(tmp_path)
+    for _ in range(2):
+        with staged_folder(tmp_path / "result", large=True) as staging:
+            (staging / "file").write_text("content")
+    assert attributes(tmp_path) == before
+    assert attributes(tmp_path / "result") == attributes(tmp_path / "plain")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plain", "result"]
+    assert (tmp_path / "result" / "file").read_text() == "content"

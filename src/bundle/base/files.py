@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from bundle.base.errors import ConfigError, IntegrityError
-from bundle.base.placement import keep_apart, quick_folder
+from bundle.base.placement import keep_apart
 
 if TYPE_CHECKING:
     from bundle.base.report import Reporter
@@ -124,22 +124,19 @@ def staged_folder(target: Path, *, large: bool = False) -> Iterator[Path]:
 
     Args:
         target: the folder that appears or is replaced.
-        large: whether thousands of files are to come, so that it pays to look for a quick place on the disk.
+        large: whether thousands of files are to come, so that their place on the disk matters.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-
-    def make() -> Path:
-        staging = _leftover_path(target, "staging")
-        staging.mkdir()
-        return staging
-
-    staging = quick_folder(make) if large and keep_apart(target.parent) else make()
+    own = staging = _leftover_path(target, "staging")
+    own.mkdir()
     try:
+        if large and keep_apart(own):
+            staging = own / "tree"
+            staging.mkdir()
         yield staging
         _publish(staging, target)
-    except BaseException:
-        remove_tree(staging)
-        raise
+    finally:
+        remove_tree(own)
 
 
 def _publish(staging: Path, target: Path) -> None:

@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bundle.base.files import staged_folder
-from bundle.base.placement import keep_apart
 
 
 class _Finished(Exception):  # noqa: N818 - not an error: it tells `staged_folder` to keep nothing
@@ -26,7 +25,6 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
         parent: where the folder is made; made too if it is missing.
     """
     parent.mkdir(parents=True, exist_ok=True)
-    keep_apart(parent)
     try:
         with staged_folder(parent / secrets.token_hex(4)) as folder:
             yield folder
