@@ -1,4 +1,4 @@
-"""Trees made from stored files: clones where the file system has them, else copies, never hard links.
+"""Trees of stored files: clones where the file system has them, else copies, never hard links.
 
 A hard link would be quicker, but editing the result would change what is stored.
 """
@@ -10,26 +10,22 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from io import FileIO
+from itertools import repeat
 from pathlib import Path
 
 _FICLONE = 0x40049409
 """Makes one file share another's blocks (ioctl_ficlonerange(2): btrfs, XFS, bcachefs, overlay above them)."""
 
-_CHUNK = 2**24
-
 _BATCH = 256
 """Files that one thread takes at a time: few enough to share the work evenly."""
 
-_NO_CLONE = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EPERM})
-
-_NO_RANGE = frozenset({errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EBADF})
+_REFUSED = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EPERM})
+"""Errors that say that a file system cannot do what was asked for."""
 
 _Job = tuple[str, str, int]
-
-_Method = Callable[[int, int, int], bool]
-"""Fills the second open file with so many bytes of the first; False if the file systems at hand cannot."""
 
 
 def place_file(source: Path, target: Path, *, mode: int | None = None, mtime: int | None = None) -> None:
@@ -45,8 +41,8 @@ def place_file(source: Path, target: Path, *, mode: int | None = None, mtime: in
         FileExistsError: `target` exists.
     """
     status = source.stat()
-    placer = _Placer(int(status.st_mtime) if mtime is None else mtime)
-    placer.place((os.fspath(source), os.fspath(target), stat.S_IMODE(status.st_mode) if mode is None else mode))
+    mode = stat.S_IMODE(status.st_mode) if mode is None else mode
+    _place([(os.fspath(source), os.fspath(target), mode)], int(status.st_mtime) if mtime is None else mtime)
 
 
 def place_tree(entries: Sequence[tuple[Path, Path, int]], *, mtime: int, threads: int = 2) -> None:
@@ -63,15 +59,14 @@ def place_tree(entries: Sequence[tuple[Path, Path, int]], *, mtime: int, threads
     """
     jobs = [(os.fspath(source), os.fspath(target), mode) for source, target, mode in entries]
     made = _make_folders({os.path.dirname(target) for _, target, _ in jobs})  # noqa: PTH120 - paths cost seconds here
-    placer = _Placer(mtime)
     # Files of one folder stay together: two threads that write to one folder wait for its lock.
     jobs.sort(key=lambda job: os.path.dirname(job[1]))  # noqa: PTH120
     batches = [jobs[start : start + _BATCH] for start in range(0, len(jobs), _BATCH)]
     if threads < 2 or len(batches) < 2:
-        placer.place_all(jobs)
+        _place(jobs, mtime)
     else:
         with ThreadPoolExecutor(threads) as pool:
-            for _ in pool.map(placer.place_all, batches):
+            for _ in pool.map(_place, batches, repeat(mtime)):
                 pass
     for folder in made:
         os.utime(folder, (mtime, mtime))
@@ -92,76 +87,46 @@ def _make_folders(folders: Iterable[str]) -> list[str]:
     return ordered[::-1]
 
 
-class _Placer:
-    """Places files with one modification time, and remembers what the file systems at hand cannot do."""
-
-    def __init__(self, mtime: int) -> None:
-        self._times = (mtime, mtime)
-        self._methods: dict[int, list[_Method]] = {}
-
-    def place_all(self, jobs: Sequence[_Job]) -> None:
-        for job in jobs:
-            self.place(job)
-
-    def place(self, job: _Job) -> None:
-        source, target, mode = job
-        if sys.platform == "darwin" and _clone_path(source, target):
-            os.chmod(target, mode)  # noqa: PTH101
-            os.utime(target, self._times)
-            return
-        if not hasattr(os, "fchmod"):
-            self._copy_portably(job)
-            return
-        reading = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            writing = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-            try:
-                status = os.fstat(reading)
-                if status.st_size:
-                    self._fill(reading, writing, status.st_size, status.st_dev)
-                os.fchmod(writing, mode)
-                os.utime(writing, self._times)
-            finally:
-                os.close(writing)
-        finally:
-            os.close(reading)
-
-    def _fill(self, reading: int, writing: int, size: int, device: int) -> None:
-        for method in self._methods.setdefault(device, _methods()):
-            if method(reading, writing, size):
-                return
-            # A new list, because another thread may be going through the old one.
-            self._methods[device] = [other for other in self._methods[device] if other is not method]
-        while chunk := os.read(reading, _CHUNK):
-            view = memoryview(chunk)
-            while view:
-                view = view[os.write(writing, view) :]
-
-    def _copy_portably(self, job: _Job) -> None:
-        source, target, mode = job
-        with open(source, "rb") as reading, open(target, "xb") as writing:  # noqa: PTH123
-            shutil.copyfileobj(reading, writing, 2**20)
+def _place(jobs: Sequence[_Job], mtime: int) -> None:
+    for source, target, mode in jobs:
+        if sys.platform != "darwin" or not _clone_path(source, target):
+            with open(source, "rb", 0) as reading, open(target, "xb", 0) as writing:  # noqa: PTH123
+                if not (_clone(reading, writing) or _copy_in_kernel(reading, writing)):
+                    with open(writing.fileno(), "wb", closefd=False) as buffered:
+                        shutil.copyfileobj(reading, buffered)
         os.chmod(target, mode)  # noqa: PTH101
-        os.utime(target, self._times)
+        os.utime(target, (mtime, mtime))
 
 
-def _methods() -> list[_Method]:
-    """Return the ways in which the system itself copies between open files, the best first."""
+def _clone(reading: FileIO, writing: FileIO) -> bool:
+    """Make one open file a clone of another; False where the system or its file systems have no clones."""
     if sys.platform != "linux":
-        return []
-    return [_clone, _copy_range, _send]
-
-
-def _clone(reading: int, writing: int, size: int) -> bool:  # noqa: ARG001 - all of it, whatever the size
+        return False
     import fcntl
 
     try:
-        fcntl.ioctl(writing, _FICLONE, reading)
+        fcntl.ioctl(writing, _FICLONE, reading.fileno())
     except OSError as error:
-        if error.errno in _NO_CLONE:
-            return False
-        raise
+        if error.errno not in _REFUSED:
+            raise
+        return False
     return True
+
+
+def _copy_in_kernel(reading: FileIO, writing: FileIO) -> bool:
+    """Copy without a way through this process, which takes less time; False where that is not possible."""
+    if not hasattr(os, "copy_file_range"):
+        return False
+    copied = 0
+    try:
+        while count := os.copy_file_range(reading.fileno(), writing.fileno(), 2**30):
+            copied += count
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
+        return False
+    # Zero also for files that the kernel makes up when they are read.
+    return copied > 0
 
 
 def _clone_path(source: str, target: str) -> bool:
@@ -175,28 +140,3 @@ def _clone_path(source: str, target: str) -> bool:
     if number == errno.EEXIST:
         raise FileExistsError(number, os.strerror(number), target)
     return False
-
-
-def _copy_range(reading: int, writing: int, size: int) -> bool:
-    return _piecewise(lambda left: os.copy_file_range(reading, writing, left), size)
-
-
-def _send(reading: int, writing: int, size: int) -> bool:
-    return _piecewise(lambda left: os.sendfile(writing, reading, None, left), size)
-
-
-def _piecewise(copy: Callable[[int], int], size: int) -> bool:
-    """Copy until all is there; False if nothing can be copied this way."""
-    left = size
-    while left:
-        try:
-            count = copy(left)
-        except OSError as error:
-            if error.errno in _NO_RANGE and left == size:
-                return False
-            raise
-        if not count:
-            # Some file systems of the kernel's own answer so for files that do have content.
-            return False
-        left -= count
-    return True
