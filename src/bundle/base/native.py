@@ -315,7 +315,7 @@ def _machine(value: Any, known: Any = None) -> str:
     if known is not None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            with suppress(ValueError):
+            with suppress(ValueError, TypeError):
                 value = known.from_value(value)
     # LIEF gives the number of a machine that it does not know.
     name = str(getattr(value, "name", f"machine {value}"))
