@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,3 +19,11 @@ def test_parallel_work_keeps_the_order_and_every_failure(items: list[int], threa
     assert [result if isinstance(result, int) else result.args[0] for result in results] == [
         item if item % 3 == 0 else item * 2 for item in items
     ]
+
+
+def test_an_interrupt_is_no_result() -> None:
+    def work(item: int) -> int:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        in_parallel(work, [1], threads=1)
