@@ -32,7 +32,7 @@ _EPOCH = 315532800
 """1980-01-01 UTC, the earliest time that a zip file can hold."""
 
 _FOREIGN_AGE = 7 * 24 * 3600.0
-"""Seconds after which what another machine left in a shared folder counts as dead: nobody can ask it."""
+"""Seconds after which what another machine left in a shared folder counts as dead."""
 
 _LEFTOVER = re.compile(
     r"\.(?P<name>.*)\.(?P<pid>\d+)-(?P<host>[0-9a-f]{8})(?P<life>[0-9a-f]{8})[0-9a-f]{8}\.(?P<kind>staging|replaced)",
@@ -142,7 +142,7 @@ def staged_folder(target: Path, *, large: bool = False) -> Iterator[Path]:
 def _publish(staging: Path, target: Path) -> None:
     for _ in range(10):
         try:
-            # Never onto what is there: on POSIX this succeeds for an empty folder only, which is nobody's loss.
+            # Never onto what is there: on POSIX this succeeds for an empty folder only, which loses nothing.
             staging.rename(target)
         except OSError as error:
             if error.errno not in _EXISTS and not os.path.lexists(target):
@@ -324,7 +324,7 @@ def _lives(pid: int, mark: str) -> bool:
     import psutil
 
     try:
-        # In many containers nobody waits for orphans: they stay zombies.
+        # In many containers no process waits for orphans: they stay zombies.
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE and _process_mark(pid) == mark
     except (psutil.NoSuchProcess, OverflowError):
         return False

@@ -1,4 +1,4 @@
-"""The same work on many things at once, in threads that never keep an interrupted program from ending."""
+"""Parallel work in threads that do not keep an interrupted program alive."""
 
 from __future__ import annotations
 

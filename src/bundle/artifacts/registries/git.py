@@ -1,4 +1,4 @@
-"""Git repositories as sources: a revision becomes a commit, a commit becomes a folder."""
+"""Git repositories as sources: resolve a revision to a commit, and check a commit out."""
 
 from __future__ import annotations
 

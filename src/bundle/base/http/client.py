@@ -47,7 +47,7 @@ class Downloader:
     a URL apply to further URLs of the same host. They are in no message, and follow no redirection to another host.
 
     Args:
-        reporter: told about progress and retries.
+        reporter: gets progress and retries.
         offline: whether the network is off limits.
         environ: where credentials and the CA bundle may be named.
         retries: further attempts after a failure that may pass.
@@ -178,7 +178,7 @@ class Downloader:
                 _forget(lock)
                 raise
             if expected is not None:
-                # Whoever still waits for the removed file finds the target complete, and touches nothing.
+                # Processes that still wait for the removed file find the target complete.
                 _forget(lock)
         return actual
 
@@ -212,7 +212,7 @@ class Downloader:
     def _fetch(self, url: str, target: Path, expected: str | None, size: int | None, label: str) -> str:
         part = target.with_name(f"{target.name}.part")
         while True:
-            # Without a hash nobody could tell whether an old part belongs to the file of today.
+            # Without a hash an old part could belong to another file of the same name.
             resumed = expected is not None and part.exists() and part.stat().st_size > 0
             try:
                 with part.open("r+b" if resumed else "w+b") as file:

@@ -1,4 +1,4 @@
-"""What servers answer, and what of it is an error (RFC 9110, section 15)."""
+"""Responses of servers, and the errors among them (RFC 9110, section 15)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class NotFoundError(NetworkError):
 
 
 class UnreachableError(NetworkError):
-    """There was not even a connection: nobody listens there, or the name or the way to it is not known."""
+    """There is no connection: the host refuses it, or its name or the route to it is unknown."""
 
     default_remedy = (
         "Check the connection, the proxy (HTTPS_PROXY, NO_PROXY) and the address, then run the same command again."
@@ -30,7 +30,7 @@ class UnreachableError(NetworkError):
 
 @dataclass(frozen=True, kw_only=True)
 class Conditional:
-    """What identifies an answer that is already at hand."""
+    """The validators of a cached response."""
 
     etag: str | None = None
     """The header `ETag` that it came with."""
@@ -40,7 +40,7 @@ class Conditional:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a server said."""
+    """A response."""
 
     url: str
     """Where the answer came from in the end, after redirections; without credentials."""

@@ -1,4 +1,4 @@
-"""Attempts repeated while a failure may pass."""
+"""Repeated attempts after failures that may pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file on its way over HTTP, across the attempts that it takes (RFC 9110, section 14)."""
+"""The transfer of one file over HTTP, across several attempts (RFC 9110, section 14)."""
 
 from __future__ import annotations
 

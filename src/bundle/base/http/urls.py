@@ -1,4 +1,4 @@
-"""URLs: what may be shown of them, whose credentials belong to them, which file they mean."""
+"""URLs: redaction, credentials, local files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Credentials = tuple[str, str]
 _USER = re.compile(r"(//)[^/?#\s]*@")
 
 _SECRET = re.compile(r"(?i)([?&;#][^=&;#\s]*(?:token|key|sig|secret|pass|pwd|auth|cred|session)[^=&;#\s]*=)[^&;#\s]*")
-"""A parameter whose name says that its value is nobody's business: tokens, passwords, signatures of signed URLs."""
+"""A query parameter whose value is a secret: tokens, passwords, signatures of signed URLs."""
 
 
 def redact(url: str) -> str:

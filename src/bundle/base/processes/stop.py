@@ -107,7 +107,7 @@ def _alive(members: Iterable[psutil.Process]) -> set[psutil.Process]:
     alive = set()
     for member in members:
         with suppress(psutil.Error):
-            # In many containers nobody waits for orphans: they stay zombies.
+            # In many containers no process waits for orphans: they stay zombies.
             if member.is_running() and member.status() != psutil.STATUS_ZOMBIE:
                 alive.add(member)
     return alive

@@ -33,7 +33,7 @@ class UnsetVariableError(ConfigError):
 
 
 WHEELS_FOLDER = "wheels"
-"""Folder, beside a version's configuration or in the project, whose wheels are handed over without being named."""
+"""Folder, beside a version's configuration or in the project, whose wheels are used without being named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,7 +233,7 @@ class Config:
     packages: Mapping[str, PlatformPackages] = field(default_factory=dict)
     """By platform key; read it through `packages_for`."""
     wheels: tuple[WheelPlace, ...] = ()
-    """Where wheels lie that are handed over; see `bundle.model.handed`."""
+    """Places of local wheels; see `bundle.model.locks.local_wheels`."""
 
     def packages_for(self, platform_key: str) -> PlatformPackages:
         """Return what a platform asks for, also one that is not among `platforms`."""

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from bundle.model.config.json_source import Array, Leaf, Node, Origin, Step, Table, origins, path_text, plain
 
 Located: TypeAlias = Table
-"""One configuration file, as `bundle.model.located.read` gives it."""
+"""One configuration file, as `bundle.model.config.json_source.read` gives it."""
 
 WINS = "version wins"
 DEEP = "deep"

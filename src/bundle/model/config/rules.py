@@ -1,4 +1,4 @@
-"""What a configuration file must keep to beyond the schema's forms: requirements, versions, names said once."""
+"""Rules of a configuration file that the schema cannot express: requirements, versions, unique names."""
 
 from __future__ import annotations
 
