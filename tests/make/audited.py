@@ -20,15 +20,6 @@ from tests.base.nativemaker import elf, macho, pe
 PYTHON = "3.12.10"
 BUILDER = Path("/srv/builder/project")
 
-MODULES = {
-    "linux-x64": ".cpython-312-x86_64-linux-gnu.so",
-    "linux-aarch64": ".cpython-312-aarch64-linux-gnu.so",
-    "macosx-x64": ".cpython-312-darwin.so",
-    "macosx-aarch64": ".cpython-312-darwin.so",
-    "windows-x64": ".cp312-win_amd64.pyd",
-}
-"""What native modules are called."""
-
 
 @dataclass(frozen=True)
 class Made:
@@ -43,7 +34,7 @@ class Made:
 
     @property
     def ending(self) -> str:
-        return MODULES[self.platform.key]
+        return self.platform.module_tags(PYTHON)[0] + (".pyd" if self.platform.is_windows else ".so")
 
     def write(self, path: str, content: bytes | str = b"", *, executable: bool = False) -> str:
         """Put a file into the bundle; return its path."""

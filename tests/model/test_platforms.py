@@ -123,3 +123,10 @@ def test_tags_go_down_from_the_floor() -> None:
         "linux_aarch64",
         "any",
     ]
+
+
+@pytest.mark.parametrize(
+    ("system", "floor"), [("linux", {"glibc": "2.31"}), ("macosx", {"macos": "12.0"}), ("windows", {})]
+)
+def test_a_system_has_one_floor_or_none(system: System, floor: dict[str, str]) -> None:
+    assert Floors(glibc="2.31", macos="12.0").of(system) == floor

@@ -31,6 +31,10 @@ class Floors:
     macos: str = DEFAULT_MACOS
     """Newest `macosx_X_Y` that counts as available."""
 
+    def of(self, system: System) -> dict[str, str]:
+        """Return the floor of one system by its name in the configuration, such as `{"glibc": "2.28"}`."""
+        return {"glibc": self.glibc} if system == "linux" else {"macos": self.macos} if system == "macosx" else {}
+
 
 @dataclass(frozen=True, kw_only=True)
 class SystemFacts:

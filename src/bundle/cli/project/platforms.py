@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bundle.cli.app import App, Result, pass_app
-from bundle.cli.tables import print_columns
+from bundle.cli.tables import FLOOR_NAMES, print_columns
 from bundle.model.platforms import PLATFORMS, Floors
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def platforms(app: App) -> Result:
             "key": platform.key,
             "triple": platform.triple,
             "newestTag": next(tag.platform for tag in platform.tags("3.12.0", floors)),
-            "floor": {"linux": f"glibc {floors.glibc}", "macosx": f"macOS {floors.macos}"}.get(platform.system),
+            "floor": next((f"{FLOOR_NAMES[name]} {value}" for name, value in floors.of(platform.system).items()), None),
             "machine": platform is app.machine,
         }
         for platform in PLATFORMS.values()

@@ -32,8 +32,7 @@ def describe(
         built: sha256 of the wheels built from source, by package name.
         floor: the oldest system that all of it runs on, measured.
     """
-    floors, choice = config.build.floors, interpreter.choice
-    asked = {"linux": {"glibc": floors.glibc}, "macosx": {"macos": floors.macos}}
+    choice = interpreter.choice
     packages = config.packages_for(interpreter.platform.key)
     own = [layer for layer in layers if layer.kind == "copyFiles"]
     return Manifest(
@@ -62,7 +61,7 @@ def describe(
         copied=tuple(sorted(entry.path for layer in own for entry in layer.entries if entry.kind != "folder")),
         conflicts=tuple(overlay(layers)[1]),
         floor=floor,
-        floor_asked=asked.get(interpreter.platform.system, {}),
+        floor_asked=config.build.floors.of(interpreter.platform.system),
         accepted=config.verify.accept,
     )
 

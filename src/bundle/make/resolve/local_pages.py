@@ -52,8 +52,7 @@ class LocalPages:
     def warn_of_others(self, reporter: Reporter) -> None:
         """Warn of wheels for the platform's system that do not count: for another Python, or above a floor."""
         floors = self._config.build.floors
-        settings = {"linux": f" or build.glibc {floors.glibc}", "macosx": f" or build.macos {floors.macos}"}
-        floor = settings.get(self._platform.system, "")
+        floor = "".join(f" or build.{name} {value}" for name, value in floors.of(self._platform.system).items())
         for wheel in local_wheels(self._config):
             if wheel.filename not in self._wheels and same_system(wheel.tags, self._platform):
                 reporter.warning(

@@ -146,7 +146,7 @@ def input_checksum(config: Config, platform_key: str) -> str:
         "version": config.version,
         "platform": platform_key,
         "python": config.python,
-        "floor": {"linux": floors.glibc, "macosx": floors.macos}.get(system),
+        "floor": next(iter(floors.of(system).values()), None),
         "registries": {
             "default": without_credentials(config.registries.default or ""),
             "additional": [[str(one), sorted(one.packages)] for one in config.registries.additional],
