@@ -78,7 +78,7 @@ class Index(Protocol):
         """The work that answers may have to wait for."""
 
     def versions(self, name: str) -> Iterable[Version] | None:
-        """Return the versions of a normalised name, None if nobody knows the name."""
+        """Return the versions of a normalised name, None if no registry has the name."""
 
     def metadata(self, name: str, version: Version) -> bytes:
         """Return the core metadata of a version."""

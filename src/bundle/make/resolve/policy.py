@@ -171,7 +171,7 @@ class Policy:
         self._local = local or {}
 
     def must_be_built(self, name: str) -> str | None:
-        """Return why a package is built from source whatever wheels exist, or None."""
+        """Return why a package is built from source even if it has wheels, or None."""
         if name in self.packages.build_wheel:
             return f"buildWheel: {self.packages.build_wheel[name].reason}"
         if name in self.packages.force_source:

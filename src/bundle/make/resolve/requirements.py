@@ -1,4 +1,4 @@
-"""Requirements as the solver sees them, after skip rules, overrides, noDeps and direct addresses had their say."""
+"""Requirements as the solver sees them: rewritten by skip rules, overrides, noDeps and direct addresses."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from packaging.version import Version
 from bundle.model.config.config import PlatformPackages
 
 STUB = Version("0")
-"""The one version that a skipped package seems to have."""
+"""The one version of a skipped package that the solver sees."""
 
 
 @dataclass(frozen=True)
 class RequestedRequirement:
-    """A requirement as somebody wrote it."""
+    """A requirement as a package or the configuration has it."""
 
     requirement: Requirement
     asker: str
@@ -28,7 +28,7 @@ class RequestedRequirement:
 
     @property
     def name(self) -> str:
-        """The normalised name of what is asked for."""
+        """The normalised name of the required package."""
         return canonicalize_name(self.requirement.name)
 
     @property
@@ -39,7 +39,7 @@ class RequestedRequirement:
 
 @dataclass(frozen=True, kw_only=True)
 class Rewritten:
-    """Core metadata for the solver, and what stood in the real ones."""
+    """Core metadata for the solver, and the requirements of the real ones."""
 
     content: bytes
     requested_by: tuple[RequestedRequirement, ...]
@@ -60,7 +60,7 @@ class Rewriter:
     def requirement(self, requirement: Requirement) -> str:
         """Return a requirement as the solver may see it: never with an address.
 
-        A marker always stays: no rule drags in what would not have been there without it.
+        A marker always stays: no rule adds a package that would not have been there without the rule.
         """
         name = canonicalize_name(requirement.name)
         extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
@@ -92,7 +92,7 @@ class Rewriter:
                 text = " ".join(folded.split())
                 parsed = lenient_requirement(text)
                 if parsed is None:
-                    # The solver forgives more than the standard does; what it cannot read either, it names.
+                    # The solver forgives more than the standard does, and names what it cannot read either.
                     lines.append(f"Requires-Dist: {text}")
                     continue
                 lines.append(f"Requires-Dist: {self.requirement(parsed)}")
@@ -122,7 +122,7 @@ def _parses(specifier: str) -> bool:
 
 
 def exactly(version: str) -> str:
-    """Return a version as a specifier; what is a specifier already stays."""
+    """Return a version as a specifier; a specifier stays as it is."""
     try:
         return str(SpecifierSet(version)) if version else ""
     except InvalidSpecifier:

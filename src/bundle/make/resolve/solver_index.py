@@ -181,7 +181,7 @@ class SolverIndex:
             )
 
     def known(self, name: str) -> list[Version]:
-        """Return every version of a name that registries have, whatever the policy says."""
+        """Return every version of a name that the registry has, without regard to the policy."""
         if name in self.policy.packages.skip or name in self._sources:
             return []
         return list(self.candidates(name) or ())

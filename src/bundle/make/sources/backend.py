@@ -1,8 +1,8 @@
-"""From a source to a wheel: isolated, timed, logged, the same bytes every time (PEP 517).
+"""Builds a wheel from a source (PEP 517): isolated, timed, logged, the same bytes every time.
 
 A build gets the source, the bundle's own interpreter, the wheels of its build requirements and the machine's compiler.
-It never touches the source it is given: every step works on a fresh copy, so that what an earlier step left behind
-shapes nothing. The network cannot be taken away from it, but nothing that it would ask for packages answers.
+It never changes the source: every step works on a fresh copy, so that an earlier step cannot influence a later one.
+Builds have network access, but pip and uv are told to use no index.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildSpec:
-    """What shapes a source build, besides the source itself."""
+    """The package of a source build, and the settings of its build backend."""
 
     name: str
     version: str
@@ -43,7 +43,7 @@ class BuildSpec:
     build_requires: tuple[str, ...] = ()
     """PEP 508 requirements beyond those that the source declares."""
     config_settings: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
-    """Handed to the build backend; `{packageRoot}` becomes the folder that the source is built in."""
+    """Settings of the build backend; `{packageRoot}` becomes the folder that the source is built in."""
 
     @property
     def label(self) -> str:
@@ -54,13 +54,11 @@ class BuildSpec:
 def backend_requires(
     source: Path, environment: Environment, spec: BuildSpec, tools: SourceBuildTools
 ) -> tuple[str, ...]:
-    """Ask the build backend what else it needs to build a wheel.
+    """Ask the build backend for further requirements of a wheel's build.
 
     Args:
         source: the unpacked source folder; not changed.
-        environment: holds at least what `static_requires` names, and the spec's own requirements.
-        spec: names the package for messages, and the settings.
-        tools: limits and log.
+        environment: holds at least the requirements of `static_requires` and of the spec.
 
     Returns:
         PEP 508 requirements, sorted; without the spec's own.
@@ -80,13 +78,11 @@ def backend_requires(
 
 
 def prepare_metadata(source: Path, environment: Environment, spec: BuildSpec, tools: SourceBuildTools) -> bytes:
-    """Return the METADATA of the wheel that a source would become; builds that wheel if the backend cannot tell.
+    """Return the METADATA of a source's wheel; builds that wheel if the backend cannot prepare them alone.
 
     Args:
         source: the unpacked source folder; not changed.
         environment: holds all build requirements.
-        spec: names the package for messages, and the settings.
-        tools: limits and log.
 
     Raises:
         WorkError: the backend failed or hung; with the end of the log.
@@ -108,12 +104,11 @@ def build_wheel(source: Path, environment: Environment, spec: BuildSpec, tools: 
     Args:
         source: the unpacked source folder; not changed.
         environment: holds all build requirements.
-        spec: the package, its version and the settings.
-        tools: limits and log; its `work` gets the wheel under `finished/`.
+        tools: its `work` gets the wheel under `finished/`.
 
     Raises:
-        WorkError: the build failed, hung, made another package or version, or what cannot be made portable; with the
-            end of the log.
+        WorkError: the build failed, hung, or made another package or version, or a wheel that cannot be made portable;
+            with the end of the log.
     """
     with (
         tools.reporter.task(f"building {spec.label} from source"),
@@ -155,31 +150,31 @@ def _check_identity(wheel: Path, spec: BuildSpec) -> None:
         same = False
     if not same:
         raise WorkError(
-            f"The source of {spec.label} became something else: {wheel.name}",
+            f"Building {spec.label} produced {wheel.name}, a wheel of another name or version.",
             cause="A source that takes its version from a repository has lost it, or the file is not what it is named.",
             remedy="Choose another version, or tell the build its version by packages.buildWheel (configSettings).",
         )
 
 
 class BackendSession:
-    """One copy of a source, and the hooks of its build backend run in the closed room."""
+    """One copy of a source, and the hooks of its build backend, run in the isolated environment."""
 
     def __init__(self, source: Path, environment: Environment, spec: BuildSpec, tools: SourceBuildTools) -> None:
         self._source = source
         self._environment = environment
-        self._recipe = spec
-        self._toolbox = tools
+        self._spec = spec
+        self._tools = tools
         self._timed_out = False
 
     @contextmanager
     def asking(self) -> Iterator[tuple[ProjectBuilder, dict[str, str | list[str]], Path]]:
-        """Yield builder, settings and a folder that is gone afterwards; tell failures of the block in our own words."""
+        """Yield builder, settings and a scratch folder; turn failures of the block into errors of this tool."""
         from build import BuildBackendException, BuildException
 
-        # Always the same place: what a build records of it differs no more than it must.
-        folder = self._toolbox.work.absolute() / "bench"
+        # Always the same place, because builds record its path: another name would change their bytes.
+        folder = self._tools.work.absolute() / "bench"
         remove_tree(folder)
-        written = self._toolbox.log.stat().st_size if self._toolbox.log.exists() else 0
+        written = self._tools.log.stat().st_size if self._tools.log.exists() else 0
         try:
             copy = folder / self._source.name
             self._copy_to(copy)
@@ -188,7 +183,7 @@ class BackendSession:
         except (BuildBackendException, BuildException, zipfile.BadZipFile) as error:
             inner = getattr(error, "exception", error)
             if isinstance(inner, BundleError | OSError):
-                # Ours, only carried out through the hooks.
+                # An error of this tool, raised through the hooks.
                 raise inner from None
             raise self._failure(inner, written) from error
         finally:
@@ -198,8 +193,8 @@ class BackendSession:
         shutil.copytree(self._source, copy, symlinks=True)
         for folder, _, names in os.walk(copy):
             for name in names:
-                # One time for all: no generated file looks older than what it was generated from.
-                os.utime(Path(folder, name), (self._toolbox.epoch,) * 2, follow_symlinks=False)
+                # One time for all: no generated file looks older than its source.
+                os.utime(Path(folder, name), (self._tools.epoch,) * 2, follow_symlinks=False)
 
     def _settings(self, copy: Path) -> dict[str, str | list[str]]:
         def filled(text: str) -> str:
@@ -207,39 +202,39 @@ class BackendSession:
 
         return {
             name: filled(value) if isinstance(value, str) else [filled(part) for part in value]
-            for name, value in self._recipe.config_settings.items()
+            for name, value in self._spec.config_settings.items()
         }
 
     def _run(self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
         where = Path(cwd) if cwd else None
-        done = run_logged(cmd, self._environment, self._toolbox, cwd=where, extra=extra_environ)
+        done = run_logged(cmd, self._environment, self._tools, cwd=where, extra=extra_environ)
         self._timed_out = done.timed_out
         if done.code or done.timed_out:
             raise _HookFailedError
         self._keep_warnings(Path(cmd[-1], "output.json"))
 
     def _keep_warnings(self, answer: Path) -> None:
-        """Move what the backend warned of into the log, from where the hooks would raise it as warnings of ours."""
+        """Move the backend's warnings into the log; the hooks would raise them as warnings of this process."""
         told = json.loads(answer.read_text(encoding="utf-8"))
-        with self._toolbox.log.open("a", encoding="utf-8") as log:
+        with self._tools.log.open("a", encoding="utf-8") as log:
             log.writelines(f"warning: {warning['message']}\n" for warning in told.pop("warnings", ()))
         answer.write_text(json.dumps(told), encoding="utf-8")
 
     def _failure(self, error: Exception, written: int) -> WorkError:
-        with self._toolbox.log.open("ab+") as log:
+        with self._tools.log.open("ab+") as log:
             log.seek(written)
             output = log.read().decode(errors="replace")
         if not isinstance(error, _HookFailedError):
-            # The hook ran and reported: its words never reached the log.
+            # The hook ran and reported its error itself, which is not in the log.
             output += "\n" + "\n".join(
                 filter(None, (getattr(error, "traceback", ""), f"{type(error).__name__}: {error}"))
             )
         return build_failure(
-            self._recipe.name,
-            self._recipe.version,
+            self._spec.name,
+            self._spec.version,
             output=output,
-            log=str(self._toolbox.log),
-            timeout=self._toolbox.timeout if self._timed_out else None,
+            log=str(self._tools.log),
+            timeout=self._tools.timeout if self._timed_out else None,
         )
 
 

@@ -1,4 +1,4 @@
-"""The closed room that a source is built in: its Python, its packages, its environment variables."""
+"""The isolated environment of a source build: interpreter, build requirements, environment variables."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 from bundle.model.platforms import Platform
 
 _COMPILERS = {"CC": ("gcc", "cc", "clang"), "CXX": ("g++", "c++", "clang++")}
-"""The first that is on PATH counts, whatever the interpreter itself was built with."""
+"""The first that is on PATH counts, not the one that the interpreter itself was built with."""
 
 _OPTIMISATION = "-O3 -DNDEBUG -fno-strict-overflow -fPIC -g0"
-"""What CPython's own build passes on to extensions, without the debug information that would name folders."""
+"""The options that CPython's own build passes on to extensions, without debug information, which names folders."""
 
 _KEPT = (
     *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "NUMBER_OF_PROCESSORS", "PROCESSOR_ARCHITECTURE"),
     *("PROGRAMDATA", "PROGRAMFILES", "PROGRAMFILES(X86)", "PROGRAMW6432", "VSINSTALLDIR", "VCINSTALLDIR"),
     *("SDKROOT", "DEVELOPER_DIR", "MACOSX_DEPLOYMENT_TARGET"),
 )
-"""Variables that compilers of Windows and macOS cannot be found without; none of them is a Python's."""
+"""Variables that compilers of Windows and macOS need; none of them is a Python's."""
 
 _SHARED_PREFIXES = frozenset({Path("/"), Path("/usr"), Path("/usr/local"), Path("/opt")})
 """Prefixes that stand in many harmless files, and say nothing about where a bundle was built."""
@@ -38,7 +38,7 @@ _SHARED_PREFIXES = frozenset({Path("/"), Path("/usr"), Path("/usr/local"), Path(
 
 @dataclass(frozen=True, kw_only=True)
 class SourceBuildTools:
-    """What one source build may use."""
+    """The interpreter, the limits and the folders of one source build."""
 
     python: Path
     """The bundle's own interpreter: `bin/python3.12` of an unpacked, relocatable CPython."""
@@ -47,18 +47,18 @@ class SourceBuildTools:
     timeout: float
     """Seconds that each step of the build may take."""
     log: Path
-    """Everything that the build prints is appended here."""
+    """Gets the output of the build."""
     reporter: Reporter
     work: Path
     """Scratch folder of this build alone."""
     epoch: int
     """`SOURCE_DATE_EPOCH`: seconds since 1970 that stand in results in place of now."""
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
-    """Where PATH and the compilers' own variables are taken from."""
+    """Source of PATH and of the compilers' own variables."""
 
     @property
     def private_paths(self) -> tuple[tuple[Path, str], ...]:
-        """Folders of this machine that no result may name, each with what stands for it in compiled files."""
+        """Folders of this machine that no result may name, each with its replacement in compiled files."""
         prefix = self.python.absolute().parent.parent
         named = [(prefix, "/python"), (self.work.absolute(), "/build")]
         both = [(form, alias) for path, alias in named for form in dict.fromkeys((path.resolve(), path))]
@@ -78,8 +78,7 @@ def make_environment(tools: SourceBuildTools, wheels: Sequence[Path]) -> Environ
     """Make a virtual environment of the bundle's interpreter with exactly the given wheels, through uv.
 
     Args:
-        tools: names the interpreter and the scratch folder.
-        wheels: wheel files, already verified; their dependencies are not looked for.
+        wheels: already verified; their dependencies are not looked for.
 
     Raises:
         WorkError: the interpreter does not run, or a wheel does not fit it.
@@ -87,7 +86,7 @@ def make_environment(tools: SourceBuildTools, wheels: Sequence[Path]) -> Environ
     from uv import find_uv_bin
 
     chosen = tuple(sorted({wheel.resolve() for wheel in wheels}, key=lambda wheel: (wheel.name, wheel)))
-    # A name of its own, so that the environment that asks for more requirements and the one that has them can coexist.
+    # A name of its own, because the environment that asks for more requirements coexists with the one that has them.
     mark = sha256("\n".join(map(str, chosen)).encode()).hexdigest()[:8]
     root = tools.work.absolute() / f"environment-{mark}"
     python = root / ("Scripts/python.exe" if tools.machine.is_windows else "bin/python")
@@ -112,13 +111,11 @@ def run_logged(
     cwd: Path | None = None,
     extra: Mapping[str, str] | None = None,
 ) -> Completed:
-    """Run a program in the closed room, under the time limit, with its output in the log.
+    """Run a program in the isolated environment, under the time limit, with its output in the log.
 
     Args:
-        command: program and arguments.
         environment: comes first on PATH.
-        tools: time limit, log and scratch folder.
-        cwd: where it runs; the scratch folder if None.
+        cwd: the working folder; the scratch folder if None.
         extra: variables to add.
 
     Raises:
@@ -137,10 +134,9 @@ def run_logged(
 
 
 def build_variables(tools: SourceBuildTools, environment: Environment) -> dict[str, str]:
-    """Return the complete environment of a build: nothing of the user's but the way to the compilers.
+    """Return all environment variables of a build: none of the user's but those that lead to the compilers.
 
     Args:
-        tools: interpreter, scratch folder and the environment to take PATH from.
         environment: comes first on PATH.
     """
     home, scratch = tools.work.absolute() / "home", tools.work.absolute() / "tmp"
@@ -161,7 +157,7 @@ def build_variables(tools: SourceBuildTools, environment: Environment) -> dict[s
         "PYTHONNOUSERSITE": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
-        # A build that calls an installer itself would bring in what no lock knows.
+        # A build that calls an installer itself would install packages that no lock has.
         "PIP_NO_INDEX": "1",
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
@@ -177,14 +173,7 @@ def build_variables(tools: SourceBuildTools, environment: Environment) -> dict[s
 
 
 def compiler_identity(environ: Mapping[str, str]) -> str:
-    """Return what tells one machine's compiler from another's: its first line of `--version`, and the C library.
-
-    Args:
-        environ: names PATH.
-
-    Returns:
-        One line; `none` where no compiler is installed.
-    """
+    """Return the first line of the compiler's `--version`, and the C library; `none` if no compiler is installed."""
     compiler = _found(_COMPILERS["CC"], os.pathsep.join(_machine_path(environ)))
     if compiler is None:
         return "none"
@@ -219,6 +208,6 @@ def _compiler_variables(path: str, tools: SourceBuildTools) -> dict[str, str]:
             # Without it, the interpreter's recorded flags would put its own folder into the run path.
             variables |= {name: compiler, link: f"{compiler} {shared}"}
     if tools.machine.system == "linux":
-        # The build id is a hash over what is stripped later, too.
+        # The build id is a hash over the sections that are stripped later, too.
         variables["LDFLAGS"] = "-Wl,--build-id=none"
     return variables

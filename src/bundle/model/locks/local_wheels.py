@@ -1,4 +1,4 @@
-"""Wheels that people hand over: built elsewhere, kept beside the configuration, taken before any registry's."""
+"""Local wheels: built elsewhere, kept beside the configuration, taken before any registry's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LocalWheel:
 
     path: Path
     shown: str
-    """The path as people and locks are told it: relative to the project."""
+    """The path as messages and locks show it: relative to the project."""
     name: str
     """Normalised."""
     version: Version
@@ -45,10 +45,7 @@ class LocalWheel:
 
 
 def local_wheels(config: Config) -> tuple[LocalWheel, ...]:
-    """Return every wheel that is handed over to a version, whatever it was built for.
-
-    Args:
-        config: the version.
+    """Return every local wheel of a version, for all platforms.
 
     Raises:
         ConfigError: a file that is named does not exist, is no wheel by its name, or two differ under one name.
@@ -67,26 +64,18 @@ def local_wheels(config: Config) -> tuple[LocalWheel, ...]:
 
 
 def wheels_for(config: Config, platform_key: str) -> tuple[LocalWheel, ...]:
-    """Return the wheels whose tags fit one platform of a version, its Python and its floors.
-
-    Args:
-        config: the version.
-        platform_key: the platform.
+    """Return the local wheels whose tags fit one platform of a version, its Python and its floors.
 
     Raises:
         ConfigError: as `local_wheels` does.
     """
-    handed = local_wheels(config)
+    local = local_wheels(config)
     platform, floors = PLATFORMS[platform_key], config.build.floors
-    return tuple(wheel for wheel in handed if fits(wheel.tags, platform, config.python, floors))
+    return tuple(wheel for wheel in local if fits(wheel.tags, platform, config.python, floors))
 
 
 def best_versions(wheels: Iterable[LocalWheel]) -> dict[str, Version]:
-    """Return the newest version that is handed over of each package.
-
-    Args:
-        wheels: those that fit.
-    """
+    """Return the newest version of each package among local wheels."""
     newest: dict[str, Version] = {}
     for wheel in wheels:
         newest[wheel.name] = max(wheel.version, newest.get(wheel.name, wheel.version))

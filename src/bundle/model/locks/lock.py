@@ -1,4 +1,4 @@
-"""The lock: what one version installs on one platform, file by file, and why (PEP 751 with a `[tool.bundle]`)."""
+"""The lock of one version on one platform: packages, their files, and the reason of each (PEP 751)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ FORMAT = 1
 """Grows when the meaning of `[tool.bundle]` or of the same inputs changes; locks of another format are stale."""
 
 ROOT = ""
-"""Who asked, when the configuration itself did."""
+"""Stands for the configuration among the packages that require another."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LockedFile:
-    """A file by its name and bytes; where it comes from is the registries' matter."""
+    """A file by its name and bytes, wherever it is found."""
 
     name: str
     sha256: str
@@ -63,7 +63,7 @@ class LockedPackage:
     file: LockedFile | None
     """None for a commit of a repository."""
     reason: str
-    """Why this decision."""
+    """The reason for this decision."""
     required_by: tuple[str, ...]
     """Names of packages; `ROOT` stands for the configuration."""
     dependencies: tuple[str, ...] = ()
@@ -71,13 +71,13 @@ class LockedPackage:
     direct: bool = False
     """Whether the requirement names the file's URL, which no registry knows."""
     build: tuple[BuildRequirement, ...] = ()
-    """For a source, everything that its build environment holds."""
+    """For a source, all packages of its build environment."""
     available: tuple[str, ...] = ()
     """For a source, tags of the wheels that do exist: if none is for any platform, the package has native code."""
 
     @property
     def key(self) -> str:
-        """What fetching files it under: the file's sha256 or the commit."""
+        """The file's sha256, or the commit."""
         if self.file is not None:
             return self.file.sha256
         if self.vcs is None:
@@ -87,28 +87,28 @@ class LockedPackage:
 
 @dataclass(frozen=True, kw_only=True)
 class SkippedPackage:
-    """A package that something asks for and the bundle does not have."""
+    """A package that is required and left out."""
 
     name: str
     reason: str
     required_by: tuple[str, ...]
     kind: Literal["skipped", "missing"]
-    """Left out by rule, or because no file of it may be used."""
+    """Left out by rule, or for lack of a usable file."""
     version: str | None = None
-    """The version that would have been taken, if it came to that."""
+    """The version that would have been taken, if that is known."""
     available: tuple[str, ...] = ()
     """Tags of the wheels that do exist."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lock:
-    """What one version installs on one platform."""
+    """The packages of one version on one platform."""
 
     version: str
     platform: str
     python: str
     inputs: str
-    """sha256 of everything that the resolution depended on; see `input_checksum`."""
+    """sha256 of the inputs of the resolution; see `input_checksum`."""
     packages: tuple[LockedPackage, ...]
     skipped: tuple[SkippedPackage, ...] = ()
 
@@ -128,14 +128,10 @@ class Lock:
 
 
 def input_checksum(config: Config, platform_key: str) -> str:
-    """Return the sha256 of all that a resolution depends on, but for what the registries hold that day.
-
-    Args:
-        config: the version's configuration.
-        platform_key: the platform.
+    """Return the sha256 of all inputs of a resolution, the content of the registries excepted.
 
     Raises:
-        ConfigError: what is handed over is no good.
+        ConfigError: a local wheel is no wheel by its name.
     """
     packages = config.packages_for(platform_key)
     resolution = packages.resolution
@@ -168,14 +164,14 @@ def input_checksum(config: Config, platform_key: str) -> str:
             "onlyBinaryList": sorted(resolution.only_binary),
         },
     }
-    if handed := wheels_for(config, platform_key):
-        # Left out where there are none, so that handing over begins with the platforms that it is for.
-        inputs["wheels"] = [[wheel.filename, wheel.sha256] for wheel in handed]
+    if local := wheels_for(config, platform_key):
+        # Left out where there are none, so that a new wheel makes only the locks of its own platforms stale.
+        inputs["wheels"] = [[wheel.filename, wheel.sha256] for wheel in local]
     return hashlib.sha256(canonical_json(inputs)).hexdigest()
 
 
 def _normal_requirement(text: str) -> str:
-    """So that another spelling of the same requirement leaves a lock fresh."""
+    """Return one spelling for all spellings of a requirement."""
     try:
         requirement = Requirement(text)
     except InvalidRequirement:

@@ -1,4 +1,4 @@
-"""The lock as a document: PEP 751 by `packaging.pylock`, with what it does not know under `[tool.bundle]`."""
+"""The lock file: PEP 751 by `packaging.pylock`, with the rest of a lock under `[tool.bundle]`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from bundle.model.locks.lock import FORMAT, BuildRequirement, Lock, LockedFile, 
 from bundle.model.platforms import PLATFORMS, short_version
 
 WHEELHOUSE = "../../pydist/wheelhouse"
-"""Where a lock's files stand once fetched, seen from the lock."""
+"""The folder of a lock's fetched files, relative to the lock."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -126,7 +126,7 @@ def to_document(lock: Lock) -> dict[str, Any]:
 
 
 def _content(document: Mapping[str, Any]) -> str:
-    """Return the checksum that tells a lock as written from one that was edited."""
+    """Return the checksum by which an edited lock is recognised."""
     bundle = {key: value for key, value in document["tool"]["bundle"].items() if key != "content"}
     return hashlib.sha256(canonical_json({**document, "tool": {**document["tool"], "bundle": bundle}})).hexdigest()
 
@@ -312,10 +312,6 @@ def _locked_file(place: PackageArchive | PackageSdist | PackageWheel) -> LockedF
 
 
 def remedy(path: Path) -> str:
-    """Return the way out when a lock is no good.
-
-    Args:
-        path: the lock's place.
-    """
+    """Return the remedy for a lock that cannot be used."""
     version, platform = path.parent.name, path.name.removeprefix("pylock.").removesuffix(".toml")
     return f"Write it anew: `bundle lock {version} --platform {platform}`."
