@@ -30,7 +30,7 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
 """
 
 
-def toolbox_in(work: Path, *, timeout: float = 120, reporter: Reporter | None = None) -> SourceBuildTools:
+def tools_in(work: Path, *, timeout: float = 120, reporter: Reporter | None = None) -> SourceBuildTools:
     return SourceBuildTools(
         python=Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}"),
         machine=PLATFORMS["linux-x64"],
@@ -76,7 +76,7 @@ def prepare(tmp_path: Path) -> Prepare:
     def prepared(
         sdist: Path, wheels: list[Path], *, place: str = "place", timeout: float = 120, reporter: Reporter | None = None
     ) -> tuple[Path, Environment, SourceBuildTools]:
-        tools = toolbox_in(tmp_path / place, timeout=timeout, reporter=reporter)
+        tools = tools_in(tmp_path / place, timeout=timeout, reporter=reporter)
         source = unpack_source(sdist, tmp_path / place / "source")
         return source, make_environment(tools, wheels), tools
 
@@ -197,7 +197,7 @@ def test_a_build_that_hangs_is_ended_with_all_its_children(tmp_path: Path, prepa
             child.wait()
     """
     source, environment, _ = prepare(sdistmaker.in_tree(tmp_path, hooks), [])
-    hurried = toolbox_in(tmp_path / "place", timeout=2)
+    hurried = tools_in(tmp_path / "place", timeout=2)
     with pytest.raises(WorkError) as caught:
         build_wheel(source, environment, DEMO, hurried)
     assert "build.timeout" in (caught.value.cause or "")
@@ -302,7 +302,7 @@ def test_a_wheel_that_does_not_fit_the_interpreter_cannot_be_a_build_requirement
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("demo-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n")
     with pytest.raises(WorkError, match="Installing the build requirements"):
-        make_environment(toolbox_in(tmp_path), [wheel])
+        make_environment(tools_in(tmp_path), [wheel])
 
 
 def test_the_compiler_of_this_machine_is_told_in_one_line() -> None:

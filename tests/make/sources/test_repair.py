@@ -26,7 +26,7 @@ pytestmark = [
 EPOCH = 315532800
 
 
-def toolbox_in(work: Path) -> SourceBuildTools:
+def tools_in(work: Path) -> SourceBuildTools:
     work.mkdir(parents=True, exist_ok=True)
     return SourceBuildTools(
         python=Path(sys.executable),
@@ -61,7 +61,7 @@ def linked_wheel(folder: Path, *, found: bool) -> Path:
 
 def repaired(wheel: Path, place: Path) -> Path:
     """Rewrite a wheel as a build from source does."""
-    tools = toolbox_in(place)
+    tools = tools_in(place)
     return rewrite_wheel(
         wheel,
         place / "finished",
@@ -126,7 +126,7 @@ def test_pure_wheels_and_those_for_several_platforms_stay_as_they_are(tmp_path: 
     plain = compiled(tmp_path, "plain", "int plain(void) { return 1; }", "-nostdlib")
     pure = make_wheel(tmp_path / "a", "pure", files={"pure.py": ""})
     several = make_wheel(tmp_path / "b", "several", files={"x/plain.so": plain, "x/plain.dll": pe()})
-    tools = toolbox_in(tmp_path / "place")
+    tools = tools_in(tmp_path / "place")
     assert make_portable(pure, tmp_path / "one", tools) == pure
     assert make_portable(several, tmp_path / "two", tools) == several
 
