@@ -288,14 +288,14 @@ class TestTheStore:
                 os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
                 options = ["--verify-store"]
             case "a frame":
-                for path in alone.cache.glob("frames/??/*.tar.zst"):
+                for path in alone.cache.glob("frames/??/*.tar.zst/data"):
                     path.write_bytes(path.read_bytes()[::-1])
             case "a file":
                 shutil.rmtree(alone.cache / "layers")
                 for path in alone.cache.glob("files/??/*/*.whl"):
                     path.write_bytes(b"damaged")
             case _:
-                for path in alone.cache.glob("keys/*/??/*"):
+                for path in alone.cache.glob("keys/??/*"):
                     path.write_bytes(b"damaged")
         assert alone.run("cache", "verify").code == 4
         assert alone.build("--no-verify", *options)["archive"]["sha256"] == sha256_of(project.archive)

@@ -62,8 +62,15 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert read_record(tmp_path / "deep" / "record.json") == record
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"inputs": 1, "more": 2}'])
-def test_a_record_that_cannot_be_read_counts_as_none(tmp_path: Path, content: str) -> None:
-    (tmp_path / "record.json").write_text(content)
+def test_a_record_that_is_missing_or_of_another_form_counts_as_none(tmp_path: Path) -> None:
     assert read_record(tmp_path / "record.json") is None
-    assert read_record(tmp_path / "absent.json") is None
+    (tmp_path / "record.json").write_text('{"inputs": 1, "more": 2}')
+    assert read_record(tmp_path / "record.json") is None
+
+
+def test_modules_that_python_compiled_count_only_where_the_bundle_has_them(tree: Path) -> None:
+    without, before = tree_stamp(tree, caches=False), tree_stamp(tree)
+    (tree / "bin" / "__pycache__").mkdir()
+    (tree / "bin" / "__pycache__" / "tool.pyc").touch()
+    assert tree_stamp(tree, caches=False) == without
+    assert tree_stamp(tree) != before

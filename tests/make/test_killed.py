@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -166,9 +167,7 @@ def _interrupted(project: SmallProject, number: signal.Signals, command: str, *,
 
 
 def _copy_evidence(source: Path, target: Path) -> None:
-    (target / "verified").mkdir(parents=True)
-    for path in (source / "verified").iterdir():
-        (target / "verified" / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(source / "verified", target / "verified")
 
 
 def _children(pid: int) -> list[int]:

@@ -34,8 +34,6 @@ class Context:
     """The environment variables."""
     offline: bool = False
     """Whether the network may not be used."""
-    verify_store: bool = False
-    """Whether layers are read in full before they are used, in place of looking at sizes, times and modes."""
 
     @cached_property
     def downloader(self) -> Downloader:

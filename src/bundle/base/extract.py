@@ -6,6 +6,7 @@ import bz2
 import calendar
 import errno
 import lzma
+import os
 import stat
 import tarfile
 import zipfile
@@ -36,6 +37,9 @@ _LINK = 2**16
 """Bytes that a link's target may have."""
 
 _EXECUTABLE = 0o111
+
+_MOST_THREADS = 8
+"""More would decompress faster than files can be written."""
 
 _DEFAULTS = Limits()
 
@@ -92,9 +96,9 @@ def _decompressed(file: BinaryIO) -> _Readable:
     if start.startswith(b"\xfd7zXZ\x00"):
         return lzma.LZMAFile(file)
     if start.startswith(b"\x28\xb5\x2f\xfd") or (start[1:4] == b"\x2a\x4d\x18" and start[0] >> 4 == 5):
-        import zstandard
+        from bundle.base.zstd import FrameReader
 
-        return zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+        return FrameReader(file, threads=min(os.cpu_count() or 1, _MOST_THREADS))
     return file
 
 

@@ -97,12 +97,16 @@ class App:
 
         return Project(self.project)
 
-    def store(self) -> Store:
-        """Return the store of layers and files."""
+    def store(self, *, full: bool = False) -> Store:
+        """Return the store of layers and files.
+
+        Args:
+            full: whether layers are read in full when they are found.
+        """
         from bundle.artifacts.store.store import Store
         from bundle.base.files import source_date_epoch
 
-        return Store(self.cache, reporter=self.reporter, epoch=source_date_epoch(self.environ))
+        return Store(self.cache, reporter=self.reporter, epoch=source_date_epoch(self.environ), full=full)
 
     def context(self, project: Project, *, offline: bool = False, verify_store: bool = False) -> Context:
         """Return the shared services of the authoring commands.
@@ -114,12 +118,11 @@ class App:
 
         return Context(
             project=project,
-            store=self.store(),
+            store=self.store(full=verify_store),
             reporter=self.reporter,
             machine=self.machine,
             environ=self.environ,
             offline=offline,
-            verify_store=verify_store,
         )
 
 

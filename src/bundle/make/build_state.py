@@ -1,23 +1,24 @@
-"""Whether a bundle already is what its inputs ask for, told from stamps in well under a second."""
+"""The state that a build leaves for the next one: stamps that show in well under a second that nothing changed."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-from collections.abc import Iterable, Iterator, Mapping
+import stat
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bundle.artifacts.store.json_cache import read_json, to_json
 from bundle.base.files import canonical_json, write_atomically
+from bundle.base.folders import listing
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What the last complete build of one bundle started from and left behind."""
+    """Inputs and results of the last complete build of one bundle."""
 
     inputs: str
     """Fingerprint of everything that the build was made from."""
@@ -26,7 +27,7 @@ class Record:
     archives: Mapping[str, str]
     """Stamp of each archive by its file name."""
     result: Mapping[str, Any]
-    """What the build reported."""
+    """The report of the build."""
 
 
 def fingerprint(values: Mapping[str, Any], files: Iterable[Path]) -> str:
@@ -51,8 +52,12 @@ def tree_stamp(root: Path, *, caches: bool = True) -> str:
     if not root.is_dir():
         return ""
     digest = hashlib.sha256()
-    for row in _rows(str(root), "", caches=caches):
-        digest.update(row.encode(errors="surrogateescape"))
+    for path, status in sorted(listing(root).items()):
+        if not caches and "__pycache__" in path.split("/"):
+            continue
+        # A symlink's size is its target's length; its mtime changes when it is made anew.
+        stamp = "" if stat.S_ISDIR(status.st_mode) else f"{status.st_size} {status.st_mtime_ns}"
+        digest.update(f"{path}\0{stamp}\0{status.st_mode}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
@@ -67,28 +72,9 @@ def file_stamp(path: Path) -> str:
 
 def read_record(path: Path) -> Record | None:
     """Return the record of the last build, None if there is none that this version understands."""
-    try:
-        return Record(**json.loads(path.read_bytes()))
-    except (FileNotFoundError, ValueError, TypeError):
-        return None
+    return read_json(path, [FORMAT, path.stem], lambda value: Record(**value))
 
 
 def write_record(path: Path, record: Record) -> None:
     """Keep a record for the next run."""
-    write_atomically(path, canonical_json(asdict(record)))
-
-
-def _rows(folder: str, prefix: str, *, caches: bool) -> Iterator[str]:
-    with os.scandir(folder) as entries:
-        listed = sorted(entries, key=lambda entry: entry.name)
-    for entry in listed:
-        if entry.name == "__pycache__" and not caches:
-            continue
-        status = entry.stat(follow_symlinks=False)
-        name = f"{prefix}{entry.name}"
-        if entry.is_dir(follow_symlinks=False):
-            yield f"{name}/\0{status.st_mode}\n"
-            yield from _rows(entry.path, f"{name}/", caches=caches)
-        else:
-            # A symlink's size is its target's length; its mtime changes when it is made anew.
-            yield f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_mode}\n"
+    write_atomically(path, to_json([FORMAT, path.stem], asdict(record)))

@@ -229,7 +229,7 @@ def assemble_tree(build: Build) -> None:
     """Merge the layers into one tree, beside the bundle's final place."""
     sweep_staging(build.order.folder.parent)
     build.tree = build.stack.enter_context(staged_folder(build.order.folder, large=True))
-    build.context.store.materialise(build.layers, build.tree, full=build.context.verify_store)
+    build.context.store.materialise(build.layers, build.tree)
 
 
 def verify_tree(build: Build) -> None:

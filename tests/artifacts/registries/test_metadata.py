@@ -80,14 +80,11 @@ def test_a_wheel_in_the_cache_is_read_there(tmp_path: Path) -> None:
     assert not remote.asked
 
 
-def test_what_was_damaged_in_the_cache_is_made_again(tmp_path: Path) -> None:
+def test_metadata_are_kept_by_their_key(tmp_path: Path) -> None:
     cache = MetadataCache(tmp_path)
-    assert cache.get("key", lambda: b"one") == b"one"
-    assert cache.get("key", lambda: b"two") == b"one"
-    (kept,) = tmp_path.iterdir()
-    kept.write_bytes(kept.read_bytes().replace(b"one", b"bad"))
-
-    assert cache.get("key", lambda: b"two") == b"two"
+    assert cache.get("key", lambda: b"Name: \xff") == "Name: \ufffd".encode()
+    assert MetadataCache(tmp_path).get("key", lambda: b"other") == "Name: \ufffd".encode()
+    assert cache.get("another", lambda: b"other") == b"other"
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip at all", b"PK\x03\x04"])

@@ -1,18 +1,14 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
-import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from bundle.artifacts.store.frames import compress
-from bundle.artifacts.store.layers import Layer, tar_chunks, tar_size
+from bundle.artifacts.store.layers import Layer
 from bundle.artifacts.store.store import Store
 from bundle.base.errors import IntegrityError, WorkError
 from bundle.base.report import Reporter
@@ -22,11 +18,10 @@ from tests.artifacts.trees import SMALL, File, Link, grow, read
 from tests.reporters import Told
 
 EPOCH = 315532800
-DAY = 24 * 3600
 
 
 def find(store: Store, name: str = "numpy", *, full: bool = False) -> Layer | None:
-    return store.find("wheel", {"name": name}, full=full)
+    return (Store(store.root, reporter=Reporter(), full=True) if full else store).find("wheel", {"name": name})
 
 
 def some_file(store: Store, layer: Layer) -> Path:
@@ -118,7 +113,7 @@ def test_a_tree_on_another_file_system_is_taken_too(
 
     assert not tree.exists()
     assert store.check(full=True) == []
-    assert store.find("wheel", {}, full=True) == layer
+    assert Store(store.root, reporter=Reporter(), full=True).find("wheel", {}) == layer
 
 
 def test_a_materialised_tree_is_the_layer(store: Store, add: AddLayer, tmp_path: Path) -> None:
@@ -169,9 +164,7 @@ def test_the_later_layer_wins(store: Store, add: AddLayer, tmp_path: Path) -> No
     assert {path.name for path in (target / "b").iterdir()} == {"c", "d"}
 
 
-def test_a_damaged_tree_without_a_frame_is_not_found_and_warned_of(
-    store: Store, add: AddLayer, collector: Told
-) -> None:
+def test_a_damaged_tree_is_not_found_and_warned_of(store: Store, add: AddLayer, collector: Told) -> None:
     layer = add()
     some_file(store, layer).write_bytes(b"name = 'virus'\n")
 
@@ -179,28 +172,6 @@ def test_a_damaged_tree_without_a_frame_is_not_found_and_warned_of(
     assert "lib/python3.12/os.py was changed" in collector.warnings[0]
     assert add(version="again").digest == layer.digest
     assert find(store) is not None
-
-
-def test_a_damaged_tree_is_made_again_from_its_frame(store: Store, add: AddLayer, collector: Told) -> None:
-    layer = add()
-    store.frame(layer, "tar.zst")
-    some_file(store, layer).unlink()
-
-    assert find(store) == layer
-    assert collector.warnings
-    assert store.check(full=True) == []
-
-
-def test_a_damaged_frame_makes_nothing_again(store: Store, add: AddLayer) -> None:
-    layer = add()
-    frame = store.frame(layer, "tar.zst")
-    some_file(store, layer).unlink()
-    data = bytearray(frame.read_bytes())
-    data[len(data) // 2] ^= 1
-    frame.write_bytes(data)
-
-    assert find(store) is None
-    assert not frame.exists()
 
 
 def test_a_change_that_hides_from_the_stamp_is_found_by_a_full_check(store: Store, add: AddLayer) -> None:
@@ -215,18 +186,6 @@ def test_a_change_that_hides_from_the_stamp_is_found_by_a_full_check(store: Stor
     assert find(store, full=True) is None
 
 
-def test_a_full_materialise_reads_the_layers_first(store: Store, add: AddLayer, tmp_path: Path) -> None:
-    layer = add()
-    hidden = some_file(store, layer)
-    hidden.write_bytes(b"name = 'virus'\n")
-    os.utime(hidden, (EPOCH, EPOCH))
-    (tmp_path / "out").mkdir()
-
-    with pytest.raises(IntegrityError, match=r"numpy 2\.2\.6 is damaged"):
-        store.materialise([layer], tmp_path / "out", full=True)
-    assert find(store) is None
-
-
 def test_a_layer_that_is_pruned_while_it_is_used_is_a_clear_error(store: Store, add: AddLayer, tmp_path: Path) -> None:
     layer = add()
     assert store.prune(older_than_days=0, now=time.time() + 1) > 0
@@ -234,122 +193,6 @@ def test_a_layer_that_is_pruned_while_it_is_used_is_a_clear_error(store: Store, 
 
     with pytest.raises(WorkError, match="vanished"):
         store.materialise([layer], tmp_path / "out")
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 2}', b'{"digest": "x"}'])
-def test_damaged_lists_and_keys_count_as_absent(store: Store, add: AddLayer, content: bytes) -> None:
-    layer = add()
-    for path in [*store.root.glob("keys/*/??/*.json"), store.tree(layer).parent / "layer.json"]:
-        before = path.read_bytes()
-        path.write_bytes(content)
-        assert len(store.check(full=False)) == 1
-        assert find(store) is None
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(before)
-
-
-def test_a_frame_has_the_same_bytes_for_any_number_of_threads(store: Store, add: AddLayer, tmp_path: Path) -> None:
-    layer = add(tree={"a": File(os.urandom(1 << 16) * 64), "b": File(bytes(1 << 20))})
-    size = tar_size(layer.entries, epoch=EPOCH)
-
-    for format_ in ("tar.zst", "tar.gz"):
-        frames = {
-            compress(
-                tar_chunks(store.tree(layer), layer.entries, epoch=EPOCH),
-                size,
-                tmp_path / f"{threads}",
-                format=format_,
-                threads=threads,
-            ).sha256
-            for threads in (0, 1, 2, 5)
-        }
-        assert len(frames) == 1
-
-
-def test_a_frame_is_made_once_and_again_only_when_it_is_damaged(store: Store, add: AddLayer) -> None:
-    layer = add()
-    frame = store.frame(layer, "tar.gz")
-    before, content = frame.stat(), frame.read_bytes()
-
-    assert store.frame(layer, "tar.gz").stat().st_ino == before.st_ino
-
-    frame.write_bytes(content[:-1] + b"x")
-    assert store.frame(layer, "tar.gz").read_bytes() == content
-
-
-def test_a_frame_is_never_made_of_other_bytes_than_the_layers(store: Store, add: AddLayer) -> None:
-    layer = add()
-    some_file(store, layer).write_bytes(b"name = 'virus'\n")
-
-    with pytest.raises(IntegrityError, match="changed while it was read"):
-        store.frame(layer, "tar.zst")
-    assert list(store.root.glob("frames/??/*")) == []
-
-
-def test_what_a_killed_process_leaves_is_no_damage(store: Store, add: AddLayer) -> None:
-    layer = add()
-    frame = store.frame(layer, "tar.zst")
-    frame.with_name(frame.name + ".json").unlink()
-    part = store.files.path_for("0" * 64, "numpy.whl.part")
-    part.parent.mkdir(parents=True)
-    part.write_bytes(b"half")
-
-    assert store.check(full=True) == []
-    assert store.frame(layer, "tar.zst") == frame
-
-
-def test_repair_removes_what_is_damaged_and_nothing_else(store: Store, add: AddLayer, tmp_path: Path) -> None:
-    sound, harmed = add("sound", {"a": File(b"1")}), add("harmed", SMALL)
-    frame = store.frame(sound, "tar.zst")
-    frame.write_bytes(b"x")
-    some_file(store, harmed).unlink()
-    (tmp_path / "numpy.whl").write_bytes(b"wheel")
-    store.files.add(tmp_path / "numpy.whl").write_bytes(b"whale")
-
-    damaged = store.check(full=True, repair=True)
-
-    assert sorted(line.partition(" ")[0] for line in damaged) == ["file", "frame", "layer"]
-    assert store.check(full=True) == []
-    assert find(store, "sound") == sound
-    assert find(store, "harmed") is None
-
-
-def test_prune_keeps_what_was_used_lately(store: Store, add: AddLayer, tmp_path: Path) -> None:
-    old, used = add("old", {"a": File(b"1")}), add("used", {"a": File(b"2")})
-    frames = [store.frame(layer, "tar.zst") for layer in (old, used)]
-    (tmp_path / "numpy.whl").write_bytes(b"wheel")
-    wheel = store.files.add(tmp_path / "numpy.whl")
-    page = store.folder("pages") / "page"
-    page.write_text("links")
-    past = time.time() - 40 * DAY
-    for path in store.root.rglob("*"):
-        if path.is_file():
-            os.utime(path, (past, past))
-    for layer in (old, used):
-        os.utime(store.tree(layer) / "a", (EPOCH, EPOCH))
-    assert find(store, "used") == used
-    assert store.frames([used], "tar.zst")[0].path == frames[1]
-
-    freed = store.prune(older_than_days=30)
-
-    assert freed > len(b"wheel")
-    assert find(store, "old") is None
-    assert find(store, "used") == used
-    assert [frame.exists() for frame in frames] == [False, True]
-    assert not wheel.exists()
-    assert not page.exists()
-    assert store.check(full=True) == []
-
-
-def test_a_wheel_that_was_built_here_and_changed_since_is_damage(store: Store) -> None:
-    entry = store.folder("built") / "ab" / ("ab" * 32)
-    entry.mkdir(parents=True)
-    (entry / "demo.whl").write_bytes(b"wheel")
-    (entry / "built.json").write_text(json.dumps({"file": "demo.whl", "sha256": sha256(b"wheel").hexdigest()}))
-    assert store.check(full=True) == []
-    (entry / "demo.whl").write_bytes(b"other")
-    assert len(store.check(full=True, repair=True)) == 1
-    assert not entry.exists()
 
 
 def test_a_store_that_may_only_be_read_still_gives(store: Store, add: AddLayer, tmp_path: Path) -> None:
@@ -382,13 +225,9 @@ def test_a_full_disk_is_told_with_the_file_that_did_not_fit(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("bundle.artifacts.store.store.place_tree", full)
-    monkeypatch.setattr("bundle.artifacts.store.frames._compressor", full)
     (tmp_path / "out").mkdir()
     with pytest.raises(OSError, match="out"):
         store.materialise([layer], tmp_path / "out")
-    with pytest.raises(OSError, match=layer.digest):
-        store.frame(layer, "tar.zst")
-    assert list(store.root.glob("frames/??/.*")) == []
 
 
 def test_folders_for_other_caches_are_made_and_no_others(store: Store) -> None:
@@ -409,16 +248,3 @@ def test_a_work_folder_is_gone_at_the_end_whatever_happens(store: Store) -> None
         (work / "whole").touch()
 
     assert list((store.root / "work").iterdir()) == []
-
-
-def test_the_size_is_told_by_part(store: Store, add: AddLayer, tmp_path: Path) -> None:
-    assert store.size() == {}
-    layer = add()
-    store.frame(layer, "tar.zst")
-
-    parts = store.size()
-
-    assert parts["layers"] > layer.size
-    assert parts["frames"] > 0
-    shutil.rmtree(store.root)
-    assert store.size() == {}

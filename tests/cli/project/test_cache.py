@@ -17,7 +17,7 @@ from tests.cli.results import result_of, text_of
 def store(tmp_path: Path) -> Store:
     store = Store(tmp_path / "cache", reporter=Reporter())
     layer = store.add("wheel", {"a": 1}, grow(tmp_path / "tree", SMALL), name="numpy", version="2.2.6", about={})
-    store.frame(layer, "tar.zst")
+    store.frames([layer], "tar.zst")
     return store
 
 

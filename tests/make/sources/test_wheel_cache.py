@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
+from bundle.artifacts.store.store import Store
 from bundle.base.report import Reporter
 from bundle.make.sources.backend import BuildSpec
 from bundle.make.sources.wheel_cache import BuiltCache, built_key
-from bundle.model.platforms import PLATFORMS
 from tests.reporters import Told
 
 RECIPE = BuildSpec(name="Demo", version="1.0", config_settings={"option": ("a", "b")})
+
+MACHINE = {"platform": "linux-x64", "compiler": "gcc 12", "repairer": "auditwheel 6"}
 
 
 def key_of(spec: BuildSpec = RECIPE, **changes: Any) -> Mapping[str, Any]:
@@ -22,9 +24,7 @@ def key_of(spec: BuildSpec = RECIPE, **changes: Any) -> Mapping[str, Any]:
         "source": "aa",
         "interpreter": "bb",
         "wheels": ["dd", "cc"],
-        "compiler": "gcc 12",
-        "repairer": "auditwheel 6",
-        "platform": PLATFORMS["linux-x64"],
+        "machine": MACHINE,
         "epoch": 315532800,
     }
     return built_key(spec, **(values | changes))
@@ -39,7 +39,7 @@ def wheel(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def cache(tmp_path: Path) -> BuiltCache:
-    return BuiltCache(tmp_path / "built", reporter=Reporter())
+    return BuiltCache(Store(tmp_path / "store", reporter=Reporter()), reporter=Reporter())
 
 
 def test_a_wheel_is_found_again_under_everything_that_shaped_it(cache: BuiltCache, wheel: Path) -> None:
@@ -55,9 +55,9 @@ def test_a_wheel_is_found_again_under_everything_that_shaped_it(cache: BuiltCach
         key_of(source="other"),
         key_of(interpreter="other"),
         key_of(wheels=["cc"]),
-        key_of(compiler="clang"),
-        key_of(repairer="auditwheel 7"),
-        key_of(platform=PLATFORMS["linux-aarch64"]),
+        key_of(machine=MACHINE | {"compiler": "clang"}),
+        key_of(machine=MACHINE | {"repairer": "auditwheel 7"}),
+        key_of(machine=MACHINE | {"platform": "linux-aarch64"}),
         key_of(epoch=1),
         key_of(replace(RECIPE, version="1.1")),
         key_of(replace(RECIPE, config_settings={"option": "a"})),
@@ -69,18 +69,28 @@ def test_whatever_shapes_a_build_makes_it_another(cache: BuiltCache, wheel: Path
     assert cache.get(other) is None
 
 
-@pytest.mark.parametrize("damage", ["wheel", "about", "missing"])
-def test_a_damaged_wheel_is_reported_and_replaced(tmp_path: Path, wheel: Path, damage: str) -> None:
+@pytest.mark.parametrize("damaged", ["changed", "missing"])
+def test_a_damaged_wheel_is_reported_and_replaced(tmp_path: Path, wheel: Path, damaged: str) -> None:
     reporter = Told()
-    cache = BuiltCache(tmp_path / "built", reporter=reporter)
+    cache = BuiltCache(Store(tmp_path / "store", reporter=reporter), reporter=reporter)
     kept = cache.put(key_of(), wheel)
-    if damage == "missing":
+    if damaged == "missing":
         kept.unlink()
     else:
-        (kept if damage == "wheel" else kept.with_name("built.json")).write_text("damaged")
+        kept.write_text("damaged")
     assert cache.get(key_of()) is None
-    assert "damaged" in reporter.warnings[0]
+    assert len(reporter.warnings) == (damaged == "changed")
     assert cache.obtain(key_of(), lambda: wheel).read_bytes() == b"wheel"
+
+
+def test_a_wheel_keeps_its_name_where_another_file_has_the_same_bytes(
+    tmp_path: Path, cache: BuiltCache, wheel: Path
+) -> None:
+    Store(tmp_path / "store", reporter=Reporter()).files.add(wheel, filename="a-1.0.zip")
+    cache.put(key_of(), wheel)
+    found = cache.get(key_of())
+    assert found is not None
+    assert found.name == wheel.name
 
 
 def test_the_same_is_built_once_however_many_want_it(cache: BuiltCache, wheel: Path) -> None:

@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
+from bundle.artifacts.store.scratch import touch
 from bundle.base.errors import ConfigError, NetworkError, WorkError
 from bundle.base.files import locked, staged_folder
 from bundle.base.http.client import redact
@@ -175,10 +176,11 @@ class Repositories:
         """Give the cache's bare repository of an address, made if it is missing, to this process alone."""
         bare = self._folder / sha256(address.public.encode()).hexdigest()[:32]
         what = f"the repository {address.public}"
-        with locked(bare.with_suffix(".lock"), reporter=self._reporter, what=what):
+        with locked(bare.with_name(f"{bare.name}.lock"), reporter=self._reporter, what=what):
             if not (bare / "HEAD").is_file():
                 with staged_folder(bare) as staging:
                     self._git(["init", "--quiet", "--bare", "--template=", str(staging)], address)
+            touch(bare / "HEAD")  # `bundle cache prune` goes by it.
             yield bare
 
     def _need_network(self, address: GitAddress) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from packaging.utils import canonicalize_name
 
 from bundle.artifacts.registries.simple_api import RemoteFile
+from bundle.artifacts.store.json_cache import JsonCache
 from bundle.base.errors import IntegrityError
-from bundle.base.files import write_atomically
 from bundle.base.http.client import NotFoundError
 from bundle.base.http.ranges import SizedReader
 
@@ -34,7 +33,7 @@ class WheelMetadata:
     Args:
         get: returns a small document.
         open_remote: opens a remote file for reading anywhere in it.
-        local: returns the whole file if the cache has it already, by its sha256.
+        local: returns the whole file by its sha256, if the cache has it.
         noticed: told of files whose size came to light.
         folder: a cache folder; gets `metadata/`.
     """
@@ -58,7 +57,7 @@ class WheelMetadata:
         """Return the content of a wheel's METADATA.
 
         Raises:
-            IntegrityError: the wheel or what is offered beside it is broken.
+            IntegrityError: the wheel, or the metadata file beside it, is broken.
             NetworkError: the registry did not answer.
         """
         if file.sha256 is None:
@@ -86,29 +85,29 @@ class WheelMetadata:
 
 
 class MetadataCache:
-    """Metadata by whatever they follow from, kept with their hash."""
+    """Core metadata by the file or source that they describe.
+
+    Args:
+        folder: the store's, for metadata.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._texts: JsonCache[str] = JsonCache(folder, _text)
 
     def get(self, key: str, make: Callable[[], bytes]) -> bytes:
-        """Return what is kept under a key, or make it and keep it.
+        """Return the metadata of a key; make and keep them if they are not there.
 
         Args:
             key: everything that the metadata follow from.
             make: makes them.
         """
-        path = self._folder / sha256(key.encode()).hexdigest()
-        try:
-            kept = json.loads(path.read_bytes())
-            content = str(kept["content"]).encode()
-            if kept["sha256"] == sha256(content).hexdigest():
-                return content
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            pass
-        content = make().decode("utf-8", errors="replace").encode()
-        write_atomically(path, json.dumps({"content": content.decode(), "sha256": sha256(content).hexdigest()}))
-        return content
+        return self._texts.get(key, lambda: make().decode("utf-8", errors="replace")).encode()
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value
 
 
 def metadata_in(wheel: BinaryIO, filename: str) -> bytes:

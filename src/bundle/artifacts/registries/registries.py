@@ -1,11 +1,11 @@
-"""Registries: which one serves a name, what it has of it, and where a file with a known hash can be had."""
+"""Package registries: the one that serves a name, its files, and the addresses of a file with a known hash."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from bundle.artifacts.registries.default_index import default_index
 from bundle.artifacts.registries.simple_api import ACCEPT, RemoteFile, parse_page
+from bundle.artifacts.store.json_cache import JsonCache
 from bundle.base.errors import IntegrityError, NetworkError
 from bundle.base.files import write_atomically
 from bundle.base.http.client import Answer, Conditional, NotFoundError, redact
@@ -29,9 +30,25 @@ class Get(Protocol):
         """Return the answer; raise NotFoundError for 404 and 410, NetworkError for any other failure."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _SeenFile:
+    """Where a file was seen, and how large it is."""
+
+    url: str
+    """Without credentials."""
+    size: int | None
+
+    @classmethod
+    def read(cls, value: dict[str, Any]) -> _SeenFile:
+        url, size = value["url"], value["size"]
+        if not isinstance(url, str) or not isinstance(size, int | None):
+            raise TypeError("no address, or no size")
+        return cls(url=url, size=size)
+
+
 @dataclass(frozen=True)
 class Page:
-    """What one registry has of one project."""
+    """The files of one project in one registry."""
 
     registry: str
     """The registry's address without credentials, for messages."""
@@ -43,7 +60,7 @@ class Registries:
 
     A registry that is tied to packages is asked for those alone, and is their only one. For any other name, the first
     that has it serves it: additional registries in their order, then the default (as uv does, and for the same reason:
-    nobody may shadow a private name by publishing a higher version elsewhere).
+    a higher version elsewhere must not shadow a private name).
 
     Args:
         config: addresses, credentials included.
@@ -59,14 +76,14 @@ class Registries:
         self._config = config
         self._get = get
         self._pages = folder / "pages"
-        self._urls = folder / "urls"
+        self._seen = JsonCache(folder / "urls", _SeenFile.read)
         self._environ = environ
         self._offline = offline
         self._asked: dict[tuple[str, str], Future[Page | None]] = {}
         self._lock = Lock()
 
     def page(self, name: str) -> Page | None:
-        """Return what the registry that serves a name has of it, or None if none has the name.
+        """Return the page of a name from the registry that serves it, or None if no registry has the name.
 
         Args:
             name: normalised (PEP 503).
@@ -78,7 +95,7 @@ class Registries:
         return next(self.pages(name), None)
 
     def pages(self, name: str) -> Iterator[Page]:
-        """Yield what each registry that may be asked for a name has of it, in the order of precedence."""
+        """Yield the page of a name from each registry that may be asked for it, in the order of precedence."""
         for registry in self.route(name):
             page = self._once(registry, name)
             if page is not None:
@@ -97,7 +114,7 @@ class Registries:
         Args:
             name: the project's normalised name.
             filename: the file's name.
-            sha256: what it must be.
+            sha256: of its bytes.
 
         Raises:
             IntegrityError: a registry has a file of this name with another hash, and none has the right one.
@@ -126,21 +143,21 @@ class Registries:
         """Keep in the cache where a file was seen, and how large it is."""
         if file.sha256 is None:
             return
-        before = self._note_on(file.sha256)
-        size = before.get("size") if file.size is None else file.size
-        note = {"size": size, "url": _bare(file.url)}
-        if note != before:
-            write_atomically(self._urls / file.sha256[:2] / file.sha256, json.dumps(note))
+        before = self._seen.find(file.sha256)
+        size = before.size if before and file.size is None else file.size
+        seen = _SeenFile(url=_bare(file.url), size=size)
+        if seen != before:
+            self._seen.put(file.sha256, asdict(seen))
 
     def remembered(self, sha256: str) -> str | None:
         """Return where a file was seen, by its sha256, or None."""
-        url = self._note_on(sha256).get("url")
-        return self.with_credentials(url) if isinstance(url, str) else None
+        seen = self._seen.find(sha256)
+        return self.with_credentials(seen.url) if seen else None
 
     def remembered_size(self, sha256: str) -> int | None:
-        """Return how large a file is, by its sha256, or None if nobody has seen that."""
-        size = self._note_on(sha256).get("size")
-        return size if isinstance(size, int) else None
+        """Return how large a file is, by its sha256, or None if that is not known."""
+        seen = self._seen.find(sha256)
+        return seen.size if seen else None
 
     def with_credentials(self, url: str) -> str:
         """Return an address with the credentials that the configuration has for its server."""
@@ -148,13 +165,6 @@ class Registries:
             if not registry.missing:
                 url = _lend_credentials(url, registry.url)
         return _lend_credentials(url, self._default.url)
-
-    def _note_on(self, sha256: str) -> dict[str, Any]:
-        try:
-            note = json.loads((self._urls / sha256[:2] / sha256).read_bytes())
-        except (FileNotFoundError, ValueError):
-            return {}
-        return note if isinstance(note, dict) else {}
 
     @cached_property
     def _default(self) -> Registry:
@@ -168,7 +178,7 @@ class Registries:
         if mine:
             try:
                 future.set_result(self._ask(registry, name))
-            except BaseException as error:  # noqa: BLE001 - whoever else waits gets the same
+            except BaseException as error:  # noqa: BLE001 - other threads that wait get the same
                 future.set_exception(error)
         return future.result()
 
@@ -226,7 +236,11 @@ class _Document:
 
 
 class _CachedPage:
-    """One file: a line of JSON about the document, then the document."""
+    """One file: a line of JSON about the document, then the document.
+
+    It is no `JsonCache`: a page is not made anew but confirmed by the registry (ETag), and its body, often of
+    megabytes, stays as it came.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path

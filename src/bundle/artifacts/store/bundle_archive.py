@@ -1,24 +1,26 @@
 """Archives of bundles: ordinary `.tar.zst`, `.tar.gz` and `.zip` files, put together from the layers' frames.
 
-A `.tar.zst` ends in a skippable frame with the index of its layers, so that one layer can be fetched out of it. A
-`.tar.gz` has no index: gzip has no room for one that every reader would pass over.
+A `.tar.zst` ends in a skippable frame with the index of its layers and their frames, so that one layer can be fetched
+out of it. A `.tar.gz` has no index: gzip has no room for one that every reader would pass over. Nor has a `.zip`: it
+holds each path once, whichever layers have it, and a directory of its own.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+import re
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from bundle.artifacts.store.frames import Frame, compressor_name, end_frame, index_frame, read_index_frame
+from bundle.artifacts.store.frames import Frames, compressor_name, end_frame
 from bundle.artifacts.store.layers import TOP, Layer
 from bundle.artifacts.store.scratch import naming
 from bundle.base.errors import IntegrityError
-from bundle.base.files import sha256_of, staged_file, sweep_staging
+from bundle.base.files import CHUNK, canonical_json, sha256_of, staged_file, sweep_staging
 
 if TYPE_CHECKING:
     from bundle.artifacts.store.store import Store
@@ -26,12 +28,15 @@ if TYPE_CHECKING:
 FORMATS = ("tar.zst", "tar.gz", "zip")
 """The formats of `build.archives`, each also the end of an archive's name."""
 
-_FORMAT = 1
+_FORMAT = 2
 
-_CHUNK = 2**20
+_SKIPPABLE = 0x184D2A50
+"""RFC 8878, section 3.1.2: decompressors pass over a frame with this number."""
 
-_ATTEMPTS = 3
-"""How often a damaged frame is made again before the disk itself is to blame."""
+_FOOTER = struct.Struct("<I12s")
+_FOOTER_MARK = b"bundle-index"
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,24 +49,34 @@ class PackedArchive:
 
 
 @dataclass(frozen=True, kw_only=True)
-class IndexedLayer:
-    """One layer as the index of a `.tar.zst` names it."""
+class IndexedFrame:
+    """One frame as the index of a `.tar.zst` lists it."""
 
-    digest: str
-    """SHA-256 of the uncompressed tar entries."""
-    kind: str
-    name: str
-    version: str
     offset: int
     """Where its compressed bytes begin in the archive."""
     length: int
-    """How many they are."""
+    """Compressed bytes."""
     sha256: str
     """SHA-256 of the compressed bytes."""
+    size: int
+    """Uncompressed bytes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexedLayer:
+    """One layer as the index of a `.tar.zst` lists it."""
+
+    digest: str
+    """SHA-256 of the uncompressed tar entries of all frames together."""
+    kind: str
+    name: str
+    version: str
+    frames: tuple[IndexedFrame, ...]
+    """One after the other in the archive, each with whole tar entries."""
 
 
 def pack(store: Store, layers: Sequence[Layer], target: Path, *, format: str) -> PackedArchive:  # noqa: A002
-    """Write an archive of layers; it appears whole or not at all, and what killed runs left beside it goes.
+    """Write an archive of layers; it appears whole or not at all, and removes what killed runs left beside it.
 
     Args:
         store: where the layers are; it keeps their compressed frames for the next time.
@@ -83,27 +98,24 @@ def pack(store: Store, layers: Sequence[Layer], target: Path, *, format: str) ->
             digest, size = sha256_of(staging), staging.stat().st_size
         return PackedArchive(path=target, sha256=digest, size=size)
     compressor_name(format)
-    with (
-        naming(target),
-        staged_file(target) as staging,
-        staging.open("wb") as file,
-        ThreadPoolExecutor(1) as pool,
-    ):
-        writer = _Writer(file, pool)
-        index = _write_frames(store, layers, writer, format)
+    with naming(target), staged_file(target) as staging, staging.open("wb") as file:
+        writer = _Writer(file)
+        index = [
+            asdict(_write_layer(layer, frames, writer))
+            for layer, frames in zip(layers, store.frames(layers, format), strict=True)
+        ]
         writer.write(end_frame(format))
         if format == "tar.zst":
-            writer.write(index_frame({"format": _FORMAT, "top": TOP, "layers": [vars(layer) for layer in index]}))
+            writer.write(_index_frame({"format": _FORMAT, "top": TOP, "layers": index}))
         staging.chmod(0o644)
     return PackedArchive(path=target, sha256=writer.sha256, size=writer.size)
 
 
 class _Writer:
-    """Writes an archive and hashes it, and each frame besides, on two cores."""
+    """Writes an archive and hashes it."""
 
-    def __init__(self, file: BinaryIO, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._pool = pool
         self._digest = hashlib.sha256()
         self.size = 0
 
@@ -116,55 +128,34 @@ class _Writer:
         self._digest.update(data)
         self.size += len(data)
 
-    def copy(self, frame: Frame) -> bool:
-        """Copy a frame; when its bytes are not what its record says, take it back and say False."""
-        before, start = self._digest.copy(), self.size
-        own = hashlib.sha256()
-        pending: Future[None] | None = None
-        with frame.path.open("rb") as source:
-            while chunk := source.read(_CHUNK):
-                if pending is not None:
-                    pending.result()
-                pending = self._pool.submit(own.update, chunk)
-                self.write(chunk)
-        if pending is not None:
-            pending.result()
-        if own.hexdigest() == frame.sha256:
-            return True
-        self._digest, self.size = before, start
-        self._file.seek(start)
-        self._file.truncate()
-        return False
 
-
-def _write_frames(store: Store, layers: Sequence[Layer], writer: _Writer, format: str) -> list[IndexedLayer]:  # noqa: A002
-    index: list[IndexedLayer] = []
-    for layer, known in zip(layers, store.frames(layers, format), strict=True):
-        frame = known
-        for _ in range(_ATTEMPTS):
-            start = writer.size
-            if writer.copy(frame):
-                break
-            store.reject_frame(frame)
-            frame = store.frames([layer], format)[0]
-        else:
-            raise IntegrityError(f"{frame.path} is damaged whenever it is written.", cause="The disk is failing.")
-        index.append(
-            IndexedLayer(
-                digest=layer.digest,
-                kind=layer.kind,
-                name=layer.name,
-                version=layer.version,
-                offset=start,
-                length=frame.size,
-                sha256=frame.sha256,
-            )
-        )
-    return index
+def _write_layer(layer: Layer, frames: Frames, writer: _Writer) -> IndexedLayer:
+    """Copy a layer's frames; they were verified a moment ago, and the copied bytes are compared once more."""
+    indexed = []
+    with frames.path.open("rb") as source:
+        for frame in frames.frames:
+            start, own = writer.size, hashlib.sha256()
+            while chunk := source.read(min(CHUNK, start + frame.length - writer.size)):
+                own.update(chunk)
+                writer.write(chunk)
+            if own.hexdigest() != frame.sha256:
+                raise IntegrityError(
+                    f"{frames.path} changed while it was copied.",
+                    cause="Another process writes to the store, or the disk is failing.",
+                    remedy="Run the same command again: it makes the damaged frames anew.",
+                )
+            indexed.append(IndexedFrame(offset=start, length=frame.length, sha256=frame.sha256, size=frame.size))
+    return IndexedLayer(
+        digest=layer.digest, kind=layer.kind, name=layer.name, version=layer.version, frames=tuple(indexed)
+    )
 
 
 def read_index(archive: Path) -> list[IndexedLayer]:
     """Return the layers of a `.tar.zst`, in the order in which they lie in it.
+
+    The index is JSON: `format` is 2, `top` the one folder of the archive, `layers` a list of objects with `digest`,
+    `kind`, `name`, `version` and `frames`, each frame an object with `offset`, `length`, `sha256` and `size` (see
+    `IndexedFrame`). The frames of all layers follow each other from the start of the archive without a gap.
 
     Args:
         archive: as `pack` wrote it.
@@ -173,26 +164,57 @@ def read_index(archive: Path) -> list[IndexedLayer]:
         IntegrityError: it does not end in an index, or in one that makes no sense.
     """
     with archive.open("rb") as file:
-        text = read_index_frame(file)
+        text = _read_index_frame(file)
+        end = file.tell()
     try:
         value = json.loads(text)
         if value["format"] != _FORMAT:
-            raise ValueError(value["format"])
-        return [IndexedLayer(**layer) for layer in value["layers"]]
-    except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"its format is {value['format']}, not {_FORMAT}")
+        layers = [_indexed(layer) for layer in value["layers"]]
+        position = 0
+        for frame in (frame for layer in layers for frame in layer.frames):
+            if frame.offset != position or frame.length < 1 or frame.size < 1 or position + frame.length > end:
+                raise ValueError(f"no frame can be at {frame.offset}")
+            position += frame.length
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise IntegrityError(f"The index of {archive} cannot be read.", cause=str(error)) from error
+    return layers
 
 
-def unpack(archive: Path, target: Path) -> None:
-    """Unpack an archive of any of the formats; it is hostile until proven.
+def _indexed(value: dict[str, Any]) -> IndexedLayer:
+    frames = tuple(IndexedFrame(**frame) for frame in value.pop("frames"))
+    layer = IndexedLayer(**value, frames=frames)
+    if not frames or any(type(number) is not int for one in frames for number in (one.offset, one.length, one.size)):
+        raise ValueError(f"the frames of {layer.name} are not described by numbers")
+    for digest in (layer.digest, *(frame.sha256 for frame in frames)):
+        if not _SHA256.fullmatch(digest):
+            raise ValueError(f"{digest!r} is no SHA-256")
+    return layer
 
-    Args:
-        archive: the file.
-        target: a folder, which gets the top folder `python/`.
 
-    Raises:
-        IntegrityError: the archive is damaged, or tries to write elsewhere.
+def _index_frame(index: Mapping[str, Any]) -> bytes:
+    """Return the skippable zstd frame that holds an archive's index.
+
+    It ends in the length of its JSON and a mark, so that a client finds the index from the archive's end, which it can
+    ask an HTTP server for.
     """
-    from bundle.base.extract import extract
+    text = canonical_json(index)
+    content = text + _FOOTER.pack(len(text), _FOOTER_MARK)
+    return struct.pack("<II", _SKIPPABLE, len(content)) + content
 
-    extract(archive, target)
+
+def _read_index_frame(file: BinaryIO) -> bytes:
+    """Return the JSON of the index at the end of an archive."""
+    size = file.seek(0, 2)
+    file.seek(max(0, size - _FOOTER.size))
+    tail = file.read(_FOOTER.size)
+    if len(tail) == _FOOTER.size:
+        length, mark = _FOOTER.unpack(tail)
+        start = size - _FOOTER.size - length - 8
+        if mark == _FOOTER_MARK and start >= 0:
+            file.seek(start)
+            if file.read(8) == struct.pack("<II", _SKIPPABLE, length + _FOOTER.size):
+                return file.read(length)
+    raise IntegrityError(
+        "The archive has no index of layers.", cause="It is no .tar.zst of ours, or its end is missing."
+    )

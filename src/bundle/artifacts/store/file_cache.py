@@ -26,7 +26,7 @@ class FileCache:
         self._reporter = reporter
 
     def path_for(self, sha256: str, filename: str) -> Path:
-        """Return where a file belongs, for a downloader that verifies what it puts there.
+        """Return the path of a file, for a downloader that verifies the bytes it puts there.
 
         Args:
             sha256: of the file's bytes, as hex.
@@ -39,15 +39,16 @@ class FileCache:
             raise IntegrityError(f"{filename!r} is no safe file name.")
         return self._folder(sha256) / filename
 
-    def get(self, sha256: str) -> Path | None:
+    def get(self, sha256: str, *, filename: str | None = None) -> Path | None:
         """Return the file with a hash, read and verified now, or None.
 
-        A file whose bytes are not what they were is removed with a warning.
+        A file whose bytes changed is removed with a warning.
 
         Args:
             sha256: of the file's bytes, as hex.
+            filename: its name; any if None.
         """
-        for path in complete_files(self._folder(sha256)):
+        for path in [self.path_for(sha256, filename)] if filename else complete_files(self._folder(sha256)):
             try:
                 found = sha256_of(path)
             except FileNotFoundError:
@@ -55,7 +56,7 @@ class FileCache:
             if found == sha256:
                 touch(path)
                 return path
-            self._reporter.warning(f"{path} was damaged in the cache and is removed; it will be fetched again.")
+            self._reporter.warning(f"{path} was damaged in the cache and is removed; it is fetched or made again.")
             remove_tree(path)
         return None
 
@@ -65,13 +66,13 @@ class FileCache:
         Args:
             source: the file, left as it is.
             filename: its name in the cache; the source's if None.
-            sha256: what its bytes must be, if known.
+            sha256: of its bytes, if known.
 
         Returns:
             The cache's copy; the folder that holds it is named by its hash.
 
         Raises:
-            IntegrityError: the bytes are not what `sha256` says.
+            IntegrityError: the bytes have another hash than `sha256`.
         """
         expected = sha256 or sha256_of(source)
         path = self.path_for(expected, filename or source.name)

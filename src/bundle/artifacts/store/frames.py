@@ -1,40 +1,71 @@
-"""Compressed frames: pieces of an archive that any decompressor reads as one stream when they are put together."""
+"""Compressed frames: independent pieces of an archive that any decompressor reads as one stream."""
 
 from __future__ import annotations
 
-import hashlib
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from threading import BoundedSemaphore
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol
 
-from bundle.artifacts.store.layers import END_OF_TAR
-from bundle.artifacts.store.scratch import naming
+from bundle.artifacts.store.json_cache import read_json, to_json
+from bundle.artifacts.store.layers import END_OF_TAR, Entry, TarEntry, tar_chunks, tar_entries
+from bundle.artifacts.store.scratch import naming, place_new, touch
 from bundle.base.errors import ConfigError, IntegrityError
-from bundle.base.files import canonical_json, staged_file
+from bundle.base.files import CHUNK
+from bundle.base.threads import in_parallel
+
+if TYPE_CHECKING:
+    from bundle.artifacts.store.paths import StorePaths
+    from bundle.artifacts.store.trees import Listing
+    from bundle.base.report import Reporter
 
 FORMATS = ("tar.zst", "tar.gz")
 """The formats that are made of frames."""
 
+FRAME_SIZE = 16 * 2**20
+"""Uncompressed bytes that a frame holds at most, unless one entry alone is larger."""
+
 _ZSTD_LEVEL = 9
 _GZIP_LEVEL = 6
 
-_SKIPPABLE = 0x184D2A50
-"""RFC 8878, section 3.1.2: decompressors pass over a frame with this number."""
+_MOST_THREADS = 16
+"""More would wait for the one thread that reads, and hold more frames in memory."""
 
-_FOOTER = struct.Struct("<I12s")
-_FOOTER_MARK = b"bundle-index"
+_RULES = 2
+"""Raised when frames, or the record of them, change their form."""
+
+_DATA, _RECORD = "data", "frames.json"
+
+
+class Frame(NamedTuple):
+    """One frame of a layer."""
+
+    length: int
+    """Compressed bytes."""
+    sha256: str
+    """SHA-256 of the compressed bytes."""
+    size: int
+    """Uncompressed bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Frame:
-    """A frame on disk, and what its bytes must be."""
+class Frames:
+    """The frames of one layer, one after the other in one file."""
 
     path: Path
-    sha256: str
-    size: int
+    frames: tuple[Frame, ...]
+
+    @property
+    def length(self) -> int:
+        """Compressed bytes of all frames."""
+        return sum(frame.length for frame in self.frames)
 
 
 class _Compressor(Protocol):
@@ -44,7 +75,7 @@ class _Compressor(Protocol):
 
 
 class _GzipMember:
-    """One gzip member (RFC 1952) whose header says nothing of time or system.
+    """One gzip member (RFC 1952) whose header holds neither time nor system.
 
     zlib makes it: it is slower than ISA-L, whose output depends on the processor, and archives must not.
     """
@@ -68,24 +99,25 @@ class _GzipMember:
 
 
 def compressor_name(format: str) -> str:  # noqa: A002 - the word of the configuration
-    """Return what stands for the exact compressor of a format: another name may make other bytes.
+    """Return the identity of a format's compressor, frame size included: another name may make other bytes.
 
     Args:
         format: one of `FORMATS`.
 
     Returns:
-        A piece of a file name that ends in the format, such as `zstd-1.5.7-9.tar.zst`.
+        A piece of a file name that ends in the format, such as `zstd-1.5.7-9-16M.tar.zst`.
 
     Raises:
         ConfigError: the format is none of them.
     """
+    limit = f"{FRAME_SIZE >> 20}M"
     if format == "tar.zst":
         import zstandard
 
         version = ".".join(map(str, zstandard.ZSTD_VERSION))
-        return f"zstd-{version}-{_ZSTD_LEVEL}.tar.zst"
+        return f"zstd-{version}-{_ZSTD_LEVEL}-{limit}.tar.zst"
     if format == "tar.gz":
-        return f"zlib-{zlib.ZLIB_RUNTIME_VERSION}-{_GZIP_LEVEL}.tar.gz"
+        return f"zlib-{zlib.ZLIB_RUNTIME_VERSION}-{_GZIP_LEVEL}-{limit}.tar.gz"
     raise ConfigError(f"{format!r} is no archive format.", remedy=f"Use one of {', '.join((*FORMATS, 'zip'))}.")
 
 
@@ -94,33 +126,10 @@ def _compressor(format: str, size: int, threads: int) -> _Compressor:  # noqa: A
         return _GzipMember()
     import zstandard
 
-    # With 1 thread or more the bytes are the same for any number, and others without; the size changes them, too.
-    compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, threads=max(1, threads), write_checksum=True)
-    return compressor.compressobj(size=size)
-
-
-def compress(chunks: Iterable[bytes], size: int, target: Path, *, format: str, threads: int) -> Frame:  # noqa: A002
-    """Compress a stream into one frame, which appears whole or not at all.
-
-    Args:
-        chunks: the stream.
-        size: its exact number of bytes.
-        target: the file that appears.
-        format: one of `FORMATS`.
-        threads: how many may compress; they do not change the bytes.
-    """
-    digest = hashlib.sha256()
-    written = 0
-    with naming(target), staged_file(target) as staging, staging.open("wb") as file:
-        compressor = _compressor(format, size, threads)
-        for chunk in chunks:
-            if part := compressor.compress(chunk):
-                digest.update(part)
-                written += file.write(part)
-        part = compressor.flush()
-        digest.update(part)
-        written += file.write(part)
-    return Frame(path=target, sha256=digest.hexdigest(), size=written)
+    # Several threads only where one frame is all that there is to do. From one thread on their number does not change
+    # the bytes; 0 and the size do.
+    threads = max(1, threads) if size > FRAME_SIZE else 0
+    return zstandard.ZstdCompressor(level=_ZSTD_LEVEL, threads=threads, write_checksum=True).compressobj(size=size)
 
 
 def end_frame(format: str) -> bytes:  # noqa: A002
@@ -129,43 +138,236 @@ def end_frame(format: str) -> bytes:  # noqa: A002
     Args:
         format: one of `FORMATS`.
     """
-    compressor = _compressor(format, len(END_OF_TAR), 1)
-    return compressor.compress(END_OF_TAR) + compressor.flush()
+    return _compressed(END_OF_TAR, format)
 
 
-def index_frame(index: Mapping[str, Any]) -> bytes:
-    """Return the skippable zstd frame that holds an archive's index.
-
-    It ends in the length of its JSON and a mark, so that the index is found from the archive's end, which a client
-    can ask an HTTP server for.
-
-    Args:
-        index: any JSON.
-    """
-    text = canonical_json(index)
-    content = text + _FOOTER.pack(len(text), _FOOTER_MARK)
-    return struct.pack("<II", _SKIPPABLE, len(content)) + content
+def _compressed(data: bytes, format: str) -> bytes:  # noqa: A002
+    compressor = _compressor(format, len(data), 1)
+    return compressor.compress(data) + compressor.flush()
 
 
-def read_index_frame(file: BinaryIO) -> bytes:
-    """Return the JSON of the index at the end of an archive.
+def split(entries: Sequence[Entry], *, epoch: int) -> Iterator[list[TarEntry]]:
+    """Divide a layer's tar entries into frames by their sizes alone, so that every host divides them alike.
 
     Args:
-        file: the archive, seekable.
-
-    Raises:
-        IntegrityError: the file does not end in an index.
+        entries: sorted.
+        epoch: modification time of all, in seconds since 1970.
     """
-    size = file.seek(0, 2)
-    file.seek(max(0, size - _FOOTER.size))
-    tail = file.read(_FOOTER.size)
-    if len(tail) == _FOOTER.size:
-        length, mark = _FOOTER.unpack(tail)
-        start = size - _FOOTER.size - length - 8
-        if mark == _FOOTER_MARK and start >= 0:
-            file.seek(start)
-            if file.read(8) == struct.pack("<II", _SKIPPABLE, length + _FOOTER.size):
-                return file.read(length)
-    raise IntegrityError(
-        "The archive has no index of layers.", cause="It is no .tar.zst of ours, or its end is missing."
-    )
+    group: list[TarEntry] = []
+    size = 0
+    for entry in tar_entries(entries, epoch=epoch):
+        if group and size + entry.size > FRAME_SIZE:
+            yield group
+            group, size = [], 0
+        group.append(entry)
+        size += entry.size
+    yield group
+
+
+class FrameCompressor:
+    """Compresses layers, several frames at once; its memory holds two frames more than it has threads.
+
+    Args:
+        format: one of `FORMATS`.
+        threads: how many may compress; they do not change the bytes.
+    """
+
+    def __init__(self, format: str, *, threads: int) -> None:  # noqa: A002
+        self._format = format
+        self._threads = max(1, min(threads, _MOST_THREADS))
+        self._pool = ThreadPoolExecutor(self._threads)
+        self._slots = BoundedSemaphore(self._threads + 2)
+
+    def close(self) -> None:
+        """Wait for the frames at work; those that did not begin are dropped."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def compress(self, tree: Path, listing: Listing, target: Path) -> tuple[Frame, ...]:
+        """Write the frames of a layer into a file; several threads may call this at once.
+
+        Args:
+            tree: where the layer's files are.
+            listing: of the tree.
+            target: the file.
+
+        Raises:
+            IntegrityError: the tree does not have the layer's digest.
+        """
+        whole = sha256()
+        frames: list[Frame] = []
+        pending: deque[tuple[int, Future[bytes]]] = deque()
+        with target.open("wb") as file:
+
+            def write_first() -> None:
+                size, future = pending.popleft()
+                data = future.result()
+                file.write(data)
+                frames.append(Frame(len(data), sha256(data).hexdigest(), size))
+
+            for group in split(listing.entries, epoch=listing.epoch):
+                size = sum(entry.size for entry in group)
+                chunks = tar_chunks(tree, group)
+                if size > FRAME_SIZE:
+                    while pending:
+                        write_first()
+                    frames.append(self._stream(chunks, size, file, whole.update))
+                    continue
+                while pending and (pending[0][1].done() or len(pending) > self._threads):
+                    write_first()
+                self._slots.acquire()
+                try:
+                    data = b"".join(chunks)
+                    future = self._pool.submit(_compressed, data, self._format)
+                except BaseException:
+                    self._slots.release()
+                    raise
+                future.add_done_callback(lambda _: self._slots.release())
+                pending.append((size, future))
+                whole.update(data)
+            while pending:
+                write_first()
+        if whole.hexdigest() != listing.digest:
+            raise IntegrityError(
+                f"A layer of the store changed while it was read ({tree}).",
+                remedy="`bundle cache verify --repair` removes it; the next build makes it again.",
+            )
+        return tuple(frames)
+
+    def _stream(self, chunks: Iterator[bytes], size: int, file: BinaryIO, seen: Callable[[bytes], None]) -> Frame:
+        """Write one frame that may not fit into memory."""
+        compressor = _compressor(self._format, size, self._threads)
+        own, length = sha256(), 0
+
+        def write(data: bytes) -> None:
+            nonlocal length
+            own.update(data)
+            length += file.write(data)
+
+        for chunk in chunks:
+            seen(chunk)
+            write(compressor.compress(chunk))
+        write(compressor.flush())
+        return Frame(length, own.hexdigest(), size)
+
+
+class FrameCache:
+    """The frames of layers, kept so that packing a known layer is a copy; each appears whole, by one rename.
+
+    Args:
+        paths: of the store.
+        work: gives a scratch folder on the store's file system.
+        reporter: told of damage, and how far it is.
+    """
+
+    def __init__(
+        self, paths: StorePaths, *, work: Callable[[], AbstractContextManager[Path]], reporter: Reporter
+    ) -> None:
+        self._paths = paths
+        self._work = work
+        self._reporter = reporter
+
+    def obtain(self, layers: Sequence[tuple[Path, Listing]], format: str, *, threads: int) -> list[Frames]:  # noqa: A002
+        """Return the frames of layers, all read and verified now; those that are missing or damaged are made.
+
+        Args:
+            layers: the tree of each, and its listing.
+            format: one of `FORMATS`.
+            threads: how many may work at once.
+
+        Raises:
+            IntegrityError: a tree does not have its layer's digest.
+        """
+        compressor = compressor_name(format)
+        places = {listing.digest: self._paths.frames(listing.digest, compressor) for _, listing in layers}
+        found = dict(zip(places, _all(in_parallel(self._sound, places.values(), threads=threads)), strict=True))
+        missing = {listing.digest: (tree, listing) for tree, listing in layers if found[listing.digest] is None}
+        if missing:
+            frames = FrameCompressor(format, threads=threads)
+            with self._reporter.task("compressing layers", total=len(missing)) as task:
+
+                def make(layer: tuple[Path, Listing]) -> Frames:
+                    made = self._make(frames, *layer, places[layer[1].digest])
+                    task.advance()
+                    return made
+
+                try:
+                    made = _all(in_parallel(make, missing.values(), threads=threads))
+                finally:
+                    frames.close()
+            found |= dict(zip(missing, made, strict=True))
+        return [frames for _, listing in layers if (frames := found[listing.digest])]
+
+    def _make(self, compressor: FrameCompressor, tree: Path, listing: Listing, place: Path) -> Frames:
+        with self._work() as work, naming(place):
+            folder = work / "frames"
+            folder.mkdir()
+            frames = compressor.compress(tree, listing, folder / _DATA)
+            (folder / _RECORD).write_bytes(to_json([_RULES, place.name], frames))
+            if not place_new(folder, place) and not self._sound(place):
+                folder.rename(place)
+        return Frames(path=place / _DATA, frames=frames)
+
+    def _sound(self, place: Path) -> Frames | None:
+        problem = frames_damage(place, full=True)
+        if problem is None and (frames := read_frames(place)):
+            touch(place / _RECORD)
+            return frames
+        if place.is_dir():
+            self._reporter.warning(f"A compressed layer of the store was damaged and is made again: {problem}.")
+            with self._work() as work, suppress(FileNotFoundError):
+                place.rename(work / "dropped")
+        return None
+
+
+def read_frames(place: Path) -> Frames | None:
+    """Return the frames that a folder's record names, unread; None if the record is missing or damaged.
+
+    Args:
+        place: the folder.
+    """
+
+    def read(value: list[Any]) -> Frames:
+        return Frames(
+            path=place / _DATA,
+            frames=tuple(Frame(int(length), str(digest), int(size)) for length, digest, size in value),
+        )
+
+    return read_json(place / _RECORD, [_RULES, place.name], read)
+
+
+def frames_damage(place: Path, *, full: bool) -> str | None:
+    """Return the damage of a layer's frames, or None.
+
+    Args:
+        place: their folder.
+        full: read every byte, in place of looking at the size.
+    """
+    frames = read_frames(place)
+    if frames is None:
+        return f"the record of {place} cannot be read"
+    try:
+        with frames.path.open("rb") as file:
+            if file.seek(0, 2) != frames.length:
+                return f"{frames.path} does not have its {frames.length} bytes"
+            file.seek(0)
+            if full and any(_sha256(file, frame.length) != frame.sha256 for frame in frames.frames):
+                return f"{frames.path} has other bytes"
+    except FileNotFoundError:
+        return f"{frames.path} is missing"
+    return None
+
+
+def _sha256(file: BinaryIO, length: int) -> str:
+    digest = sha256()
+    while length and (chunk := file.read(min(CHUNK, length))):
+        digest.update(chunk)
+        length -= len(chunk)
+    return digest.hexdigest()
+
+
+def _all(outcomes: list[Any]) -> list[Any]:
+    """Return results; raise the first error among them."""
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome
+    return outcomes

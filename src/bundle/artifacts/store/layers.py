@@ -1,9 +1,10 @@
-"""Layers: a file tree from one input, the tar entries that stand for it, and the digest of those."""
+"""Layers: file trees of one input each, their tar entries, and the digest of those."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from bundle.base.errors import IntegrityError
 from bundle.base.filenames import climbs, text_obstacle
+from bundle.base.folders import listing
 from bundle.model.manifest import Conflict
 
 EntryKind = Literal["file", "symlink", "folder"]
@@ -43,7 +45,7 @@ class Entry(NamedTuple):
 
     @property
     def mode(self) -> int:
-        """The permission bits: 0755 for folders and what may be executed, else 0644."""
+        """The permission bits: 0755 for folders and executable files, else 0644."""
         return 0o755 if self.executable or self.kind == "folder" else 0o644
 
 
@@ -59,13 +61,13 @@ class Layer:
     size: int
     """Bytes of all its files together."""
     entries: tuple[Entry, ...] = field(repr=False)
-    """Sorted by `path_order`: a folder stands right before what is in it."""
+    """Sorted by `path_order`: a folder stands right before its content."""
     about: Mapping[str, Any] = field(repr=False)
-    """What the maker wants to keep, as JSON."""
+    """The maker's notes, as JSON."""
 
 
 def scan(tree: Path) -> tuple[Entry, ...]:
-    """List what is in a tree, unread: the entries have no `sha256` yet.
+    """List the entries of a tree, unread: they have no `sha256` yet.
 
     Args:
         tree: a folder with the bundle's layout (`bin/`, `lib/`…).
@@ -74,35 +76,26 @@ def scan(tree: Path) -> tuple[Entry, ...]:
         IntegrityError: the tree holds a device, a link that points out of it, or a name that not every system has.
     """
     found: list[Entry] = []
-    pending = [(os.fspath(tree), "")]
-    while pending:
-        folder, prefix = pending.pop()
-        with os.scandir(folder) as listing:
-            for item in listing:
-                path = prefix + item.name
-                if why := text_obstacle(path):
-                    raise IntegrityError(f"{path!r} {why}, which not every system can have.")
-                if item.is_symlink():
-                    target = os.readlink(item.path)  # noqa: PTH115 - pathlib would lose a trailing slash
-                    if climbs(path, target) or text_obstacle(target):
-                        raise IntegrityError(
-                            f"{path} is a link to {target!r}, which is outside the tree or can lead there."
-                        )
-                    found.append(Entry(path, "symlink", False, 0, None, target))
-                elif item.is_dir(follow_symlinks=False):
-                    found.append(Entry(path, "folder", False, 0, None, None))
-                    pending.append((item.path, path + "/"))
-                elif item.is_file(follow_symlinks=False):
-                    status = item.stat(follow_symlinks=False)
-                    found.append(Entry(path, "file", bool(status.st_mode & 0o111), status.st_size, None, None))
-                else:
-                    raise IntegrityError(f"{path} is neither a file nor a folder nor a link; a layer cannot hold it.")
+    for path, status in listing(tree).items():
+        if why := text_obstacle(path):
+            raise IntegrityError(f"{path!r} {why}, which not every system can have.")
+        if stat.S_ISLNK(status.st_mode):
+            target = os.readlink(f"{tree}/{path}")  # noqa: PTH115 - pathlib would lose a trailing slash
+            if climbs(path, target) or text_obstacle(target):
+                raise IntegrityError(f"{path} is a link to {target!r}, which is outside the tree or can lead there.")
+            found.append(Entry(path, "symlink", False, 0, None, target))
+        elif stat.S_ISDIR(status.st_mode):
+            found.append(Entry(path, "folder", False, 0, None, None))
+        elif stat.S_ISREG(status.st_mode):
+            found.append(Entry(path, "file", bool(status.st_mode & 0o111), status.st_size, None, None))
+        else:
+            raise IntegrityError(f"{path} is neither a file nor a folder nor a link; a layer cannot hold it.")
     found.sort(key=lambda entry: path_order(entry.path))
     return tuple(found)
 
 
 def path_order(path: str) -> bytes:
-    """Return the sort key of entries: the bytes of the path, with nothing between a folder and what is in it.
+    """Return the sort key of entries: the bytes of the path, with nothing between a folder and its content.
 
     Without the second half `a.py` would stand between `a` and `a/b`, and GNU tar, which sets a folder's time when it
     leaves the folder, would come back to `a` and leave the time of unpacking on it.
@@ -118,7 +111,7 @@ def normalise(tree: Path, entries: Iterable[Entry], *, epoch: int) -> None:
 
     Args:
         tree: the folder that was scanned.
-        entries: what is in it.
+        entries: of the tree.
         epoch: seconds since 1970.
     """
     root = os.fspath(tree)
@@ -132,8 +125,22 @@ def normalise(tree: Path, entries: Iterable[Entry], *, epoch: int) -> None:
             os.utime(path, (epoch, epoch))
 
 
-def headers(entries: Iterable[Entry], *, epoch: int) -> Iterator[bytes]:
-    """Yield the tar header of the top folder and then of each entry.
+class TarEntry(NamedTuple):
+    """One entry of a layer's tar stream."""
+
+    header: bytes
+    path: str
+    content: int
+    """Bytes of the file; 0 for all else."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in the stream, padding included."""
+        return len(self.header) + -(-self.content // _BLOCK) * _BLOCK
+
+
+def tar_entries(entries: Iterable[Entry], *, epoch: int) -> Iterator[TarEntry]:
+    """Yield the tar entry of the top folder and then of each entry.
 
     The pax format (POSIX.1-2008) is the one that every tar reads with long and non-ASCII names; its extra records
     are written only where a name needs them.
@@ -142,15 +149,15 @@ def headers(entries: Iterable[Entry], *, epoch: int) -> Iterator[bytes]:
         entries: sorted.
         epoch: modification time of all, in seconds since 1970.
     """
-    yield _header(TOP, tarfile.DIRTYPE, 0o755, 0, "", epoch)
+    yield TarEntry(_header(TOP, tarfile.DIRTYPE, 0o755, 0, "", epoch), "", 0)
     for path, kind, executable, size, _, target in entries:
         name = f"{TOP}/{path}"
         if kind == "file":
-            yield _header(name, tarfile.REGTYPE, 0o755 if executable else 0o644, size, "", epoch)
+            yield TarEntry(_header(name, tarfile.REGTYPE, 0o755 if executable else 0o644, size, "", epoch), path, size)
         elif kind == "folder":
-            yield _header(name, tarfile.DIRTYPE, 0o755, 0, "", epoch)
+            yield TarEntry(_header(name, tarfile.DIRTYPE, 0o755, 0, "", epoch), path, 0)
         else:
-            yield _header(name, tarfile.SYMTYPE, 0o644, 0, target or "", epoch)
+            yield TarEntry(_header(name, tarfile.SYMTYPE, 0o644, 0, target or "", epoch), path, 0)
 
 
 def _header(name: str, kind: bytes, mode: int, size: int, target: str, epoch: int) -> bytes:
@@ -163,40 +170,27 @@ def _header(name: str, kind: bytes, mode: int, size: int, target: str, epoch: in
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
 
 
-def tar_size(entries: Sequence[Entry], *, epoch: int) -> int:
-    """Return how many bytes `tar_chunks` yields.
-
-    Args:
-        entries: sorted.
-        epoch: modification time of all, in seconds since 1970.
-    """
-    return sum(map(len, headers(entries, epoch=epoch))) + sum(-(-entry.size // _BLOCK) * _BLOCK for entry in entries)
-
-
-def tar_chunks(tree: Path, entries: Sequence[Entry], *, epoch: int) -> Iterator[bytes]:
-    """Yield the uncompressed tar entries of a tree, without the end marker.
+def tar_chunks(tree: Path, entries: Iterable[TarEntry]) -> Iterator[bytes]:
+    """Yield the bytes of tar entries, without the end marker.
 
     Args:
         tree: where the files are.
-        entries: what is in it, sorted.
-        epoch: modification time of all, in seconds since 1970.
+        entries: of the tree, or some of them.
 
     Raises:
         IntegrityError: a file does not have the size that its entry says.
     """
     root = os.fspath(tree)
-    blocks = headers(entries, epoch=epoch)
-    yield next(blocks)
-    for entry, header in zip(entries, blocks, strict=True):
+    for header, path, size in entries:
         yield header
-        if entry.size:
-            yield from _content(f"{root}/{entry.path}", entry)
-            if padding := -entry.size % _BLOCK:
+        if size:
+            yield from _content(f"{root}/{path}", size)
+            if padding := -size % _BLOCK:
                 yield bytes(padding)
 
 
-def _content(path: str, entry: Entry) -> Iterator[bytes]:
-    left = entry.size
+def _content(path: str, size: int) -> Iterator[bytes]:
+    left = size
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a path object for each of 12,000 files is slow
         while chunk := file.read(_CHUNK):
             left -= len(chunk)
@@ -204,19 +198,7 @@ def _content(path: str, entry: Entry) -> Iterator[bytes]:
                 break
             yield chunk
     if left:
-        raise IntegrityError(f"{path} does not have the {entry.size} bytes that its layer says.")
-
-
-def digest_of(chunks: Iterable[bytes]) -> str:
-    """Return the digest of a layer.
-
-    Args:
-        chunks: its tar entries.
-    """
-    digest = hashlib.sha256()
-    for chunk in chunks:
-        digest.update(chunk)
-    return digest.hexdigest()
+        raise IntegrityError(f"{path} does not have the {size} bytes that its layer says.")
 
 
 def seal(tree: Path, entries: Sequence[Entry], *, epoch: int) -> tuple[str, tuple[Entry, ...]]:
@@ -224,7 +206,7 @@ def seal(tree: Path, entries: Sequence[Entry], *, epoch: int) -> tuple[str, tupl
 
     Args:
         tree: where the files are.
-        entries: what is in it, sorted.
+        entries: of the tree, sorted.
         epoch: modification time of all, in seconds since 1970.
 
     Returns:
@@ -235,31 +217,31 @@ def seal(tree: Path, entries: Sequence[Entry], *, epoch: int) -> tuple[str, tupl
     """
     root = os.fspath(tree)
     digest = hashlib.sha256()
-    blocks = headers(entries, epoch=epoch)
-    digest.update(next(blocks))
+    top, *described = tar_entries(entries, epoch=epoch)
+    digest.update(top.header)
     sealed: list[Entry] = []
-    for entry, header in zip(entries, blocks, strict=True):
+    for entry, (header, path, size) in zip(entries, described, strict=True):
         digest.update(header)
         if entry.kind != "file":
             sealed.append(entry)
             continue
         own = hashlib.sha256()
-        for chunk in _content(f"{root}/{entry.path}", entry):
+        for chunk in _content(f"{root}/{path}", size):
             own.update(chunk)
             digest.update(chunk)
-        digest.update(bytes(-entry.size % _BLOCK))
+        digest.update(bytes(-size % _BLOCK))
         sealed.append(entry._replace(sha256=own.hexdigest()))
     return digest.hexdigest(), tuple(sealed)
 
 
 def overlay(layers: Sequence[Layer]) -> tuple[dict[str, tuple[Layer, Entry]], list[Conflict]]:
-    """Put layers on top of each other: what a bundle of them holds.
+    """Put layers on top of each other, as a bundle holds them.
 
     Args:
         layers: in lock order; a later one wins.
 
     Returns:
-        Each path with the layer that supplies it, folders before what is in them; and where bytes differed.
+        Each path with the layer that supplies it, folders before their content; and where bytes differed.
 
     Raises:
         IntegrityError: one layer has a file, link or folder where another has something of another kind.

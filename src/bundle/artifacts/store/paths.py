@@ -1,71 +1,98 @@
-"""Where everything is in the store's folder."""
+"""The store's folders, and the paths of their entries."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bundle.base.errors import IntegrityError
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One folder of the store: how its entries are found, checked, swept and pruned."""
+
+    entries: str = ""
+    """Glob of the folders that are removed as a whole; empty: each file is an entry of its own."""
+    json: bool = False
+    """Whether it is a `JsonCache`."""
+    locks: bool = False
+    """Whether `<entry>.lock` is held while an entry is used."""
+
+
+PARTS: Mapping[str, Part] = {
+    "audits": Part(json=True),
+    "built": Part(json=True),
+    "files": Part(entries="??/*"),
+    "frames": Part(entries="??/*"),
+    "keys": Part(json=True),
+    "layers": Part(entries="??/*"),
+    "metadata": Part(json=True),
+    "pages": Part(),
+    "repositories": Part(entries="*/", locks=True),
+    "urls": Part(json=True),
+    "verified": Part(json=True),
+    "work": Part(entries="wine-*/"),
+}
+"""Every folder of the store; sweeping, pruning and checking go through this table."""
+
 
 @dataclass(frozen=True)
-class Layout:
-    """The folders and files below a store's root, named by digests; nothing here touches the disk but the listings."""
+class StorePaths:
+    """The paths below a store's root; only the listings touch the disk."""
 
     root: Path
 
-    @property
-    def work(self) -> Path:
-        """Where things are made, before they are renamed to their place."""
-        return self.root / "work"
+    def part(self, name: str) -> Path:
+        """Return one of the store's folders.
 
-    @property
-    def files(self) -> Path:
-        """Downloads and built wheels, by their hash."""
-        return self.root / "files"
+        Raises:
+            ValueError: the store has no such folder.
+        """
+        if name not in PARTS:
+            raise ValueError(f"{name!r} is none of the store's folders: {', '.join(sorted(PARTS))}")
+        return self.root / name
 
     def layer(self, digest: str) -> Path:
         """Return the folder of a layer: its `tree/`, its `layer.json` and `used`, whose time tells the last use."""
-        return self.root / "layers" / digest[:2] / digest
+        return self.root / "layers" / checked(digest)[:2] / digest
 
-    def key(self, kind: str, digest: str) -> Path:
-        """Return the file that leads from what shaped a layer to the layer.
-
-        Args:
-            kind: the kind of the layer.
-            digest: SHA-256 of the canonical key.
-        """
-        return self.root / "keys" / kind / digest[:2] / f"{digest}.json"
-
-    def frame(self, digest: str, name: str) -> Path:
-        """Return the file of a layer's compressed tar entries.
+    def frames(self, digest: str, compressor: str) -> Path:
+        """Return the folder of a layer's frames: their bytes in `data`, and `frames.json`.
 
         Args:
             digest: the layer's.
-            name: compressor and format, such as `zstd-1.5.7-9.tar.zst`: other compressors make other bytes.
+            compressor: see `frames.compressor_name`; other compressors make other bytes.
         """
-        return self.root / "frames" / digest[:2] / f"{digest}.{name}"
+        return self.root / "frames" / checked(digest)[:2] / f"{digest}.{compressor}"
 
-    def record(self, frame: Path) -> Path:
-        """Return the file that holds hash and size of a frame; its time tells the last use."""
-        return frame.with_name(frame.name + ".json")
+    def entries(self, name: str) -> Iterator[Path]:
+        """List the entries of a part, whether folders or single files; lock files are none."""
+        part, folder = PARTS[name], self.root / name
+        if part.entries:
+            found = folder.glob(part.entries)
+        else:
+            found = (path for path in folder.rglob("*") if path.suffix != ".lock" and path.is_file())
+        return iter(sorted(path for path in found if path.name[0] != "."))
 
-    def layers(self) -> Iterator[Path]:
-        """List the folders of all layers."""
-        return iter(sorted(self.root.glob("layers/??/*")))
+    def staging_folders(self) -> Iterator[Path]:
+        """List the folders in which killed processes may have left half-made files and folders."""
+        for name, part in PARTS.items():
+            parts = part.entries.rstrip("/").split("/") if part.entries else ["??"]
+            for depth in range(len(parts) + 1):
+                yield from (path for path in self.root.glob("/".join([name, *parts[:depth]])) if path.is_dir())
 
-    def key_files(self) -> Iterator[Path]:
-        """List the files of all keys."""
-        return iter(sorted(self.root.glob("keys/*/??/*.json")))
 
-    def frames(self, digest: str | None = None) -> Iterator[Path]:
-        """List the frames of one layer or of all, with a record or without."""
-        pattern = f"frames/{digest[:2]}/{digest}.*" if digest else "frames/??/*"
-        return (path for path in sorted(self.root.glob(pattern)) if path.suffix != ".json" and path.name[0] != ".")
+def checked(digest: str) -> str:
+    """Return a SHA-256 as it came, if it is one: it becomes part of a path.
 
-    def records(self) -> Iterator[Path]:
-        """List the records of all frames, with a frame or without."""
-        return (path for path in sorted(self.root.glob("frames/??/*.json")) if path.name[0] != ".")
-
-    def downloads(self) -> Iterator[Path]:
-        """List the folders of all files, each named by its hash."""
-        return iter(sorted(self.files.glob("??/*")))
+    Raises:
+        IntegrityError: it is none.
+    """
+    if not _SHA256.fullmatch(digest):
+        raise IntegrityError(f"{digest!r} is no SHA-256.")
+    return digest

@@ -1,7 +1,8 @@
-"""Folders for half-made things: gone when the block ends, and found again when the process was killed."""
+"""Scratch folders, the rename that ends them, and the time of the last use."""
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ class _Finished(Exception):  # noqa: N818 - not an error: it tells `staged_folde
 def scratch_folder(parent: Path) -> Iterator[Path]:
     """Give an empty folder that is removed when the block ends.
 
-    It is named as `staged_folder` names its folders, so that `sweep_staging` removes what a killed process left.
+    It is named as `staged_folder` names its folders, so that `sweep_staging` finds it when the process was killed.
 
     Args:
         parent: where the folder is made; made too if it is missing.
@@ -33,12 +34,32 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
         pass
 
 
+def place_new(folder: Path, place: Path) -> bool:
+    """Rename a finished folder to its place, unless something is there.
+
+    Args:
+        folder: on the same file system.
+        place: where it belongs; missing folders above are made.
+
+    Returns:
+        Whether it is there now; False if another process was first, or something damaged is in the way.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.rename(place)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.EACCES, errno.ENOTDIR) or not place.exists():
+            raise
+        return False
+    return True
+
+
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
     """Give the system's errors in the block a file name where they have none: a full disk does not say which.
 
     Args:
-        path: what is being written.
+        path: the file or folder that is being written.
     """
     try:
         yield

@@ -1,30 +1,36 @@
-"""The trees of the store's layers, each with the list of what is in it."""
+"""The trees of the store's layers, each with a listing, by which a change shows without reading a byte."""
 
 from __future__ import annotations
 
 import errno
-import json
+import os
+import stat
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from bundle.artifacts.store.json_cache import read_json, to_json
 from bundle.artifacts.store.layers import Entry, seal
-from bundle.artifacts.store.scratch import touch
-from bundle.artifacts.store.stamps import stamp_difference
-from bundle.base.errors import IntegrityError
+from bundle.artifacts.store.scratch import place_new, touch
+from bundle.base.folders import listing as listing_below
 
 if TYPE_CHECKING:
-    from bundle.artifacts.store.paths import Layout
+    from bundle.artifacts.store.paths import StorePaths
     from bundle.base.report import Reporter
 
-_FORMAT = 1
+_RULES = 1
+"""Raised when listings change their form."""
+
+_KINDS = {"file": stat.S_IFREG, "folder": stat.S_IFDIR, "symlink": stat.S_IFLNK}
+
+_HAS_MODES = os.name == "posix"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """What `layer.json` says of a tree."""
+    """The content of `layer.json`: the entries of a tree."""
 
     digest: str
     epoch: int
@@ -37,71 +43,108 @@ class Listing:
         return sum(entry.size for entry in self.entries)
 
 
+def listing_of(tree: Path, entries: Sequence[Entry], *, epoch: int) -> Listing:
+    """Read a normalised tree and list it.
+
+    Args:
+        tree: where the files are.
+        entries: of the tree, sorted, without hashes.
+        epoch: modification time of its files, in seconds since 1970.
+    """
+    digest, sealed = seal(tree, entries, epoch=epoch)
+    return Listing(digest=digest, epoch=epoch, entries=sealed)
+
+
 def write_listing(folder: Path, listing: Listing) -> None:
     """Write `layer.json` and the mark of its last use into a layer's folder.
 
     Args:
         folder: the layer's, not yet in its place.
-        listing: what is in its tree.
+        listing: of its tree.
     """
-    value = {"format": _FORMAT, "digest": listing.digest, "epoch": listing.epoch, "entries": listing.entries}
-    # Not indented: a bundle's lists together have tens of thousands of entries, read at every build.
-    (folder / "layer.json").write_bytes(json.dumps(value, separators=(",", ":")).encode())
+    value = {"epoch": listing.epoch, "entries": listing.entries}
+    (folder / "layer.json").write_bytes(to_json([_RULES, listing.digest], value))
     (folder / "used").touch()
 
 
-def read_listing(folder: Path) -> Listing:
-    """Read `layer.json`.
+def read_listing(folder: Path) -> Listing | None:
+    """Read `layer.json`; None if it is missing, damaged, or another layer's.
 
     Args:
-        folder: the layer's.
-
-    Raises:
-        FileNotFoundError: there is no such layer.
-        IntegrityError: the file is damaged.
+        folder: the layer's, named by its digest.
     """
-    path = folder / "layer.json"
-    data = path.read_bytes()
-    try:
-        value = json.loads(data)
-        if value["format"] != _FORMAT:
-            raise ValueError(value["format"])
+
+    def read(value: dict[str, Any]) -> Listing:
         entries = tuple(map(Entry._make, value["entries"]))
-        return Listing(digest=value["digest"], epoch=value["epoch"], entries=entries)
-    except (ValueError, TypeError, KeyError) as error:
-        raise IntegrityError(f"{path} is damaged.") from error
+        return Listing(digest=folder.name, epoch=value["epoch"], entries=entries)
+
+    return read_json(folder / "layer.json", [_RULES, folder.name], read)
 
 
 def damage(folder: Path, *, full: bool) -> str | None:
-    """Say what is wrong with a stored layer, or None.
+    """Return the damage of a stored layer, or None.
 
     Args:
         folder: the layer's, named by its digest.
         full: read every byte, in place of looking at sizes, times and modes.
 
     Raises:
-        FileNotFoundError: there is no such layer.
+        FileNotFoundError: the layer is removed at this moment.
     """
-    try:
-        listing = read_listing(folder)
-    except IntegrityError as error:
-        return error.what
-    return _damage(folder, listing, full=full)
+    return _sound_listing(folder, full=full)[1]
 
 
-def _damage(folder: Path, listing: Listing, *, full: bool) -> str | None:
+def _sound_listing(folder: Path, *, full: bool) -> tuple[Listing | None, str | None]:
+    """Return the listing of a layer, and the layer's damage."""
+    listing = read_listing(folder)
+    if listing is None:
+        return None, "its listing cannot be read"
     tree = folder / "tree"
-    if listing.digest != folder.name:
-        return f"{folder} lists another layer"
-    if difference := stamp_difference(tree, listing.entries, epoch=listing.epoch):
-        return difference
-    if full:
+    problem = stamp_difference(tree, listing.entries, epoch=listing.epoch)
+    if problem is None and full:
         digest, entries = seal(tree, listing.entries, epoch=listing.epoch)
-        for before, now in zip(listing.entries, entries, strict=True):
-            if before != now:
-                return f"{before.path} has other bytes"
-        if digest != listing.digest:
-            return "its list is not the one that it was made with"
+        changed = (old.path for old, new in zip(listing.entries, entries, strict=True) if old != new)
+        if path := next(changed, None):
+            problem = f"{path} has other bytes"
+        elif digest != listing.digest:
+            problem = "its listing is not the one that it was made with"
+    return listing, problem
+
+
+def stamp_difference(tree: Path, entries: Sequence[Entry], *, epoch: int) -> str | None:
+    """Return the first difference between a tree and its listing: a file's size, time or mode, something more or less.
+
+    An edit gives a file a new time, so this finds every honest mistake.
+
+    Args:
+        tree: the folder.
+        entries: of its listing.
+        epoch: the modification time that all files had, in seconds since 1970.
+    """
+    if not tree.is_dir():
+        return f"{tree} is not there"
+    found = listing_below(tree)
+    for entry in entries:
+        status = found.pop(entry.path, None)
+        if status is None:
+            return f"{entry.path} is not there"
+        if difference := _difference(f"{tree}/{entry.path}", status, entry, epoch * 10**9):
+            return f"{entry.path} {difference}"
+    return f"{next(iter(found))} was added" if found else None
+
+
+def _difference(path: str, status: os.stat_result, entry: Entry, moment: int) -> str | None:
+    if _KINDS[entry.kind] != stat.S_IFMT(status.st_mode):
+        return f"is no {entry.kind} any more"
+    if entry.kind == "symlink":
+        same = os.readlink(path) == entry.target  # noqa: PTH115 - a path object is slow
+        return None if same else "is not the same link any more"
+    if entry.kind == "folder":
+        return None
+    if status.st_size != entry.size or status.st_mtime_ns != moment:
+        return "was changed"
+    if _HAS_MODES and stat.S_IMODE(status.st_mode) != entry.mode:
+        return "has another mode"
     return None
 
 
@@ -109,41 +152,40 @@ class Trees:
     """Trees by digest; each appears whole, by one rename.
 
     Args:
-        layout: where they are.
-        work: gives a folder for what is about to appear or to go.
+        paths: of the store.
+        work: gives a scratch folder on the store's file system.
         reporter: told of damage.
     """
 
-    def __init__(self, layout: Layout, *, work: Callable[[], AbstractContextManager[Path]], reporter: Reporter) -> None:
-        self._layout = layout
+    def __init__(
+        self, paths: StorePaths, *, work: Callable[[], AbstractContextManager[Path]], reporter: Reporter
+    ) -> None:
+        self._paths = paths
         self._work = work
         self._reporter = reporter
 
     def path(self, digest: str) -> Path:
         """Return the tree of a layer."""
-        return self._layout.layer(digest) / "tree"
+        return self._paths.layer(digest) / "tree"
 
     def get(self, digest: str, *, full: bool) -> Listing | None:
-        """Return what is in a layer's tree, verified, or None; a damaged tree is removed with a warning.
+        """Return the listing of a layer's tree, verified, or None; a damaged tree is removed with a warning.
 
         Args:
             digest: the layer's.
             full: read every byte, in place of looking at sizes, times and modes.
         """
-        folder = self._layout.layer(digest)
+        folder = self._paths.layer(digest)
         try:
-            listing = read_listing(folder)
-            problem = _damage(folder, listing, full=full)
+            listing, problem = _sound_listing(folder, full=full)
         except FileNotFoundError:
-            return None
-        except IntegrityError as error:
-            problem = error.what
-        else:
-            if problem is None:
-                touch(folder / "used")
-                return listing
-        self._reporter.warning(f"A layer of the store was damaged and is removed: {problem} ({folder}).")
-        self.drop(digest)
+            return None  # Another process removes it at this moment.
+        if listing is not None and problem is None:
+            touch(folder / "used")
+            return listing
+        if folder.exists():
+            self._reporter.warning(f"A layer of the store was damaged and is removed: {problem} ({folder}).")
+            self._drop(folder)
         return None
 
     def put(self, folder: Path, digest: str) -> None:
@@ -153,40 +195,15 @@ class Trees:
             folder: with `tree/` and `layer.json`, on the store's file system.
             digest: the layer's.
         """
-        place = self._layout.layer(digest)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        place = self._paths.layer(digest)
         for _ in range(10):
-            try:
-                folder.rename(place)
-            except OSError as error:
-                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.EACCES) or not place.exists():
-                    raise
-            else:
-                return
-            if self.get(digest, full=False):
+            if place_new(folder, place) or self.get(digest, full=False):
                 return
         raise OSError(errno.EBUSY, "another process keeps replacing it", str(place))
 
-    def drop(self, digest: str) -> None:
-        """Remove a layer; nothing if it is absent.
-
-        Args:
-            digest: the layer's.
-        """
+    def _drop(self, folder: Path) -> None:
         with self._work() as work:
             try:
-                self._layout.layer(digest).rename(work / "dropped")
+                folder.rename(work / "dropped")
             except FileNotFoundError:
                 return
-
-
-def listing_of(tree: Path, entries: Sequence[Entry], *, epoch: int) -> Listing:
-    """Read a normalised tree and list it.
-
-    Args:
-        tree: where the files are.
-        entries: what is in it, sorted.
-        epoch: modification time of its files, in seconds since 1970.
-    """
-    digest, sealed = seal(tree, entries, epoch=epoch)
-    return Listing(digest=digest, epoch=epoch, entries=sealed)

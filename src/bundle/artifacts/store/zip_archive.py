@@ -73,6 +73,6 @@ def _write_file(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, ent
             target.write(chunk)
     if digest.hexdigest() != entry.sha256:
         raise IntegrityError(
-            f"{path} is not what its layer says.",
+            f"{path} has other bytes than its layer says.",
             remedy="`bundle cache verify --repair` removes the layer; the next build makes it again.",
         )

@@ -48,7 +48,7 @@ class Interpreter:
     def unpacked(self, context: Context) -> Iterator[Path]:
         """Give the path of the executable in a copy of its own, so that running it never writes to the store."""
         with context.store.work() as work:
-            context.store.materialise([self.layer], work, full=context.verify_store)
+            context.store.materialise([self.layer], work)
             yield work / self.platform.executable(self.python)
 
 
@@ -84,7 +84,7 @@ def prepare_interpreter(context: Context, config: Config, platform: Platform, ov
         if bytecode.why_not is not None:
             context.reporter.warning(f"{config.version} for {platform.key} gets no .pyc files: {bytecode.why_not}")
         key = _key(choice.offer, platform, bytecode)
-        layer = context.store.find("interpreter", key, full=context.verify_store)
+        layer = context.store.find("interpreter", key)
         if layer is None:
             tree = work / "tree"
             tree.mkdir()

@@ -43,7 +43,7 @@ class SourceBuilder:
         self._host = host
         self._context = host.context
         self._config = host.config
-        self._cache = BuiltCache(host.context.store.folder("built"), reporter=host.context.reporter)
+        self._cache = BuiltCache(host.context.store, reporter=host.context.reporter)
         self._warned: set[str] = set()
 
     def plan(self, lock: Lock) -> tuple[SourceBuild, ...]:
@@ -135,9 +135,11 @@ class SourceBuilder:
             source=package.key,
             interpreter=self._host.interpreter.layer.digest,
             wheels=[one.file.sha256 for one in package.build],
-            compiler=self._compiler,
-            repairer=repairer_identity(self._host.machine.system),
-            platform=self._host.machine,
+            machine={
+                "platform": self._host.machine.key,
+                "compiler": self._compiler,
+                "repairer": repairer_identity(self._host.machine.system),
+            },
             epoch=self._context.store.epoch,
         )
 

@@ -1,9 +1,7 @@
-"""The cache of wheels built from source, each kept under everything that shaped it."""
+"""The cache of wheels that were built from source, by everything that shaped them."""
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
@@ -12,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 
-from bundle.artifacts.store.scratch import touch
-from bundle.base.files import canonical_json, locked, pretty_json, sha256_of, staged_folder, sweep_staging
+from bundle.artifacts.store.json_cache import JsonCache
+from bundle.artifacts.store.paths import checked
+from bundle.base.files import canonical_json, locked
 
 if TYPE_CHECKING:
+    from bundle.artifacts.store.store import Store
     from bundle.base.report import Reporter
     from bundle.make.sources.backend import BuildSpec
-    from bundle.model.platforms import Platform
 
-_FORMAT = 2
-"""Raised when the way that wheels are built or rewritten changes what comes out."""
+_RULES = 3
+"""Raised when wheels are built or rewritten into other bytes than before."""
 
 
 def built_key(
@@ -30,9 +29,7 @@ def built_key(
     source: str,
     interpreter: str,
     wheels: Iterable[str],
-    compiler: str,
-    repairer: str,
-    platform: Platform,
+    machine: Mapping[str, str],
     epoch: int,
 ) -> Mapping[str, Any]:
     """Return everything that shapes a wheel built from source, as JSON.
@@ -42,13 +39,11 @@ def built_key(
         source: sha256 of the sdist, or the commit of a source tree.
         interpreter: digest of the interpreter's layer.
         wheels: sha256 of each build requirement.
-        compiler: see `buildenv.compiler_identity`; counts always, for nobody knows beforehand what a build compiles.
-        repairer: see `portable.repairer_identity`; counts always, for the same reason.
-        platform: the machine's own platform.
+        machine: `platform` key, `compiler` (see `environment.compiler_identity`) and `repairer` (see
+            `repair.repairer_identity`) of this machine; whether a build compiles is not known beforehand.
         epoch: the time that stands in the wheel.
     """
     return {
-        "format": _FORMAT,
         "name": canonicalize_name(spec.name),
         "version": spec.version,
         "configSettings": {
@@ -58,23 +53,23 @@ def built_key(
         "source": source,
         "interpreter": interpreter,
         "wheels": sorted(wheels),
-        "compiler": compiler,
-        "repairer": repairer,
-        "platform": platform.key,
+        "machine": dict(machine),
         "epoch": epoch,
     }
 
 
 class BuiltCache:
-    """A folder of built wheels, each under the digest of its key; many processes may share it.
+    """The wheels that were built, by the digests of their keys; many processes may share it.
 
     Args:
-        folder: made when something is put there.
-        reporter: told of damaged entries, and of waiting for another process.
+        store: keeps the wheels with all other files, by their hash.
+        reporter: told of waiting for another process.
     """
 
-    def __init__(self, folder: Path, *, reporter: Reporter) -> None:
-        self._folder = folder
+    def __init__(self, store: Store, *, reporter: Reporter) -> None:
+        self._folder = store.folder("built")
+        self._wheels = JsonCache(self._folder, _file, rules=_RULES)
+        self._files = store.files
         self._reporter = reporter
 
     def get(self, key: Mapping[str, Any]) -> Path | None:
@@ -83,35 +78,19 @@ class BuiltCache:
         Args:
             key: see `built_key`.
         """
-        entry = self._entry(key)
-        try:
-            about = json.loads((entry / "built.json").read_bytes())
-            wheel = entry / Path(about["file"]).name
-            if sha256_of(wheel) == about["sha256"] and about["key"] == json.loads(canonical_json(key)):
-                touch(entry / "built.json")
-                return wheel
-        except FileNotFoundError:
-            if not entry.exists():
-                return None
-        except (ValueError, KeyError, TypeError):
-            pass  # Damaged like any other that does not match.
-        self._reporter.warning(f"a wheel in the cache is damaged and will be built again: {entry}")
-        return None
+        built = self._wheels.find(key)
+        return self._files.get(built[1], filename=built[0]) if built else None
 
     def put(self, key: Mapping[str, Any], wheel: Path) -> Path:
-        """Keep a wheel, replacing a damaged one, and return where it is kept.
+        """Keep a wheel, and return where it is kept.
 
         Args:
             key: see `built_key`.
             wheel: copied, under its own name.
         """
-        entry = self._entry(key)
-        sweep_staging(entry.parent)
-        with staged_folder(entry) as staging:
-            shutil.copyfile(wheel, staging / wheel.name)
-            about = {"key": key, "file": wheel.name, "sha256": sha256_of(staging / wheel.name)}
-            (staging / "built.json").write_text(pretty_json(about), encoding="utf-8")
-        return entry / wheel.name
+        kept = self._files.add(wheel)
+        self._wheels.put(key, {"file": kept.name, "sha256": kept.parent.name})
+        return kept
 
     @contextmanager
     def claimed(self, key: Mapping[str, Any]) -> Iterator[None]:
@@ -120,12 +99,12 @@ class BuiltCache:
         Args:
             key: see `built_key`.
         """
-        lock = self._folder / "locks" / f"{_digest(key)}.lock"
+        lock = self._folder / "locks" / f"{sha256(canonical_json(key)).hexdigest()}.lock"
         with locked(lock, reporter=self._reporter, what=f"the source build of {key['name']}"):
             yield
 
     def obtain(self, key: Mapping[str, Any], build: Callable[[], Path]) -> Path:
-        """Return the wheel of a key, built now if nobody did before or does at this moment.
+        """Return the wheel of a key, built now unless another process did before or does at this moment.
 
         Args:
             key: see `built_key`.
@@ -136,10 +115,6 @@ class BuiltCache:
         with self.claimed(key):
             return self.get(key) or self.put(key, build())
 
-    def _entry(self, key: Mapping[str, Any]) -> Path:
-        digest = _digest(key)
-        return self._folder / digest[:2] / digest
 
-
-def _digest(key: Mapping[str, Any]) -> str:
-    return sha256(canonical_json(key)).hexdigest()
+def _file(value: dict[str, str]) -> tuple[str, str]:
+    return value["file"], checked(value["sha256"])

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import platform
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bundle.base.files import canonical_json, write_atomically
+from bundle.artifacts.store.json_cache import JsonCache
 from bundle.make.verify.checks.findings import Finding, Report
 from bundle.make.verify.checks.policy import Policy
 
@@ -26,7 +24,7 @@ class PassedReports:
     """
 
     def __init__(self, folder: Path, policy: Policy) -> None:
-        self._folder = folder
+        self._reports = JsonCache(folder, _report, rules=RULES)
         self._policy = policy.as_json()
 
     def find(self, digest: str) -> Report | None:
@@ -35,18 +33,7 @@ class PassedReports:
         Args:
             digest: of all bytes of the bundle.
         """
-        try:
-            value = json.loads(self._path(digest).read_bytes())
-            findings = tuple(Finding(**{**one, "details": tuple(one["details"])}) for one in value["findings"])
-            return Report(
-                findings=findings,
-                checked=value["checked"],
-                seconds=0.0,
-                floor=value["floor"],
-                licences=value["licences"],
-            )
-        except (FileNotFoundError, ValueError, TypeError, KeyError):
-            return None
+        return self._reports.find(self._key(digest))
 
     def add(self, digest: str, report: Report) -> None:
         """Keep a report without errors; bundles with errors are verified again."""
@@ -57,9 +44,19 @@ class PassedReports:
                 "floor": dict(report.floor),
                 "licences": dict(report.licences),
             }
-            write_atomically(self._path(digest), canonical_json(value))
+            self._reports.put(self._key(digest), value)
 
-    def _path(self, digest: str) -> Path:
+    def _key(self, digest: str) -> list[object]:
         machine = [platform.system(), platform.machine(), platform.release(), *platform.libc_ver()]
-        name = hashlib.sha256(canonical_json([RULES, digest, machine, self._policy])).hexdigest()
-        return self._folder / f"{name}.json"
+        return [digest, machine, self._policy]
+
+
+def _report(value: dict[str, Any]) -> Report:
+    findings = tuple(Finding(**{**one, "details": tuple(one["details"])}) for one in value["findings"])
+    return Report(
+        findings=findings,
+        checked=value["checked"],
+        seconds=0.0,
+        floor=value["floor"],
+        licences=value["licences"],
+    )

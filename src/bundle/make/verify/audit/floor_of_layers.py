@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
+from bundle.artifacts.store.json_cache import JsonCache
 from bundle.artifacts.store.layers import Layer
 from bundle.artifacts.store.store import Store
-from bundle.base.files import canonical_json, write_atomically
 from bundle.base.native import Native, dotted, read_native
 from bundle.make.verify.audit.floor import measured_floor
 from bundle.model.platforms import Platform
@@ -20,25 +19,16 @@ def floor_of(layers: Sequence[Layer], store: Store, platform: Platform) -> dict[
     """Return the oldest system that all layers of a bundle run on, such as `{"glibc": "2.28"}`.
 
     Args:
-        store: of the layers; it also keeps what was measured, by the layer's digest.
+        store: of the layers; it also keeps the measurements, by the layer's digest.
     """
-    floors = [_measured(layer, store, platform) for layer in layers]
+    measured: JsonCache[dict[str, str]] = JsonCache(store.folder("audits"), dict, rules=RULES)
+
+    def floor(layer: Layer) -> dict[str, str]:
+        return measured.get([layer.digest, platform.key], lambda: measured_floor(_natives(layer, store, platform)))
+
+    floors = [floor(layer) for layer in layers]
     names = sorted({name for floor in floors for name in floor})
     return {name: max((floor[name] for floor in floors if name in floor), key=dotted) for name in names}
-
-
-def _measured(layer: Layer, store: Store, platform: Platform) -> Mapping[str, str]:
-    path = store.folder("audits") / f"{layer.digest}.{platform.key}.json"
-    try:
-        kept = json.loads(path.read_bytes())
-        if kept["rules"] == RULES:
-            floor: dict[str, str] = kept["floor"]
-            return floor
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        pass
-    floor = measured_floor(_natives(layer, store, platform))
-    write_atomically(path, canonical_json({"rules": RULES, "floor": floor}))
-    return floor
 
 
 def _natives(layer: Layer, store: Store, platform: Platform) -> Iterator[Native]:
