@@ -83,10 +83,11 @@ def good(folder: Path, key: str) -> Made:
     """Make a bundle with an interpreter, a package with a native module, and the library that it needs."""
     made = Made(folder / key, PLATFORMS[key])
     module = f"sums/_sums{made.ending}"
+    machine = made.platform.machine
     if made.platform.system == "linux":
-        machine = made.platform.machine
-        linker = "/lib64/ld-linux-x86-64.so.2" if machine == "x86_64" else "/lib/ld-linux-aarch64.so.1"
-        program = elf(machine=machine, interpreter=linker, needed=["libc.so.6"], rpath="$ORIGIN/../lib")
+        program = elf(
+            machine=machine, interpreter=made.platform.loaders[0], needed=["libc.so.6"], rpath="$ORIGIN/../lib"
+        )
         made.write("bin/python3.12", program, executable=True)
         own = {"libc.so.6": ["GLIBC_2.17"], "libm.so.6": ["GLIBC_2.28"]}
         files = {
@@ -94,7 +95,6 @@ def good(folder: Path, key: str) -> Made:
             "sums.libs/libadd-1.so": elf(machine=machine, name="libadd-1.so", needed=["libc.so.6"]),
         }
     elif made.platform.system == "macosx":
-        machine = made.platform.machine
         system = "/usr/lib/libSystem.B.dylib"
         made.write("bin/python3.12", macho(machine=machine, needed=[system], program=True), executable=True)
         files = {
@@ -102,12 +102,12 @@ def good(folder: Path, key: str) -> Made:
             "sums/.dylibs/libadd.dylib": macho(machine=machine, name="/DLC/sums/libadd.dylib", needed=[system]),
         }
     else:
-        made.write("python.exe", pe(needed=["python312.dll", "KERNEL32.dll"], program=True))
-        made.write("python312.dll", pe(needed=["VCRUNTIME140.dll", "api-ms-win-crt-heap-l1-1-0.dll"]))
-        made.write("vcruntime140.dll", pe(needed=["KERNEL32.dll"]))
+        made.write("python.exe", pe(machine=machine, needed=["python312.dll", "KERNEL32.dll"], program=True))
+        made.write("python312.dll", pe(machine=machine, needed=["VCRUNTIME140.dll", "api-ms-win-crt-heap-l1-1-0.dll"]))
+        made.write("vcruntime140.dll", pe(machine=machine, needed=["KERNEL32.dll"]))
         files = {
-            module: pe(needed=["python312.dll", "add-1f.dll", "KERNEL32.dll"]),
-            "sums.libs/add-1f.dll": pe(needed=["VCRUNTIME140.dll"]),
+            module: pe(machine=machine, needed=["python312.dll", "add-1f.dll", "KERNEL32.dll"]),
+            "sums.libs/add-1f.dll": pe(machine=machine, needed=["VCRUNTIME140.dll"]),
         }
     made.install("sums", {"sums/__init__.py": "", **files})
     return made
