@@ -182,7 +182,7 @@ HOSTILE: dict[str, tuple[Entry, ...]] = {
     "link to a drive": (("link", "symlink", "C:/"),),
     "link with backslashes": (("link", "symlink", "..\\..\\evil"),),
     "link to nothing": (("link", "symlink", ""),),
-    "link in a circle": (("a", "symlink", "b"), ("b", "symlink", "a")),
+    "link in a loop": (("a", "symlink", "b"), ("b", "symlink", "a")),
     "link that another link sends outside": (
         ("x/y/root", "symlink", "../.."),
         ("link", "symlink", "x/y/root/../evil"),
@@ -305,12 +305,12 @@ def test_a_bomb_in_a_header_does_not_fill_the_memory(tmp_path: Path) -> None:
     info.type = tarfile.XHDTYPE
     info.size = 20_000_000
     packed = gzip.compress(info.tobuf() + bytes(info.size + 1024))
-    with pytest.raises(IntegrityError, match="account for"):
+    with pytest.raises(IntegrityError, match="entries declare"):
         unpacked(tmp_path, packed)
 
 
 def test_a_bomb_behind_the_end_is_not_read_to_its_end(tmp_path: Path) -> None:
-    with pytest.raises(IntegrityError, match="account for"):
+    with pytest.raises(IntegrityError, match="entries declare"):
         unpacked(tmp_path, gzip.compress(tar_of(("a", "file", "x")) + bytes(50_000_000)))
 
 

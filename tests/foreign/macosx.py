@@ -118,7 +118,7 @@ def _place(wheel: Path, places: dict[str, str], tree: Path) -> None:
 
 
 def _sysconfigdata(machine: str) -> str:
-    """Return what a build of CPython for macOS records, as far as anybody asks for it."""
+    """Return what a build of CPython for macOS records, as far as it is needed."""
     platforms = "/Applications/Xcode_15.2.app/Contents/Developer/Platforms"
     sdk = f"-isysroot {platforms}/MacOSX.platform/Developer/SDKs/MacOSX14.2.sdk"
     flags = f"-arch {machine} -mmacosx-version-min=11.0 {sdk}"

@@ -395,7 +395,7 @@ class TestWithoutEverything:
         assert (built.code, verified.code) == (5, 5)
         named = {f"site-packages/{name}.py" for name in folders}
         for said in (built.errors, " ".join(verified.output.split())):
-            assert {name for name in named if f"{name}: names a folder of the building machine" in said} == named
+            assert {name for name in named if f"{name}: names a folder of the build machine" in said} == named
 
     def test_a_log_is_kept_on_request(self, own: SmallProject) -> None:
         configuration = own.folder / "config.json"

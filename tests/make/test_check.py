@@ -60,7 +60,7 @@ def test_the_problems_of_all_versions_are_told_at_once(tmp_path: Path) -> None:
     a, b, odd = report.versions
     assert a.problems == ('versions/3.12.10-a/config.json:2: bild: unknown key "bild". Did you mean "build"?',)
     assert len(b.problems) == 1
-    assert odd.problems[0].startswith("versions/odd: a version is named X.Y.Z")
+    assert odd.problems[0].startswith("versions/odd: a version's name is X.Y.Z")
 
 
 def test_only_the_versions_asked_for_are_checked(tmp_path: Path) -> None:

@@ -403,11 +403,11 @@ def page(folder: Path) -> Path:
     [
         ("linux-aarch64", lambda _: foreign_python("windows-x64").path, 2, "a Python for windows-x64, not for"),
         ("macosx-x64", lambda _: foreign_python("macosx-aarch64").path, 2, "a Python for macosx-aarch64, not for"),
-        ("windows-x64", lambda _: foreign_python("linux-aarch64").path, 2, "No interpreter source gives Python 3.12.9"),
+        ("windows-x64", lambda _: foreign_python("linux-aarch64").path, 2, "No interpreter source has Python 3.12.9"),
         ("linux-aarch64", cut, 4, "cut.tar.zst cannot be unpacked"),
         ("linux-aarch64", page, 4, "page.tar.zst cannot be unpacked"),
         ("linux-aarch64", hostile, 4, "leads upward"),
-        ("linux-aarch64", lambda folder: folder / "gone.zip", 2, "neither an interpreter source nor a file"),
+        ("linux-aarch64", lambda folder: folder / "gone.zip", 2, "not an interpreter source, file or folder"),
     ],
     ids=["other system", "other machine", "other version", "cut", "no archive", "hostile", "gone"],
 )

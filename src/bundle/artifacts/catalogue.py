@@ -167,7 +167,7 @@ def _schema_problems(value: Any) -> list[str]:
 def _no_catalogue(path: Path, problems: list[str]) -> IntegrityError:
     return IntegrityError(
         f"{path} is not a catalogue of bundles.",
-        cause="It was edited, or merged badly.",
+        cause="It was edited, or a merge went wrong.",
         remedy="Restore it from version control, or remove it and build again.",
         details=problems[:20],
     )

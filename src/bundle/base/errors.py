@@ -53,7 +53,7 @@ class BundleError(Exception):
 class WorkError(BundleError):
     """The work failed: a build, a job, a full disk."""
 
-    default_remedy = "Read the lines above for the step that failed, mend it and run the same command again."
+    default_remedy = "Find the failed step in the lines above, correct it and run the same command again."
 
 
 class MissingPackageError(WorkError):
@@ -83,7 +83,7 @@ class IntegrityError(BundleError):
     """Bytes are not what their hash promised, or an archive is unsafe."""
 
     exit_code = 4
-    default_remedy = "Do not use the file. Find out who changed it; `bundle cache verify` checks what is stored."
+    default_remedy = "Do not use the file. Find out who changed it; `bundle cache verify` checks the store."
 
 
 class VerificationError(BundleError):
@@ -97,7 +97,7 @@ class InterruptedRunError(BundleError):
     """The user or the system asked the run to stop."""
 
     exit_code = 130
-    default_remedy = "Nothing was lost. Run the same command again; it goes on from here."
+    default_remedy = "Nothing was lost. Run the same command again; it continues from here."
 
 
 class Problems:

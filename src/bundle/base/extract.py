@@ -137,8 +137,8 @@ class _Stream:
         """Return `size` bytes, fewer at the end only."""
         if self._position + size > self._allowed:
             raise IntegrityError(
-                f"{self._archive.name} is unsafe: it holds more data than its entries account for.",
-                cause="The archive is damaged, or was made to exhaust the memory.",
+                f"{self._archive.name} is unsafe: it holds more data than its entries declare.",
+                cause="The archive is damaged, or is an attack that exhausts the memory.",
             )
         data = self._chunk[self._at : self._at + size]
         self._at += len(data)
@@ -286,5 +286,5 @@ def _exactly(content: _Readable, size: int, archive: Path, name: str) -> Iterato
 def _damaged(archive: Path, why: str) -> IntegrityError:
     return IntegrityError(
         f"{archive.name} cannot be unpacked: {why}.",
-        cause="The file is damaged or incomplete, or it is no archive of a known kind (tar, zip).",
+        cause="The file is damaged or incomplete, or it is not an archive of a known kind (tar, zip).",
     )

@@ -371,7 +371,7 @@ def source_date_epoch(environ: Mapping[str, str]) -> int:
         return _EPOCH
     if not (text.isascii() and text.isdigit()):
         raise ConfigError(
-            f"SOURCE_DATE_EPOCH is {text!r}, which is no number of seconds since 1970.",
+            f"SOURCE_DATE_EPOCH is {text!r}, which is not a number of seconds since 1970.",
             remedy="Set it to a number such as 315532800, or unset it.",
         )
     return int(text)

@@ -46,7 +46,7 @@ def signature_of(path: Path, place: tuple[int, int, int] | None) -> Signature:
 def _directories(signature: bytes) -> Iterator[bytes]:
     magic, _, count = struct.unpack_from(">3I", signature)
     if magic != _EMBEDDED_SIGNATURE:
-        raise ValueError("no signature where there should be one")
+        raise ValueError("no signature at the recorded place")
     for number in range(count):
         _, offset = struct.unpack_from(">2I", signature, 12 + 8 * number)
         magic, length = struct.unpack_from(">2I", signature, offset)

@@ -108,7 +108,7 @@ class Sandbox:
         """
         source = self._path(original)
         if self._kind(source) != "file":
-            raise self._unsafe(name, f"it is a hard link to {original!r}, which is no file of the archive before it")
+            raise self._unsafe(name, f"it is a hard link to {original!r}, which is not an earlier file of the archive")
         if self._path(name) == source:
             raise self._unsafe(name, "it is a hard link to itself")
         self._grow(os.stat(self._where(source)).st_size, name)  # noqa: PTH116 - paths are strings in this class
@@ -128,7 +128,7 @@ class Sandbox:
             IntegrityError: the entry is unsafe.
         """
         if not target or is_absolute(target):
-            raise self._unsafe(name, f"it is a link to {target!r}, which is no relative path")
+            raise self._unsafe(name, f"it is a link to {target!r}, which is not a relative path")
         if why := text_obstacle(target):
             raise self._unsafe(name, f"the target of its link {why}")
         path = self._path(name)
@@ -146,7 +146,7 @@ class Sandbox:
             # Not every file system tells "A" from "a"; a link has to stay inside on both kinds.
             inside = stays_inside(path, target, self._links) and stays_inside(folded(path), folded(target), plain)
             if len(plain) != len(self._links) or not inside:
-                raise self._unsafe(path, f"it is a link to {target!r}, which leads out of the archive or in a circle")
+                raise self._unsafe(path, f"it is a link to {target!r}, which leads out of the archive or in a loop")
         for path, target in self._links.items():
             os.symlink(target, self._where(path))  # noqa: PTH211
         for path, moment in sorted(self._folder_times.items(), reverse=True):
@@ -155,7 +155,7 @@ class Sandbox:
     def _prepare(self, name: str, kind: str) -> str:
         path = self._path(name)
         if not path:
-            raise self._unsafe(name, "it names the folder that the archive is unpacked to")
+            raise self._unsafe(name, "it names the target folder itself")
         above = path.rpartition("/")[0]
         if above and self._kinds.get(above) != "folder":
             self._make_folder(above, name)
@@ -164,7 +164,7 @@ class Sandbox:
         if present is None:
             self._add(path, kind, name)
         elif present != kind:
-            raise self._unsafe(name, f"it is a {kind}, but there is a {present} of that name already")
+            raise self._unsafe(name, f"it is a {kind}, but there is a {present} of this name already")
         elif kind == "file":
             os.unlink(where)  # noqa: PTH108
         return where
@@ -224,7 +224,7 @@ class Sandbox:
     def _unsafe(self, name: str, why: str) -> IntegrityError:
         return IntegrityError(
             f"{self._origin} is unsafe: the entry {name!r} was refused because {why}.",
-            cause="The archive is damaged, or was made to do harm.",
+            cause="The archive is damaged or malicious.",
         )
 
 

@@ -56,7 +56,7 @@ class LazyGroup(click.Group):
             return None
         command = getattr(import_module(f"bundle.cli.{COMMANDS[cmd_name]}.{cmd_name}"), cmd_name)
         if not isinstance(command, click.Command):
-            raise TypeError(f"{cmd_name} is no click command")
+            raise TypeError(f"{cmd_name} is not a click command")
         _accept_flags(command)
         return command
 

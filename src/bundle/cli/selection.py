@@ -64,6 +64,6 @@ def current_lock(project: Project, config: Config, platform: Platform) -> Lock:
     if status.state == "stale":
         raise ConfigError(
             f"{status.path} is stale: the configuration has changed since.",
-            remedy=f"Write it anew: `bundle lock {config.version} --platform {platform.key}`.",
+            remedy=f"Write it again: `bundle lock {config.version} --platform {platform.key}`.",
         )
     return lock

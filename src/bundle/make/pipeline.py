@@ -145,7 +145,7 @@ def choose_interpreter(build: Build) -> None:
         with build.any_host as host:
             for refusal in refusals(host, build.status.lock):
                 problems.add(refusal)
-    problems.raise_if_any(f"{len(problems.errors)} things keep {build.order.name} from being built here.")
+    problems.raise_if_any(f"{len(problems.errors)} problems prevent the build of {build.order.name} here.")
     if warning := build.interpreter.choice.warning:
         build.context.reporter.warning(warning)
 
@@ -217,7 +217,7 @@ def make_layers(build: Build) -> None:
     build.manifest = describe(build.config, build.interpreter, build.lock, layers, built=build.built, floor=floor)
     for conflict in build.manifest.conflicts:
         build.context.reporter.warning(
-            f"{conflict.path} comes with different bytes from {conflict.lost} and {conflict.kept}; the latter is kept"
+            f"{conflict.path} differs between {conflict.lost} and {conflict.kept}; the latter is kept"
         )
     documents = {MANIFEST: pretty_json(build.manifest.as_json())}
     if build.carries:

@@ -202,7 +202,7 @@ def read_manifest(root: Path) -> Manifest:
         return Manifest.from_json(json.loads(path.read_bytes()))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ConfigError(
-            f"{root} is no bundle: it has no {MANIFEST}.",
+            f"{root} is not a bundle: it has no {MANIFEST}.",
             remedy="Name a version, the folder that holds bundle.json, or an archive of it.",
         ) from error
     except (ValueError, RecursionError) as error:

@@ -354,7 +354,7 @@ class TestWhatIsWrongWithAnArchive:
         own = _tar(tmp_path / "own.tar.zst", ("python/python.exe", b"hello"), ("python/Lib/os.py", b""))
         error = _choose(own, "windows-x64", make_tools)
         assert error.exit_code == 4
-        assert "no native executable" in error.what
+        assert "not a native executable" in error.what
 
     @pytest.mark.parametrize(
         "member",

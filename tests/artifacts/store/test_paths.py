@@ -10,14 +10,14 @@ from bundle.base.errors import IntegrityError
 
 @pytest.mark.parametrize("digest", ["", "../" * 20 + "etc", "0" * 63, "0" * 65, "G" * 64])
 def test_what_is_no_digest_becomes_no_path(tmp_path: Path, digest: str) -> None:
-    with pytest.raises(IntegrityError, match="no SHA-256"):
+    with pytest.raises(IntegrityError, match="not a SHA-256"):
         StorePaths(tmp_path).layer(digest)
-    with pytest.raises(IntegrityError, match="no SHA-256"):
+    with pytest.raises(IntegrityError, match="not a SHA-256"):
         StorePaths(tmp_path).frames(digest, "zstd.tar.zst")
 
 
 def test_an_unknown_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="none of the store's folders"):
+    with pytest.raises(ValueError, match="not a folder of the store"):
         StorePaths(tmp_path).part("elsewhere")
 
 

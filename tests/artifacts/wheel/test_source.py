@@ -169,7 +169,7 @@ def test_a_wheel_without_its_own_papers_is_refused(tmp_path: Path, missing: str)
 
 @pytest.mark.parametrize("path", ["{data}/data", "{data}/nowhere/x", "{data}/x"])
 def test_data_for_no_known_place_is_refused(tmp_path: Path, path: str) -> None:
-    assert "belongs to no place" in refused(make_wheel(tmp_path, files={path: ""}), tmp_path / "tree").what
+    assert "is in no folder" in refused(make_wheel(tmp_path, files={path: ""}), tmp_path / "tree").what
 
 
 def test_an_entry_that_stands_twice_in_the_zip_file_is_refused(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_file_longer_than_it_declares_is_refused(tmp_path: Path) -> None:
 
 def test_a_compression_that_wheels_do_not_use_is_refused(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, compression=zipfile.ZIP_LZMA)
-    assert "compressed" in refused(wheel, tmp_path / "tree").what
+    assert "compression" in refused(wheel, tmp_path / "tree").what
 
 
 def test_what_is_no_wheel_is_refused(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_a_missing_program_is_named(tmp_path: Path) -> None:
     with pytest.raises(WorkError, match=r"no-such-program does not exist") as failed:
         run(["no-such-program", "--help"])
     assert failed.value.cause is not None
-    with pytest.raises(WorkError, match="there is no such folder"):
+    with pytest.raises(WorkError, match="the folder does not exist"):
         run(python("pass"), cwd=tmp_path / "absent")
 
 

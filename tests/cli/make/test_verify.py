@@ -32,7 +32,7 @@ def test_a_bundle_that_names_the_cache_is_refused(run: Run, tmp_path: Path) -> N
     folder = foreign(tmp_path / "bundle", f"made in {tmp_path / 'cache'}")
     code, output, _ = run("verify", str(folder))
     assert code == 5
-    assert f"error: paths: data: names a folder of the building machine, {tmp_path / 'cache'}" in output
+    assert f"error: paths: data: names a folder of the build machine, {tmp_path / 'cache'}" in output
     assert "1 errors" not in output
 
 
@@ -47,7 +47,7 @@ def test_what_is_no_bundle_is_wrong_usage(run: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     code, _, errors = run("verify", "empty")
     assert code == 2
-    assert "empty is no bundle: it has no bundle.json." in errors
+    assert "empty is not a bundle: it has no bundle.json." in errors
     assert run("verify", "nothing-of-that-name")[0] == 2
 
 

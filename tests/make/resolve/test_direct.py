@@ -86,7 +86,7 @@ def test_an_address_in_the_metadata_of_a_package_is_followed(
 def test_two_addresses_for_one_package_are_refused(upstream: Path, place: Lockable) -> None:
     address = f"demo @ git+{upstream.as_uri()}"
 
-    with pytest.raises(ConfigError, match="two addresses"):
+    with pytest.raises(ConfigError, match="two URLs"):
         place.lock(f"{address}@main", f"{address}@v1")
 
 

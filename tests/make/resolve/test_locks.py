@@ -69,7 +69,7 @@ def test_a_build_refuses_a_lock_that_was_edited_and_an_update_writes_it_anew(pla
 
     assert (update.status.state, update.written) == ("edited", True)
     assert path_of(place).read_text() == text
-    assert any("It is written anew." in warning for warning in place.reporter.warnings)
+    assert any("It is written again." in warning for warning in place.reporter.warnings)
 
 
 def test_a_fresh_lock_is_left_alone_unless_it_is_upgraded(place: Lockable, registry: Registry) -> None:

@@ -231,7 +231,7 @@ def test_a_package_that_does_not_exist_is_named_with_who_asks_for_it(place: Lock
         place.lock("top")
 
     text = "\n".join([caught.value.what, *caught.value.details])
-    assert "No registry has a package 'no-such-thing'; top 1.0 asks for it." in text
+    assert "No registry has a package 'no-such-thing'; top 1.0 requires it." in text
     assert "127.0.0.1" not in text
 
 

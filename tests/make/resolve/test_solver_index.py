@@ -94,7 +94,7 @@ def test_a_registry_that_cannot_be_asked_names_who_wants_it() -> None:
 
     with pytest.raises(UnsetVariableError) as caught:
         index_of(Unset({}), "triton>=3").versions("triton")
-    assert caught.value.details == ("triton is asked for by the configuration.",)
+    assert caught.value.details == ("triton is required by the configuration.",)
 
 
 def test_a_name_without_any_usable_file_is_shown_whole_so_that_it_can_be_reported() -> None:

@@ -234,7 +234,7 @@ def test_a_build_sees_nothing_of_the_user(tmp_path: Path, prepare: Prepare, monk
     assert seen["SOURCE_DATE_EPOCH"] == "315532800"
     assert told["umask"] == 0o022
     assert not [path for path in told["path"] if path.endswith("site-packages") and str(environment.root) not in path]
-    assert any("told.json" in warning for warning in reporter.warnings), "it names the folder that it was built in"
+    assert any("told.json" in warning for warning in reporter.warnings), "it names its build folder"
 
 
 def test_settings_reach_the_backend_with_the_package_root_filled_in(tmp_path: Path, prepare: Prepare) -> None:
@@ -293,7 +293,7 @@ def test_a_backend_that_points_outside_its_folder_is_refused(tmp_path: Path, pre
             return "../../../build.log"
     """
     source, environment, tools = prepare(sdistmaker.in_tree(tmp_path, hooks), [])
-    with pytest.raises(IntegrityError, match="not in the folder"):
+    with pytest.raises(IntegrityError, match="not in the output folder"):
         build_wheel(source, environment, DEMO, tools)
 
 

@@ -63,7 +63,7 @@ def test_a_pure_wheel_that_brings_libraries_for_several_platforms_fits_each(tmp_
 
 def test_a_name_that_is_no_wheels_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / "demo.whl").touch()
-    with pytest.raises(WorkError, match="no name of a wheel"):
+    with pytest.raises(WorkError, match="not the name of a wheel"):
         check_fits(tmp_path / "demo.whl", LINUX, "3.12.10", Floors())
 
 

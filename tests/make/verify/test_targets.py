@@ -77,5 +77,5 @@ def test_an_archive_of_something_else_is_refused(tmp_path: Path) -> None:
     archive = tmp_path / "archive.tar"
     with tarfile.open(archive, "w") as file:
         file.add(__file__, "readme")
-    with pytest.raises(ConfigError, match="no archive of a bundle"):
+    with pytest.raises(ConfigError, match="not the archive of a bundle"):
         folders(str(archive), None, tmp_path)

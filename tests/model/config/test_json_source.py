@@ -52,13 +52,13 @@ def test_a_value_knows_its_line() -> None:
         ('{"a": 1,\n "b": 2,\n}', "2:8", '"," stands before "}"'),
         ('{"a": 1\n "b": 2}', "2:2", '"," or "}" is missing'),
         ("{'a': 1}", "1:2", "a key in double quotes is missing"),
-        ('{"a" 1}', "1:6", '":" is missing behind "a"'),
+        ('{"a" 1}', "1:6", '":" is missing after "a"'),
         ('{"a": tru}', "1:7", "a value is missing"),
         ('{"a": "x\ny"}', "1:9", "control character"),
         ('{"a": 1', "1:8", '"," or "}" is missing'),
         ("", "1:1", "the file ends here"),
-        ("{} {}", "1:4", "nothing may follow"),
-        ('{"a": NaN}', "1:7", "NaN is no JSON number"),
+        ("{} {}", "1:4", "text after the end"),
+        ('{"a": NaN}', "1:7", "NaN is not a JSON number"),
         ('{"a": "\\ud800"}', "1:7", "surrogate"),
         ("[" * 1000, "1:62", "nested too deeply"),
     ],
@@ -73,9 +73,7 @@ def test_broken_json_is_told_with_line_column_and_reason(text: str, place: str, 
 def test_a_key_that_stands_twice_is_a_problem_with_both_lines() -> None:
     problems = Problems()
     parse('{"p": {\n"skip": 1,\n"skip": 2}}', "x.json", problems)
-    assert [error.what for error in problems.errors] == [
-        'x.json:3: the key "skip" of p stands there twice, first in line 2.'
-    ]
+    assert [error.what for error in problems.errors] == ['x.json:3: the key "skip" of p occurs twice, first in line 2.']
 
 
 def test_a_path_is_readable_and_a_key_with_dots_stays_one_key() -> None:

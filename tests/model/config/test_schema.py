@@ -99,12 +99,12 @@ def test_the_schema_knows_the_platforms_that_the_code_knows() -> None:
         ({"registries": {"default": "https://${A-B}.example"}}, "in which ${NAME} stands for"),
         ({"platforms": []}, "platforms: must not be empty."),
         ({"platforms": ["linux-x64", "linux-x64"]}, 'platforms: names "linux-x64" twice.'),
-        ({"packages": {"dependencies": ["torch=~2.7"]}}, 'packages.dependencies[0]: "torch=~2.7" is no requirement'),
+        ({"packages": {"dependencies": ["torch=~2.7"]}}, 'packages.dependencies[0]: "torch=~2.7" is not a requirement'),
         (
             {"packages": {"platformSpecific": {"linux-x64": {"dependencies": ["a b"]}}}},
-            'packages.platformSpecific.linux-x64.dependencies[0]: "a b" is no requirement',
+            'packages.platformSpecific.linux-x64.dependencies[0]: "a b" is not a requirement',
         ),
-        ({"packages": {"overrides": {"a": "==1.0"}}}, 'packages.overrides.a: "==1.0" is no version.'),
+        ({"packages": {"overrides": {"a": "==1.0"}}}, 'packages.overrides.a: "==1.0" is not a version.'),
         ({"packages": {"skip": {"a.b": {}, "A-B": {}}}}, '"A-B" and "a.b" are the same package.'),
     ],
 )

@@ -71,7 +71,7 @@ def test_both_configurations_count(root: Path) -> None:
     [
         (ARM, "no such file or folder"),
         ("/somewhere/*.whl", "an absolute path"),
-        ("notes.txt", "is no wheel's"),
+        ("notes.txt", "without a wheel's name"),
     ],
 )
 def test_an_entry_that_cannot_be_meant_is_an_error(root: Path, entry: str, problem: str) -> None:
@@ -89,7 +89,7 @@ def test_two_files_of_one_name_must_be_the_same(root: Path) -> None:
     put(root, f"versions/{VERSION}/wheels/{ARM}")
     assert names(root) == [f"versions/{VERSION}/wheels/{ARM}"]
     put(root, f"wheels/{ARM}", "other")
-    with pytest.raises(ConfigError, match="one name and different content"):
+    with pytest.raises(ConfigError, match="the same name and different content"):
         names(root)
 
 

@@ -102,7 +102,7 @@ def _file(spec: ArchiveSpec, offer: Offer, tools: Tools) -> Path:
     shutil.copyfile(spec.path, target)
     if (found := sha256_of(target)) != spec.sha256:
         raise IntegrityError(
-            f"{spec.path} is not the archive that was meant.",
+            f"{spec.path} is not the configured archive.",
             details=[f"expected sha256 {spec.sha256}", f"it has sha256 {found}"],
             remedy="Find out who changed it; if it is right, correct interpreter.archives.",
         )

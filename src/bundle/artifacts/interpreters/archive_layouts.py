@@ -52,17 +52,17 @@ def unpack(archive: Path, folder: Path, platform: Platform, *, name: str) -> Unp
             break
     else:
         raise ConfigError(
-            f"{name} holds no Python in a layout that is known.",
+            f"{name} has no Python in a known layout.",
             cause="Looked for bin/python3.* with lib/python3.*, and for python.exe with Lib, down to the third folder.",
             remedy="Name an archive of a relocatable CPython, such as python-build-standalone's install_only.",
         )
     with executable.open("rb") as file:
         built_for = machines_in(file.read(HEAD))
     if built_for is None:
-        raise IntegrityError(f"{executable.name} in {name} is no native executable: the archive is damaged.")
+        raise IntegrityError(f"{executable.name} in {name} is not a native executable: the archive is damaged.")
     fitting = platforms_of(*built_for)
     if platform.key not in fitting:
-        what = " and ".join(fitting) or "a platform that bundles are not made for"
+        what = " and ".join(fitting) or "an unsupported platform"
         raise ConfigError(
             f"{name} holds a Python for {what}, not for {platform.key}.",
             remedy=f"Name another archive under interpreter.archives.{platform.key}.",
@@ -130,13 +130,13 @@ def _check_complete(stdlib: Path, name: str) -> None:
     schemes = stdlib / "sysconfig.py" if (stdlib / "sysconfig.py").is_file() else stdlib / "sysconfig" / "__init__.py"
     if schemes.is_file() and b"posix_local" in schemes.read_bytes():
         raise ConfigError(
-            f"{name} holds a Python that its distribution patched to install into dist-packages and /usr/local.",
-            remedy="Name an archive of a CPython as its makers publish it.",
+            f"{name} has a Python that its distribution patched to install into dist-packages and /usr/local.",
+            remedy="Name an archive of an unpatched CPython.",
         )
     if not any(stdlib.glob("ensurepip/_bundled/pip-*.whl")):
         raise ConfigError(
-            f"{name} holds a Python whose ensurepip has no pip wheel.",
-            cause="Distributions and embeddable builds leave it out; without it there is neither pip nor venv.",
+            f"{name} has a Python without a pip wheel in ensurepip.",
+            cause="Distributions and embeddable builds remove it; without it, pip and venv do not work.",
             remedy="Name an archive with a complete standard library, such as python-build-standalone's install_only.",
         )
 
@@ -159,7 +159,7 @@ def _version(root: Path, executable: Path, name: str) -> str:
     raise WorkError(
         f"The version of the Python in {name} is unknown.",
         cause="It has no include/python3.*/patchlevel.h, so C extensions could not be built with it either.",
-        remedy="Name an archive that holds the headers.",
+        remedy="Name an archive with the headers.",
     )
 
 

@@ -202,7 +202,7 @@ class _Run:
             "it has the exact version" if exact else "no source has the exact version; it has the newest patch release"
         )
         if exact and any(attempt.outcome in ("unreachable", "missing") for attempt in self.tried):
-            why += ", which no source before it gave"
+            why += ", which no earlier source has"
         self._note(offer.source, offer.python, "chosen", offer.detail)
         for other, answer in offers:
             unused = answer not in self.asked and other.name not in self.silent
@@ -236,14 +236,14 @@ class _Run:
         if near and not permitted:
             ways.append('permit another patch release (interpreter.substitute: "patch")')
         ways.append(
-            "name an archive of your own (interpreter.archives and source `archive`, or --interpreter "
+            "name your own archive (interpreter.archives and source `archive`, or --interpreter "
             f"{self.request.platform.key}=FILE)"
         )
         ways.append(f"install CPython {self.request.python} on a machine of that platform for source `host`")
         error = UnreachableInterpreterError if self.silent else NoInterpreterError
         return error(
-            f"No interpreter source gives {asked}.",
-            cause="A source did not answer." if self.silent else "No source that is configured has this version.",
+            f"No interpreter source has {asked}.",
+            cause="A source did not answer." if self.silent else "No configured source has this version.",
             remedy="One of: " + "; ".join(ways) + ".",
             details=details,
             tried=self._in_order(),

@@ -65,7 +65,7 @@ def _by_path(value: str) -> Source:
     if not path.is_file():
         near = get_close_matches(value, [*SOURCES, *PLATFORMS], 1)
         raise ConfigError(
-            f"--interpreter {value}: this is neither an interpreter source nor a file or folder.",
+            f"--interpreter {value}: not an interpreter source, file or folder.",
             cause=f"Did you mean {near[0]!r}?" if near else None,
             remedy=f"Name one of {', '.join(SOURCES)}, a Python's executable or folder, an archive, or PLATFORM=PATH.",
         )

@@ -38,7 +38,7 @@ class Host:
         machine = request.machine
         if request.platform != machine or machine is None:
             own = machine.key if machine else "none of the known platforms"
-            return [_refusal(f"this machine is {own}, and a host's Python serves its own platform only")]
+            return [_refusal(f"this machine is {own}, and a Python of this machine serves only its own platform")]
         if machine.system != "linux":
             return [_refusal(f"not yet supported on {machine.key}; use python-build-standalone or an archive there")]
         answers = list(self._answers(request, machine))
@@ -86,7 +86,7 @@ class Host:
             prefixes.add(real)
             wanted = short_version(request.python)
             if self._named is not None and short_version(answer.python) != wanted:
-                yield _refusal(f"{candidate.executable} is Python {answer.python}, and {wanted} is asked for")
+                yield _refusal(f"{candidate.executable} is Python {answer.python}, and {wanted} is required")
             elif obstacles := answer.obstacles(machine):
                 yield _refusal(f"{answer.python} of {candidate.origin} in {answer.prefix}: {'; '.join(obstacles)}")
             else:

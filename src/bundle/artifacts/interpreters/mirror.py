@@ -136,7 +136,7 @@ def _keep(folder: Path, need: Need, source: PythonBuildStandalone, tools: Tools)
     if target.is_file():
         if sha256_of(target) == need.offer.key["sha256"]:
             return Kept(need=need, status="present", size=target.stat().st_size)
-        tools.reporter.warning(f"{target} is damaged and is fetched again")
+        tools.reporter.warning(f"{target} is damaged and is downloaded again")
     target.parent.mkdir(parents=True, exist_ok=True)
     sweep_staging(target.parent)
     try:

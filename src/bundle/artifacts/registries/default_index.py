@@ -46,7 +46,7 @@ def _from_uv(environ: Mapping[str, str]) -> str | None:
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"uv's configuration {path} is no TOML: {error}") from error
+            raise ConfigError(f"uv's configuration {path} is not TOML: {error}") from error
         indexes = settings.get("index", [])
         chosen = next((one.get("url") for one in indexes if isinstance(one, dict) and one.get("default")), None)
         if url := chosen or settings.get("index-url"):

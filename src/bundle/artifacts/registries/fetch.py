@@ -64,7 +64,7 @@ class FileSources:
         raise failure or NetworkError(
             f"{file.name} is in none of the configured registries.",
             cause="It was deleted there, or the lock was made with another registry.",
-            remedy=f"Configure the registry that has it, or lock anew with `--upgrade {name}`.",
+            remedy=f"Configure the registry that has it, or lock again with `--upgrade {name}`.",
         )
 
     def _urls(self, name: str, file: LockedFile) -> Iterable[str]:
@@ -122,7 +122,7 @@ def fetch(
         if package.vcs is not None:
             with problems.collecting():
                 sources.repositories.fetch(git_address(package, sources.addresses), package.vcs.commit)
-    problems.raise_if_any(f"{len(problems.errors)} files of the lock cannot be had.")
+    problems.raise_if_any(f"{len(problems.errors)} files of the lock are not available.")
     if wheelhouse is not None:
         _fill(wheelhouse, lock.files, found)
     return found
@@ -131,7 +131,7 @@ def fetch(
 def _about(file: LockedFile, error: NetworkError, *, offline: bool) -> NetworkError:
     if offline:
         return NetworkError(
-            f"{file.name} is not in the cache, and --offline forbids to fetch it.",
+            f"{file.name} is not in the cache, and --offline forbids downloading it.",
             remedy="Run `bundle fetch` once without --offline, or copy the cache (BUNDLE_CACHE_DIR) from a machine "
             "that has the files.",
         )
@@ -158,7 +158,7 @@ def git_address(package: LockedPackage, addresses: Mapping[str, str]) -> GitAddr
         addresses: see `addresses_in`.
     """
     if package.vcs is None:
-        raise ValueError(f"{package.name} is no commit of a repository")
+        raise ValueError(f"{package.name} is not a commit of a repository")
     locked = GitAddress(url=package.vcs.url, revision=package.vcs.requested, subdirectory=package.vcs.subdirectory)
     written = parse_git(addresses.get(package.name, ""))
     return written if written is not None and written.public == locked.public else locked

@@ -58,7 +58,7 @@ def parse_git(url: str) -> GitAddress | None:
         return None
     if parts.scheme not in _SCHEMES:
         raise ConfigError(
-            f"{redact(url)}: {parts.scheme} is no address that git requirements may have.",
+            f"{redact(url)}: {parts.scheme} is not a URL scheme for git requirements.",
             remedy=f"Use one of {', '.join(sorted(_SCHEMES))}.",
         )
     path, at, revision = parts.path.rpartition("@")
@@ -66,7 +66,7 @@ def parse_git(url: str) -> GitAddress | None:
         path, revision = parts.path, ""
     subdirectory = parse_qs(parts.fragment).get("subdirectory", [""])[0].strip("/")
     if revision.startswith("-") or path.startswith("-") or ".." in Path(subdirectory).parts:
-        raise ConfigError(f"{redact(url)} is no safe address of a git repository.")
+        raise ConfigError(f"{redact(url)} is not a safe URL of a git repository.")
     bare = parts._replace(scheme=parts.scheme.removeprefix("git+"), path=path, fragment="", query="")
     return GitAddress(url=urlunsplit(bare), revision=revision or None, subdirectory=subdirectory or None)
 
@@ -112,8 +112,8 @@ class Repositories:
                     return full.output.strip()
         raise ConfigError(
             f"{address.public} has no branch, tag or commit {revision!r}.",
-            cause="It was deleted or renamed, or there is a slip in the name.",
-            remedy="Correct the revision behind the @ of the requirement.",
+            cause="It was deleted or renamed, or the name has a typing error.",
+            remedy="Correct the revision after the @ of the requirement.",
         )
 
     def fetch(self, address: GitAddress, commit: str) -> None:
@@ -162,8 +162,8 @@ class Repositories:
         if not self._has(bare, commit, address):
             raise ConfigError(
                 f"{address.public} no longer has the commit {commit}.",
-                cause="The branch was rewritten, and the server has dropped what nothing refers to.",
-                remedy="Lock anew with --upgrade, or name a revision that exists.",
+                cause="The branch was rewritten, and the server removed unreferenced commits.",
+                remedy="Lock again with --upgrade, or name a revision that exists.",
             )
         # A name of its own keeps git from dropping the commit.
         self._git(["update-ref", f"refs/bundle/{commit}", commit], address, bare)
@@ -186,7 +186,7 @@ class Repositories:
     def _need_network(self, address: GitAddress) -> None:
         if self._offline and urlsplit(address.url).scheme != "file":
             raise NetworkError(
-                f"{address.public} is not in the cache, and --offline forbids to fetch it.",
+                f"{address.public} is not in the cache, and --offline forbids downloading it.",
                 remedy="Run `bundle fetch` once without --offline.",
             )
 
@@ -208,7 +208,7 @@ class Repositories:
         kind = NetworkError if network else WorkError
         raise kind(
             f"git {command[0]} failed for {address.public}.",
-            cause="The repository is not there, cannot be reached, or asks for credentials that git does not have."
+            cause="The repository does not exist, cannot be reached, or needs credentials that git does not have."
             if network
             else None,
             details=said[-8:],

@@ -80,7 +80,7 @@ class WheelMetadata:
     def _beside(self, file: RemoteFile) -> bytes:
         content = self._get(f"{file.url}.metadata")
         if file.metadata_sha256 and sha256(content).hexdigest() != file.metadata_sha256:
-            raise IntegrityError(f"The metadata that the registry has beside {file.filename} do not have their hash.")
+            raise IntegrityError(f"The registry's metadata file for {file.filename} does not match its hash.")
         return content
 
 
@@ -134,5 +134,5 @@ def metadata_in(wheel: BinaryIO, filename: str) -> bytes:
                     raise IntegrityError(f"The METADATA in {filename} claims {info.file_size} bytes.")
                 return archive.read(info)
     except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
-        raise IntegrityError(f"{filename} is no readable wheel: {error}") from error
-    raise IntegrityError(f"{filename} is no wheel: it has no {name}-{version}.dist-info/METADATA.")
+        raise IntegrityError(f"{filename} is not a readable wheel: {error}") from error
+    raise IntegrityError(f"{filename} is not a wheel: it has no {name}-{version}.dist-info/METADATA.")

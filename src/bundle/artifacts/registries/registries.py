@@ -134,9 +134,9 @@ class Registries:
                     other = page.registry
         if other and not found:
             raise IntegrityError(
-                f"{filename} is on {other} with another hash than the lock has.",
+                f"{filename} is on {other} with another hash than in the lock.",
                 cause="The file was replaced after the lock was made, or the lock comes from another registry.",
-                remedy=f"Find out who replaced it. If that is right, lock anew with `--upgrade {name}`.",
+                remedy=f"Find out who replaced it. If that is right, lock again with `--upgrade {name}`.",
             )
 
     def remember(self, file: RemoteFile) -> None:
@@ -202,8 +202,8 @@ class Registries:
         if self._offline and not url.startswith("file:"):
             if cached is None:
                 raise NetworkError(
-                    f"{redact(url)} is not in the cache, and --offline forbids to ask for it.",
-                    cause="The cache knows only the projects that an earlier run asked for.",
+                    f"{redact(url)} is not in the cache, and --offline forbids the request.",
+                    cause="The cache has only the projects of earlier runs.",
                     remedy="Run the same command once without --offline.",
                 )
             return cached

@@ -59,14 +59,14 @@ def _from_json(content: bytes, url: str) -> Iterator[RemoteFile]:
         page = json.loads(content)
         files = page["files"]
         if not str(page.get("meta", {}).get("api-version", "1.0")).startswith("1."):
-            raise NetworkError("The registry speaks a version of the simple API that is not 1.x.")
+            raise NetworkError("The registry uses a version of the simple API that is not 1.x.")
         for file in files:
             yield _json_file(file, url)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise NetworkError(
-            "A registry's page is not what PEP 691 describes.",
+            "A page of the registry does not follow PEP 691.",
             cause=f"{type(error).__name__}: {error}",
-            remedy="Check that the registry's address ends where its list of projects is, usually in /simple.",
+            remedy="Check that the registry's URL is that of its list of projects, which usually ends in /simple.",
         ) from error
 
 

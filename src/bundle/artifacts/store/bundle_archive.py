@@ -216,5 +216,5 @@ def _read_index_frame(file: BinaryIO) -> bytes:
             if file.read(8) == struct.pack("<II", _SKIPPABLE, length + _FOOTER.size):
                 return file.read(length)
     raise IntegrityError(
-        "The archive has no index of layers.", cause="It is no .tar.zst of ours, or its end is missing."
+        "The archive has no index of layers.", cause="It was not made by `bundle`, or its end is missing."
     )

@@ -36,7 +36,7 @@ class FileCache:
             IntegrityError: the name or the hash would lead to another folder.
         """
         if not filename or filename.startswith(".") or "/" in filename or "\\" in filename or "\0" in filename:
-            raise IntegrityError(f"{filename!r} is no safe file name.")
+            raise IntegrityError(f"{filename!r} is not a safe file name.")
         return self._folder(sha256) / filename
 
     def get(self, sha256: str, *, filename: str | None = None) -> Path | None:
@@ -85,7 +85,7 @@ class FileCache:
 
     def _folder(self, sha256: str) -> Path:
         if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
-            raise IntegrityError(f"{sha256!r} is no SHA-256.")
+            raise IntegrityError(f"{sha256!r} is not a SHA-256.")
         return self.root / sha256[:2] / sha256
 
 

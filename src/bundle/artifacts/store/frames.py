@@ -118,7 +118,7 @@ def compressor_name(format: str) -> str:  # noqa: A002 - the word of the configu
         return f"zstd-{version}-{_ZSTD_LEVEL}-{limit}.tar.zst"
     if format == "tar.gz":
         return f"zlib-{zlib.ZLIB_RUNTIME_VERSION}-{_GZIP_LEVEL}-{limit}.tar.gz"
-    raise ConfigError(f"{format!r} is no archive format.", remedy=f"Use one of {', '.join((*FORMATS, 'zip'))}.")
+    raise ConfigError(f"{format!r} is not an archive format.", remedy=f"Use one of {', '.join((*FORMATS, 'zip'))}.")
 
 
 def _compressor(format: str, size: int, threads: int) -> _Compressor:  # noqa: A002
@@ -313,7 +313,7 @@ class FrameCache:
             touch(place / _RECORD)
             return frames
         if place.is_dir():
-            self._reporter.warning(f"A compressed layer of the store was damaged and is made again: {problem}.")
+            self._reporter.warning(f"A compressed layer in the store is damaged and is made again: {problem}.")
             with self._work() as work, suppress(FileNotFoundError):
                 place.rename(work / "dropped")
         return None

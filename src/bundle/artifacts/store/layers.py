@@ -82,14 +82,14 @@ def scan(tree: Path) -> tuple[Entry, ...]:
         if stat.S_ISLNK(status.st_mode):
             target = os.readlink(f"{tree}/{path}")  # noqa: PTH115 - pathlib would lose a trailing slash
             if climbs(path, target) or text_obstacle(target):
-                raise IntegrityError(f"{path} is a link to {target!r}, which is outside the tree or can lead there.")
+                raise IntegrityError(f"{path} is a link to {target!r}, which is or may be outside the tree.")
             found.append(Entry(path, "symlink", False, 0, None, target))
         elif stat.S_ISDIR(status.st_mode):
             found.append(Entry(path, "folder", False, 0, None, None))
         elif stat.S_ISREG(status.st_mode):
             found.append(Entry(path, "file", bool(status.st_mode & 0o111), status.st_size, None, None))
         else:
-            raise IntegrityError(f"{path} is neither a file nor a folder nor a link; a layer cannot hold it.")
+            raise IntegrityError(f"{path} is not a file, folder or symlink; a layer cannot hold it.")
     found.sort(key=lambda entry: path_order(entry.path))
     return tuple(found)
 
@@ -257,7 +257,7 @@ def overlay(layers: Sequence[Layer]) -> tuple[dict[str, tuple[Layer, Entry]], li
                     raise IntegrityError(
                         f"{path} is a {other.kind} in {before.name} {before.version} "
                         f"and a {entry.kind} in {layer.name} {layer.version}.",
-                        cause="Two inputs of the bundle do not fit together.",
+                        cause="Two inputs of the bundle contradict each other.",
                         remedy="Skip one of them (packages.skip), or correct packages.copyFiles.",
                     )
                 if (other.sha256, other.target) != (entry.sha256, entry.target):

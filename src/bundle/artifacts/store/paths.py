@@ -54,7 +54,7 @@ class StorePaths:
             ValueError: the store has no such folder.
         """
         if name not in PARTS:
-            raise ValueError(f"{name!r} is none of the store's folders: {', '.join(sorted(PARTS))}")
+            raise ValueError(f"{name!r} is not a folder of the store: {', '.join(sorted(PARTS))}")
         return self.root / name
 
     def layer(self, digest: str) -> Path:
@@ -94,5 +94,5 @@ def checked(digest: str) -> str:
         IntegrityError: it is none.
     """
     if not _SHA256.fullmatch(digest):
-        raise IntegrityError(f"{digest!r} is no SHA-256.")
+        raise IntegrityError(f"{digest!r} is not a SHA-256.")
     return digest

@@ -169,7 +169,7 @@ class Store:
                 place_tree(files, mtime=self.epoch, threads=_cores())
         except FileNotFoundError as error:
             raise WorkError(
-                f"A layer vanished from the store while it was used ({error.filename}).",
+                f"A layer was removed from the store while it was used ({error.filename}).",
                 cause="`bundle cache prune` ran at the same time, or a person removed it.",
                 remedy="Run the same command again.",
             ) from error

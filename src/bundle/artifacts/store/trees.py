@@ -184,7 +184,7 @@ class Trees:
             touch(folder / "used")
             return listing
         if folder.exists():
-            self._reporter.warning(f"A layer of the store was damaged and is removed: {problem} ({folder}).")
+            self._reporter.warning(f"A layer in the store is damaged and is removed: {problem} ({folder}).")
             self._drop(folder)
         return None
 

@@ -134,7 +134,7 @@ class WheelTree(WheelDestination):
         parents = [] if folder in self._made else [*reversed(PurePosixPath(folder).parents), PurePosixPath(folder)][1:]
         for each in (*map(str, parents), path):
             if each in self.written or (each == path and path in self._made):
-                raise IntegrityError(f"{self._wheel} holds two things for the place {each}")
+                raise IntegrityError(f"{self._wheel} has two files for {each}")
             if self._platform.system != "linux":
                 self._check_spelling(each)
         if parents:
@@ -148,8 +148,8 @@ class WheelTree(WheelDestination):
         known = self._spelt.setdefault(folded(path), path)
         if known != path:
             raise WorkError(
-                f"{self._wheel}: {known} and {path} are one file on {self._platform.key}",
-                cause="File systems there take no notice of upper and lower case.",
+                f"{self._wheel}: {known} and {path} are the same file on {self._platform.key}",
+                cause="File systems there ignore case.",
                 remedy="Choose another version of the package, or skip it there.",
             )
 

@@ -52,7 +52,7 @@ def lay_out(
     """
     if not fits(tags_of(wheel.name), platform, python, ANY_SYSTEM):
         raise WorkError(
-            f"{wheel.name} is no wheel for Python {short_version(python)} on {platform.key}",
+            f"{wheel.name} is not a wheel for Python {short_version(python)} on {platform.key}",
             remedy="Run `bundle lock` again, so that it chooses a file for this platform.",
         )
     with open_wheel(wheel) as source:

@@ -159,13 +159,13 @@ def windows_launcher(code: bytes, platform: Platform, *, gui: bool) -> bytes:
 
 
 def check_script_name(name: str) -> None:
-    """Refuse a script name that is no plain file name.
+    """Refuse a script name that is not a plain file name.
 
     Raises:
         IntegrityError: with the name.
     """
     if not name or name in {".", ".."} or any(char in "/\\" or not char.isprintable() for char in name):
-        raise IntegrityError(f"The script name {name!r} is no plain file name")
+        raise IntegrityError(f"The script name {name!r} is not a plain file name")
 
 
 def _encoding(text: bytes) -> tuple[str, str | None]:

@@ -77,12 +77,12 @@ def open_wheel(path: Path) -> Iterator[CheckedWheel]:
         with zipfile.ZipFile(path) as archive:
             yield CheckedWheel(archive, path)
     except _BROKEN as error:
-        raise IntegrityError(f"{path.name} is no wheel, or a damaged one", cause=str(error)) from error
+        raise IntegrityError(f"{path.name} is not a wheel, or is damaged", cause=str(error)) from error
     except OSError as error:
         # A position that cannot be: the zip file's own table is wrong. Anything else is the disk's business.
         if error.errno != errno.EINVAL:
             raise
-        raise IntegrityError(f"{path.name} is no wheel, or a damaged one", cause=str(error)) from error
+        raise IntegrityError(f"{path.name} is not a wheel, or is damaged", cause=str(error)) from error
 
 
 class CheckedWheel(WheelFile):
@@ -147,7 +147,7 @@ class CheckedWheel(WheelFile):
         if len(infos) > MOST_FILES or total > LARGEST or total > max(_HARMLESS, _RATIO * size):
             raise IntegrityError(
                 f"{self.filename} would unpack to {len(infos)} files with {total} bytes",
-                cause="It is a zip bomb, or no wheel that a bundle should hold.",
+                cause="It is a zip bomb, or too large for a bundle.",
             )
         files: dict[str, zipfile.ZipInfo] = {}
         for info in infos:
@@ -179,7 +179,7 @@ class CheckedWheel(WheelFile):
         for path in self._files:
             top, *rest = path.split("/")
             if top == self.data_dir and (len(rest) < 2 or rest[0] not in SCHEME_NAMES):
-                raise IntegrityError(f"{self.filename}: {path} belongs to no place that wheels know")
+                raise IntegrityError(f"{self.filename}: {path} is in no folder that wheels may use")
 
     def _read_record(self) -> dict[str, RecordEntry]:
         folder = self.dist_info_dir
@@ -263,7 +263,7 @@ def _parsed(filename: str) -> tuple[NormalizedName, Version, frozenset[Tag]]:
     try:
         name, version, _, tags = parse_wheel_filename(filename)
     except InvalidWheelFilename as error:
-        raise IntegrityError(f"{filename} is no file name of a wheel", cause=str(error)) from error
+        raise IntegrityError(f"{filename} is not the file name of a wheel", cause=str(error)) from error
     return name, version, tags
 
 
@@ -284,11 +284,11 @@ def _unsafe(info: zipfile.ZipInfo) -> str | None:
     if {"", "."} & set(parts):
         return "has an empty part or a dot in its path"
     if any(len(part.encode(errors="replace")) > 255 for part in parts):
-        return "has a name longer than file systems allow"
+        return "has a name that is too long for file systems"
     if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
         return "is a link or a device"
     if info.flag_bits & 0x1:
         return "is encrypted"
     if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        return "is compressed in a way that wheels do not use"
+        return "has a compression that wheels do not use"
     return None

@@ -223,7 +223,9 @@ class Downloader:
                 part.unlink()
                 if not resumed:
                     raise
-                self._reporter.detail(f"{label}: what an earlier run left did not fit; loading it anew.")
+                self._reporter.detail(
+                    f"{label}: the partial file of an earlier run does not match; downloading it again."
+                )
             else:
                 part.replace(target)
                 return actual
@@ -331,14 +333,14 @@ class Downloader:
         if self.offline:
             raise NetworkError(
                 f"{redact(url)} is needed, and --offline forbids the network.",
-                cause="No cache of this machine has it.",
+                cause="It is not in the cache of this machine.",
                 remedy="Run once without --offline, or copy the cache (BUNDLE_CACHE_DIR) from a machine that has it.",
             )
 
 
 def _open_local(path: Path, url: str) -> SizedReader:
     if not path.is_file():
-        raise NotFoundError(f"{redact(url)} " + ("is a folder, no file." if path.is_dir() else "does not exist."))
+        raise NotFoundError(f"{redact(url)} " + ("is a folder, not a file." if path.is_dir() else "does not exist."))
     return SizedReader(io.FileIO(path), path.stat().st_size)
 
 
@@ -350,8 +352,8 @@ def _forget(lock: Path) -> None:
 def _verify(url: str, actual: str, count: int, expected: str | None, size: int | None) -> None:
     if expected is not None and actual != expected:
         raise IntegrityError(
-            f"{redact(url)} is not what it should be: its SHA-256 is {actual}, not {expected}.",
-            cause="The file was replaced after it was locked, or something on the way changes it.",
+            f"{redact(url)} is not the expected file: its SHA-256 is {actual}, not {expected}.",
+            cause="The file was replaced after it was locked, or a proxy changes it.",
         )
     if size is not None and count != size:
         raise IntegrityError(f"{redact(url)} has {count} bytes, not {size}.")

@@ -72,7 +72,7 @@ def raise_for(url: str, status: int, reason: str, headers: Mapping[str, str]) ->
     if status in (401, 403, 407):
         raise NetworkError(
             what,
-            cause="The server wants other credentials, or none may read this.",
+            cause="The server requires other credentials, or the file is not public.",
             remedy=f"Set {credentials_variable(url)}_USERNAME and _PASSWORD, or add the host to your netrc file.",
         )
     if status >= 500 or status in (408, 425, 429):

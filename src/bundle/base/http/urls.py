@@ -79,13 +79,13 @@ def local_path(url: str) -> Path | None:
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise ConfigError(f"{redact(url)} is no URL: {error}.") from error
+        raise ConfigError(f"{redact(url)} is not a URL: {error}.") from error
     if parts.scheme in ("http", "https") and parts.hostname:
         return None
     if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
         raise ConfigError(
-            f"{redact(url)} cannot be read: it is no address of the kinds https://, http:// and file:///.",
-            remedy="Correct the address; a folder of this machine is written file:///path/to/folder.",
+            f"{redact(url)} cannot be read: it is not a https://, http:// or file:/// URL.",
+            remedy="Correct the URL; a folder of this machine is written file:///path/to/folder.",
         )
     path = unquote(parts.path)
     if os.name == "nt" and re.match(r"/[A-Za-z]:", path):

@@ -41,7 +41,7 @@ class Completed:
     seconds: float
     """How long it ran."""
     timed_out: bool
-    """Whether it was ended because it took too long."""
+    """Whether it was ended because it exceeded the time limit."""
 
 
 def run(
@@ -98,7 +98,7 @@ def check(completed: Completed, what: str, *, log: Path | None = None) -> Comple
         log: the file that its output went to.
 
     Raises:
-        WorkError: its exit code is not 0, or it took too long.
+        WorkError: its exit code is not 0, or it exceeded the time limit.
     """
     if completed.code == 0 and not completed.timed_out:
         return completed
@@ -110,8 +110,8 @@ def check(completed: Completed, what: str, *, log: Path | None = None) -> Comple
     if completed.timed_out:
         raise WorkError(
             f"{what} failed: {program} timed out after {completed.seconds:.0f} s (build.timeout).",
-            cause="It waits for something, or needs longer than it may take.",
-            remedy="Read its last lines; raise build.timeout if it only needs longer.",
+            cause="It hangs, or it needs more time than the limit.",
+            remedy="Read its last lines; raise build.timeout if it only needs more time.",
             details=details,
         )
     how = f"was ended by signal {-completed.code}" if completed.code < 0 else f"exited with code {completed.code}"
@@ -121,7 +121,7 @@ def check(completed: Completed, what: str, *, log: Path | None = None) -> Comple
     raise WorkError(
         f"{what} failed: {program} {how}.",
         cause=cause,
-        remedy=f"Its last lines tell why; to repeat it alone: {shlex.join(completed.arguments)}",
+        remedy=f"Read its last lines for the reason; to repeat this step alone: {shlex.join(completed.arguments)}",
         details=details,
     )
 
@@ -181,11 +181,13 @@ def _start(
         )
     except OSError as error:
         if cwd is not None and not cwd.is_dir():
-            raise WorkError(f"{command[0]} cannot start in {cwd}: there is no such folder.") from error
+            raise WorkError(f"{command[0]} cannot start in {cwd}: the folder does not exist.") from error
         missing = isinstance(error, FileNotFoundError)
         raise WorkError(
             f"The program {command[0]} " + ("does not exist." if missing else f"cannot be started: {error.strerror}."),
-            cause="It is not installed, or not on PATH; a script's interpreter line counts, too." if missing else None,
+            cause="It is not installed or not on PATH, or the interpreter in the script's first line is missing."
+            if missing
+            else None,
             remedy="Install it or put it on PATH, then run the same command again." if missing else None,
         ) from error
 

@@ -49,7 +49,7 @@ def plan_copies(rules: Sequence[CopyFile], *, site_packages: str, folders: Colle
         with problems.collecting():
             for copy in _expand(rule, site_packages, folders):
                 copies[copy.target] = copy
-    problems.raise_if_any("Some copyFiles rules cannot be followed.")
+    problems.raise_if_any("Some copyFiles rules are wrong.")
     return tuple(copies[target] for target in sorted(copies))
 
 
@@ -137,6 +137,6 @@ def _check_link(link: Path, root: Path, where: str) -> None:
     if leaves(link, root):
         raise ConfigError(
             f"{where}: the symlink {link} points to {link.readlink()}, outside of what is copied.",
-            cause="In the bundle the link would point to nothing, or to a file of the machine that it runs on.",
-            remedy="Point it, relatively, at a file of the same folder, or copy the file itself.",
+            cause="In the bundle the link would dangle, or point to a file of the target machine.",
+            remedy="Make it a relative link to a file in the same folder, or copy the file itself.",
         )

@@ -80,8 +80,7 @@ class _WheelsOnly:
     def add(self, requested: RequestedRequirement) -> bool:
         """Refuse."""
         raise ConfigError(
-            f"The build of {self._what} asks for {requested.requirement}: "
-            "build requirements by address are not supported.",
+            f"The build of {self._what} requires {requested.requirement}: build requirements by URL are not supported.",
             remedy="Skip the package, or use a version that has a wheel.",
         )
 

@@ -86,7 +86,7 @@ def cells_of(lock: Lock) -> dict[str, Cell]:
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """A package that the last lock had and the new one has not, though something still asks for it."""
+    """A package of the last lock that the new one lacks, although something still requires it."""
 
     name: str
     platform: str

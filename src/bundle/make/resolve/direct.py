@@ -82,7 +82,7 @@ class DirectPackages:
             first = self._requested.setdefault(requested.name, requested)
         if first.requirement.url != requested.requirement.url:
             raise ConfigError(
-                f"{requested.name} is asked for from two addresses.",
+                f"{requested.name} is required from two URLs.",
                 details=[f"{redact(one.requirement.url or '')}, by {one.who}" for one in (first, requested)],
                 remedy="Keep one of them, or set the version in packages.overrides.",
             )
@@ -134,7 +134,7 @@ class DirectPackages:
         if not filename.endswith((".whl", *_ARCHIVES)):
             raise ConfigError(
                 f"{redact(url)} is neither a wheel nor a source archive.",
-                remedy=f"The address must end in .whl, or in one of {', '.join(_ARCHIVES)}; git's begin with git+.",
+                remedy=f"The URL must end in .whl, or in one of {', '.join(_ARCHIVES)}; git URLs begin with git+.",
             )
         target = self._work / "direct" / filename
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -154,7 +154,7 @@ class DirectPackages:
         try:
             _, version, _, _ = parse_wheel_filename(file.name)
         except InvalidWheelFilename as error:
-            raise ConfigError(f"{file.name} is no name of a wheel: {error}") from error
+            raise ConfigError(f"{file.name} is not the name of a wheel: {error}") from error
         with path.open("rb") as wheel:
             metadata = metadata_in(wheel, file.name)
         if self._policy.target.rank(file.name) is None:
@@ -181,7 +181,7 @@ class DirectPackages:
         metadata = self._sources.metadata(tree)
         version = _version_in(metadata)
         if version is None:
-            raise ConfigError(f"The source of {name} does not tell its version.")
+            raise ConfigError(f"The source of {name} does not state its version.")
         known = replace(tree, version=str(version))
         return Found(version=version, metadata=metadata, decision=decision, file=file, vcs=vcs, tree=known)
 

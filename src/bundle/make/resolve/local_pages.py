@@ -56,7 +56,7 @@ class LocalPages:
         for wheel in local_wheels(self._config):
             if wheel.filename not in self._wheels and same_system(wheel.tags, self._platform):
                 reporter.warning(
-                    f"{wheel.shown} is handed over and does not count on {self._platform.key}: "
+                    f"{wheel.shown} is a local wheel that is ignored on {self._platform.key}: "
                     f"its tags do not fit Python {short_version(self._config.python)}{floor}."
                 )
 
@@ -69,7 +69,7 @@ class LocalPages:
             files: gets the wheels.
 
         Raises:
-            IntegrityError: a wheel is not what its name says.
+            IntegrityError: a wheel contradicts its name.
         """
         local = [wheel for wheel in self._wheels.values() if wheel.name == name]
         if not local:
@@ -105,16 +105,16 @@ class LocalPages:
         name, version = told.get("name", ""), told.get("version", "")
         if canonicalize_name(name) != wheel.name or not _same(version, wheel.version):
             raise IntegrityError(
-                f"{wheel.shown} holds {name or 'something'} {version}, not what its name says.",
+                f"{wheel.shown} holds {name or 'something'} {version}, which contradicts its name.",
                 cause="The file was renamed.",
-                remedy="Hand over the wheel under the name that its build gave it.",
+                remedy="Give the wheel the name from its build.",
             )
         native = sorted(set(native_platforms(wheel.path)))
         if native and self._platform.key not in native:
             tags = ", ".join(sorted({tag.platform for tag in wheel.tags}))
             raise IntegrityError(
-                f"{wheel.shown} says that it is for {tags}, and holds native files for {', '.join(native)} alone.",
-                cause="Its tag lies: the file was renamed, or built with the tag of another platform.",
+                f"{wheel.shown} says that it is for {tags}, but has native files only for {', '.join(native)}.",
+                cause="Its tag is wrong: the file was renamed, or built with the tag of another platform.",
                 remedy=f"Build it on a {self._platform.key} machine: `bundle wheel {self._config.version} {wheel.name} "
                 f"--platform {self._platform.key}`.",
             )

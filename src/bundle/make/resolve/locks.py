@@ -84,7 +84,7 @@ def update_lock(context: Context, status: LockStatus, *, upgrade: bool | frozens
         The outcome; the error of a lock that could not be made is part of it.
     """
     if status.problem:
-        context.reporter.warning(f"{status.problem} It is written anew.")
+        context.reporter.warning(f"{status.problem} It is written again.")
     if status.state == "fresh" and status.lock is not None and not upgrade:
         return LockUpdate(status=status, lock=status.lock, cells=cells_of(status.lock))
     update = _resolved(context, status, upgrade=upgrade)

@@ -84,7 +84,7 @@ class RegistryFiles:
         with self._lock:
             if file.url not in self._hashed:
                 self._reporter.warning(
-                    f"The registry gives no sha256 for {file.filename}; the lock trusts what it sends now."
+                    f"The registry has no sha256 for {file.filename}; the lock records that of the file it sends."
                 )
                 self._work.mkdir(parents=True, exist_ok=True)
                 target = self._work / file.filename

@@ -28,7 +28,7 @@ def resolve(host: BuildHost, *, previous: Lock | None, upgrade: bool | frozenset
 
     Raises:
         ConfigError: there is no such package or version, or the requirements contradict each other.
-        IntegrityError: a local wheel is not what its name says.
+        IntegrityError: a local wheel contradicts its name.
         MissingPackageError: packages without a usable file, all of them, where `strictMissing` says so.
         NetworkError: a registry did not answer.
         WorkError: a source that policy allows could not be asked.

@@ -164,7 +164,7 @@ def _explained(error: UnsolvableError, index: SolverIndex, what: str) -> ConfigE
     if len(found) == 1:
         return ConfigError(found[0], remedy=_REMEDY, details=str(error).splitlines())
     return ConfigError(
-        f"The requirements of {what} name what no registry has.",
+        f"The requirements of {what} name packages or versions that no registry has.",
         details=[*found, *str(error).splitlines()],
         remedy=_REMEDY,
     )
@@ -179,7 +179,7 @@ def _unknown(index: SolverIndex) -> list[str]:
         # A version that was only tried may ask for nonsense; what the configuration wants is no such thing.
         requested_by = index.askers(name)
         if requested_by:
-            lines.append(f"No registry has a package {name!r}; {_who(requested_by)} asks for it.")
+            lines.append(f"No registry has a package {name!r}; {_who(requested_by)} requires it.")
     return lines
 
 

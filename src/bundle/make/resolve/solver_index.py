@@ -169,7 +169,7 @@ class SolverIndex:
         try:
             return self._files.page(name)
         except UnsetVariableError as error:
-            asked = [f"{name} is asked for by {requested.who}." for requested in self.askers(name)]
+            asked = [f"{name} is required by {requested.who}." for requested in self.askers(name)]
             raise UnsetVariableError(error.what, remedy=error.remedy, details=asked) from error
 
     def askers(self, name: str) -> list[RequestedRequirement]:

@@ -72,7 +72,7 @@ def backend_requires(
         return tuple(sorted({str(Requirement(text)) for text in answer}))
     except InvalidRequirement as error:
         raise WorkError(
-            f"The build backend of {spec.label} asks for something that is no requirement: {error}",
+            f"The build backend of {spec.label} returned an invalid build requirement: {error}",
             remedy="Choose another version of the package, or report it to its authors.",
         ) from error
 
@@ -128,9 +128,7 @@ def build_wheel(source: Path, environment: Environment, spec: BuildSpec, tools: 
 
 def _inside(path: Path, folder: Path) -> Path:
     if path.resolve().parent != folder.resolve() or not path.exists():
-        raise IntegrityError(
-            f"The build backend says that its result is {path}, which is not in the folder it was given."
-        )
+        raise IntegrityError(f"The build backend says that its result is {path}, which is not in the output folder.")
     return path
 
 
@@ -138,7 +136,7 @@ def _metadata_of(wheel: Path) -> bytes:
     with zipfile.ZipFile(wheel) as archive:
         found = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith(".dist-info/METADATA")]
         if len(found) != 1:
-            raise WorkError(f"The build backend made {wheel.name}, which is no wheel: it has no single METADATA.")
+            raise WorkError(f"The build backend made {wheel.name}, which is not a wheel: it has no single METADATA.")
         return archive.read(found[0])
 
 
@@ -151,7 +149,7 @@ def _check_identity(wheel: Path, spec: BuildSpec) -> None:
     if not same:
         raise WorkError(
             f"Building {spec.label} produced {wheel.name}, a wheel of another name or version.",
-            cause="A source that takes its version from a repository has lost it, or the file is not what it is named.",
+            cause="A source that takes its version from a repository has lost it, or the file has a wrong name.",
             remedy="Choose another version, or tell the build its version by packages.buildWheel (configSettings).",
         )
 

@@ -74,7 +74,7 @@ def rewrite_wheel(
         for path in files:
             _mend_run_path(scratch / path, path, tools.reporter)
             if leaked := _leak(scratch / path, private):
-                tools.reporter.warning(f"{wheel.name}: {path} names the folder that it was built in ({leaked})")
+                tools.reporter.warning(f"{wheel.name}: {path} names its build folder ({leaked})")
         with staged_file(into / wheel.name) as staging:
             _pack(scratch, files, f"{info}/RECORD", staging, tools.epoch)
         return into / wheel.name
@@ -102,7 +102,7 @@ def _dist_info(tree: Path, wheel: Path) -> str:
     found = [path.name for path in tree.iterdir() if path.is_dir() and path.name.endswith(".dist-info")]
     if len(found) != 1:
         raise WorkError(
-            f"The build backend made {wheel.name}, which is no wheel: it has {len(found)} .dist-info folders, not one.",
+            f"The build backend made {wheel.name}, which is not a wheel: it has {len(found)} .dist-info folders.",
             remedy="Choose another version of the package, or report it to its authors.",
         )
     return found[0]
@@ -150,10 +150,10 @@ def _mend_run_path(file: Path, path: str, reporter: Reporter) -> None:
 def _strip(file: Path, path: str, tools: SourceBuildTools) -> None:
     done = strip([file], search=tools.environ.get("PATH", os.defpath))
     if done is None:
-        tools.reporter.detail(f"{path}: keeps its symbols, there is no `strip` on this machine")
+        tools.reporter.detail(f"{path}: keeps its symbols: this machine has no `strip`")
     elif done.code:
         # A ready-made file for another machine, brought along by the source: not this machine's to change.
-        tools.reporter.detail(f"{path}: keeps its symbols, `strip` cannot read it: {done.errors.strip()}")
+        tools.reporter.detail(f"{path}: keeps its symbols: `strip` cannot read it: {done.errors.strip()}")
 
 
 def _leak(file: Path, private: Sequence[Path]) -> str | None:

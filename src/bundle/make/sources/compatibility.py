@@ -47,7 +47,7 @@ def check_fits(
         name, release, _, tags = parse_wheel_filename(wheel.name)
     except InvalidWheelFilename as error:
         raise WorkError(
-            f"The build backend made {wheel.name}, which is no name of a wheel: {error}",
+            f"The build backend made {wheel.name}, which is not the name of a wheel: {error}",
             remedy="Choose another version of the package, or report it to its authors.",
         ) from error
     shown = ", ".join(sorted(map(str, tags)))

@@ -62,7 +62,7 @@ _SYMPTOMS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (r"No module named '?(?P<module>[\w.]+)'?", _module),
     (
         _NETWORK,
-        _said("The build wants to download something; all that it needs must be in its source or buildRequires."),
+        _said("The build tries to download something; put all its requirements into its source or buildRequires."),
     ),
     (r"No space left on device", _said("The disk is full.")),
     (
@@ -103,7 +103,7 @@ def build_failure(name: str, version: str, *, output: str, log: str, timeout: fl
     remedy = f"Read {log}; then {ways}"
     if timeout is not None:
         cause = f"It was still running after {timeout:g} s, the limit that build.timeout sets."
-        remedy = f"Raise build.timeout if it only needs longer; if it hangs, {ways}"
+        remedy = f"Raise build.timeout if it only needs more time; if it hangs, {ways}"
     return WorkError(
         f"building {' '.join(filter(None, (name, version)))} from source failed",
         cause=cause,
@@ -122,7 +122,7 @@ def native_machine_needed(
         platform_key: the target.
     """
     return WorkError(
-        f"{package.name} {package.version} comes as source: building it for {platform_key} needs a native "
+        f"{package.name} {package.version} is a source package: building it for {platform_key} needs a native "
         f"{platform_key} machine.",
         cause=cause,
         details=details,

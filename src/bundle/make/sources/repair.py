@@ -105,9 +105,9 @@ def make_portable(wheel: Path, into: Path, tools: SourceBuildTools) -> Path:
         said = (done.output + done.errors).strip().splitlines()
         raise WorkError(
             f"{wheel.name} has native code and could not be made portable.",
-            cause=f"{repairer.distribution} gave up: {said[-1] if said else 'it said nothing'}",
+            cause=f"{repairer.distribution} failed: {said[-1] if said else 'it printed nothing'}",
             details=said[-_SHOWN:],
-            remedy="Install the library that it misses, let the build find an older one, or skip the package there. "
+            remedy="Install the missing library, let the build find an older one, or skip the package there. "
             f"The whole log is {tools.log}.",
         )
     return made[0]

@@ -71,7 +71,7 @@ def unpack_source(sdist: Path, into: Path) -> Path:
     found = sorted(into.iterdir())
     if len(found) != 1 or found[0].is_symlink() or not found[0].is_dir():
         raise IntegrityError(
-            f"{sdist.name} is no source distribution: it should hold one folder.",
+            f"{sdist.name} is not a source distribution: it must have exactly one top folder.",
             details=[f"it holds: {', '.join(entry.name for entry in found[:10]) or 'nothing'}"],
         )
     return found[0]
@@ -118,7 +118,7 @@ def open_project(source: Path, python: str, runner: SubprocessRunner = quiet_sub
 def _not_valid(source: Path, error: Exception) -> WorkError:
     return WorkError(
         f"{source.name} cannot be built from source: {error}",
-        cause="The package's authors published a source that follows no standard.",
+        cause="The source does not follow the packaging standards.",
         remedy="Choose another version, or one that has a wheel, or skip the package there (packages.skip).",
     )
 
@@ -173,7 +173,7 @@ def _wanted_from_archive(sdist: Path) -> Iterator[tuple[str, bytes]]:
                     with stream:
                         yield name, _read(stream)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
-        raise IntegrityError(f"{sdist.name} is no readable source distribution: {error}") from error
+        raise IntegrityError(f"{sdist.name} is not a readable source distribution: {error}") from error
 
 
 def _wanted(path: str) -> str | None:

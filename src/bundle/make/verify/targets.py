@@ -76,7 +76,7 @@ def _unpacked(archive: Path, scratch: Path) -> Path:
     top = scratch / _TOP
     if not top.is_dir():
         raise ConfigError(
-            f"{archive} is no archive of a bundle: it has no top folder {_TOP}/.",
+            f"{archive} is not the archive of a bundle: it has no top folder {_TOP}/.",
             remedy=_NAME_ONE,
         )
     return top

@@ -128,7 +128,7 @@ def read(path: Path, file: str, problems: Problems) -> Node | None:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        problems.add(ConfigError(f"{file} does not exist.", remedy="Write it; `{}` is a valid beginning."))
+        problems.add(ConfigError(f"{file} does not exist.", remedy="Create it; `{}` is a valid start."))
         return None
     except OSError as error:
         problems.add(ConfigError(f"{file} cannot be read: {error.strerror}.", remedy="Make it a readable file."))
@@ -180,7 +180,7 @@ class _Scanner:
         node, position = self._value(position, Origin(self._file, self._line_at(position)), ())
         position = self._skip(position)
         if position < len(self._text):
-            self._fail("nothing may follow the value", position)
+            self._fail("text after the end of the value", position)
         return node
 
     def _value(self, position: int, origin: Origin, path: KeyPath) -> tuple[Node, int]:
@@ -203,7 +203,7 @@ class _Scanner:
         except ValueError as error:
             self._fail(str(error), position)
         if isinstance(value, str) and _SURROGATE.search(value):
-            self._fail("half of a surrogate pair is no character", position)
+            self._fail("half of a surrogate pair is not a character", position)
         return Leaf(value, origin), end
 
     def _object(self, position: int, origin: Origin, path: KeyPath) -> tuple[Table, int]:
@@ -219,7 +219,7 @@ class _Scanner:
             name = str(key.value)
             position = self._skip(position)
             if not self._text.startswith(":", position):
-                self._fail(f'":" is missing behind "{name}"', position)
+                self._fail(f'":" is missing after "{name}"', position)
             position = self._skip(position + 1)
             value, position = self._value(position, member, (*path, name))
             if name in table:
@@ -265,8 +265,8 @@ class _Scanner:
         where = f" of {path_text(path)}" if path else ""
         self._problems.add(
             ConfigError(
-                f'{here}: the key "{name}"{where} stands there twice, first in line {before.line}.',
-                remedy="Keep one of them: JSON readers drop the other in silence.",
+                f'{here}: the key "{name}"{where} occurs twice, first in line {before.line}.',
+                remedy="Keep one of them: JSON readers silently ignore the other.",
             )
         )
 
@@ -278,11 +278,11 @@ class _Scanner:
 
 _REASONS = {
     "Expecting value": "a value is missing",
-    "Unterminated string starting at": "a text that starts here does not end",
-    "Invalid control character at": "a line break or other control character stands in a text",
+    "Unterminated string starting at": "a string that starts here does not end",
+    "Invalid control character at": "a string has a line break or another control character",
     "Invalid \\escape": "an escape like \\x is unknown (double a backslash to mean itself)",
 }
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")

@@ -145,7 +145,7 @@ class Project:
         if near:
             remedy = f"Did you mean {' or '.join(near)}?"
         elif known:
-            remedy = f"Known are {', '.join(known)}; `bundle new VERSION` starts another."
+            remedy = f"The versions are {', '.join(known)}; `bundle new VERSION` starts another."
         else:
             remedy = "There is none yet; `bundle new VERSION` starts one."
         raise ConfigError(f"There is no version {version!r} in this project.", remedy=remedy)
@@ -179,8 +179,8 @@ def parse_version(version: str) -> VersionName:
         variant = re.sub(r"[^A-Za-z0-9]+", "-", numbers[2]).strip("-")
         hint = f" Did you mean {python}-{variant}?" if variant else f" Did you mean {python}?"
     raise ConfigError(
-        f"versions/{version}: a version is named X.Y.Z or X.Y.Z-variant, such as 3.12.10-atls.{hint}",
-        remedy="Name the Python it is made with; a variant has letters, digits, and dots or dashes between them.",
+        f"versions/{version}: a version's name is X.Y.Z or X.Y.Z-variant, such as 3.12.10-atls.{hint}",
+        remedy="Begin with the Python version; a variant has letters, digits, and dots or dashes between them.",
     )
 
 

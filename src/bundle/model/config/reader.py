@@ -154,7 +154,11 @@ class Reader:
 
     def _build_wheel(self, name: str, platform_key: str, entry: Mapping[str, Any]) -> BuildWheel:
         if "reason" not in entry:
-            self._add(("packages", "buildWheel", name, platform_key), 'lacks "reason".', "Say why it is built.")
+            self._add(
+                ("packages", "buildWheel", name, platform_key),
+                'lacks "reason".',
+                "Add the reason for the source build.",
+            )
         return BuildWheel(
             reason=entry.get("reason", ""),
             build_requires=tuple(entry.get("buildRequires", ())),

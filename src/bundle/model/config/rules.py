@@ -56,7 +56,7 @@ def _requirements(node: Node) -> Iterator[ConfigError]:
                 reason = without_credentials(str(error).splitlines()[0])
                 hint = f' Write "NAME @ {shown}".' if "://" in text and "@ " not in text else ""
                 yield ConfigError(
-                    located(node, path, f'"{shown}" is no requirement: {reason}.{hint}'),
+                    located(node, path, f'"{shown}" is not a requirement: {reason}.{hint}'),
                     remedy="Write a PEP 508 requirement, such as name==1.2.3 or name @ git+https://host/path@tag.",
                 )
 
@@ -71,7 +71,7 @@ def _overrides(node: Node) -> Iterator[ConfigError]:
                 Version(text)
             except InvalidVersion:
                 yield ConfigError(
-                    located(node, path, f'"{text}" is no version.'),
+                    located(node, path, f'"{text}" is not a version.'),
                     remedy='Write the version alone, without "==", such as "1.2.3".',
                 )
 

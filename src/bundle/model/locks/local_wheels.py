@@ -57,8 +57,8 @@ def local_wheels(config: Config) -> tuple[LocalWheel, ...]:
             before = found.setdefault(wheel.filename, wheel)
             if before.path != wheel.path and before.sha256 != wheel.sha256:
                 raise ConfigError(
-                    f"{before.shown} and {wheel.shown} have one name and different content.",
-                    remedy="Keep the one that is meant.",
+                    f"{before.shown} and {wheel.shown} have the same name and different content.",
+                    remedy="Keep one of them.",
                 )
     return tuple(found[name] for name in sorted(found))
 
@@ -89,14 +89,14 @@ def _files(place: WheelPlace) -> Iterator[Path]:
         return
     if Path(place.pattern).is_absolute():
         raise ConfigError(
-            f"packages.wheels names {place.pattern}, an absolute path, which is another one on every machine.",
+            f"packages.wheels names {place.pattern}, an absolute path, which differs between machines.",
             remedy=f"Name it relative to {place.base}.",
         )
     found = sorted(place.base.glob(place.pattern))
     if not found and place.named and not has_magic(place.pattern):
         raise ConfigError(
             f"packages.wheels names {place.pattern}, and there is no such file or folder in {place.base}.",
-            remedy="Put the wheel there, or take the entry out.",
+            remedy="Put the wheel there, or remove the entry.",
         )
     yield from found
 
@@ -108,7 +108,7 @@ def _wheel(path: Path, root: Path) -> LocalWheel:
         name, version, _, tags = parse_wheel_filename(path.name)
     except InvalidWheelFilename as error:
         raise ConfigError(
-            f"{shown} is handed over, and its name is no wheel's: {error}",
+            f"{shown} is a local wheel without a wheel's name: {error}",
             remedy="Give it the name that `bundle wheel` gave it, NAME-VERSION-PYTHON-ABI-PLATFORM.whl.",
         ) from error
     return LocalWheel(path=path, shown=shown, name=name, version=version, tags=tags)

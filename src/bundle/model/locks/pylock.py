@@ -77,8 +77,8 @@ def parse_lock(content: bytes, path: Path) -> Lock:
         document = tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"{path} is no TOML: {error}",
-            cause="Usually conflict markers of a merge, or a file cut short.",
+            f"{path} is not TOML: {error}",
+            cause="Usually it has conflict markers of a merge, or is truncated.",
             remedy=remedy(path),
         ) from error
     return from_document(document, path)
@@ -245,8 +245,8 @@ def _lock(document: dict[str, Any], path: Path) -> Lock:
         )
     if about.get("content") != _content(document):
         raise IntegrityError(
-            f"{path} was edited by hand: its content is not what was written.",
-            cause="Edits, and merges of two locks, leave the checksum of the other content behind.",
+            f"{path} was edited by hand: its content does not match its checksum.",
+            cause="Edits, and merges of two locks, do not update the checksum of the content.",
             remedy=f"Change the configuration instead. {remedy(path)}",
         )
     pylock = Pylock.from_dict(document)
@@ -314,4 +314,4 @@ def _locked_file(place: PackageArchive | PackageSdist | PackageWheel) -> LockedF
 def remedy(path: Path) -> str:
     """Return the remedy for a lock that cannot be used."""
     version, platform = path.parent.name, path.name.removeprefix("pylock.").removesuffix(".toml")
-    return f"Write it anew: `bundle lock {version} --platform {platform}`."
+    return f"Write it again: `bundle lock {version} --platform {platform}`."

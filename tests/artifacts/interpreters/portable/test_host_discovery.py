@@ -55,7 +55,7 @@ def test_a_usual_cpython_has_no_obstacles(good: Answer) -> None:
         ("level", "candidate", "pre-release"),
         ("debug", True, "debug build"),
         ("free_threaded", True, "free-threaded"),
-        ("glibc", "", "another C library"),
+        ("glibc", "", "its C library is not glibc"),
         ("schemes", ["posix_local"], "dist-packages"),
         ("platlibdir", "lib64", "standard library is not in"),
         ("base_exec_prefix", "/elsewhere", "exec-prefix"),

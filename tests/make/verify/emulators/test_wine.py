@@ -31,7 +31,7 @@ def test_what_wine_lacks_says_nothing_of_the_bundle() -> None:
 
 
 def test_a_wine_that_dies_or_takes_too_long_says_nothing_of_the_bundle() -> None:
-    assert WINE.inconclusive(ended(code=-9)) == "Wine itself was ended by signal 9"
+    assert WINE.inconclusive(ended(code=-9)) == "Wine was ended by signal 9"
     assert "7 s" in str(WINE.inconclusive(ended(code=-15, timed_out=True)))
 
 

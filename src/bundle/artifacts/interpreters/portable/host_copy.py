@@ -80,7 +80,7 @@ def copy(original: Original, tree: Path, *, home: str, reporter: Reporter) -> Ab
     run_paths.set_run_paths(run_paths.files_in(tree), tree)
     found = sysconfig_data.read(tree)
     if found is None:
-        raise WorkError(f"{original.prefix} holds no sysconfig data.")
+        raise WorkError(f"{original.prefix} has no sysconfig data.")
     places = sysconfig_data.recorded(found[1], (str(original.prefix), str(original.prefix.resolve())))
     embedded_paths.overwrite(own_files, places)
     packages = _add_licences(tree, libraries)
@@ -117,7 +117,7 @@ def _copy_files(original: Original, tree: Path, left_out: set[str]) -> dict[Path
         if not source.exists():
             continue  # A dangling link is of no use elsewhere either.
         if source.is_dir():
-            raise WorkError(f"{source} is a link to a folder outside of {root}; such an interpreter is not supported.")
+            raise WorkError(f"{source} is a symlink to a folder outside {root}; such an interpreter is not supported.")
         shutil.copyfile(source, target)
         target.chmod(0o755 if source.stat().st_mode & 0o111 else 0o644)
         copied[target] = source
@@ -161,7 +161,7 @@ def _closure(start: Path, linker: run_paths.Linker, present: set[str]) -> tuple[
         file = waiting.pop()
         native = read_native(file)
         if native is None:
-            raise WorkError(f"{file} is no ELF file that can be read.")
+            raise WorkError(f"{file} is not a readable ELF file.")
         folders = [entry.replace("$ORIGIN", str(file.parent)) for entry in native.run_paths]
         for name in (need.name for need in native.needs):
             if name in LINUX_BASE or name in present or name in reached or name in missing:

@@ -79,7 +79,7 @@ class Answer:
             (facts["level"] != "final", "it is a pre-release"),
             (facts["debug"], "it is a debug build"),
             (facts["free_threaded"], "it is a free-threaded build, for which other wheels are needed"),
-            (not facts["glibc"], "it runs on another C library than glibc, and manylinux wheels do not"),
+            (not facts["glibc"], "its C library is not glibc, which manylinux wheels need"),
             (
                 bool({"deb_system", "posix_local"} & set(facts["schemes"])),
                 "the distribution patched it to install into dist-packages and /usr/local",
@@ -89,7 +89,7 @@ class Answer:
                 f"its standard library is not in lib/python{short} but in {self.stdlib}",
             ),
             (facts["base_exec_prefix"] != facts["base_prefix"], "its exec-prefix differs from its prefix"),
-            (not facts["pip_wheel"], "its ensurepip has no pip wheel (Debian and Ubuntu package it apart)"),
+            (not facts["pip_wheel"], "its ensurepip has no pip wheel (Debian and Ubuntu package it separately)"),
             (not (self.include / "Python.h").is_file(), "its C headers are not installed"),
         )
         return [reason for applies, reason in checks if applies]
@@ -149,7 +149,9 @@ def ask(candidate: Candidate, environ: Mapping[str, str]) -> Answer:
     try:
         facts = json.loads(completed.output)
     except ValueError as error:
-        raise WorkError(f"{candidate.executable} does not answer like a Python: {completed.output[:80]!r}") from error
+        raise WorkError(
+            f"{candidate.executable} does not answer as a Python would: {completed.output[:80]!r}"
+        ) from error
     return Answer(
         candidate=candidate,
         python=facts["version"],

@@ -117,7 +117,9 @@ def _spell_folders(tree: Path) -> None:
         name = usual.get(own.casefold(), own)
         if name != own:
             if name in found:
-                raise IntegrityError(f"This interpreter holds both {path.name} and {name}, which are one on Windows.")
+                raise IntegrityError(
+                    f"This interpreter has both {path.name} and {name}, which are the same file on Windows."
+                )
             path.rename(tree / name)
 
 
@@ -127,7 +129,7 @@ def _replace_links(tree: Path) -> None:
         if path.is_symlink():
             target = path.resolve()
             if path.is_relative_to(target):
-                raise IntegrityError(f"{path.relative_to(tree)} is a link to a folder that it stands in.")
+                raise IntegrityError(f"{path.relative_to(tree)} is a symlink to a folder that contains it.")
             path.unlink()
             if target.is_dir():
                 shutil.copytree(target, path)
@@ -145,7 +147,7 @@ def _arrange_bin(tree: Path, platform: Platform, python: str) -> None:
     if real.is_symlink():
         target = real.resolve()
         if not target.is_relative_to(tree.resolve()):
-            raise IntegrityError(f"{platform.executable(python)} is a link that leads out of the interpreter.")
+            raise IntegrityError(f"{platform.executable(python)} is a symlink that leads out of the interpreter.")
         real.unlink()
         target.rename(real)
     for path in folder.iterdir():
@@ -176,7 +178,7 @@ def _lay_out_pip(tree: Path, platform: Platform, python: str) -> str:
     if not found:
         raise WorkError(
             "This interpreter's ensurepip has no pip wheel.",
-            cause="Distributions take it out; `python -m venv` does not work without it.",
+            cause="Distributions remove it; `python -m venv` does not work without it.",
         )
     version: str = lay_out(found[-1], tree, platform=platform, python=python).version
     _name_pip_after_python(tree, platform, python)

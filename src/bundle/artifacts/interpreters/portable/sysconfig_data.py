@@ -72,7 +72,7 @@ def read(tree: Path) -> tuple[Path, dict[str, Value]] | None:
             and node.targets[0].id == "build_time_vars"
         ):
             return path, ast.literal_eval(node.value)
-    raise WorkError(f"{path.name} holds no build_time_vars.", cause="This is no CPython as its makers publish it.")
+    raise WorkError(f"{path.name} holds no build_time_vars.", cause="This is not an unpatched CPython.")
 
 
 def recorded(variables: Mapping[str, Value], more: Iterable[str] = ()) -> Recorded:

@@ -90,7 +90,7 @@ def _use(written: set[str]) -> Finding:
 
 
 def _hit(path: str, pattern: Pattern, offset: int) -> Finding:
-    message = f"names a folder of the building machine, {pattern.path}."
+    message = f"names a folder of the build machine, {pattern.path}."
     return RULES["build-path"].finding(path, message, severity=pattern.severity, details=(f"at byte {offset}",))
 
 
@@ -116,7 +116,7 @@ def _interpreter_line(root: Path, path: str) -> Finding | None:
         message = f"starts the first {argument} on PATH, not the bundle's interpreter."
         return rule.finding(path, message, severity="warning")
     if "python" in posixpath.basename(program):
-        return rule.finding(path, f"starts {program}, an interpreter of the building machine.")
+        return rule.finding(path, f"starts {program}, an interpreter of the build machine.")
     return None
 
 
@@ -128,7 +128,7 @@ def _launched(path: str, line: bytes) -> Finding | None:
     text = os.fsdecode(program)
     rule = RULES["launcher-interpreter"]
     if re.match(r"/|\\|[A-Za-z]:", text):
-        return rule.finding(path, f"starts {text}, an interpreter of the building machine.")
+        return rule.finding(path, f"starts {text}, an interpreter of the build machine.")
     if not text:
         return rule.finding(
             path, "has no usable `#!` line; it does not start the bundle's interpreter.", severity="warning"

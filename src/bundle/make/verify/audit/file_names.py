@@ -54,4 +54,4 @@ def _windows(paths: Iterable[str]) -> Iterator[Finding]:
     for path in sorted(paths):
         name = path.rpartition("/")[2]
         if windows_obstacle(name):
-            yield RULES["name-on-windows"].finding(path, "has a name that Windows cannot have.")
+            yield RULES["name-on-windows"].finding(path, "has a name that Windows forbids.")

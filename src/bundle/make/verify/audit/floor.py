@@ -60,7 +60,7 @@ def _glibc(subject: Subject, tree: Tree) -> Iterator[Finding]:
     rule = RULES["glibc-above-floor"]
     if of_host:
         message = (
-            f"was taken from the building machine with {len(of_host) - 1} more files of the interpreter, and needs "
+            f"was taken from the build machine with {len(of_host) - 1} more files of the interpreter, and needs "
             f"glibc {reached}; the floor is {floor} (build.glibc)."
         )
         versions = sorted(set(of_host.values()), key=dotted, reverse=True)
@@ -70,7 +70,7 @@ def _glibc(subject: Subject, tree: Tree) -> Iterator[Finding]:
         if path not in of_host:
             bearable = dotted(glibc) <= dotted(reached)
             message = f"needs glibc {glibc}; the floor is {floor} (build.glibc)."
-            more = ("The interpreter of the building machine needs as much.",) if bearable else ()
+            more = ("The interpreter of the build machine needs as much.",) if bearable else ()
             yield rule.finding(path, message, details=more, severity="warning" if bearable else None)
 
 

@@ -28,7 +28,7 @@ def check_licences(subject: Subject) -> Outcome:
     for distribution in subject.contents.distributions:
         licence = licence_of(subject.root, distribution)
         if licence is None:
-            message = f"says nothing of the licence of {distribution.name}, and no licence lies beside it."
+            message = f"says nothing of the licence of {distribution.name}, and has no licence file."
             findings.append(RULES["licence-missing"].finding(_metadata(distribution), message))
         else:
             found[distribution.name] = licence

@@ -37,7 +37,7 @@ def check_binaries(subject: Subject) -> Outcome:
         elif kind == subject.platform.binary_format and is_library_name(path):
             findings.append(RULES["unreadable-binary"].finding(path, "cannot be read as a native file."))
         elif kind is None and path in modules:
-            findings.append(RULES["unreadable-binary"].finding(path, "is named like a native file, and is none."))
+            findings.append(RULES["unreadable-binary"].finding(path, "is named like a native file, but is not one."))
     own = {
         path: native
         for path, native in natives.items()
@@ -114,7 +114,7 @@ def _libraries(tree: Tree, links: list[Link]) -> Iterator[Finding]:
             yield RULES["library-unreached"].finding(link.file, message, details=through, severity=severity)
         elif place == "foreign" and not link.need.weak:
             severity = "error" if wanted else "warning"
-            message = f"needs {name}, which is no part of macOS."
+            message = f"needs {name}, which is not part of macOS."
             yield RULES["library-foreign"].finding(link.file, message, details=through, severity=severity)
         elif place in ("foreign", "nowhere"):
             severity = "note" if link.need.weak else "error" if wanted else "warning"
@@ -149,7 +149,7 @@ def _versions(tree: Tree, links: list[Link]) -> Iterator[Finding]:
         # A library without any versions is taken as it is, with a complaint on the target's terminal.
         missing = [version for version in link.need.versions if provider.defines and version not in provider.defines]
         if missing:
-            message = f"needs {', '.join(missing)} of {link.answer.file}, which does not have that."
+            message = f"needs {', '.join(missing)} of {link.answer.file}, which does not have it."
             yield RULES["version-missing"].finding(link.file, message)
 
 
@@ -158,9 +158,11 @@ def _run_paths(subject: Subject, path: str, native: Native) -> Iterator[Finding]
         folder = run_folder(entry, path)
         if folder is not None:
             if folder == ".." or folder.startswith("../"):
-                yield RULES["run-path-leaves"].finding(path, f"has the run path {entry}, out of the bundle.")
+                yield RULES["run-path-leaves"].finding(
+                    path, f"has the run path {entry}, which leads out of the bundle."
+                )
         elif any(entry == str(place) or entry.startswith(f"{place}/") for place in subject.policy.forbidden):
-            message = f"has the run path {entry}, a folder of the building machine."
+            message = f"has the run path {entry}, a folder of the build machine."
             yield RULES["run-path-of-build"].finding(path, message)
         else:
             risky = not entry.startswith("/") or entry.startswith(_WRITABLE)
@@ -180,5 +182,5 @@ def _system_needs(subject: Subject, path: str, native: Native) -> Iterator[Findi
     if native.signature == "none" and silicon:
         yield RULES["signature-missing"].finding(path, "is for Apple silicon, and not signed.")
     elif native.signature == "void":
-        message = "does not have the bytes that were signed."
+        message = "was changed after it was signed."
         yield RULES["signature-void"].finding(path, message, severity=None if silicon else "warning")

@@ -39,10 +39,10 @@ def check_records(subject: Subject) -> Outcome:
 def _compare(subject: Subject, distribution: Distribution, path: str) -> Iterator[Finding]:
     name = distribution.name
     if path.startswith(("/", "../")):
-        yield RULES["record-outside"].finding(path, f"is recorded by {name}, and lies outside of the bundle.")
+        yield RULES["record-outside"].finding(path, f"is recorded by {name}, but is outside the bundle.")
         return
     if path not in subject.contents.files:
-        yield RULES["record-missing"].finding(path, f"is recorded by {name}, and missing.")
+        yield RULES["record-missing"].finding(path, f"is recorded by {name}, but missing.")
         return
     scanned = subject.scanned.get(path)
     if scanned is None:
@@ -85,10 +85,10 @@ def _unlisted(subject: Subject) -> Iterator[Finding]:
             continue
         top, _, rest = path[len(site) :].partition("/")
         if top in owners and rest and path in subject.copied:
-            message = "lies among the files of a package; copyFiles put it there."
+            message = "is among the files of a package; copyFiles put it there."
             yield RULES["record-unlisted"].finding(path, message, severity="note")
         elif top in owners and rest:
-            yield RULES["record-unlisted"].finding(path, "lies among the files of a package, and no RECORD names it.")
+            yield RULES["record-unlisted"].finding(path, "is among the files of a package, but in no RECORD.")
         else:
             strange[top].append(path)
     for top, paths in strange.items():

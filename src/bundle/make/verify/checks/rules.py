@@ -14,7 +14,7 @@ _BESIDE = "Let it find the interpreter beside it, as console scripts of the bund
 
 _AUDIT_RULES = (
     rule("record-missing", "records", "error", "a file that a RECORD names is not there", _AGAIN),
-    rule("record-outside", "records", "error", "a RECORD names a file outside of the bundle", _AGAIN),
+    rule("record-outside", "records", "error", "a RECORD names a file outside the bundle", _AGAIN),
     rule(
         "record-differs",
         "records",
@@ -34,7 +34,7 @@ _AUDIT_RULES = (
         "build-path",
         "paths",
         "error",
-        "a file names a folder of the building machine (a warning for the builder's home)",
+        "a file names a folder of the build machine (a warning for the builder's home)",
         _RELATIVE,
     ),
     rule(
@@ -92,7 +92,7 @@ _AUDIT_RULES = (
         "binaries",
         "error",
         "a file is named like a native one, and cannot be read as such",
-        "It is damaged or no native file: fetch its package anew.",
+        "It is damaged or not a native file: download its package again.",
     ),
     rule(
         "library-missing",
@@ -116,7 +116,7 @@ _AUDIT_RULES = (
         "library-foreign",
         "binaries",
         "error",
-        "a library is needed by an absolute path that is no part of macOS",
+        "a library is needed by an absolute path that is not part of macOS",
         "Repair the wheel with delocate.",
     ),
     rule(
@@ -131,7 +131,7 @@ _AUDIT_RULES = (
         "binaries",
         "note",
         "a library is needed that comes with the driver of a device",
-        "Nothing, unless the target has the device and not the driver.",
+        "Nothing, unless the target has the device but not the driver.",
     ),
     rule(
         "version-missing",
@@ -160,7 +160,7 @@ _AUDIT_RULES = (
         "run-path-of-build",
         "binaries",
         "error",
-        "a run path names a folder of the building machine",
+        "a run path names a folder of the build machine",
         "Make it relative ($ORIGIN, @loader_path), for instance with patchelf --set-rpath.",
     ),
     rule(
@@ -182,7 +182,7 @@ _AUDIT_RULES = (
         "signature-missing",
         "binaries",
         "error",
-        "a Mach-O file for Apple silicon has no code signature, without which macOS kills what loads it",
+        "a Mach-O file for Apple silicon has no code signature, without which macOS kills its process",
         "Sign it where it was built (an ad-hoc signature is enough), or use the wheel as it was published.",
     ),
     rule(
@@ -190,7 +190,7 @@ _AUDIT_RULES = (
         "binaries",
         "error",
         "a Mach-O file was changed after it was signed (a warning for Intel)",
-        "Do not edit it, or sign it again; macOS kills what loads it.",
+        "Do not edit it, or sign it again; macOS kills the process that loads it.",
     ),
     rule(
         "case-clash",
@@ -210,14 +210,14 @@ _AUDIT_RULES = (
         "link-on-windows",
         "names",
         "error",
-        "a symlink in a bundle for Windows, which users may not make",
+        "a symlink in a bundle for Windows, which most users may not create",
         "Make it a copy.",
     ),
     rule(
         "name-on-windows",
         "names",
         "error",
-        "a name that Windows reserves or cannot have",
+        "a name that Windows reserves or forbids",
         "Leave the file out, or choose another version of the package.",
     ),
     rule(

@@ -87,7 +87,7 @@ TRIAL_RULES = (
         "relocation",
         "error",
         "a file of the bundle was written, changed or removed while the bundle was used",
-        "Make the program write to a folder of the user.",
+        "Make the program write to a folder of its user.",
         acceptable=False,
     ),
     rule("tried-in-part", "relocation", "note", "a script or virtual environment could not be tried in full"),

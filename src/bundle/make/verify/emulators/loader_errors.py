@@ -29,7 +29,7 @@ def require_loader(folder: Path, platform: Platform, named: str) -> Path:
     loader = _loader(platform)
     if not has_loader(folder, platform):
         raise ConfigError(
-            f"{named} {folder} holds no system for {platform.key}: it has no {loader}.",
+            f"{named} {folder} has no system for {platform.key}: it has no {loader}.",
             cause="The folder is missing or empty, or belongs to another kind of machine.",
             remedy="Name a folder with at least the C library, such as one that debootstrap has made.",
         )

@@ -90,9 +90,9 @@ class Qemu:
             if _FAULT.fullmatch(line.strip()):
                 return line.strip()
         if completed.code < 0 and not _GUESTS_SIGNAL.search(completed.errors):
-            return f"{self.name} itself was ended by signal {-completed.code}"
+            return f"{self.name} was ended by signal {-completed.code}"
         if not self.chosen and (older := too_old(completed.errors)):
-            return f"{older[1]}: the sysroot {self.sysroot} is too old to tell"
+            return f"{older[1]}: the sysroot {self.sysroot} is too old for an answer"
         return lacking(completed.errors, f"the sysroot {self.sysroot}")
 
     @contextmanager

@@ -101,7 +101,7 @@ def find_root_folder(platform: Platform, root: Path, which: Which) -> RootFolder
     bwrap = which("bwrap")
     if bwrap is None:
         return Missing(
-            what="bwrap is not on PATH; without it programs cannot be shown another root.",
+            what="bwrap is not on PATH; without it programs cannot run in another root.",
             remedy="Install bubblewrap (Debian: apt-get install bubblewrap).",
         )
     return RootFolder(root=root, bwrap=bwrap)

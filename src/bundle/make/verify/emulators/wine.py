@@ -82,7 +82,7 @@ class WineRunner:
             if match := _FAULT.search(line):
                 return match[0].strip()
         if completed.code < 0:
-            return f"Wine itself was ended by signal {-completed.code}"
+            return f"Wine was ended by signal {-completed.code}"
         return None
 
 
@@ -125,7 +125,7 @@ class Wine:
                 return template
             for other in workspace.work.glob("wine-*/"):
                 remove_tree(other)  # Of another version of Wine.
-            with workspace.reporter.task("making a Wine prefix, once"), staged_folder(template) as folder:
+            with workspace.reporter.task("making a Wine prefix (once)"), staged_folder(template) as folder:
                 env = _outer(workspace.scratch, folder)
                 try:
                     made = run(
@@ -138,8 +138,8 @@ class Wine:
                     run([self.server, "-w"], env=env, timeout=60)
                 if not (folder / _REGISTRY).is_file():
                     raise WorkError(
-                        "Wine made no prefix.",
-                        cause="It ran, and left no registry.",
+                        "Wine created no prefix.",
+                        cause="It ran, but wrote no registry.",
                         remedy="Run `wineboot --init` by hand, and repair the installation.",
                     )
                 _close(folder)

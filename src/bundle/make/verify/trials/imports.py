@@ -176,7 +176,7 @@ def _remedy(failed: Sequence[tuple[NativeModule, Failure]]) -> str:
         cause = first_cause(failure.output) or failure.output
         files = f"*/{module.name.replace('.', '/')}.*"
         error = cause.partition(": ")[2] or cause
-        entry = {"rule": "import-fails", "files": files, "error": error, "reason": "why it does no harm"}
+        entry = {"rule": "import-fails", "files": files, "error": error, "reason": "why it is harmless"}
         entries.append(json.dumps(entry, ensure_ascii=False))
     others = ", and so on for the others" if len(acceptable) > _ENTRIES else ""
     return f"{RULES['import-fails'].remedy} Entries for verify.accept: {', '.join(entries)}{others}"

@@ -142,7 +142,7 @@ def _answer(moved: Isolation, command: list[str | Path], variables: Mapping[str,
     except WorkError as error:
         return no_interpreter(CHECK, error)
     if completed.code or completed.timed_out:
-        return _ended(moved, completed, "interpreter-fails", "the interpreter", "does not start in its new place")
+        return _ended(moved, completed, "interpreter-fails", "the interpreter", "does not start in its new folder")
     answer: dict[str, Any] = json.loads(completed.output)
     return answer
 
@@ -243,7 +243,7 @@ def _path(moved: Isolation, text: str) -> PurePath:
 
 
 def _ended(moved: Isolation, completed: Completed, rule: str, subject: str, what: str) -> Finding:
-    how = "it took too long" if completed.timed_out else f"exit code {completed.code}"
+    how = "it exceeded the time limit" if completed.timed_out else f"exit code {completed.code}"
     details = last_lines(completed.errors or completed.output)
     if words := moved.runner.inconclusive(completed):
         return inconclusive(rule, subject, words, details, check=CHECK)
