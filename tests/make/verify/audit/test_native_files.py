@@ -22,7 +22,7 @@ def add(made: Made, content: bytes, name: str = "_more") -> str:
 def test_nothing_is_found_in_a_good_bundle(tmp_path: Path, key: str) -> None:
     report = good(tmp_path, key).verify()
     assert report.findings == ()
-    assert report.checked["binaries"] == (5 if key == WINDOWS else 3)
+    assert report.checked["binaries"] == (5 if PLATFORMS[key].is_windows else 3)
 
 
 def test_the_floor_is_measured(tmp_path: Path) -> None:
