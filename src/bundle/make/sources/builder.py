@@ -16,7 +16,7 @@ from bundle.artifacts.fetch_packages import fetch_packages
 from bundle.artifacts.registries.fetch import addresses_in, git_address
 from bundle.artifacts.registries.git import subfolder
 from bundle.base.errors import ConfigError, WorkError
-from bundle.base.files import sha256_of, staged_file
+from bundle.base.files import staged_file
 from bundle.base.reflink import place_file
 from bundle.base.text import did_you_mean
 from bundle.make.sources.backend import build_wheel
@@ -78,8 +78,7 @@ class SourceBuilder:
                 cause=f"To see whether it is pure it was built here, on {self._host.machine.key}: {error.what}",
                 details=error.details[-_SHOWN:],
             ) from error
-        self._check(wheel)
-        return replace(planned, wheel=wheel, sha256=sha256_of(wheel))
+        return self._checked(planned, wheel)
 
     def _looked_up(self, planned: SourceBuild) -> SourceBuild:
         if planned.refusal is not None:
@@ -89,10 +88,9 @@ class SourceBuilder:
         if wheel is None:
             return planned
         try:
-            self._check(wheel)
+            return self._checked(planned, wheel)
         except WorkError as error:
             return replace(planned, refusal=error)
-        return replace(planned, wheel=wheel, sha256=sha256_of(wheel))
 
     def _build(self, package: LockedPackage, files: Mapping[str, Path]) -> Path:
         label = f"{package.name}-{package.version}"
@@ -111,7 +109,7 @@ class SourceBuilder:
         self._context.repositories.checkout(address, package.vcs.commit, into)
         return subfolder(into, address, package.vcs.commit)
 
-    def _check(self, wheel: Path) -> None:
+    def _checked(self, planned: SourceBuild, wheel: Path) -> SourceBuild:
         host = self._host
         warning = check_fits(
             wheel,
@@ -124,6 +122,8 @@ class SourceBuilder:
         if warning is not None and warning not in self._warned:
             self._warned.add(warning)
             self._context.reporter.warning(warning)
+        # The cache has just hashed the wheel, and names the folder by the hash.
+        return replace(planned, wheel=wheel, sha256=wheel.parent.name)
 
     @cached_property
     def _compiler(self) -> str:
