@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bundle.base.errors import IntegrityError
@@ -336,6 +336,7 @@ def test_a_damaged_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=4))
+@example([(220, 12)])  # Another compression: bzip2.
 @settings(max_examples=200, deadline=None)
 def test_a_damaged_zip_is_refused_or_unpacked_but_never_a_crash(changes: list[tuple[int, int]]) -> None:
     packed = bytearray(zip_of(("a", "folder", ""), ("a/b", "file", "content" * 9), ("l", "symlink", "a/b")))

@@ -242,10 +242,10 @@ def _extract_zip(archive: Path, sandbox: Sandbox) -> None:
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError) as error:
         raise _damaged(archive, str(error)) from error
     except OSError as error:
-        # A seek to a damaged position fails like this.
-        if error.errno != errno.EINVAL:
+        # A seek to a damaged position fails with EINVAL; what a decoder cannot read has no number.
+        if error.errno not in (None, errno.EINVAL):
             raise
-        raise _damaged(archive, "it points to before its start") from error
+        raise _damaged(archive, str(error)) from error
 
 
 def _extract_info(pack: zipfile.ZipFile, info: zipfile.ZipInfo, sandbox: Sandbox, archive: Path) -> None:
