@@ -104,7 +104,6 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "artifacts/interpreters/portable/normalise": "artifacts/interpreters/test_foreign.py",
     "artifacts/interpreters/source": "artifacts/interpreters/test_choice.py",
     "base/sandbox": "base/test_extract.py",
-    "make/assemble/manifest": "make/test_build.py",
     "make/interpreter/prepare": "make/test_build.py",
     "make/pipeline": "make/test_build.py",
     "make/resolve/build_requirements": "make/resolve/test_source_metadata.py",

@@ -14,7 +14,7 @@ class Acceptance:
     files: str
     """Glob of paths relative to the bundle's root; `*` also stands for `/`."""
     error: str = ""
-    """Text that the finding must show, for rules about programs that fail."""
+    """Text that the finding, or the output of its program, must contain."""
     reason: str
 
     def as_json(self) -> dict[str, str]:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bundle.base.errors import ConfigError
+from bundle.make.verify.acceptance import accept
 from bundle.make.verify.checks.rules import RULES
 from bundle.model.acceptance import Acceptance
 from bundle.model.config.project import Project
@@ -97,3 +99,15 @@ def test_every_rule_is_explained_in_the_documentation() -> None:
     page = Path(__file__).parents[3] / "docs" / "verification.md"
     rows = [line for line in page.read_text(encoding="utf-8").splitlines() if line.count(" | ") == 4]
     assert [row for row in rows if row.startswith("| `")] == [rule.row for rule in RULES.values()]
+
+
+def test_an_error_is_looked_for_in_the_whole_output() -> None:
+    finding = RULES["import-fails"].about("a: a.b", "cannot be imported.", file="lib/a/b.so", details=["shown"])
+    finding = replace(finding, output="No module named '_tkinter'\nshown")
+    entry = Acceptance(rule="import-fails", files="*/a/*", error="_tkinter", reason=REASON)
+    (found,) = accept([finding], [entry], files=[finding.file], ran=["imports"])
+    assert found.accepted == REASON
+    assert "output" not in found.as_json()
+    (other,) = accept([finding], [replace(entry, error="libGL")], files=[finding.file], ran=["imports"])
+    assert other.accepted is None
+    assert other.message == 'cannot be imported. verify.accept expects "libGL".'

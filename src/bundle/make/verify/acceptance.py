@@ -28,7 +28,7 @@ def accept(
         entries = [entry for entry in acceptances if entry.concerns(finding.rule, finding.file)]
         # An entry that expects another error is not useless: the finding tells about it.
         used.update(entries)
-        shown = "\n".join((finding.message, *finding.details))
+        shown = "\n".join((finding.message, *finding.details, finding.output))
         fitting = next((entry for entry in entries if entry.error in shown), None)
         if fitting is not None:
             finding = replace(finding, accepted=fitting.reason)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ class PassedReports:
         """Keep a report without errors; bundles with errors are verified again."""
         if report.ok:
             value: dict[str, Any] = {
-                "findings": [asdict(finding) for finding in report.findings],
+                "findings": [finding.as_json() for finding in report.findings],
                 "checked": dict(report.checked),
                 "floor": dict(report.floor),
                 "licences": dict(report.licences),

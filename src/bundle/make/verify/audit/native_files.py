@@ -166,7 +166,7 @@ def _run_paths(subject: Subject, path: str, native: Native) -> Iterator[Finding]
             yield RULES["run-path-of-build"].finding(path, message)
         else:
             risky = not entry.startswith("/") or entry.startswith(_WRITABLE)
-            where = "where anybody may write" if entry.startswith(_WRITABLE) else "outside of the bundle"
+            where = "where everyone may write" if entry.startswith(_WRITABLE) else "outside of the bundle"
             if not entry.startswith("/"):
                 where = "which depends on the current folder"
             message = f"has the run path {entry}, {where}."

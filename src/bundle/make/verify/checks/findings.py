@@ -39,10 +39,14 @@ class Finding:
     """Relative to the bundle's root, with `/`; empty if it is about no file."""
     accepted: str | None = None
     """The reason for which the configuration accepts it; None if it does not."""
+    output: str = field(default="", repr=False, compare=False)
+    """The whole output of a program that failed, for acceptances; reports show its details only."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON value that `--json` prints."""
-        return asdict(self) | {"details": list(self.details)}
+        value = asdict(self) | {"details": list(self.details)}
+        del value["output"]
+        return value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import json
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bundle.base.errors import WorkError
@@ -160,12 +160,13 @@ def _judge(subject: Subject, modules: Sequence[NativeModule], failures: Mapping[
         details = details_of(failure.output)
         rule = RULES["import-fails" if failure.acceptable else "import-crashes"]
         if failure.emulator is not None:
-            yield inconclusive(rule.name, named, failure.emulator, details, file=module.path)
+            finding = inconclusive(rule.name, named, failure.emulator, details, file=module.path)
         else:
             message = explained(failure.message, failure.output, subject.skipped)
-            yield rule.about(
+            finding = rule.about(
                 named, message, file=module.path, details=details, remedy=remedy if failure.acceptable else None
             )
+        yield replace(finding, output=failure.output)
 
 
 def _remedy(failed: Sequence[tuple[NativeModule, Failure]]) -> str:

@@ -187,7 +187,8 @@ def _judge(subject: Subject, ways: Mapping[str, str], troubles: Mapping[str, Tro
         named = f"{subject.contents.scripts[path]}: {way}"
         details = details_of(trouble.output)
         if trouble.emulator is not None:
-            yield inconclusive("script-fails", named, trouble.emulator, details, file=path)
+            finding = inconclusive("script-fails", named, trouble.emulator, details, file=path)
         else:
             message = explained(trouble.message, trouble.output, subject.skipped)
-            yield RULES["script-fails"].about(named, message, file=path, details=details)
+            finding = RULES["script-fails"].about(named, message, file=path, details=details)
+        yield replace(finding, output=trouble.output)
