@@ -4,8 +4,7 @@ import os
 import stat
 from pathlib import Path
 
-from bundle.base.files import remove_tree
-from bundle.base.folders import copy_tree, listing
+from bundle.base.folders import copy_tree, listing, remove_tree
 
 
 def tree(folder: Path) -> Path:
@@ -40,3 +39,19 @@ def test_a_read_only_copy_has_no_permission_to_write(tmp_path: Path) -> None:
     modes.append((tmp_path / "b").stat().st_mode)
     assert [mode for mode in modes if mode & 0o222] == []
     remove_tree(tmp_path / "b")
+
+
+def test_read_only_trees_links_and_nothing_at_all_can_be_removed(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    (tree / "locked").mkdir(parents=True)
+    (tree / "locked" / "file").write_text("")
+    (tree / "locked").chmod(0o500)
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (tree / "link").symlink_to(kept)
+    remove_tree(tree)
+    remove_tree(tree)
+    link = tmp_path / "link"
+    link.symlink_to(kept)
+    remove_tree(link)
+    assert list(tmp_path.iterdir()) == [kept]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import filelock
 
-from bundle.base.files import remove_tree
+from bundle.base.folders import remove_tree
 
 VARIABLE = "BUNDLE_TEST_CACHE"
 

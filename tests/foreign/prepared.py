@@ -11,7 +11,8 @@ from pathlib import Path
 
 import zstandard
 
-from bundle.base.files import remove_tree, sha256_of
+from bundle.base.files import sha256_of
+from bundle.base.folders import remove_tree
 from tests.foreign.cache import kept
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from bundle.base.files import host_mark, sha256_of
+from bundle.base.files import sha256_of
+from bundle.base.staging import host_mark
 from tests.make.projects import VERSION, Run, SmallProject, Started, World, leftovers, publish_source, small_world
 from tests.make.sdistmaker import IN_TREE, WRITER, make_sdist
 

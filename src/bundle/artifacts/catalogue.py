@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bundle.artifacts.catalogue_entry import ArchiveRecord, Entry
 from bundle.base.errors import IntegrityError
-from bundle.base.files import locked, pretty_json, sha256_of, sweep_staging, write_atomically
+from bundle.base.files import locked, pretty_json, sha256_of
+from bundle.base.staging import sweep_staging, write_atomically
 from bundle.model.records import MalformedError
 
 if TYPE_CHECKING:

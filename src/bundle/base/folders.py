@@ -1,9 +1,13 @@
-"""Folders: listing and copying everything below one."""
+"""Folders: list, copy and remove everything below one."""
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import stat
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from bundle.base.reflink import place_tree
@@ -49,3 +53,45 @@ def copy_tree(source: Path, target: Path, *, read_only: bool = False) -> None:
     place_tree(files, mtime=int(newest))
     for folder, mode in reversed(folders.items()):
         folder.chmod(mode)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a file, a link or a folder with all that is in it, read-only content too; nothing if it is absent.
+
+    Args:
+        path: what to remove; a link is removed, not followed.
+    """
+    for attempt in range(5):
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        except FileNotFoundError:
+            # Somebody else removes the same tree; it may have parts left.
+            if not os.path.lexists(path):
+                return
+        except PermissionError:
+            if attempt:
+                raise
+            _make_writable(path)
+        except OSError as error:
+            # Somebody who still writes to it, such as a child of a process that was killed, stops soon.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            time.sleep(0.05)
+        else:
+            return
+    raise OSError(errno.EBUSY, "another process keeps writing to it", str(path))
+
+
+def _make_writable(path: Path) -> None:
+    with suppress(OSError):  # The second attempt at removing tells what is wrong.
+        path.chmod(0o700, follow_symlinks=os.chmod not in os.supports_follow_symlinks)
+    for folder, folders, names in os.walk(path):
+        for name in (*folders, *names):
+            entry = Path(folder, name)
+            if entry.is_symlink():
+                continue
+            with suppress(OSError):
+                entry.chmod(entry.stat().st_mode | stat.S_IRWXU)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import bundle
 from bundle.artifacts.catalogue import Catalogue
 from bundle.artifacts.context import Context
-from bundle.base.files import locked, sha256_of, sweep_staging
+from bundle.base.files import locked, sha256_of
+from bundle.base.staging import sweep_staging
 from bundle.make.build_request import BuildRequest
 from bundle.make.build_state import Record, file_stamp, fingerprint, read_record, tree_stamp, write_record
 from bundle.model.config.project import SHARED

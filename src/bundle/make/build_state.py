@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from bundle.artifacts.store.json_cache import read_json, to_json
-from bundle.base.files import canonical_json, write_atomically
+from bundle.base.files import canonical_json
 from bundle.base.folders import listing
+from bundle.base.staging import write_atomically
 
 FORMAT = 2
 

@@ -16,8 +16,9 @@ from bundle.artifacts.fetch_packages import fetch_packages
 from bundle.artifacts.store.bundle_archive import PackedArchive, pack
 from bundle.artifacts.store.layers import Layer
 from bundle.base.errors import Problems
-from bundle.base.files import pretty_json, staged_file, staged_folder, sweep_staging
+from bundle.base.files import pretty_json
 from bundle.base.report import Reporter
+from bundle.base.staging import staged_file, staged_folder, sweep_staging
 from bundle.make.assemble.copyfiles import plan_copies
 from bundle.make.assemble.layers import Layering, direct_url
 from bundle.make.assemble.manifest import describe

@@ -6,7 +6,9 @@ import shutil
 from pathlib import Path
 
 from bundle.base.errors import ConfigError, Problems
-from bundle.base.files import pretty_json, remove_tree, staged_folder
+from bundle.base.files import pretty_json
+from bundle.base.folders import remove_tree
+from bundle.base.staging import staged_folder
 from bundle.model.config.json_source import at, plain
 from bundle.model.config.project import Project, parse_version
 from bundle.model.platforms import PLATFORMS

@@ -12,8 +12,9 @@ from bundle.artifacts.store.json_cache import JsonCache
 from bundle.artifacts.store.layers import Layer
 from bundle.artifacts.store.paths import PARTS
 from bundle.artifacts.store.store import Store
-from bundle.base.files import host_mark, locked
+from bundle.base.files import locked
 from bundle.base.report import Reporter
+from bundle.base.staging import host_mark
 from tests.artifacts.conftest import AddLayer
 from tests.artifacts.trees import SMALL, File
 from tests.reporters import Told

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bundle.artifacts.store.scratch import naming, place_new, scratch_folder, touch
-from bundle.base.files import sweep_staging
+from bundle.base.staging import sweep_staging
 
 
 def test_a_scratch_folder_is_gone_at_the_end(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from bundle.artifacts.interpreters.portable.content_rules import RULES_VERSION
 from bundle.artifacts.interpreters.portable.facts import About
 from bundle.artifacts.interpreters.source import Offer, Refusal, Request, Tools, obtain
 from bundle.base.errors import ConfigError, IntegrityError
-from bundle.base.files import remove_tree, sha256_of
+from bundle.base.files import sha256_of
+from bundle.base.folders import remove_tree
 from bundle.model.config.config import ArchiveSpec
 
 NAME = "archive"

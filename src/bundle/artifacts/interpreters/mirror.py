@@ -20,8 +20,9 @@ from bundle.artifacts.interpreters.python_build_standalone import (
 )
 from bundle.artifacts.interpreters.source import Offer, Refusal, Request, Tools
 from bundle.base.errors import ConfigError, IntegrityError, NetworkError
-from bundle.base.files import locked, sha256_of, sweep_staging, write_atomically
+from bundle.base.files import locked, sha256_of
 from bundle.base.http.urls import local_path
+from bundle.base.staging import sweep_staging, write_atomically
 
 SUMS = "SHA256SUMS"
 

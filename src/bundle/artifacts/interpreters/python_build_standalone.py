@@ -15,8 +15,9 @@ from bundle.artifacts.interpreters.portable.content_rules import LICENCES_OF_STA
 from bundle.artifacts.interpreters.portable.facts import About
 from bundle.artifacts.interpreters.source import Offer, Refusal, Request, Tools, obtain
 from bundle.base.errors import IntegrityError
-from bundle.base.files import remove_tree, staged_file
+from bundle.base.folders import remove_tree
 from bundle.base.reflink import place_file
+from bundle.base.staging import staged_file
 from bundle.model.platforms import Platform, short_version
 
 Found = TypeVar("Found")

@@ -12,8 +12,9 @@ from packaging.utils import canonicalize_name
 
 from bundle.artifacts.registries.git import GitAddress, Repositories, parse_git
 from bundle.base.errors import NetworkError, Problems
-from bundle.base.files import sha256_of, staged_file, sweep_staging
+from bundle.base.files import sha256_of
 from bundle.base.reflink import place_file
+from bundle.base.staging import staged_file, sweep_staging
 from bundle.base.threads import in_parallel
 from bundle.model.locks.lock import Lock, LockedFile, LockedPackage
 

@@ -14,10 +14,11 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from bundle.artifacts.store.scratch import touch
 from bundle.base.errors import ConfigError, NetworkError, WorkError
-from bundle.base.files import locked, staged_folder
+from bundle.base.files import locked
 from bundle.base.http.client import redact
 from bundle.base.processes.run import Completed, run
 from bundle.base.report import Reporter
+from bundle.base.staging import staged_folder
 
 _SCHEMES = frozenset({"git+https", "git+http", "git+ssh", "git+git", "git+file"})
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

@@ -17,8 +17,8 @@ from bundle.artifacts.registries.default_index import default_index
 from bundle.artifacts.registries.simple_api import ACCEPT, RemoteFile, parse_page
 from bundle.artifacts.store.json_cache import JsonCache
 from bundle.base.errors import IntegrityError, NetworkError
-from bundle.base.files import write_atomically
 from bundle.base.http.client import Answer, Conditional, NotFoundError, redact
+from bundle.base.staging import write_atomically
 from bundle.model.config.config import Registries as RegistriesConfig
 from bundle.model.config.config import Registry
 

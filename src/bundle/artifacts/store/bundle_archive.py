@@ -20,7 +20,8 @@ from bundle.artifacts.store.frames import Frames, compressor_name, end_frame
 from bundle.artifacts.store.layers import TOP, Layer
 from bundle.artifacts.store.scratch import naming
 from bundle.base.errors import IntegrityError
-from bundle.base.files import CHUNK, canonical_json, sha256_of, staged_file, sweep_staging
+from bundle.base.files import CHUNK, canonical_json, sha256_of
+from bundle.base.staging import staged_file, sweep_staging
 
 if TYPE_CHECKING:
     from bundle.artifacts.store.store import Store

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from bundle.artifacts.store.scratch import naming, touch
 from bundle.base.errors import IntegrityError
-from bundle.base.files import copy_hashed, remove_tree, sha256_of, staged_file
+from bundle.base.files import copy_hashed, sha256_of
+from bundle.base.folders import remove_tree
+from bundle.base.staging import staged_file
 
 if TYPE_CHECKING:
     from bundle.base.report import Reporter

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from bundle.artifacts.store.scratch import touch
-from bundle.base.files import canonical_json, write_atomically
+from bundle.base.files import canonical_json
+from bundle.base.staging import write_atomically
 
 Value = TypeVar("Value")
 

@@ -15,7 +15,9 @@ from bundle.artifacts.store.file_cache import complete_files
 from bundle.artifacts.store.frames import frames_damage
 from bundle.artifacts.store.paths import PARTS
 from bundle.artifacts.store.trees import damage
-from bundle.base.files import locked, remove_tree, sha256_of, sweep_staging
+from bundle.base.files import locked, sha256_of
+from bundle.base.folders import remove_tree
+from bundle.base.staging import sweep_staging
 from bundle.base.threads import in_parallel
 
 if TYPE_CHECKING:

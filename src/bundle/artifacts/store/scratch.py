@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bundle.base.files import staged_folder
+from bundle.base.staging import staged_folder
 
 
 class _Finished(Exception):  # noqa: N818 - not an error: it tells `staged_folder` to keep nothing

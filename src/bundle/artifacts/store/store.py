@@ -20,8 +20,10 @@ from bundle.artifacts.store.paths import StorePaths, checked
 from bundle.artifacts.store.scratch import naming, scratch_folder
 from bundle.artifacts.store.trees import Listing, Trees, listing_of, write_listing
 from bundle.base.errors import WorkError
-from bundle.base.files import locked, remove_tree, sweep_staging
+from bundle.base.files import locked
+from bundle.base.folders import remove_tree
 from bundle.base.reflink import place_tree
+from bundle.base.staging import sweep_staging
 from bundle.model.manifest import Conflict
 
 if TYPE_CHECKING:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from bundle import __version__
 from bundle.base.errors import IntegrityError, NetworkError
-from bundle.base.files import copy_hashed, locked, sha256_of, staged_file
+from bundle.base.files import copy_hashed, locked, sha256_of
 from bundle.base.http.ranges import Part, SizedReader, open_ranges
 from bundle.base.http.responses import Answer, Conditional, NotFoundError, UnreachableError, raise_for
 from bundle.base.http.retry import TransientError, retried
 from bundle.base.http.transfer import Transfer, length, range_total
 from bundle.base.http.urls import Credentials, local_path, origin, redact, split_credentials
+from bundle.base.staging import staged_file
 
 if TYPE_CHECKING:
     import requests

@@ -11,7 +11,8 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from bundle.artifacts.registries.metadata import MetadataCache
-from bundle.base.files import canonical_json, remove_tree
+from bundle.base.files import canonical_json
+from bundle.base.folders import remove_tree
 from bundle.make.resolve.build_requirements import BuildRequirementSolver
 from bundle.make.resolve.registry_files import RegistryFiles
 from bundle.make.sources.backend import BuildSpec, backend_requires, prepare_metadata

@@ -22,7 +22,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import InvalidVersion, Version
 
 from bundle.base.errors import BundleError, IntegrityError, WorkError
-from bundle.base.files import remove_tree
+from bundle.base.folders import remove_tree
 from bundle.make.sources.canonical_wheel import rewrite_wheel
 from bundle.make.sources.environment import Environment, SourceBuildTools, run_logged
 from bundle.make.sources.failure import build_failure

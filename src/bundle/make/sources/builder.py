@@ -16,8 +16,8 @@ from bundle.artifacts.fetch_packages import fetch_packages
 from bundle.artifacts.registries.fetch import addresses_in, git_address
 from bundle.artifacts.registries.git import subfolder
 from bundle.base.errors import ConfigError, WorkError
-from bundle.base.files import staged_file
 from bundle.base.reflink import place_file
+from bundle.base.staging import staged_file
 from bundle.base.text import did_you_mean
 from bundle.make.sources.backend import build_wheel
 from bundle.make.sources.compatibility import check_fits

@@ -18,8 +18,9 @@ from urllib.parse import quote
 from bundle.artifacts.interpreters.portable.run_paths import replace_run_path, strip
 from bundle.base.errors import WorkError
 from bundle.base.extract import extract
-from bundle.base.files import remove_tree, staged_file
+from bundle.base.folders import remove_tree
 from bundle.base.native import has_symbols, native_format, read_native
+from bundle.base.staging import staged_file
 
 if TYPE_CHECKING:
     from bundle.base.report import Reporter

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bundle.base.files import remove_tree
+from bundle.base.folders import remove_tree
 from bundle.base.processes.run import Completed, check, run
 
 if TYPE_CHECKING:

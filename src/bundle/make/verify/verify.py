@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.artifacts.store.scratch import scratch_folder
-from bundle.base.files import sweep_staging
 from bundle.base.report import Reporter
+from bundle.base.staging import sweep_staging
 from bundle.make.verify.acceptance import accept
 from bundle.make.verify.audit.build_paths import check_paths
 from bundle.make.verify.audit.file_names import check_names

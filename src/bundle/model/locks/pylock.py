@@ -25,7 +25,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from bundle.base.errors import ConfigError, IntegrityError
-from bundle.base.files import canonical_json, write_atomically
+from bundle.base.files import canonical_json
+from bundle.base.staging import write_atomically
 from bundle.model.locks.lock import FORMAT, BuildRequirement, Lock, LockedFile, LockedPackage, SkippedPackage, Vcs
 from bundle.model.platforms import PLATFORMS, short_version
 

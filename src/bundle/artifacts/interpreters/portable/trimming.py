@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from bundle.base.files import remove_tree
+from bundle.base.folders import remove_tree
 
 Match = Callable[[str], str | None]
 """Returns the rule that leaves out a path relative to the tree, None if it stays."""

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.base.errors import WorkError
-from bundle.base.files import locked, remove_tree, staged_folder
-from bundle.base.folders import copy_tree, listing
+from bundle.base.files import locked
+from bundle.base.folders import copy_tree, listing, remove_tree
 from bundle.base.processes.run import Completed, check, run
+from bundle.base.staging import staged_folder
 from bundle.make.verify.emulators.protocol import EmulatorWorkspace, Missing, Which
 
 _OVERRIDES = "mscoree,mshtml,wbemprox,winemenubuilder.exe,winedbg.exe="

@@ -14,8 +14,7 @@ from typing import Any
 
 from bundle.artifacts.runtime import NATIVE
 from bundle.base.errors import WorkError
-from bundle.base.files import remove_tree
-from bundle.base.folders import copy_tree, listing
+from bundle.base.folders import copy_tree, listing, remove_tree
 from bundle.base.processes.run import Completed
 from bundle.base.text import last_lines
 from bundle.make.verify.checks.contents import INTERPRETER, NativeModule
