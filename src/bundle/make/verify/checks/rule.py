@@ -34,14 +34,7 @@ class Rule:
     def finding(
         self, file: str, message: str, *, details: Iterable[str] = (), severity: Severity | None = None
     ) -> Finding:
-        """Return a finding about a file.
-
-        Args:
-            file: relative to the bundle's root, with `/`.
-            message: the end of a sentence that begins with the file.
-            details: further lines, such as the output of a program.
-            severity: another than the usual one.
-        """
+        """Return a finding about a file, by its path in the bundle; the message ends a sentence that begins with it."""
         return self.about(file, message, file=file, details=details, severity=severity)
 
     def about(
@@ -74,7 +67,7 @@ class Rule:
         )
 
 
-def rule(name: str, check: str, severity: Severity, meaning: str, remedy: str = "", *, acceptable: bool = True) -> Rule:
+def rule(check: str, name: str, severity: Severity, meaning: str, remedy: str = "", *, acceptable: bool = True) -> Rule:
     """Return a rule; a note needs no acceptance."""
     acceptable = acceptable and severity != "note"
     return Rule(name=name, check=check, severity=severity, meaning=meaning, remedy=remedy, acceptable=acceptable)
