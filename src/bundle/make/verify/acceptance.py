@@ -17,8 +17,7 @@ def accept(
     """Mark the findings that are accepted, and add a finding for each acceptance that accepts nothing.
 
     Args:
-        findings: the findings of all checks.
-        acceptances: the entries of the configuration; of several that fit, the first counts.
+        acceptances: of several that fit, the first counts.
         files: everything in the bundle, by path relative to its root.
         ran: names of the checks that ran; acceptances of the others cannot be judged.
     """

@@ -15,23 +15,14 @@ RULES = 4
 
 
 class PassedReports:
-    """The reports of bundles that passed.
-
-    Args:
-        folder: where they are kept.
-        policy: the conditions under which they passed.
-    """
+    """The reports of bundles that passed under a policy."""
 
     def __init__(self, folder: Path, policy: Policy) -> None:
         self._reports = JsonCache(folder, _report, rules=RULES)
         self._policy = policy.as_json()
 
     def find(self, digest: str) -> Report | None:
-        """Return the report of a bundle that passed on this machine.
-
-        Args:
-            digest: of all bytes of the bundle.
-        """
+        """Return the report of a bundle that passed on this machine, by the digest of all its bytes."""
         return self._reports.find(self._key(digest))
 
     def add(self, digest: str, report: Report) -> None:

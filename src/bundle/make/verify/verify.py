@@ -100,7 +100,6 @@ def verify_bundle(
 
     Args:
         root: the bundle's folder, which no file of it may name either.
-        running: whether programs of the bundle are run; without, its files are only read.
 
     Returns:
         all findings; see `bundle.make.verify.checks.findings.require`.

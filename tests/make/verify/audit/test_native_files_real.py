@@ -13,7 +13,6 @@ import pytest
 from bundle.artifacts.interpreters.portable.run_paths import patchelf_program
 from bundle.artifacts.wheel.lay_out import lay_out
 from bundle.base.native import dotted, read_native
-from bundle.make.verify.audit.native_files import CHECK
 from bundle.model.platforms import PLATFORMS
 from tests.foreign.downloads import project_file
 from tests.make.audited import PYTHON, good, rules
@@ -21,7 +20,7 @@ from tests.make.conftest import TinyBundle
 
 pytestmark = pytest.mark.real
 
-STATIC = ("records", "paths", CHECK, "names", "licences")
+STATIC = ("records", "paths", "binaries", "names", "licences")
 
 PILLOW = {
     "linux-x64": "manylinux_2_27_x86_64.manylinux_2_28_x86_64",
@@ -42,7 +41,7 @@ def test_nothing_is_wrong_with_a_published_wheel(tmp_path: Path, key: str) -> No
     lay_out(wheel, made.root, platform=PLATFORMS[key], python=PYTHON)
     report = made.verify()
     assert rules(report) == []
-    assert report.checked[CHECK] > 5
+    assert report.checked["binaries"] > 5
     assert report.licences["pillow"]
 
 
@@ -50,7 +49,7 @@ def test_an_interpreter_of_this_machine_has_no_flaw_but_its_floor(tiny_bundle: T
     report = tiny_bundle.verify(tmp_path / "work", *STATIC)
     assert report.ok
     assert set(rules(report)) <= {("glibc-above-floor", tiny_bundle.platform.executable(tiny_bundle.python))}
-    assert report.checked[CHECK] > 50
+    assert report.checked["binaries"] > 50
 
 
 def test_what_a_compiler_makes_is_read_as_other_tools_read_it(tmp_path: Path, compiled: Callable[..., bytes]) -> None:

@@ -44,11 +44,7 @@ def check_paths(subject: Subject) -> Outcome:
 
 
 def launcher_line(data: bytes) -> bytes | None:
-    """Return the `#!` line that a Windows launcher has before the zip file at its end, None if it is no launcher.
-
-    Args:
-        data: the whole file.
-    """
+    """Return the `#!` line that a Windows launcher has before the zip file at its end, None if it is no launcher."""
     end = data.rfind(b"PK\x05\x06")
     if end < 0 or end + 22 > len(data):
         return None

@@ -11,8 +11,6 @@ from bundle.make.verify.checks.findings import Finding, Outcome
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
 
-CHECK = "names"
-
 LONGEST = 259
 """Characters that a path on Windows may have, the end mark aside (MAX_PATH)."""
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from bundle.artifacts.interpreters.host import NAME as HOST
 from bundle.base.native import Native, dotted
 from bundle.make.verify.audit.library_lookup import Link, Tree
 from bundle.make.verify.checks.findings import Finding
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
 from bundle.model.system_libraries import SYMBOL_VERSIONS
-
-HOST = "host"
-"""The interpreter source whose floor is the building machine's, not the configuration's."""
 
 _RUNTIME = re.compile(r"(GLIBCXX|CXXABI|GCC)_(\d+(?:\.\d+)+)")
 """Symbol versions of libstdc++ and libgcc_s."""
@@ -33,11 +31,6 @@ def above_floor(subject: Subject, tree: Tree, links: Iterable[Link]) -> Iterator
 
     The interpreter of a host cannot run below that host's glibc: its files are a warning, and so are
     files that need no more.
-
-    Args:
-        subject: the bundle.
-        tree: its native files.
-        links: where their libraries come from.
     """
     if subject.platform.system == "macosx":
         floor = subject.policy.floors.macos

@@ -98,11 +98,7 @@ class Tree:
 
 
 def links_of(tree: Tree, platform: Platform) -> Iterator[Link]:
-    """Yield every library that a file of a bundle needs, with where it comes from.
-
-    Args:
-        tree: the bundle's native files.
-    """
+    """Yield every library that a file of a bundle needs, with its place."""
     if platform.system == "linux":
         return _linux(tree)
     return _macos(tree) if platform.system == "macosx" else _windows(tree)
@@ -113,7 +109,6 @@ def run_folder(entry: str, file: str) -> str | None:
 
     Args:
         entry: such as `$ORIGIN/../lib` or `@loader_path/.dylibs`.
-        file: the file's path, relative to the bundle's root.
 
     Returns:
         None if it does not follow from the file's place; it begins with `..` if it leads out of the bundle.
@@ -231,7 +226,6 @@ def _walk(tree: Tree, look: Look, *, passes_on: Callable[[Step], tuple[str, ...]
     """Yield every need of every file with its worst answer.
 
     Args:
-        tree: the files.
         look: answers where a library comes from, seen from a file.
         passes_on: the folders of a file that count for the needs of its libraries.
     """
@@ -269,10 +263,6 @@ def _closure(
     """Load a root with all its needs; return the loaded files by the names that the loader knows.
 
     Args:
-        tree: the files.
-        root: where to start.
-        look: see `_walk`.
-        passes_on: see `_walk`.
         started: the files loaded with the interpreter.
         worst: gets the answers.
     """

@@ -13,8 +13,6 @@ from bundle.make.verify.checks.findings import Finding, Outcome
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
 
-CHECK = "licences"
-
 _FILE = re.compile(r"(licenses|license_files)/.|[^/]*(licen[cs]e|copying)[^/]*$", re.IGNORECASE)
 _CLASSIFIER = "License :: "
 _LONGEST = 80
@@ -26,7 +24,7 @@ def check_licences(subject: Subject) -> Outcome:
     findings: list[Finding] = []
     found: dict[str, str] = {}
     for distribution in subject.contents.distributions:
-        licence = licence_of(subject.root, distribution)
+        licence = _stated_licence(subject.root, distribution)
         if licence is None:
             message = f"says nothing of the licence of {distribution.name}, and has no licence file."
             findings.append(RULES["licence-missing"].finding(_metadata(distribution), message))
@@ -35,14 +33,10 @@ def check_licences(subject: Subject) -> Outcome:
     return Outcome(findings=tuple(findings), checked=len(subject.contents.distributions), licences=found)
 
 
-def licence_of(root: Path, distribution: Distribution) -> str | None:
+def _stated_licence(root: Path, distribution: Distribution) -> str | None:
     """Return the licence of a package by the best source in its metadata, None without any.
 
     Source: the PyPA specification "Core metadata"; PEP 639.
-
-    Args:
-        root: the bundle's folder.
-        distribution: an installed package.
     """
     try:
         text = (root / _metadata(distribution)).read_text(encoding="utf-8", errors="replace")
@@ -51,7 +45,9 @@ def licence_of(root: Path, distribution: Distribution) -> str | None:
     metadata = HeaderParser().parsestr(text)
     if expression := _field(metadata, "License-Expression"):
         return expression
-    classifiers = [value.rpartition(" :: ")[2] for value in metadata.get_all("Classifier", ()) if _is_licence(value)]
+    classifiers = [
+        value.rpartition(" :: ")[2] for value in metadata.get_all("Classifier", ()) if value.startswith(_CLASSIFIER)
+    ]
     name = _field(metadata, "License")
     if name and len(name) <= _LONGEST and "\n" not in name:
         return name
@@ -64,10 +60,6 @@ def licence_of(root: Path, distribution: Distribution) -> str | None:
         if path.startswith(f"{folder}/") and _FILE.match(path.removeprefix(f"{folder}/"))
     ]
     return f"see {files[0]}" if files else "see its metadata" if name else None
-
-
-def _is_licence(classifier: str) -> bool:
-    return classifier.startswith(_CLASSIFIER)
 
 
 def _field(metadata: Message, name: str) -> str:

@@ -16,8 +16,6 @@ from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
 from bundle.model.system_libraries import WINDOWS_EXPECTED
 
-CHECK = "binaries"
-
 _CALLED = {"elf": "ELF", "macho": "Mach-O", "pe": "PE"}
 
 _WRITABLE = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - named, not used
@@ -54,11 +52,7 @@ def check_binaries(subject: Subject) -> Outcome:
     for path, native in own.items():
         findings += _run_paths(subject, path, native)
         findings += _system_needs(subject, path, native)
-    return Outcome(
-        findings=tuple(findings),
-        checked=len(natives),
-        floor=measured_floor(own.values()),
-    )
+    return Outcome(findings=tuple(findings), checked=len(natives), floor=measured_floor(own.values()))
 
 
 def _tree(subject: Subject, own: Mapping[str, Native], modules: frozenset[str]) -> Tree:
@@ -67,12 +61,8 @@ def _tree(subject: Subject, own: Mapping[str, Native], modules: frozenset[str]) 
         if stat.S_ISLNK(status.st_mode):
             real = os.path.realpath(subject.root / path)
             links[path] = os.path.relpath(real, subject.root).replace(os.sep, "/")
-    return Tree(
-        natives=own,
-        links=links,
-        executable=subject.platform.executable(subject.contents.python),
-        modules=modules,
-    )
+    executable = subject.platform.executable(subject.contents.python)
+    return Tree(natives=own, links=links, executable=executable, modules=modules)
 
 
 def _stranger(subject: Subject, path: str, native: Native) -> Finding | None:

@@ -15,8 +15,6 @@ from bundle.make.verify.checks.findings import Finding, Outcome
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
 
-CHECK = "records"
-
 _SHOWN = 5
 
 
@@ -78,10 +76,10 @@ def _unlisted(subject: Subject) -> Iterator[Finding]:
     """Yield an error for each file among those of a package, and a note for each folder that belongs to no package."""
     contents = subject.contents
     site = f"{contents.platform.site_packages(contents.python)}/"
-    owners = {path[len(site) :].partition("/")[0] for path in contents.owned if path.startswith(site)}
+    owners = {path[len(site) :].partition("/")[0] for path in contents.owners if path.startswith(site)}
     strange: defaultdict[str, list[str]] = defaultdict(list)
     for path in sorted(subject.scanned):
-        if not path.startswith(site) or path in contents.owned or _compiled(path):
+        if not path.startswith(site) or path in contents.owners or _compiled(path):
             continue
         top, _, rest = path[len(site) :].partition("/")
         if top in owners and rest and path in subject.copied:

@@ -58,7 +58,6 @@ def patterns_for(
     Args:
         forbidden: folders whose appearance is an error.
         suspicious: folders whose appearance is a warning.
-        platform: the bundle's; programs for Windows also contain UTF-16 texts.
     """
     texts: dict[str, Severity] = {}
     unused: list[Path] = []
@@ -101,9 +100,7 @@ def scan(
     """Read files.
 
     Args:
-        root: the bundle's folder.
-        files: size in bytes by path relative to it.
-        patterns: the byte strings to search for.
+        files: size in bytes by path relative to the root.
         jobs: how many threads; hashing and reading run in parallel, searching does not.
         done: called with the number of further files that are done.
 
@@ -139,7 +136,7 @@ def _spellings(text: str, platform: Platform) -> Iterator[bytes]:
     for spelling in dict.fromkeys((text, text.replace("\\", "\\\\"), text.replace("\\", "/"))):
         yield os.fsencode(spelling)
         yield quote(os.fsencode(spelling), safe="/:").encode()
-        if platform.is_windows:
+        if platform.is_windows:  # Its programs also contain UTF-16 texts.
             yield spelling.encode("utf-16-le", "surrogatepass")
 
 

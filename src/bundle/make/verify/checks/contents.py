@@ -69,9 +69,8 @@ class Contents:
     @cached_property
     def modules(self) -> tuple[NativeModule, ...]:
         """The native modules of distributions and interpreter, and unowned ones; sorted by package and name."""
-        owners = {path: distribution.name for distribution in self.distributions for path in distribution.files}
         found: dict[tuple[str, str], NativeModule] = {}
-        for module in self._native(owners):
+        for module in self._native():
             key = (module.package, module.name)
             if key not in found or found[key].other:
                 found[key] = module
@@ -80,23 +79,22 @@ class Contents:
     @cached_property
     def scripts(self) -> Mapping[str, str]:
         """Package by path of everything in the scripts' folder that can be started, the interpreter itself aside."""
-        owners = {path: distribution.name for distribution in self.distributions for path in distribution.files}
         prefix = f"{self.platform.scripts}/"
         scripts: dict[str, str] = {}
         for path in self.files:
             name = path.removeprefix(prefix)
             if path.startswith(prefix) and "/" not in name and not self._is_interpreter(path) and self._starts(path):
-                scripts[path] = owners.get(path, UNOWNED)
+                scripts[path] = self.owners.get(path, UNOWNED)
         return dict(sorted(scripts.items()))
 
     @cached_property
-    def owned(self) -> frozenset[str]:
-        """The paths of everything that a distribution recorded."""
-        return frozenset(path for distribution in self.distributions for path in distribution.files)
+    def owners(self) -> Mapping[str, str]:
+        """Normalised name of the distribution that recorded a file, by path."""
+        return {path: distribution.name for distribution in self.distributions for path in distribution.files}
 
     def is_interpreters(self, path: str) -> bool:
         """Return whether a file belongs to the interpreter: outside of site-packages, and in no RECORD."""
-        return path not in self.owned and not path.startswith(f"{self.platform.site_packages(self.python)}/")
+        return path not in self.owners and not path.startswith(f"{self.platform.site_packages(self.python)}/")
 
     def _starts(self, path: str) -> bool:
         if self.platform.is_windows:
@@ -108,14 +106,14 @@ class Contents:
         name = posixpath.basename(path)
         return re.fullmatch(r"(python|pythonw|venvlauncher|venvwlauncher)[\d.]*t?(\.exe)?", name) is not None
 
-    def _native(self, owners: Mapping[str, str]) -> Iterator[NativeModule]:
+    def _native(self) -> Iterator[NativeModule]:
         site = f"{self.platform.site_packages(self.python)}/"
         own = f"{'DLLs' if self.platform.is_windows else self.platform.stdlib(self.python) + '/lib-dynload'}/"
         for path in self.files:
             if not path.endswith((".so", ".pyd")):
                 continue
             if path.startswith(site):
-                base, package = site, owners.get(path, UNOWNED)
+                base, package = site, self.owners.get(path, UNOWNED)
             elif path.startswith(own):
                 base, package = own, INTERPRETER
             else:
@@ -131,11 +129,7 @@ class Contents:
 
 
 def read_contents(root: Path, *, python: str, platform: Platform) -> Contents:
-    """Read the contents of a bundle.
-
-    Args:
-        python: the interpreter's version, such as `3.12.10`.
-    """
+    """Read the contents of a bundle."""
     files = listing(root)
     site = platform.site_packages(python)
     distributions: list[Distribution] = []
@@ -158,7 +152,6 @@ def module_name(path: str, platform: Platform, python: str) -> tuple[str, str] |
 
     Args:
         path: relative to the folder that imports start from, with `/`.
-        python: the interpreter's version.
 
     Returns:
         None if no import could find it; the tag is `""` for a file without one, like any shared library.

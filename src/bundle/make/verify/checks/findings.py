@@ -127,9 +127,6 @@ class Report:
 def require(report: Report, what: str = "The bundle") -> None:
     """Raise if a report holds an error.
 
-    Args:
-        what: the bundle's name, as the subject of "failed verification".
-
     Raises:
         VerificationError: lists every error with its details.
     """

@@ -56,9 +56,7 @@ def policy_for(
     Args:
         manifest: the bundle's; its floors and acceptances count if there is no configuration.
         config: the configuration of the bundle's version, if it is known here.
-        cache: the cache's folder.
-        project: the project's folder, if there is one.
-        environ: the environment variables, for the search for interpreters.
+        environ: for the search for interpreters.
         origins: further folders that the bundle's interpreter was copied from.
     """
     folders = [cache, *((project,) if project is not None else ()), Path(sys.prefix), Path(sys.base_prefix), *origins]
