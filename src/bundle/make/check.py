@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bundle.base.errors import BundleError, ConfigError, Problems
 from bundle.make.assemble.copyfiles import plan_copies
+from bundle.make.resolve.coverage import cells_of
 from bundle.model.config.config import Config
 from bundle.model.config.json_source import KeyPath, Node, Origin, Table, origin_of, path_text, plain
 from bundle.model.config.merge import Merged, merge
@@ -172,8 +173,7 @@ def _locked_names(project: Project, version: str) -> set[str] | None:
     locks = [read_lock(path) for path in (project.lock_path(version, key) for key in PLATFORMS) if path.exists()]
     if not locks:
         return None
-    packages = {one.name for lock in locks for one in lock.packages}
-    return packages | {one.name for lock in locks for one in lock.skipped}
+    return {name for lock in locks for name in cells_of(lock)}
 
 
 def _unused_exceptions(merged: Merged, locked: set[str], file: str) -> Iterable[str]:

@@ -9,8 +9,7 @@ from packaging.version import Version
 from bundle.artifacts.registries.registries import Page
 from bundle.artifacts.registries.simple_api import RemoteFile
 from bundle.make.resolve.policy import Policy, Release, Target
-from bundle.make.resolve.requirements import RequestedRequirement
-from bundle.make.resolve.solver_index import SolverIndex
+from bundle.make.resolve.solver_index import SolverIndex, Sources
 from bundle.make.sources.sdist import SourceTree
 from bundle.model.config.config import PlatformPackages, Resolution, UnsetVariableError
 from bundle.model.platforms import PLATFORMS, Floors
@@ -44,30 +43,9 @@ class PackageFiles:
         raise AssertionError("nothing may be built here")
 
 
-class WheelsOnly:
-    """No source may be built, and no package is given by an address."""
-
-    def built_metadata(self, tree: SourceTree) -> bytes:
-        raise AssertionError("nothing may be built here")
-
-    def add(self, requested: RequestedRequirement) -> bool:
-        raise AssertionError(requested)
-
-    def __contains__(self, name: object) -> bool:
-        return False
-
-    def version(self, name: str) -> Version:
-        raise KeyError(name)
-
-    def metadata(self, name: str) -> bytes:
-        raise KeyError(name)
-
-
 def index_of(files: PackageFiles, *roots: str, kept: dict[str, Version] | None = None, **rules: Any) -> SolverIndex:
     policy = Policy(PlatformPackages(**rules), TARGET)
-    return SolverIndex(
-        [Requirement(root) for root in roots], policy, files=files, sources=WheelsOnly(), kept=kept or {}
-    )
+    return SolverIndex([Requirement(root) for root in roots], policy, files=files, sources=Sources(), kept=kept or {})
 
 
 def shown(index: SolverIndex, name: str) -> list[str]:

@@ -13,19 +13,14 @@ from bundle.make.resolve.policy import Policy, Target
 from bundle.make.resolve.registry_files import RegistryFiles
 from bundle.make.resolve.requirements import RequestedRequirement
 from bundle.make.resolve.solver import solve
-from bundle.make.resolve.solver_index import SolverIndex
-from bundle.make.sources.sdist import SourceTree
+from bundle.make.resolve.solver_index import SolverIndex, Sources
 from bundle.model.config.config import Config, PlatformPackages
 from bundle.model.locks.lock import BuildRequirement
 from bundle.model.platforms import Platform
 
 
 class BuildRequirementSolver:
-    """Resolves build requirements to wheels; the configuration's rules on the bundle's packages do not count.
-
-    Args:
-        work: scratch folder.
-    """
+    """Resolves build requirements to wheels; the configuration's rules on the bundle's packages do not count."""
 
     def __init__(self, files: RegistryFiles, config: Config, work: Path) -> None:
         self._files = files
@@ -67,15 +62,11 @@ class BuildRequirementSolver:
         return tuple(found)
 
 
-class _WheelsOnly:
-    """The sources of a build environment: none."""
+class _WheelsOnly(Sources):
+    """The sources of a build environment: none, since its policy allows none and an address is refused."""
 
     def __init__(self, what: str) -> None:
         self._what = what
-
-    def built_metadata(self, tree: SourceTree) -> bytes:
-        """Never called, since the policy allows no source."""
-        raise NotImplementedError(tree.label)
 
     def add(self, requested: RequestedRequirement) -> bool:
         """Refuse."""
@@ -83,14 +74,3 @@ class _WheelsOnly:
             f"The build of {self._what} requires {requested.requirement}: build requirements by URL are not supported.",
             remedy="Skip the package, or use a version that has a wheel.",
         )
-
-    def __contains__(self, name: object) -> bool:
-        return False
-
-    def version(self, name: str) -> Version:
-        """Never called, since no package is given by an address."""
-        raise NotImplementedError(name)
-
-    def metadata(self, name: str) -> bytes:
-        """Never called, since no package is given by an address."""
-        raise NotImplementedError(name)

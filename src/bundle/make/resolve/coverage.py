@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from bundle.base.errors import MissingPackageError
 from bundle.base.text import shortened
-from bundle.model.locks.lock import Lock
+from bundle.model.locks.lock import Lock, LockedPackage, SkippedPackage
 
 Decision = Literal["wheel", "source", "skipped", "missing"]
 
@@ -38,12 +38,7 @@ class Cell:
 
     def as_json(self) -> dict[str, Any]:
         """Return the cell as the JSON value that `bundle lock --json` prints."""
-        return {
-            "decision": self.decision,
-            "version": self.version,
-            "reason": self.reason,
-            "available": list(self.available),
-        }
+        return asdict(self)
 
 
 PLAIN_WHEEL = "a compatible wheel"
@@ -71,17 +66,13 @@ class GapsError(MissingPackageError):
 
 def cells_of(lock: Lock) -> dict[str, Cell]:
     """Return a lock's decision on each package."""
-    here = {
-        package.name: Cell(
-            decision=package.kind, version=package.version, reason=package.reason, available=package.available
-        )
-        for package in lock.packages
-    }
-    left_out = {
-        left.name: Cell(decision=left.kind, version=left.version, reason=left.reason, available=left.available)
-        for left in lock.skipped
-    }
-    return {**here, **left_out}
+    packages: list[LockedPackage | SkippedPackage] = [*lock.packages, *lock.skipped]
+    return {package.name: cell_of(package) for package in packages}
+
+
+def cell_of(package: LockedPackage | SkippedPackage) -> Cell:
+    """Return the decision on a package that a lock has or leaves out."""
+    return Cell(decision=package.kind, version=package.version, reason=package.reason, available=package.available)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,13 +93,7 @@ class Loss:
 
     def as_json(self) -> dict[str, Any]:
         """Return the loss as the JSON value that `bundle lock --json` prints."""
-        return {
-            "name": self.name,
-            "platform": self.platform,
-            "was": self.was.as_json(),
-            "now": self.now.as_json(),
-            "what": str(self),
-        }
+        return {**asdict(self), "what": str(self)}
 
 
 def losses(old: Lock | None, cells: Cells) -> tuple[Loss, ...]:
@@ -117,7 +102,6 @@ def losses(old: Lock | None, cells: Cells) -> tuple[Loss, ...]:
     A package that nothing requires any more is no loss.
 
     Args:
-        old: the lock before, if there was one.
         cells: of the same platform, by the new resolution.
     """
     if old is None:

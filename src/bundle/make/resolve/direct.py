@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from packaging.metadata import parse_email
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from bundle.artifacts.context import Context
 from bundle.artifacts.registries.git import GitAddress, parse_git, subfolder
@@ -19,7 +19,8 @@ from bundle.artifacts.registries.metadata import metadata_in
 from bundle.base.errors import ConfigError
 from bundle.base.http.client import redact
 from bundle.make.resolve.policy import Decision, Policy
-from bundle.make.resolve.requirements import STUB, RequestedRequirement
+from bundle.make.resolve.requirements import STUB, RequestedRequirement, parsed_version
+from bundle.make.resolve.solver_index import Sources
 from bundle.make.resolve.source_metadata import SourceMetadata
 from bundle.make.sources.sdist import SourceTree, static_metadata, unpack_source
 from bundle.model.locks.lock import LockedFile, LockedPackage, Vcs
@@ -40,14 +41,12 @@ class Found:
     """For a source that may be built."""
 
 
-class DirectPackages:
+class DirectPackages(Sources):
     """The packages by address of one resolution; addresses are added while the solver runs.
 
     Args:
         policy: whether a source may be built; an address in the configuration's own requirement is permission enough.
-        sources: asks sources for their metadata.
-        previous: the last lock's packages by name: their commits are kept.
-        work: scratch folder.
+        previous: the last lock's packages by name, whose commits are kept.
     """
 
     def __init__(
@@ -139,9 +138,8 @@ class DirectPackages:
         target = self._work / "direct" / filename
         target.parent.mkdir(parents=True, exist_ok=True)
         wanted = parse_qs(parts.fragment).get("sha256", [""])[0] or None
-        digest = self._context.downloader.fetch(
-            parts._replace(fragment="").geturl(), target, sha256=wanted, label=filename
-        )
+        plain = parts._replace(fragment="").geturl()
+        digest = self._context.downloader.fetch(plain, target, sha256=wanted, label=filename)
         path = self._context.store.files.add(target, filename=filename, sha256=digest)
         target.unlink()
         file = LockedFile(name=filename, sha256=digest, size=path.stat().st_size)
@@ -206,7 +204,4 @@ def _identity(commit: str, subdirectory: str | None) -> str:
 
 
 def _version_in(metadata: bytes) -> Version | None:
-    try:
-        return Version(parse_email(metadata)[0].get("version", ""))
-    except InvalidVersion:
-        return None
+    return parsed_version(parse_email(metadata)[0].get("version", ""))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bundle.artifacts.registries.simple_api import RemoteFile
 from bundle.base.text import shortened
 from bundle.base.threads import in_parallel
-from bundle.make.resolve.coverage import Cell, Cells, GapsError
+from bundle.make.resolve.coverage import Cell, Cells, GapsError, cell_of
 from bundle.make.resolve.direct import DirectPackages
 from bundle.make.resolve.policy import Decision, wheel_platforms
 from bundle.make.resolve.registry_files import RegistryFiles
@@ -24,12 +24,7 @@ if TYPE_CHECKING:
 
 
 class FileSelection:
-    """The packages of a bundle, and those that are left out.
-
-    Args:
-        index: has the decision about each version.
-        directs: the packages by address.
-    """
+    """The packages of a bundle, and those that are left out."""
 
     def __init__(self, config: Config, index: SolverIndex, solution: Solution, directs: DirectPackages) -> None:
         self._config = config
@@ -53,7 +48,7 @@ class FileSelection:
         ]
         gaps = [gap for name in self._versions if name not in self._skip for gap in self._gap(name)]
         if gaps and self._index.policy.packages.resolution.strict_missing:
-            raise missing_error(gaps, self._platform.key, self._config.version, self._cells(gaps))
+            raise missing_error(gaps, self._platform.key, self._config.version, self._cells((*by_rule, *gaps)))
         missing = gaps + [
             SkippedPackage(
                 name=name,
@@ -115,17 +110,11 @@ class FileSelection:
             available=available,
         )
 
-    def _cells(self, gaps: Sequence[SkippedPackage]) -> dict[str, Cell]:
+    def _cells(self, left_out: Sequence[SkippedPackage]) -> dict[str, Cell]:
         """Return the decision on every package, for an error in place of a lock."""
-        missing = {gap.name: gap for gap in gaps}
-        cells = {}
+        cells = {one.name: cell_of(one) for one in left_out}
         for name, version in self._versions.items():
-            if name in self._skip:
-                cells[name] = Cell(decision="skipped", version=None, reason=self._skip[name])
-            elif name in missing:
-                gap = missing[name]
-                cells[name] = Cell(decision="missing", version=gap.version, reason=gap.reason, available=gap.available)
-            else:
+            if name not in cells:
                 decision = self._decision(name)
                 cells[name] = Cell(decision=decision.kind, version=str(version), reason=decision.reason)
         return cells
@@ -165,15 +154,10 @@ def missing_error(gaps: Sequence[SkippedPackage], platform_key: str, version: st
     Args:
         gaps: at least one.
         version: the bundle's.
-        cells: the decision on every package of the platform.
     """
     details = [line for gap in gaps for line in _lines(gap)]
-    if len(gaps) == 1:
-        gap = gaps[0]
-        what = f"{gap.name} {gap.version} has no usable file for {platform_key} ({version})."
-    else:
-        what = f"{len(gaps)} packages have no usable file for {platform_key} ({version})."
-    return GapsError(what, details=details, cells=cells)
+    missing = f"{gaps[0].name} {gaps[0].version} has" if len(gaps) == 1 else f"{len(gaps)} packages have"
+    return GapsError(f"{missing} no usable file for {platform_key} ({version}).", details=details, cells=cells)
 
 
 def _lines(gap: SkippedPackage) -> list[str]:
@@ -187,12 +171,7 @@ def _lines(gap: SkippedPackage) -> list[str]:
 
 
 def dependents(names: Iterable[str], required_by: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Return the packages that depend on missing ones, directly or not, each with the one that it needs.
-
-    Args:
-        names: the missing packages.
-        required_by: the packages that ask for each package.
-    """
+    """Return the packages that depend on missing ones, directly or not, each with the one that it needs."""
     found: dict[str, str] = {}
     gone = set(names)
     todo = sorted(gone)
@@ -207,16 +186,9 @@ def dependents(names: Iterable[str], required_by: Mapping[str, Sequence[str]]) -
 
 
 def still_wanted(required_by: Mapping[str, Sequence[str]], gone: Iterable[str]) -> set[str]:
-    """Return the packages that something still asks for when others are gone.
-
-    Args:
-        required_by: the packages that ask for each package.
-    """
+    """Return the packages that something still asks for when others are gone."""
     left = set(required_by) - set(gone)
     wanted: set[str] = set()
-    grown = True
-    while grown:
-        more = {name for name in left - wanted if any(one == ROOT or one in wanted for one in required_by[name])}
+    while more := {name for name in left - wanted if any(one == ROOT or one in wanted for one in required_by[name])}:
         wanted |= more
-        grown = bool(more)
     return wanted

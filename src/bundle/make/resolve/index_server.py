@@ -16,7 +16,6 @@ from packaging.version import Version
 
 _JSON = "application/vnd.pypi.simple.v1+json"
 
-
 _PATIENCE = 3.0
 """Seconds that an interrupted run waits for work whose programs have been ended."""
 
@@ -94,12 +93,8 @@ class Served:
     def __init__(self, index: Index, url: str) -> None:
         self._index = index
         self.url = url
-        self._errors: list[Exception] = []
-
-    @property
-    def failure(self) -> Exception | None:
+        self.failure: Exception | None = None
         """The first error that a request met; uv only sees that there was one."""
-        return self._errors[0] if self._errors else None
 
     def answer(self, path: str) -> tuple[int, str, bytes]:
         """Return status, content type and body for a request's path."""
@@ -111,7 +106,8 @@ class Served:
                 name, version, _, _ = parse_wheel_filename(parts[1].removesuffix(".metadata"))
                 return 200, "text/plain", self._index.metadata(name, version)
         except Exception as error:  # noqa: BLE001 - raised again where the server was started
-            self._errors.append(error)
+            # Set before work is stopped: the requests that this ends fail as well.
+            self.failure = self.failure or error
             self._index.long_work.stop()
             return 500, "text/plain", b""
         return 404, "text/plain", b""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from packaging.metadata import parse_email
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from bundle.artifacts.registries.metadata import metadata_in
 from bundle.artifacts.registries.registries import Page
 from bundle.artifacts.registries.simple_api import RemoteFile
 from bundle.base.errors import IntegrityError
+from bundle.make.resolve.requirements import parsed_version
 from bundle.make.sources.compatibility import native_platforms
 from bundle.model.config.config import Config
 from bundle.model.locks.local_wheels import LocalWheel, best_versions, local_wheels, wheels_for
@@ -39,7 +39,7 @@ class LocalPages:
         self._wheels = {wheel.filename: wheel for wheel in wheels_for(config, platform.key)}
         self._validated: set[str] = set()
 
-    @cached_property
+    @property
     def versions(self) -> Mapping[str, Version]:
         """The newest version of each package, by normalised name."""
         return best_versions(self._wheels.values())
@@ -64,7 +64,6 @@ class LocalPages:
         """Return a registry's page of a project with the local wheels in front.
 
         Args:
-            name: the project's normalised name.
             page: the registry's, if it has the name.
             files: gets the wheels.
 
@@ -79,12 +78,7 @@ class LocalPages:
             if files.get(wheel.sha256) is None:
                 files.add(wheel.path, sha256=wheel.sha256)
         own = tuple(
-            RemoteFile(
-                filename=wheel.filename,
-                url=wheel.path.as_uri(),
-                sha256=wheel.sha256,
-                size=wheel.path.stat().st_size,
-            )
+            RemoteFile(wheel.filename, wheel.path.as_uri(), sha256=wheel.sha256, size=wheel.path.stat().st_size)
             for wheel in local
         )
         others = () if page is None else tuple(file for file in page.files if file.filename not in self._wheels)
@@ -103,7 +97,7 @@ class LocalPages:
         with wheel.path.open("rb") as file:
             told, _ = parse_email(metadata_in(file, wheel.filename))
         name, version = told.get("name", ""), told.get("version", "")
-        if canonicalize_name(name) != wheel.name or not _same(version, wheel.version):
+        if canonicalize_name(name) != wheel.name or parsed_version(version) != wheel.version:
             raise IntegrityError(
                 f"{wheel.shown} holds {name or 'something'} {version}, which contradicts its name.",
                 cause="The file was renamed.",
@@ -119,10 +113,3 @@ class LocalPages:
                 f"--platform {self._platform.key}`.",
             )
         self._validated.add(wheel.filename)
-
-
-def _same(text: str, version: Version) -> bool:
-    try:
-        return Version(text) == version
-    except InvalidVersion:
-        return False

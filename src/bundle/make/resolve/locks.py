@@ -44,7 +44,6 @@ def required_lock(host: BuildHost, status: LockStatus, *, locked: bool) -> Lock:
     """Return the lock that a build uses; writes it if there was none, or a stale one.
 
     Args:
-        host: this machine.
         locked: whether to refuse instead of writing (`--locked`).
 
     Raises:
@@ -148,8 +147,7 @@ def require_known(context: Context, configs: Sequence[Config], names: Collection
             except BundleError:
                 return  # It is written anew; the names that it had are unknown.
             locked = True
-            known.update(one.name for one in lock.packages)
-            known.update(one.name for one in lock.skipped)
+            known.update(cells_of(lock))
             known.update(canonicalize_name(Requirement(text).name) for text in config.packages_for(key).dependencies)
     unknown = [name for name in sorted(names) if name not in known] if locked else []
     if unknown:

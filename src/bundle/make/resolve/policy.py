@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import takewhile
 from typing import Literal
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from bundle.artifacts.registries.simple_api import RemoteFile
 from bundle.make.resolve.coverage import PLAIN_WHEEL
+from bundle.make.resolve.requirements import parsed_specifier, parsed_version
 from bundle.model.config.config import PlatformPackages
 from bundle.model.platforms import Floors, Platform
 from bundle.model.wheeltags import best_rank, tag_ranks
@@ -59,12 +60,7 @@ class Release:
 
 
 def releases_of(name: str, files: Iterable[RemoteFile]) -> dict[Version, Release]:
-    """Group a page's files by version, without those that are neither a wheel nor an sdist of the project.
-
-    Args:
-        name: the project's normalised name.
-        files: as the page lists them.
-    """
+    """Group a page's files by version, without those that are neither a wheel nor an sdist of the project."""
     by_text: dict[str, list[RemoteFile]] = {}
     for file in files:
         text = _version_text(name, file.filename)
@@ -72,10 +68,9 @@ def releases_of(name: str, files: Iterable[RemoteFile]) -> dict[Version, Release
             by_text.setdefault(text, []).append(file)
     by_version: dict[Version, list[RemoteFile]] = {}
     for text, group in by_text.items():
-        try:
-            by_version.setdefault(Version(text), []).extend(group)
-        except InvalidVersion:
-            continue
+        version = parsed_version(text)
+        if version is not None:
+            by_version.setdefault(version, []).extend(group)
     return {
         version: Release(name=name, version=version, files=tuple(by_version[version]))
         for version in sorted(by_version, reverse=True)
@@ -121,22 +116,11 @@ class Target:
     def rank(self, filename: str) -> tuple[int, int, str] | None:
         """Return how well a wheel fits, less is better; None if it does not."""
         place = best_rank(filename, self.ranks)
-        return None if place is None else (place, -_build_number(filename.split("-")), filename)
+        return None if place is None else (place, -_build_number(filename), filename)
 
     def admits(self, requires_python: str | None) -> bool:
         """Return whether a `Requires-Python` lets the Python in; one that does not parse limits nothing (as in pip)."""
-        if not requires_python:
-            return True
-        if requires_python not in self._admitted:
-            try:
-                self._admitted[requires_python] = SpecifierSet(requires_python).contains(self.python, prereleases=True)
-            except InvalidSpecifier:
-                self._admitted[requires_python] = True
-        return self._admitted[requires_python]
-
-    @cached_property
-    def _admitted(self) -> dict[str, bool]:
-        return {}
+        return _contains(requires_python or "", self.python)
 
     def best_wheel(self, wheels: Iterable[RemoteFile]) -> RemoteFile | None:
         """Return the wheel whose tag comes first, and of several the one with the highest build number."""
@@ -148,20 +132,22 @@ class Target:
         return min(fitting, default=(None, None), key=lambda pair: pair[0] or ())[1]
 
 
-def _build_number(parts: Sequence[str]) -> int:
-    digits = ""
-    for letter in parts[2] if len(parts) == 6 else "":
-        if not letter.isdigit():
-            break
-        digits += letter
-    return int(digits or 0)
+@cache
+def _contains(text: str, python: str) -> bool:
+    specifier = parsed_specifier(text)
+    return specifier is None or specifier.contains(python, prereleases=True)
+
+
+def _build_number(wheel: str) -> int:
+    parts = wheel.split("-")
+    build = parts[2] if len(parts) == 6 else ""
+    return int("".join(takewhile(str.isdigit, build)) or 0)
 
 
 class Policy:
     """The decisions of one platform.
 
     Args:
-        packages: the configuration's rules for the platform.
         local: the places of local wheels, by file name: they come before any rule and registry.
     """
 
@@ -192,11 +178,7 @@ class Policy:
         return None
 
     def decide(self, release: Release, *, yanked: bool = False) -> Decision:
-        """Return the decision on a version.
-
-        Args:
-            yanked: whether withdrawn files count, because a requirement names exactly this version.
-        """
+        """Return the decision on a version; withdrawn files count if a requirement names exactly this version."""
         files = tuple(file for file in release.files if yanked or file.yanked is None)
         release = Release(name=release.name, version=release.version, files=files)
         local = self.target.best_wheel(file for file in release.wheels if file.filename in self._local)

@@ -20,12 +20,7 @@ if TYPE_CHECKING:
 
 
 class RegistryFiles:
-    """The registries' files; safe to ask from several threads.
-
-    Args:
-        local: wheels that come before those of any registry.
-        work: scratch folder.
-    """
+    """The registries' files, after the local wheels; safe to ask from several threads."""
 
     def __init__(self, context: Context, config: Config, *, local: LocalPages, work: Path) -> None:
         self._sources = context.file_sources(config)

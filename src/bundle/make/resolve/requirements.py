@@ -10,7 +10,7 @@ from packaging.metadata import parse_email
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from bundle.model.config.config import PlatformPackages
 
@@ -49,7 +49,6 @@ class Rewriter:
     """Applies the rules of one platform to requirements.
 
     Args:
-        packages: the rules.
         environment: the platform's marker environment, without `extra`.
     """
 
@@ -75,7 +74,6 @@ class Rewriter:
         """Return a package's core metadata with its requirements rewritten.
 
         Args:
-            name: the package's normalised name.
             version: the version that the solver knows it by.
             raw: the real METADATA.
             any_python: whether to hide which Pythons the package supports, because it is to be reported as a gap.
@@ -83,7 +81,7 @@ class Rewriter:
         read, _ = parse_email(raw)
         lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
         python = read.get("requires_python")
-        if python and not any_python and _parses(python):
+        if python and not any_python and parsed_specifier(python) is not None:
             lines.append(f"Requires-Python: {python}")
         requested_by: list[RequestedRequirement] = []
         if name not in self._packages.no_deps:
@@ -113,30 +111,34 @@ class Rewriter:
             return True
 
 
-def _parses(specifier: str) -> bool:
+def parsed_specifier(text: str) -> SpecifierSet | None:
+    """Return a specifier, None if it does not parse."""
     try:
-        SpecifierSet(specifier)
+        return SpecifierSet(text)
     except InvalidSpecifier:
-        return False
-    return True
+        return None
+
+
+def parsed_version(text: str) -> Version | None:
+    """Return a version, None if it does not parse."""
+    try:
+        return Version(text)
+    except InvalidVersion:
+        return None
 
 
 def exactly(version: str) -> str:
     """Return a version as a specifier; a specifier stays as it is."""
-    try:
-        return str(SpecifierSet(version)) if version else ""
-    except InvalidSpecifier:
-        return f"=={version}"
+    specifier = parsed_specifier(version)
+    return f"=={version}" if specifier is None else str(specifier)
 
 
 def lenient_requirement(text: str) -> Requirement | None:
-    """Return a requirement of published metadata, or None if it does not parse; old ones have their quirks."""
-    try:
-        return Requirement(text)
-    except InvalidRequirement:
-        pass
-    try:
-        # `name (>=1.0,)` was written for years.
-        return Requirement(text.replace(",)", ")").replace(", )", ")"))
-    except InvalidRequirement:
-        return None
+    """Return a requirement of published metadata, None if it does not parse."""
+    # `name (>=1.0,)` was written for years.
+    for form in (text, text.replace(",)", ")").replace(", )", ")")):
+        try:
+            return Requirement(form)
+        except InvalidRequirement:
+            continue
+    return None

@@ -22,7 +22,7 @@ def resolve(host: BuildHost, *, previous: Lock | None, upgrade: bool | frozenset
     """Resolve the packages of one version on one platform.
 
     Args:
-        host: names both, and runs the builds of sources that cannot be read; its interpreter is made only for that.
+        host: runs the builds of sources that cannot be read; its interpreter is made only for that.
         previous: the last lock; its versions are kept where they fit.
         upgrade: True to keep none of them, or the names that are not kept.
 

@@ -15,9 +15,12 @@ from packaging.version import Version
 from bundle.base.errors import ConfigError, WorkError
 from bundle.base.processes.run import run
 from bundle.make.resolve.index_server import serving
-from bundle.make.resolve.requirements import RequestedRequirement
+from bundle.make.resolve.requirements import parsed_version
 from bundle.make.resolve.solver_index import SolverIndex
 from bundle.model.locks.lock import ROOT
+
+_NEAREST = 4
+"""Existing versions that an error shows in place of one that does not exist."""
 
 _NEEDED = ("HOME", "LANG", "LC_ALL", "PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "USERPROFILE")
 
@@ -49,7 +52,7 @@ def solve(index: SolverIndex, *, preferences: Mapping[str, Version], what: str, 
         work: a folder for uv's files.
 
     Returns:
-        Versions by name; some may have no usable file.
+        A solution; some of its versions may have no usable file.
 
     Raises:
         ConfigError: there is no such package or version, or the requirements contradict each other.
@@ -136,11 +139,7 @@ def _solution(text: str, question: str) -> Solution:
 
 
 def explanation(errors: str) -> str:
-    """Return uv's explanation in whole sentences, without its frame, its headline and its advice about options.
-
-    Args:
-        errors: uv's standard error.
-    """
+    """Return uv's explanation in whole sentences, without its frame, its headline and its advice about options."""
     sentences: list[str] = []
     for line in errors.split("hint:")[0].splitlines():
         text = _FRAME.sub("", line).strip()
@@ -179,50 +178,39 @@ def _unknown(index: SolverIndex) -> list[str]:
         # A version that was only tried may ask for nonsense; what the configuration wants is no such thing.
         requested_by = index.askers(name)
         if requested_by:
-            lines.append(f"No registry has a package {name!r}; {_who(requested_by)} requires it.")
+            who = " and ".join(dict.fromkeys(requested.who for requested in requested_by[:3]))
+            lines.append(f"No registry has a package {name!r}; {who} requires it.")
     return lines
 
 
 def _no_such_version(index: SolverIndex) -> list[str]:
+    overridden = index.policy.packages.overrides
     lines = set()
     for requested in list(index.requested_by.values()):
-        if requested.name in index.unknown or (requested.asker and not index.is_overridden(requested.name)):
+        if requested.name in index.unknown or (requested.asker and requested.name not in overridden):
             continue
         specifier = index.specifier(requested)
         known = index.known(requested.name)
         if known and not any(specifier.contains(version, prereleases=True) for version in known):
-            near = ", ".join(map(str, nearest(known, [Version(text) for text in _versions_in(str(specifier))])))
+            near = ", ".join(map(str, nearest(known, _versions_in(str(specifier)))))
             lines.add(f"{requested.name} has no version that satisfies {specifier}; the nearest are {near}.")
     return sorted(lines)
 
 
-def nearest(known: Sequence[Version], wanted: Sequence[Version], *, count: int = 4) -> list[Version]:
+def nearest(known: Sequence[Version], wanted: Sequence[Version]) -> list[Version]:
     """Return the versions around the wanted ones, in order; final releases only, if there are any.
 
     Args:
         wanted: versions that a requirement names; without any, the newest are the nearest.
-        count: how many at most.
     """
     ordered = sorted(version for version in known if not version.is_prerelease) or sorted(known)
     if not wanted:
-        return ordered[-count:]
+        return ordered[-_NEAREST:]
     place = sum(version < wanted[0] for version in ordered)
-    start = max(0, min(place - count // 2, len(ordered) - count))
-    return ordered[start : start + count]
+    start = max(0, min(place - _NEAREST // 2, len(ordered) - _NEAREST))
+    return ordered[start : start + _NEAREST]
 
 
-def _versions_in(specifier: str) -> list[str]:
-    versions = (part.lstrip("=<>!~ ").removesuffix(".*") for part in specifier.split(","))
-    return [version for version in versions if _is_version(version)]
-
-
-def _is_version(text: str) -> bool:
-    try:
-        Version(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _who(requested_by: Sequence[RequestedRequirement]) -> str:
-    return " and ".join(dict.fromkeys(requested.who for requested in requested_by[:3]))
+def _versions_in(specifier: str) -> list[Version]:
+    parsed = (parsed_version(part.lstrip("=<>!~ ").removesuffix(".*")) for part in specifier.split(","))
+    return [version for version in parsed if version is not None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Protocol
@@ -40,23 +40,28 @@ class PackageFiles(Protocol):
         """Return an sdist as a source tree."""
 
 
-class Sources(Protocol):
-    """Packages whose metadata take long: sources that must be built, and packages by address."""
+class Sources:
+    """Packages whose metadata take long: sources that must be built, and packages by address; here, none of them."""
 
     def built_metadata(self, tree: SourceTree) -> bytes:
         """Return the METADATA of a source, built if there is no other way."""
+        raise NotImplementedError(tree.label)
 
     def add(self, requested: RequestedRequirement) -> bool:
         """Take a requirement with an address; return whether the name is new."""
+        raise NotImplementedError(requested.name)
 
     def __contains__(self, name: object) -> bool:
         """Return whether a name is given by an address."""
+        return False
 
     def version(self, name: str) -> Version:
         """Return the version at the address."""
+        raise NotImplementedError(name)
 
     def metadata(self, name: str) -> bytes:
         """Return the METADATA of the package at the address."""
+        raise NotImplementedError(name)
 
 
 @dataclass(frozen=True)
@@ -75,9 +80,6 @@ class SolverIndex:
 
     Args:
         roots: the requirements to be satisfied.
-        policy: decides which file of a version is taken.
-        files: of the registries.
-        sources: sources to be built, and packages by address.
         kept: pins of the last lock, which stay possible even if their files were withdrawn since.
     """
 
@@ -101,7 +103,8 @@ class SolverIndex:
         self._metadata: dict[tuple[str, Version], bytes] = {}
         self._open: dict[str, set[Version]] = defaultdict(set)
         self._everything = False
-        self._pins = _by_name((*roots, *_overrides(policy)))
+        overrides = policy.packages.overrides.items()
+        self._pins = _by_name([*roots, *(Requirement(f"{name}{exactly(version)}") for name, version in overrides)])
         """Versions that the configuration names exactly: always shown, even if unusable or withdrawn."""
         self._kept = kept
         self.requested_by: dict[tuple[str, str], RequestedRequirement] = {}
@@ -156,13 +159,14 @@ class SolverIndex:
         """Return every version there is, the newest first, with its decision; None if no registry has the name."""
         if name not in self._releases:
             page = self._page(name)
-            if page is None:
-                self._releases[name] = None
-            else:
-                self._releases[name] = {
+            self._releases[name] = (
+                None
+                if page is None
+                else {
                     version: Candidate(release, self.policy.decide(release, yanked=self._may_be_yanked(name, version)))
                     for version, release in releases_of(name, page.files).items()
                 }
+            )
         return self._releases[name]
 
     def _page(self, name: str) -> Page | None:
@@ -190,10 +194,6 @@ class SolverIndex:
         """Return the specifier that counts for a requirement: the override, if there is one."""
         rule = self.policy.packages.overrides.get(requested.name)
         return requested.requirement.specifier if rule is None else SpecifierSet(exactly(rule))
-
-    def is_overridden(self, name: str) -> bool:
-        """Return whether the configuration decides the version of a name."""
-        return name in self.policy.packages.overrides
 
     def widen(self) -> bool:
         """Let the solver see more versions, after it found no solution; return whether there are more.
@@ -267,7 +267,7 @@ class SolverIndex:
         if decision.kind == "wheel" and decision.file:
             return self._files.wheel_metadata(decision.file)
         # All wheels of a version have the same requirements; reading one of them runs nothing.
-        for wheel in self._wheels(release):
+        if wheel := self._readable_wheel(release):
             return self._files.wheel_metadata(wheel)
         for sdist in release.sdists[:1]:
             static = self._files.static_metadata(sdist)
@@ -278,17 +278,13 @@ class SolverIndex:
                     return self._sources.built_metadata(self._files.tree(release, sdist))
         return _NOTHING_KNOWN
 
-    def _wheels(self, release: Release) -> Iterator[RemoteFile]:
+    def _readable_wheel(self, release: Release) -> RemoteFile | None:
         target = self.policy.target
-        best = target.best_wheel(release.wheels)
-        if best:
-            yield best
-        yield from sorted(release.wheels, key=lambda file: (not target.admits(file.requires_python), file.filename))
 
+        def order(file: RemoteFile) -> tuple[bool, str]:
+            return not target.admits(file.requires_python), file.filename
 
-def _overrides(policy: Policy) -> Iterator[Requirement]:
-    for name, version in policy.packages.overrides.items():
-        yield Requirement(f"{name}{exactly(version)}")
+        return target.best_wheel(release.wheels) or min(release.wheels, key=order, default=None)
 
 
 def _by_name(requirements: Iterable[Requirement]) -> dict[str, list[SpecifierSet]]:

@@ -27,8 +27,6 @@ class SourceMetadata:
     """Asks sources for their metadata; a build backend runs only where the source cannot be read.
 
     Args:
-        host: where build backends run.
-        files: wheels of build requirements.
         previous: the last lock's packages by name, whose build requirements are kept where they fit.
     """
 
