@@ -55,6 +55,16 @@ def in_parallel(function: Callable[[Item], Result], items: Iterable[Item], *, th
     return [results[place] for place in range(count)]
 
 
+def all_of(outcomes: Iterable[Result | Exception]) -> list[Result]:
+    """Return the results of `in_parallel`; raise the first error among them."""
+    results = []
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome
+        results.append(outcome)
+    return results
+
+
 def _outcome(function: Callable[[Item], Result], item: Item) -> Result | Exception:
     try:
         return function(item)

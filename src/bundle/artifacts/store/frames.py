@@ -19,7 +19,7 @@ from bundle.artifacts.store.layers import END_OF_TAR, Entry, TarEntry, tar_chunk
 from bundle.artifacts.store.scratch import naming, place_new, touch
 from bundle.base.errors import ConfigError, IntegrityError
 from bundle.base.files import CHUNK
-from bundle.base.threads import in_parallel
+from bundle.base.threads import all_of, in_parallel
 
 if TYPE_CHECKING:
     from bundle.artifacts.store.paths import StorePaths
@@ -101,14 +101,11 @@ class _GzipMember:
 def compressor_name(format: str) -> str:  # noqa: A002 - the word of the configuration
     """Return the identity of a format's compressor, frame size included: another name may make other bytes.
 
-    Args:
-        format: one of `FORMATS`.
-
     Returns:
         A piece of a file name that ends in the format, such as `zstd-1.5.7-9-16M.tar.zst`.
 
     Raises:
-        ConfigError: the format is none of them.
+        ConfigError: the format is none of `FORMATS`.
     """
     limit = f"{FRAME_SIZE >> 20}M"
     if format == "tar.zst":
@@ -133,11 +130,7 @@ def _compressor(format: str, size: int, threads: int) -> _Compressor:  # noqa: A
 
 
 def end_frame(format: str) -> bytes:  # noqa: A002
-    """Return the frame with the tar end marker.
-
-    Args:
-        format: one of `FORMATS`.
-    """
+    """Return the frame with the tar end marker."""
     return _compressed(END_OF_TAR, format)
 
 
@@ -147,12 +140,7 @@ def _compressed(data: bytes, format: str) -> bytes:  # noqa: A002
 
 
 def split(entries: Sequence[Entry], *, epoch: int) -> Iterator[list[TarEntry]]:
-    """Divide a layer's tar entries into frames by their sizes alone, so that every host divides them alike.
-
-    Args:
-        entries: sorted.
-        epoch: modification time of all, in seconds since 1970.
-    """
+    """Divide a layer's sorted entries into frames by their sizes alone, so that every host divides them alike."""
     group: list[TarEntry] = []
     size = 0
     for entry in tar_entries(entries, epoch=epoch):
@@ -167,9 +155,7 @@ def split(entries: Sequence[Entry], *, epoch: int) -> Iterator[list[TarEntry]]:
 class FrameCompressor:
     """Compresses layers, several frames at once; its memory holds two frames more than it has threads.
 
-    Args:
-        format: one of `FORMATS`.
-        threads: how many may compress; they do not change the bytes.
+    The number of threads does not change the bytes.
     """
 
     def __init__(self, format: str, *, threads: int) -> None:  # noqa: A002
@@ -184,11 +170,6 @@ class FrameCompressor:
 
     def compress(self, tree: Path, listing: Listing, target: Path) -> tuple[Frame, ...]:
         """Write the frames of a layer into a file; several threads may call this at once.
-
-        Args:
-            tree: where the layer's files are.
-            listing: of the tree.
-            target: the file.
 
         Raises:
             IntegrityError: the tree does not have the layer's digest.
@@ -254,9 +235,7 @@ class FrameCache:
     """The frames of layers, kept so that packing a known layer is a copy; each appears whole, by one rename.
 
     Args:
-        paths: of the store.
         work: gives a scratch folder on the store's file system.
-        reporter: told of damage, and how far it is.
     """
 
     def __init__(
@@ -271,29 +250,27 @@ class FrameCache:
 
         Args:
             layers: the tree of each, and its listing.
-            format: one of `FORMATS`.
-            threads: how many may work at once.
 
         Raises:
             IntegrityError: a tree does not have its layer's digest.
         """
         compressor = compressor_name(format)
         places = {listing.digest: self._paths.frames(listing.digest, compressor) for _, listing in layers}
-        found = dict(zip(places, _all(in_parallel(self._sound, places.values(), threads=threads)), strict=True))
+        found = dict(zip(places, all_of(in_parallel(self._sound, places.values(), threads=threads)), strict=True))
         missing = {listing.digest: (tree, listing) for tree, listing in layers if found[listing.digest] is None}
         if missing:
-            frames = FrameCompressor(format, threads=threads)
+            frame_compressor = FrameCompressor(format, threads=threads)
             with self._reporter.task("compressing layers", total=len(missing)) as task:
 
                 def make(layer: tuple[Path, Listing]) -> Frames:
-                    made = self._make(frames, *layer, places[layer[1].digest])
+                    made = self._make(frame_compressor, *layer, places[layer[1].digest])
                     task.advance()
                     return made
 
                 try:
-                    made = _all(in_parallel(make, missing.values(), threads=threads))
+                    made = all_of(in_parallel(make, missing.values(), threads=threads))
                 finally:
-                    frames.close()
+                    frame_compressor.close()
             found |= dict(zip(missing, made, strict=True))
         return [frames for _, listing in layers if (frames := found[listing.digest])]
 
@@ -320,11 +297,7 @@ class FrameCache:
 
 
 def read_frames(place: Path) -> Frames | None:
-    """Return the frames that a folder's record names, unread; None if the record is missing or damaged.
-
-    Args:
-        place: the folder.
-    """
+    """Return the frames that a folder's record names, unread; None if the record is missing or damaged."""
 
     def read(value: list[Any]) -> Frames:
         return Frames(
@@ -339,7 +312,6 @@ def frames_damage(place: Path, *, full: bool) -> str | None:
     """Return the damage of a layer's frames, or None.
 
     Args:
-        place: their folder.
         full: read every byte, in place of looking at the size.
     """
     frames = read_frames(place)
@@ -363,11 +335,3 @@ def _sha256(file: BinaryIO, length: int) -> str:
         digest.update(chunk)
         length -= len(chunk)
     return digest.hexdigest()
-
-
-def _all(outcomes: list[Any]) -> list[Any]:
-    """Return results; raise the first error among them."""
-    for outcome in outcomes:
-        if isinstance(outcome, Exception):
-            raise outcome
-    return outcomes

@@ -18,7 +18,7 @@ from bundle.artifacts.store.trees import damage
 from bundle.base.files import locked, sha256_of
 from bundle.base.folders import remove_tree
 from bundle.base.staging import sweep_staging
-from bundle.base.threads import in_parallel
+from bundle.base.threads import all_of, in_parallel
 
 if TYPE_CHECKING:
     from bundle.artifacts.store.paths import StorePaths
@@ -40,9 +40,7 @@ def find_damage(paths: StorePaths, *, full: bool, reporter: Reporter) -> list[Da
     """Check everything in the store; leftovers of killed processes are swept, and are no damage.
 
     Args:
-        paths: of the store.
         full: read every byte, in place of looking at sizes, times and modes.
-        reporter: told how far it is.
     """
     sweep(paths)
     jobs = list(_checks(paths, full=full))
@@ -58,11 +56,8 @@ def find_damage(paths: StorePaths, *, full: bool, reporter: Reporter) -> list[Da
             task.advance()
             return Damage(message=problem, path=path) if problem else None
 
-        found = in_parallel(check, jobs, threads=os.cpu_count() or 1)
-    for outcome in found:
-        if isinstance(outcome, Exception):
-            raise outcome
-    return [outcome for outcome in found if isinstance(outcome, Damage)]
+        found = all_of(in_parallel(check, jobs, threads=os.cpu_count() or 1))
+    return [damaged for damaged in found if damaged is not None]
 
 
 def _checks(paths: StorePaths, *, full: bool) -> Iterator[tuple[Path, Callable[[Path], str | None]]]:
@@ -94,11 +89,9 @@ def prune(paths: StorePaths, *, older_than_days: float, now: float | None, work:
     """Remove unused entries and leftovers of killed processes; return the bytes freed.
 
     Args:
-        paths: of the store.
-        older_than_days: how long it was not used.
+        older_than_days: the time since the last use of what is removed.
         now: seconds since 1970; the clock's time if None.
         work: a folder on the store's file system, for entries that are being removed.
-        reporter: told when an entry is locked.
     """
     sweep(paths)
     oldest = (time.time() if now is None else now) - older_than_days * _DAY
@@ -137,21 +130,13 @@ def _last_use(path: Path) -> float:
 
 
 def sweep(paths: StorePaths) -> None:
-    """Remove half-made files and folders of killed processes, anywhere in the store.
-
-    Args:
-        paths: of the store.
-    """
+    """Remove half-made files and folders of killed processes, anywhere in the store."""
     for folder in paths.staging_folders():
         sweep_staging(folder)
 
 
 def size(root: Path) -> dict[str, int]:
-    """Return the bytes that each part of the store takes, by the names of its folders.
-
-    Args:
-        root: the store's folder; may be absent.
-    """
+    """Return the bytes that each part of the store takes, by the names of its folders; none if there is no store."""
     if not root.is_dir():
         return {}
     return {folder.name: _bytes(folder) for folder in sorted(root.iterdir()) if folder.is_dir()}

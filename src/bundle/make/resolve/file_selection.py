@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bundle.artifacts.registries.simple_api import RemoteFile
 from bundle.base.text import shortened
-from bundle.base.threads import in_parallel
+from bundle.base.threads import all_of, in_parallel
 from bundle.make.resolve.coverage import Cell, Cells, GapsError, cell_of
 from bundle.make.resolve.direct import DirectPackages
 from bundle.make.resolve.policy import Decision, wheel_platforms
@@ -73,11 +73,7 @@ class FileSelection:
         from_registry = [name for name in names if name not in self._directs]
         chosen = [self._file(name) for name in from_registry]
         located = in_parallel(files.locked, chosen, threads=self._config.build.parallel_downloads)
-        found: dict[str, LockedFile] = {}
-        for name, outcome in zip(from_registry, located, strict=True):
-            if isinstance(outcome, Exception):
-                raise outcome
-            found[name] = outcome
+        found = dict(zip(from_registry, all_of(located), strict=True))
         return tuple(self._package(name, found.get(name), frozenset(names), files, sources) for name in names)
 
     def _package(

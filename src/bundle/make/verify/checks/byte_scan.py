@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from bundle.base.threads import in_parallel
+from bundle.base.threads import all_of, in_parallel
 from bundle.make.verify.checks.findings import Severity
 from bundle.model.platforms import Platform
 
@@ -114,9 +114,7 @@ def scan(
         done(len(batch))
         return scanned
 
-    for result in in_parallel(read, _batches(files), threads=jobs):
-        if isinstance(result, Exception):
-            raise result
+    for result in all_of(in_parallel(read, _batches(files), threads=jobs)):
         found.update(result)
     return found
 
