@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING
 
 from bundle.base.errors import ConfigError, IntegrityError
 
@@ -27,7 +27,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def copy_hashed(source: BinaryIO, target: BinaryIO, *, limit: int | None = None) -> tuple[str, int]:
+def copy_hashed(source: IO[bytes], target: IO[bytes], *, limit: int | None = None) -> tuple[str, int]:
     """Copy a stream and hash it on the way.
 
     Args:

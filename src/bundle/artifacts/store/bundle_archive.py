@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from bundle.artifacts.store.frames import Frames, compressor_name, end_frame
+from bundle.artifacts.store.frames import Frames, end_frame
 from bundle.artifacts.store.layers import TOP, Layer
 from bundle.artifacts.store.scratch import naming
 from bundle.base.errors import IntegrityError
@@ -82,24 +82,27 @@ def pack(store: Store, layers: Sequence[Layer], target: Path, *, format: str) ->
     Args:
         store: where the layers are; it keeps their compressed frames for the next time.
         layers: in lock order.
-        target: the archive.
-        format: one of `FORMATS`.
 
     Raises:
-        ConfigError: the format is none of them.
+        ConfigError: the format is none of `FORMATS`.
         IntegrityError: a layer changed in the store.
     """
     sweep_staging(target.parent)
-    if format == "zip":
-        from bundle.artifacts.store.zip_archive import write_zip
+    with naming(target), staged_file(target) as staging:
+        if format == "zip":
+            from bundle.artifacts.store.zip_archive import write_zip
 
-        with naming(target), staged_file(target) as staging:
             write_zip(store, layers, staging)
-            staging.chmod(0o644)
             digest, size = sha256_of(staging), staging.stat().st_size
-        return PackedArchive(path=target, sha256=digest, size=size)
-    compressor_name(format)
-    with naming(target), staged_file(target) as staging, staging.open("wb") as file:
+        else:
+            digest, size = _write_frames(store, layers, staging, format)
+        staging.chmod(0o644)
+    return PackedArchive(path=target, sha256=digest, size=size)
+
+
+def _write_frames(store: Store, layers: Sequence[Layer], target: Path, format: str) -> tuple[str, int]:  # noqa: A002
+    """Write an archive of frames; return its hash and its size."""
+    with target.open("wb") as file:
         writer = _Writer(file)
         index = [
             asdict(_write_layer(layer, frames, writer))
@@ -108,8 +111,7 @@ def pack(store: Store, layers: Sequence[Layer], target: Path, *, format: str) ->
         writer.write(end_frame(format))
         if format == "tar.zst":
             writer.write(_index_frame({"format": _FORMAT, "top": TOP, "layers": index}))
-        staging.chmod(0o644)
-    return PackedArchive(path=target, sha256=writer.sha256, size=writer.size)
+    return writer.sha256, writer.size
 
 
 class _Writer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bundle.artifacts.store.paths import checked
 from bundle.artifacts.store.scratch import naming, touch
 from bundle.base.errors import IntegrityError
 from bundle.base.files import copy_hashed, sha256_of
@@ -20,7 +21,6 @@ class FileCache:
 
     Args:
         root: the cache's folder; made when the first file comes.
-        reporter: told of damaged files.
     """
 
     def __init__(self, root: Path, *, reporter: Reporter) -> None:
@@ -29,10 +29,6 @@ class FileCache:
 
     def path_for(self, sha256: str, filename: str) -> Path:
         """Return the path of a file, for a downloader that verifies the bytes it puts there.
-
-        Args:
-            sha256: of the file's bytes, as hex.
-            filename: its name, without a folder.
 
         Raises:
             IntegrityError: the name or the hash would lead to another folder.
@@ -47,7 +43,6 @@ class FileCache:
         A file whose bytes changed is removed with a warning.
 
         Args:
-            sha256: of the file's bytes, as hex.
             filename: its name; any if None.
         """
         for path in [self.path_for(sha256, filename)] if filename else complete_files(self._folder(sha256)):
@@ -66,7 +61,6 @@ class FileCache:
         """Copy a file into the cache.
 
         Args:
-            source: the file, left as it is.
             filename: its name in the cache; the source's if None.
             sha256: of its bytes, if known.
 
@@ -86,17 +80,11 @@ class FileCache:
         return path
 
     def _folder(self, sha256: str) -> Path:
-        if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
-            raise IntegrityError(f"{sha256!r} is not a SHA-256.")
-        return self.root / sha256[:2] / sha256
+        return self.root / checked(sha256)[:2] / sha256
 
 
 def complete_files(folder: Path) -> list[Path]:
-    """List the whole files of one folder of the cache: not those that a download is still writing.
-
-    Args:
-        folder: named by a hash; may be absent.
-    """
+    """List the whole files of one folder of the cache: not those that a download is still writing."""
     try:
         return sorted(path for path in folder.iterdir() if path.suffix != ".part" and path.name[0] != ".")
     except FileNotFoundError:

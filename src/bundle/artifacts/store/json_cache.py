@@ -32,11 +32,10 @@ class JsonCache(Generic[Value]):
         self._rules = rules
 
     def get(self, key: object, make: Callable[[], object]) -> Value:
-        """Return the value of a key; make it and keep it if it is not there.
+        """Return the value of a key; make it, as JSON, and keep it if it is not there.
 
         Args:
             key: everything that shapes the value, as JSON.
-            make: makes the value, as JSON.
         """
         found = self.find(key)
         return self.put(key, make()) if found is None else found
@@ -63,12 +62,7 @@ class JsonCache(Generic[Value]):
 
 
 def to_json(key: object, value: object) -> bytes:
-    """Return the content of a file that holds a value, its key and the hash of both.
-
-    Args:
-        key: everything that shapes the value, as JSON.
-        value: JSON.
-    """
+    """Return the content of a file that holds a JSON value, its key and the hash of both."""
     body = canonical_json({"key": key, "value": value})[1:]
     return _head(body) + body
 
@@ -77,8 +71,7 @@ def read_json(path: Path, key: object, read: Callable[[Any], Value]) -> Value | 
     """Return the value in a file that `to_json` made.
 
     Args:
-        path: the file.
-        key: the one that it was made with.
+        key: the one that the file was made with.
         read: makes the value of JSON; ValueError, TypeError or KeyError refuses it.
 
     Returns:

@@ -1,4 +1,7 @@
-"""Layers: file trees of one input each, their tar entries, and the digest of those."""
+"""Layers: file trees of one input each, their tar entries, and the digest of those.
+
+`epoch` is the modification time of all files of a layer, in seconds since 1970.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from bundle.base.errors import IntegrityError
 from bundle.base.filenames import climbs, text_obstacle
+from bundle.base.files import CHUNK
 from bundle.base.folders import listing
 from bundle.model.manifest import Conflict
 
@@ -25,8 +29,9 @@ TOP = "python"
 END_OF_TAR = bytes(1024)
 """Two empty blocks say that a tar stream is complete (POSIX.1-2008, pax, ustar format)."""
 
+FILE_TYPES: Mapping[EntryKind, int] = {"file": stat.S_IFREG, "folder": stat.S_IFDIR, "symlink": stat.S_IFLNK}
+
 _BLOCK = 512
-_CHUNK = 2**20
 
 
 class Entry(NamedTuple):
@@ -67,10 +72,7 @@ class Layer:
 
 
 def scan(tree: Path) -> tuple[Entry, ...]:
-    """List the entries of a tree, unread: they have no `sha256` yet.
-
-    Args:
-        tree: a folder with the bundle's layout (`bin/`, `lib/`…).
+    """List the entries of a tree with the bundle's layout (`bin/`, `lib/`…), unread: they have no `sha256` yet.
 
     Raises:
         IntegrityError: the tree holds a device, a link that points out of it, or a name that not every system has.
@@ -99,21 +101,12 @@ def path_order(path: str) -> bytes:
 
     Without the second half `a.py` would stand between `a` and `a/b`, and GNU tar, which sets a folder's time when it
     leaves the folder, would come back to `a` and leave the time of unpacking on it.
-
-    Args:
-        path: relative, with `/` between the parts.
     """
     return path.encode().replace(b"/", b"\0")
 
 
 def normalise(tree: Path, entries: Iterable[Entry], *, epoch: int) -> None:
-    """Give a tree the modes and the modification time that its tar entries have.
-
-    Args:
-        tree: the folder that was scanned.
-        entries: of the tree.
-        epoch: seconds since 1970.
-    """
+    """Give a tree the modes and the modification time that its tar entries have."""
     root = os.fspath(tree)
     tree.chmod(0o755)
     for entry in entries:
@@ -140,14 +133,10 @@ class TarEntry(NamedTuple):
 
 
 def tar_entries(entries: Iterable[Entry], *, epoch: int) -> Iterator[TarEntry]:
-    """Yield the tar entry of the top folder and then of each entry.
+    """Yield the tar entry of the top folder and then of each entry of a sorted tree.
 
     The pax format (POSIX.1-2008) is the one that every tar reads with long and non-ASCII names; its extra records
     are written only where a name needs them.
-
-    Args:
-        entries: sorted.
-        epoch: modification time of all, in seconds since 1970.
     """
     yield TarEntry(_header(TOP, tarfile.DIRTYPE, 0o755, 0, "", epoch), "", 0)
     for path, kind, executable, size, _, target in entries:
@@ -171,11 +160,7 @@ def _header(name: str, kind: bytes, mode: int, size: int, target: str, epoch: in
 
 
 def tar_chunks(tree: Path, entries: Iterable[TarEntry]) -> Iterator[bytes]:
-    """Yield the bytes of tar entries, without the end marker.
-
-    Args:
-        tree: where the files are.
-        entries: of the tree, or some of them.
+    """Yield the bytes of all or some tar entries of a tree, without the end marker.
 
     Raises:
         IntegrityError: a file does not have the size that its entry says.
@@ -192,7 +177,7 @@ def tar_chunks(tree: Path, entries: Iterable[TarEntry]) -> Iterator[bytes]:
 def _content(path: str, size: int) -> Iterator[bytes]:
     left = size
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a path object for each of 12,000 files is slow
-        while chunk := file.read(_CHUNK):
+        while chunk := file.read(CHUNK):
             left -= len(chunk)
             if left < 0:
                 break
@@ -202,12 +187,7 @@ def _content(path: str, size: int) -> Iterator[bytes]:
 
 
 def seal(tree: Path, entries: Sequence[Entry], *, epoch: int) -> tuple[str, tuple[Entry, ...]]:
-    """Read a tree once, for the layer's digest and the hash of each file.
-
-    Args:
-        tree: where the files are.
-        entries: of the tree, sorted.
-        epoch: modification time of all, in seconds since 1970.
+    """Read a tree, whose sorted entries are given, once: for the layer's digest and the hash of each file.
 
     Returns:
         The digest, and the entries with their `sha256`.
@@ -235,10 +215,7 @@ def seal(tree: Path, entries: Sequence[Entry], *, epoch: int) -> tuple[str, tupl
 
 
 def overlay(layers: Sequence[Layer]) -> tuple[dict[str, tuple[Layer, Entry]], list[Conflict]]:
-    """Put layers on top of each other, as a bundle holds them.
-
-    Args:
-        layers: in lock order; a later one wins.
+    """Put layers, in lock order, on top of each other, as a bundle holds them: a later one wins.
 
     Returns:
         Each path with the layer that supplies it, folders before their content; and where bytes differed.

@@ -65,7 +65,6 @@ class StorePaths:
         """Return the folder of a layer's frames: their bytes in `data`, and `frames.json`.
 
         Args:
-            digest: the layer's.
             compressor: see `frames.compressor_name`; other compressors make other bytes.
         """
         return self.root / "frames" / checked(digest)[:2] / f"{digest}.{compressor}"

@@ -21,9 +21,6 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
     """Give an empty folder that is removed when the block ends.
 
     It is named as `staged_folder` names its folders, so that `sweep_staging` finds it when the process was killed.
-
-    Args:
-        parent: where the folder is made; made too if it is missing.
     """
     parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -35,11 +32,7 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
 
 
 def place_new(folder: Path, place: Path) -> bool:
-    """Rename a finished folder to its place, unless something is there.
-
-    Args:
-        folder: on the same file system.
-        place: where it belongs; missing folders above are made.
+    """Rename a finished folder to its place on the same file system, unless something is there.
 
     Returns:
         Whether it is there now; False if another process was first, or something damaged is in the way.
@@ -56,11 +49,7 @@ def place_new(folder: Path, place: Path) -> bool:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Give the system's errors in the block a file name where they have none: a full disk does not say which.
-
-    Args:
-        path: the file or folder that is being written.
-    """
+    """Give the system's errors in the block a file name where they have none: a full disk does not say which."""
     try:
         yield
     except OSError as error:
@@ -70,10 +59,6 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def touch(path: Path) -> None:
-    """Note that something was used now; a store that may only be read is still good to read from.
-
-    Args:
-        path: the file whose time tells the last use.
-    """
+    """Set the time of the last use to now; a store that may only be read is still good to read from."""
     with suppress(OSError):
         os.utime(path)

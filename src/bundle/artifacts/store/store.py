@@ -74,11 +74,7 @@ class Store:
         self._swept = False
 
     def folder(self, name: str) -> Path:
-        """Return a folder of the store for another cache, made if it is missing.
-
-        Args:
-            name: one of `paths.PARTS`.
-        """
+        """Return a folder of the store, one of `paths.PARTS`, for another cache; made if it is missing."""
         folder = self._paths.part(name)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -96,7 +92,6 @@ class Store:
         """Return the layer of a key, or None; a damaged tree is removed with a warning.
 
         Args:
-            kind: the kind of the layer.
             key: everything that shaped it, as JSON.
         """
         made = self._keys.find(self._key(kind, key))
@@ -116,11 +111,9 @@ class Store:
         """Take a tree into the store as a layer; where another process was first, its layer is the answer.
 
         Args:
-            kind: the kind of the layer.
             key: everything that shaped it, as JSON.
             tree: with `bin/`, `lib/`…; it is moved, and its modes and times are normalised.
             name: of the package, or of the layer's kind.
-            version: the package's.
             about: the maker's notes, as JSON.
 
         Raises:
@@ -184,21 +177,19 @@ class Store:
         return conflicts
 
     def tree(self, layer: Layer) -> Path:
-        """Return the folder with a layer's files, to be read only.
-
-        Args:
-            layer: found or added just now.
-        """
+        """Return the folder with a layer's files, to be read only."""
         return self._trees.path(layer.digest)
 
     def frames(self, layers: Sequence[Layer], format: str) -> list[Frames]:  # noqa: A002 - the configuration's word
         """Return the frames of layers, read and verified now; those that are missing are made, several at once.
 
         Args:
-            layers: found or added just now.
             format: one of `frames.FORMATS`.
         """
-        trees = [(self._trees.path(layer.digest), self._listing(layer)) for layer in layers]
+        trees = [
+            (self._trees.path(layer.digest), Listing(digest=layer.digest, epoch=self.epoch, entries=layer.entries))
+            for layer in layers
+        ]
         return self._frames.obtain(trees, format, threads=_cores())
 
     def check(self, *, full: bool, repair: bool = False) -> list[str]:
@@ -218,7 +209,7 @@ class Store:
         """Remove unused entries and leftovers of killed processes; return the bytes freed.
 
         Args:
-            older_than_days: how long it was not used.
+            older_than_days: the time since the last use of what is removed.
             now: seconds since 1970; the clock's time if None.
         """
         with self.work() as work:
@@ -232,9 +223,6 @@ class Store:
 
     def _key(self, kind: str, key: Mapping[str, Any]) -> dict[str, Any]:
         return {"kind": kind, "epoch": self.epoch, "key": key}
-
-    def _listing(self, layer: Layer) -> Listing:
-        return Listing(digest=layer.digest, epoch=self.epoch, entries=layer.entries)
 
     def _stage(self, tree: Path, entries: Sequence[Entry], work: Path) -> Listing:
         folder = work / "layer"

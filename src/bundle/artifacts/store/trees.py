@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bundle.artifacts.store.json_cache import read_json, to_json
-from bundle.artifacts.store.layers import Entry, seal
+from bundle.artifacts.store.layers import FILE_TYPES, Entry, seal
 from bundle.artifacts.store.scratch import place_new, touch
 from bundle.base.folders import listing as listing_below
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 _RULES = 1
 """Raised when listings change their form."""
-
-_KINDS = {"file": stat.S_IFREG, "folder": stat.S_IFDIR, "symlink": stat.S_IFLNK}
 
 _HAS_MODES = os.name == "posix"
 
@@ -44,35 +42,20 @@ class Listing:
 
 
 def listing_of(tree: Path, entries: Sequence[Entry], *, epoch: int) -> Listing:
-    """Read a normalised tree and list it.
-
-    Args:
-        tree: where the files are.
-        entries: of the tree, sorted, without hashes.
-        epoch: modification time of its files, in seconds since 1970.
-    """
+    """Read a normalised tree, whose sorted entries have no hashes yet, and list it."""
     digest, sealed = seal(tree, entries, epoch=epoch)
     return Listing(digest=digest, epoch=epoch, entries=sealed)
 
 
 def write_listing(folder: Path, listing: Listing) -> None:
-    """Write `layer.json` and the mark of its last use into a layer's folder.
-
-    Args:
-        folder: the layer's, not yet in its place.
-        listing: of its tree.
-    """
+    """Write `layer.json` and the mark of its last use into a layer's folder, which is not yet in its place."""
     value = {"epoch": listing.epoch, "entries": listing.entries}
     (folder / "layer.json").write_bytes(to_json([_RULES, listing.digest], value))
     (folder / "used").touch()
 
 
 def read_listing(folder: Path) -> Listing | None:
-    """Read `layer.json`; None if it is missing, damaged, or another layer's.
-
-    Args:
-        folder: the layer's, named by its digest.
-    """
+    """Read `layer.json` in the folder of a layer; None if it is missing, damaged, or another layer's."""
 
     def read(value: dict[str, Any]) -> Listing:
         entries = tuple(map(Entry._make, value["entries"]))
@@ -82,10 +65,9 @@ def read_listing(folder: Path) -> Listing | None:
 
 
 def damage(folder: Path, *, full: bool) -> str | None:
-    """Return the damage of a stored layer, or None.
+    """Return the damage of a layer in its folder, or None.
 
     Args:
-        folder: the layer's, named by its digest.
         full: read every byte, in place of looking at sizes, times and modes.
 
     Raises:
@@ -114,12 +96,7 @@ def _sound_listing(folder: Path, *, full: bool) -> tuple[Listing | None, str | N
 def stamp_difference(tree: Path, entries: Sequence[Entry], *, epoch: int) -> str | None:
     """Return the first difference between a tree and its listing: a file's size, time or mode, something more or less.
 
-    An edit gives a file a new time, so this finds every honest mistake.
-
-    Args:
-        tree: the folder.
-        entries: of its listing.
-        epoch: the modification time that all files had, in seconds since 1970.
+    An edit gives a file a new time, so this finds every change that is not made to hide.
     """
     if not tree.is_dir():
         return f"{tree} is not there"
@@ -134,7 +111,7 @@ def stamp_difference(tree: Path, entries: Sequence[Entry], *, epoch: int) -> str
 
 
 def _difference(path: str, status: os.stat_result, entry: Entry, moment: int) -> str | None:
-    if _KINDS[entry.kind] != stat.S_IFMT(status.st_mode):
+    if FILE_TYPES[entry.kind] != stat.S_IFMT(status.st_mode):
         return f"is no {entry.kind} any more"
     if entry.kind == "symlink":
         same = os.readlink(path) == entry.target  # noqa: PTH115 - a path object is slow
@@ -152,9 +129,7 @@ class Trees:
     """Trees by digest; each appears whole, by one rename.
 
     Args:
-        paths: of the store.
         work: gives a scratch folder on the store's file system.
-        reporter: told of damage.
     """
 
     def __init__(
@@ -172,7 +147,6 @@ class Trees:
         """Return the listing of a layer's tree, verified, or None; a damaged tree is removed with a warning.
 
         Args:
-            digest: the layer's.
             full: read every byte, in place of looking at sizes, times and modes.
         """
         folder = self._paths.layer(digest)
@@ -189,12 +163,7 @@ class Trees:
         return None
 
     def put(self, folder: Path, digest: str) -> None:
-        """Move a finished layer to its place, unless a sound one is there.
-
-        Args:
-            folder: with `tree/` and `layer.json`, on the store's file system.
-            digest: the layer's.
-        """
+        """Move a finished layer, a folder on the store's file system, to its place, unless a sound one is there."""
         place = self._paths.layer(digest)
         for _ in range(10):
             if place_new(folder, place) or self.get(digest, full=False):

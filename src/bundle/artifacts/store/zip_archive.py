@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import stat
 import time
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bundle.artifacts.store.layers import TOP, Entry, Layer, overlay, path_order
+from bundle.artifacts.store.layers import FILE_TYPES, TOP, Entry, Layer, overlay, path_order
 from bundle.base.errors import IntegrityError
-from bundle.base.files import CHUNK
+from bundle.base.files import copy_hashed
 
 if TYPE_CHECKING:
     from bundle.artifacts.store.store import Store
@@ -24,16 +23,9 @@ _FOLDER = 0x10
 
 _LEVEL = 6
 
-_TYPES = {"file": stat.S_IFREG, "folder": stat.S_IFDIR, "symlink": stat.S_IFLNK}
-
 
 def write_zip(store: Store, layers: Sequence[Layer], target: Path) -> None:
-    """Write layers, laid on top of each other, as a deterministic zip file.
-
-    Args:
-        store: where the layers are.
-        layers: in lock order; where two hold the same path, the later one wins.
-        target: the file.
+    """Write layers, laid on top of each other in lock order, as a deterministic zip file.
 
     Raises:
         IntegrityError: layers do not fit on each other, or one changed in the store.
@@ -55,7 +47,7 @@ def _info(entry: Entry, name: str, epoch: int) -> zipfile.ZipInfo:
     moment = time.gmtime(max(epoch, 315532800))[:6]
     info = zipfile.ZipInfo(name + "/" if entry.kind == "folder" else name, moment)
     info.create_system = _UNIX
-    info.external_attr = (_TYPES[entry.kind] | (0o777 if entry.kind == "symlink" else entry.mode)) << 16
+    info.external_attr = (FILE_TYPES[entry.kind] | (0o777 if entry.kind == "symlink" else entry.mode)) << 16
     info.compress_type = zipfile.ZIP_DEFLATED if entry.kind == "file" else zipfile.ZIP_STORED
     info.file_size = entry.size
     if entry.kind == "folder":
@@ -64,14 +56,9 @@ def _info(entry: Entry, name: str, epoch: int) -> zipfile.ZipInfo:
 
 
 def _write_file(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, entry: Entry) -> None:
-    import hashlib
-
-    digest = hashlib.sha256()
     with path.open("rb") as source, archive.open(info, "w") as target:
-        while chunk := source.read(CHUNK):
-            digest.update(chunk)
-            target.write(chunk)
-    if digest.hexdigest() != entry.sha256:
+        digest, _ = copy_hashed(source, target)
+    if digest != entry.sha256:
         raise IntegrityError(
             f"{path} has other bytes than its layer says.",
             remedy="`bundle cache verify --repair` removes the layer; the next build makes it again.",
