@@ -12,7 +12,8 @@ from typing import cast
 import pytest
 
 from bundle.artifacts.interpreters.host import Host
-from bundle.artifacts.interpreters.source import Files, Offer, Request, Tools
+from bundle.artifacts.interpreters.source import Offer, Request, Tools
+from bundle.artifacts.store.file_cache import FileCache
 from bundle.base.http.client import Downloader
 from bundle.base.report import Reporter
 from bundle.make.verify.checks.findings import Report
@@ -111,7 +112,7 @@ def portable_python(tmp_path_factory: pytest.TempPathFactory) -> TinyBundle:
     tree.mkdir()
     tools = Tools(
         downloader=Downloader(reporter=Reporter(), offline=True, environ={}),
-        files=cast(Files, None),  # A host's Python comes from no file.
+        files=cast(FileCache, None),  # A host's Python comes from no file.
         reporter=Reporter(),
         work=folder,
     )

@@ -7,7 +7,8 @@ import pytest
 
 from bundle.artifacts.interpreters.choice import Choice, choose
 from bundle.artifacts.interpreters.portable.facts import About
-from bundle.artifacts.interpreters.source import Files, Offer, Refusal, Request, Source, Tools
+from bundle.artifacts.interpreters.source import Offer, Refusal, Request, Source, Tools
+from bundle.artifacts.store.file_cache import FileCache
 from bundle.base.errors import BundleError, ConfigError, IntegrityError, NetworkError
 from bundle.base.http.client import Downloader, NotFoundError
 from bundle.base.report import Reporter
@@ -62,7 +63,7 @@ def _choose(
         python=python, platform=LINUX, config=Interpreter(substitute=substitute), machine=LINUX, environ={}
     )
     tools = Tools(
-        downloader=cast("Downloader", None), files=cast("Files", None), reporter=Reporter(), work=Path("unused")
+        downloader=cast("Downloader", None), files=cast("FileCache", None), reporter=Reporter(), work=Path("unused")
     )
     return choose(request, sources, tools, known=lambda offer: (known or {}).get(offer.key["at"]))
 

@@ -11,9 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 from bundle.artifacts.interpreters.archive_layouts import Unpacked, unpack
 from bundle.artifacts.interpreters.archive_layouts import make as finish
-from bundle.artifacts.interpreters.portable.content_rules import RULES_VERSION
 from bundle.artifacts.interpreters.portable.facts import About
-from bundle.artifacts.interpreters.source import Offer, Refusal, Request, Tools, obtain
+from bundle.artifacts.interpreters.source import Offer, Refusal, Request, Tools, archive_key, obtain
 from bundle.base.errors import ConfigError, IntegrityError
 from bundle.base.files import sha256_of
 from bundle.base.folders import remove_tree
@@ -55,7 +54,8 @@ class Archive:
             detail = redact(location)
         version = _VERSION.search(_filename(location))
         python = version[1] if version else request.python
-        return [Offer(source=NAME, python=python, detail=detail, key=_key(spec, request), location=location)]
+        key = archive_key(spec.sha256, request.platform)
+        return [Offer(source=NAME, python=python, detail=detail, key=key, location=location)]
 
     def fetch(self, offer: Offer, request: Request, tools: Tools) -> Offer:
         """Bring the archive here, check it, and find out which Python it is."""
@@ -105,13 +105,9 @@ def _file(spec: ArchiveSpec, offer: Offer, tools: Tools) -> Path:
         raise IntegrityError(
             f"{spec.path} is not the configured archive.",
             details=[f"expected sha256 {spec.sha256}", f"it has sha256 {found}"],
-            remedy="Find out who changed it; if it is right, correct interpreter.archives.",
+            remedy="Find out why it changed; if it is right, correct interpreter.archives.",
         )
     return target
-
-
-def _key(spec: ArchiveSpec, request: Request) -> dict[str, str]:
-    return {"kind": "archive", "platform": request.platform.key, "rules": RULES_VERSION, "sha256": spec.sha256}
 
 
 def _scratch(offer: Offer, tools: Tools) -> Path:

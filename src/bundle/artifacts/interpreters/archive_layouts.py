@@ -73,26 +73,21 @@ def unpack(archive: Path, folder: Path, platform: Platform, *, name: str) -> Unp
 
 
 def make(unpacked: Unpacked, request: Request, tree: Path, tools: Tools) -> About:
-    """Move an unpacked interpreter into `tree` and normalise it.
-
-    Args:
-        unpacked: as `unpack` found it; its folder is emptied.
-        tree: an empty folder.
-    """
+    """Move an unpacked interpreter out of its folder into the empty folder `tree`, and normalise it."""
     from bundle.artifacts.interpreters.portable.normalise import normalise
 
     for path in sorted(unpacked.root.iterdir()):
         shutil.move(path, tree / path.name)
-    done = normalise(tree, platform=request.platform, python=unpacked.python)
+    dropped = sorted(normalise(tree, platform=request.platform, python=unpacked.python))
     glibc = measure_glibc(tree, request.platform, unpacked.python)
-    tools.reporter.detail(f"interpreter {unpacked.python}: left out {', '.join(sorted(done.dropped)) or 'nothing'}")
+    tools.reporter.detail(f"interpreter {unpacked.python}: left out {', '.join(dropped) or 'nothing'}")
     libraries = tuple(_libraries(tree))
     return About(
         python=unpacked.python,
         glibc=glibc,
         licences={"CPython": "PSF-2.0", **{library.name: library.licence for library in libraries}},
         libraries=libraries,
-        dropped=tuple(sorted(done.dropped)),
+        dropped=tuple(dropped),
     )
 
 
@@ -142,7 +137,7 @@ def _check_complete(stdlib: Path, name: str) -> None:
 
 
 def _libraries(tree: Path) -> Iterator[Library]:
-    """Yield the shared libraries of others that an interpreter carries beside it."""
+    """Yield the shared libraries, other than Python's own, that an interpreter carries beside it."""
     for glob in ("lib/*.so*", "lib/*.dylib", "*.dll", "DLLs/*.dll"):
         for path in sorted(tree.glob(glob)):
             if not path.is_symlink() and not path.name.startswith(("libpython", "python")):

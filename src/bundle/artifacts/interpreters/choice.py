@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from packaging.version import Version
@@ -13,8 +13,8 @@ from bundle.base.errors import BundleError, ConfigError, NetworkError
 from bundle.model.platforms import short_version
 
 Outcome = Literal["chosen", "offered", "refused", "missing", "unreachable"]
-"""offered: could be had, another was better. missing: its server answered that it has no such file. unreachable: no
-answer, which is not the same as not having it."""
+"""offered: available, but another one is better. missing: its server answered that it has no such file. unreachable: no
+answer, so that the source may have it."""
 
 Known = Callable[[Offer], str | None]
 """Returns the Python version of the finished interpreter that the store already has for an offer."""
@@ -22,7 +22,7 @@ Known = Callable[[Offer], str | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """The outcome of one offer or refusal of a source."""
+    """The outcome of one offer or refusal of a source; `bundle interpreters` has them all."""
 
     source: str
     python: str | None
@@ -33,7 +33,7 @@ class Attempt:
 
     @property
     def brief(self) -> str:
-        """The answer in few words; `bundle interpreters` has them all."""
+        """The answer in few words."""
         if self.outcome == "unreachable":
             return f"{self.source} {'may not be asked (--offline)' if '--offline' in self.answer else 'did not answer'}"
         if self.outcome == "missing":
@@ -45,10 +45,6 @@ class Attempt:
         """Whether this is the one."""
         return self.outcome == "chosen"
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the JSON value that the manifest and `bundle interpreters` hold."""
-        return {"source": self.source, "python": self.python, "outcome": self.outcome, "answer": self.answer}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
@@ -57,7 +53,7 @@ class Choice:
     requested: str
     offer: Offer
     source: Source
-    """Whose `make` fills the tree."""
+    """The source of the offer."""
     why: str
     """In words, why this one wins."""
     tried: tuple[Attempt, ...]
@@ -74,8 +70,8 @@ class Choice:
             return None
         reasons = [attempt.brief for attempt in self.tried if not attempt.chosen and attempt.outcome != "offered"]
         return (
-            f"Python {self.offer.python} from {self.offer.source} takes the place of {self.requested}, which could not "
-            f'be had (interpreter.substitute is "patch"): {"; ".join(reasons) or "no source offers it"}'
+            f"Python {self.offer.python} from {self.offer.source} takes the place of {self.requested}, which is not "
+            f'available (interpreter.substitute is "patch"): {"; ".join(reasons) or "no source offers it"}'
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -120,29 +116,28 @@ def choose(
 
     Args:
         sources: in the order tried.
-        tools: for fetching.
         known: returns whether the store has an offer's interpreter.
         fetch: whether to fetch the files; otherwise sources only check whether they could.
 
     Raises:
         UnreachableInterpreterError: nothing fits, and a source that might have had it did not answer.
-        NoInterpreterError: nothing fits, and everybody answered.
+        NoInterpreterError: nothing fits, and all sources answered.
         IntegrityError: a source gave other bytes than promised.
     """
-    return _Run(request, sources, tools, known, fetch).choose()
+    return _Run(request=request, sources=sources, tools=tools, known=known, fetch=fetch).choose()
 
 
+@dataclass(kw_only=True)
 class _Run:
-    def __init__(self, request: Request, sources: Sequence[Source], tools: Tools, known: Known, fetch: bool) -> None:
-        self.request = request
-        self.sources = sources
-        self.tools = tools
-        self.known = known
-        self.fetch = fetch
-        self.tried: list[Attempt] = []
-        self.asked: list[Offer] = []
-        self.silent: set[str] = set()
-        """The sources whose host did not answer; asking it again would only take time."""
+    request: Request
+    sources: Sequence[Source]
+    tools: Tools
+    known: Known
+    fetch: bool
+    tried: list[Attempt] = field(default_factory=list)
+    asked: list[Offer] = field(default_factory=list)
+    silent: set[str] = field(default_factory=set)
+    """The sources whose host did not answer; asking it again would only take time."""
 
     def choose(self) -> Choice:
         offers = list(self._ask())
@@ -150,19 +145,19 @@ class _Run:
         for source, offer in offers:
             if offer.python != self.request.python:
                 others.append((source, offer))
-            elif had := self._have(source, offer):
-                if had.python == self.request.python:
-                    return self._won(source, had, offers)
-                others.append((source, had))
+            elif confirmed := self._confirm(source, offer):
+                if confirmed.python == self.request.python:
+                    return self._won(source, confirmed, offers)
+                others.append((source, confirmed))
         permitted = self.request.config.substitute == "patch"
         near = [pair for pair in others if short_version(pair[1].python) == short_version(self.request.python)]
         # Sorting is stable, so that of two equal versions the earlier source's comes first.
         near.sort(key=lambda pair: Version(pair[1].python), reverse=True)
         for source, offer in near if permitted else ():
-            if had := self._have(source, offer):
-                if short_version(had.python) == short_version(self.request.python):
-                    return self._won(source, had, near)
-                others.append((source, had))
+            if confirmed := self._confirm(source, offer):
+                if short_version(confirmed.python) == short_version(self.request.python):
+                    return self._won(source, confirmed, near)
+                others.append((source, confirmed))
         raise self._failure(others, permitted=permitted)
 
     def _ask(self) -> Iterator[tuple[Source, Offer]]:
@@ -174,8 +169,8 @@ class _Run:
                 else:
                     yield source, answer
 
-    def _have(self, source: Source, offer: Offer) -> Offer | None:
-        """Return the offer as it really is if it can be had, None and a note if not."""
+    def _confirm(self, source: Source, offer: Offer) -> Offer | None:
+        """Return the offer with its real version if its source has it; otherwise note the reason, and return None."""
         self.asked.append(offer)
         if version := self.known(offer):
             return replace(offer, python=version)

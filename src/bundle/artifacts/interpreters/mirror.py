@@ -34,11 +34,11 @@ class Need:
     offer: Offer
     request: Request
     versions: tuple[str, ...]
-    """Which need it."""
+    """The versions that need it."""
 
     @property
     def path(self) -> str:
-        """Where it lies in the mirror."""
+        """Its path in the mirror."""
         return "/".join(place_of(self.offer))
 
     def as_json(self) -> dict[str, Any]:
@@ -61,15 +61,6 @@ class Left:
     reason: str
     lacking: bool
     """Whether it wants a file that was never released."""
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the JSON value."""
-        return {
-            "version": self.version,
-            "platform": self.platform,
-            "reason": self.reason,
-            "lacking": self.lacking,
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +87,6 @@ def needs(wanted: Iterable[tuple[str, Request]], source: PythonBuildStandalone) 
 
     Args:
         wanted: each version with its request on one platform.
-        source: knows the releases.
     """
     found: dict[str, Need] = {}
     left: list[Left] = []
@@ -112,13 +102,10 @@ def needs(wanted: Iterable[tuple[str, Request]], source: PythonBuildStandalone) 
 
 
 def fill(folder: Path, needed: Sequence[Need], source: PythonBuildStandalone, tools: Tools) -> list[Kept]:
-    """Bring files into a mirror; those that are there and right are left alone, and a failure ends nothing but itself.
+    """Bring files into a mirror; those that are there and right are left alone, and a failure stops no other file.
 
     Args:
         folder: the mirror; made if it is not there.
-        needed: the files.
-        source: fetches them.
-        tools: for fetching.
     """
     folder.mkdir(parents=True, exist_ok=True)
     kept: list[Kept] = []

@@ -11,9 +11,9 @@ from urllib.parse import unquote, urlsplit
 
 from bundle.artifacts.interpreters.archive_layouts import make as finish
 from bundle.artifacts.interpreters.archive_layouts import unpack
-from bundle.artifacts.interpreters.portable.content_rules import LICENCES_OF_STANDALONE, RULES_VERSION
+from bundle.artifacts.interpreters.portable.content_rules import LICENCES_OF_STANDALONE
 from bundle.artifacts.interpreters.portable.facts import About
-from bundle.artifacts.interpreters.source import Offer, Refusal, Request, Tools, obtain
+from bundle.artifacts.interpreters.source import Offer, Refusal, Request, Tools, archive_key, obtain
 from bundle.base.errors import IntegrityError
 from bundle.base.folders import remove_tree
 from bundle.base.reflink import place_file
@@ -123,7 +123,7 @@ class PythonBuildStandalone:
         return replace(about, licences={**LICENCES_OF_STANDALONE, **about.licences})
 
     def place(self, offer: Offer, request: Request, target: Path, tools: Tools) -> None:
-        """Bring the archive to a file of one's own, verified: out of the cache, else from the release host or mirror.
+        """Copy the verified archive to a file: from the cache, else from the release host or the mirror.
 
         Raises:
             NetworkError: it cannot be downloaded; the received part is kept, and the next call continues.
@@ -141,11 +141,8 @@ class PythonBuildStandalone:
         self._first(offer, request, tools, fetch)
 
     def _obtain(self, offer: Offer, request: Request, tools: Tools) -> Path:
-        sha256 = offer.key["sha256"]
         filename = place_of(offer)[1]
-        if cached := tools.files.get(sha256):
-            return cached
-        return self._first(offer, request, tools, lambda url: obtain(sha256, url, filename, tools))
+        return self._first(offer, request, tools, lambda url: obtain(offer.key["sha256"], url, filename, tools))
 
     def _first(self, offer: Offer, request: Request, tools: Tools, ask: Callable[[str], Found]) -> Found:
         """Return the answer of the first address that has the file."""
@@ -163,7 +160,7 @@ class PythonBuildStandalone:
 def _offer(release: Release, request: Request) -> Offer:
     from bundle.base.http.urls import redact
 
-    key = {"kind": "archive", "platform": request.platform.key, "rules": RULES_VERSION, "sha256": release.sha256}
+    key = archive_key(release.sha256, request.platform)
     address = _addresses(release.url, request)[0]
     return Offer(source=NAME, python=release.python, detail=redact(address), key=key, location=release.url)
 

@@ -22,12 +22,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from bundle.artifacts.interpreters.portable.content_rules import RULES_VERSION
 from bundle.artifacts.interpreters.portable.facts import About
 from bundle.base.report import Reporter
 from bundle.model.config.config import Interpreter
 from bundle.model.platforms import Platform
 
 if TYPE_CHECKING:
+    from bundle.artifacts.store.file_cache import FileCache
     from bundle.base.http.client import Downloader
 
 
@@ -73,24 +75,12 @@ class Refusal:
     """Whether the reason is a missing answer."""
 
 
-class Files(Protocol):
-    """The cache of files by their hash, as far as sources use it."""
-
-    def get(self, sha256: str) -> Path | None:
-        """Return a file whose bytes have just been verified, None if it is not there."""
-        ...
-
-    def path_for(self, sha256: str, filename: str) -> Path:
-        """Return where a file with that hash belongs."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class Tools:
     """The tools of a source."""
 
     downloader: Downloader
-    files: Files
+    files: FileCache
     reporter: Reporter
     work: Path
     """An existing folder for scratch that the caller removes."""
@@ -119,6 +109,11 @@ class Source(Protocol):
     def make(self, offer: Offer, request: Request, tree: Path, tools: Tools) -> About:
         """Fill the empty folder `tree` with the finished interpreter of an offer that was fetched."""
         ...
+
+
+def archive_key(sha256: str, platform: Platform) -> dict[str, str]:
+    """Return the key of an interpreter that is made from an archive."""
+    return {"kind": "archive", "platform": platform.key, "rules": RULES_VERSION, "sha256": sha256}
 
 
 def obtain(sha256: str, url: str, filename: str, tools: Tools) -> Path:

@@ -13,6 +13,7 @@ import click
 from bundle.cli.app import App, Result, complete_version, pass_app, platform_option
 from bundle.cli.selection import select
 from bundle.cli.tables import print_columns
+from bundle.model.records import to_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,13 +70,13 @@ def _ask(context: Context, config: Config, platform: Platform, shared: dict[str,
             known = known_in(context, config, platform)
             choice = choose(_request(context, config, platform), sources, tools, known=known, fetch=False)
         except (NoInterpreterError, UnreachableInterpreterError) as error:
-            tried = [attempt.as_json() for attempt in error.tried]
+            tried = to_json(error.tried)
             return {**about, "choice": None, "why": None, "sources": tried, "error": error.as_json()}
     return {
         **about,
         "choice": choice.as_json(),
         "why": choice.why,
-        "sources": [attempt.as_json() for attempt in choice.tried],
+        "sources": to_json(choice.tried),
         "error": None,
     }
 
@@ -92,7 +93,7 @@ def _fill(
     data = {
         "mirror": str(folder),
         "files": [one.as_json() for one in kept],
-        "left": [one.as_json() for one in left],
+        "left": [to_json(one) for one in left],
     }
     codes = [one.error.exit_code for one in kept if one.error] + [2 for one in left if one.lacking]
     return Result(data=data, text=lambda console: _print_mirror(console, data), exit_code=max(codes, default=0))

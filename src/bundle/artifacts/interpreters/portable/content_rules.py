@@ -57,10 +57,10 @@ DROP_FROM_HOST = (
     "{stdlib}/lib-dynload/_tkinter*",
     "{stdlib}/lib-dynload/nis.*",
 )
-"""Left out of a host's interpreter as well: Tk would need half a desktop, NIS drags Kerberos along."""
+"""Left out of a host's interpreter as well: Tk needs many libraries of the desktop, and NIS those of Kerberos."""
 
 EXPECTED_BY_WHEELS = ("libgcc_s.so.1", "libstdc++.so.6", "libz.so.1")
-"""Libraries that PEP 600 lets wheels take for granted, and that a system with nothing but glibc lacks."""
+"""Libraries that wheels may rely on by PEP 600, and that a system with nothing but glibc lacks."""
 
 LICENCES = {
     "libbz2": "bzip2-1.0.6",

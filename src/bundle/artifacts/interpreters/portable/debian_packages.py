@@ -23,11 +23,7 @@ class Package:
 
 
 def owners(paths: Iterable[Path]) -> Mapping[Path, Package]:
-    """Return the packages that files belong to, as far as dpkg knows them.
-
-    Args:
-        paths: files of the system.
-    """
+    """Return the packages that files of the system belong to, as far as dpkg knows them."""
     query = shutil.which("dpkg-query")
     if query is None:
         return {}

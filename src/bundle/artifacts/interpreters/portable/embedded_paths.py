@@ -15,11 +15,7 @@ def overwrite(files: Iterable[Path], places: Recorded) -> None:
     The same length, and no NULs, because compilers measure constant strings when they compile. The last name stays
     because linkers keep a string that is the end of another one only once: the `3.12.1` of `sys.version` may be that
     of the prefix. The replacement exists nowhere, so that an interpreter that cannot find itself fails and
-    does not take a stranger's library.
-
-    Args:
-        files: binaries that may be written to.
-        places: to be overwritten.
+    does not take another interpreter's library.
     """
     changes = [
         (re.compile(_pattern(place)), _neutral(kind, place))
@@ -45,8 +41,6 @@ def leftovers(tree: Path, places: Recorded, home: str) -> list[str]:
     """Return the files, relative to the tree, that still hold a path of the build machine.
 
     Args:
-        tree: the interpreter.
-        places: where it was installed and compiled.
         home: the user's home folder; looked for as the beginning of a path, because the bare word may
             be any.
     """

@@ -9,6 +9,7 @@ from typing import Any
 
 from bundle.base.native import Native, dotted, read_native
 from bundle.model.platforms import Platform
+from bundle.model.records import to_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +22,6 @@ class Library:
     """Of the system's package that it came from; empty if unknown."""
     licence: str
     """SPDX expression; `NOASSERTION` if unknown."""
-
-    def as_json(self) -> dict[str, str]:
-        """Return the JSON value that the manifest holds."""
-        return {"name": self.name, "version": self.version, "licence": self.licence}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +40,7 @@ _NONE = Glibc()
 
 
 def measure_glibc(tree: Path, platform: Platform, python: str) -> Glibc:
-    """Measure the oldest glibc that an interpreter runs on.
-
-    Args:
-        tree: the interpreter's folder.
-    """
+    """Measure the oldest glibc that an interpreter runs on."""
     if platform.system != "linux":
         return _NONE
     natives: dict[Path, Native] = {}
@@ -99,7 +92,7 @@ class About:
             "glibcStart": self.glibc.start,
             "glibcByFile": dict(sorted(self.glibc.above.items())),
             "licences": dict(sorted(self.licences.items())),
-            "libraries": [library.as_json() for library in self.libraries],
+            "libraries": to_json(self.libraries),
             "dropped": list(self.dropped),
             "remarks": list(self.remarks),
         }

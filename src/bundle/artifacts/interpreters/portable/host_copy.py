@@ -61,7 +61,6 @@ def copy(original: Original, tree: Path, *, home: str, reporter: Reporter) -> Ab
     Args:
         tree: an empty folder.
         home: the home folder, whose path must not appear in the copy.
-        reporter: of missing parts.
 
     Raises:
         WorkError: a library that the interpreter cannot do without is not there.
@@ -84,7 +83,7 @@ def copy(original: Original, tree: Path, *, home: str, reporter: Reporter) -> Ab
     places = sysconfig_data.recorded(found[1], (str(original.prefix), str(original.prefix.resolve())))
     embedded_paths.overwrite(own_files, places)
     packages = _add_licences(tree, libraries)
-    done = normalise(tree, platform=original.platform, python=original.python, places=places)
+    dropped = normalise(tree, platform=original.platform, python=original.python, places=places)
     if rest := embedded_paths.leftovers(tree, places, home):
         remarks.append(f"paths of the build machine stay in {', '.join(rest)}")
     for remark in remarks:
@@ -98,7 +97,7 @@ def copy(original: Original, tree: Path, *, home: str, reporter: Reporter) -> Ab
         glibc=measure_glibc(tree, original.platform, original.python),
         licences={"CPython": "PSF-2.0", **{library.name: library.licence for library in known}},
         libraries=known,
-        dropped=tuple(sorted(left_out | done.dropped)),
+        dropped=tuple(sorted(left_out | dropped)),
         remarks=tuple(remarks),
     )
 

@@ -6,7 +6,6 @@ import csv
 import os
 import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.artifacts.interpreters.portable import sysconfig_data, trimming
@@ -67,22 +66,15 @@ if __name__ == "__main__":
 '''
 
 
-@dataclass(frozen=True, kw_only=True)
-class Normalised:
-    """The outcome of `normalise`."""
-
-    dropped: frozenset[str]
-    """The rules that left something out."""
-    pip: str
-    """The version of pip that was laid out."""
-
-
-def normalise(tree: Path, *, platform: Platform, python: str, places: Recorded | None = None) -> Normalised:
+def normalise(tree: Path, *, platform: Platform, python: str, places: Recorded | None = None) -> set[str]:
     """Turn the tree of a relocatable interpreter into the form that all bundles share.
 
     Args:
         tree: the interpreter: `bin/`, `lib/` and so on, or the Windows layout.
         places: its recorded folders; read from its own records if None.
+
+    Returns:
+        The rules that left something out.
 
     Raises:
         WorkError: a part that every CPython has is missing.
@@ -102,11 +94,11 @@ def normalise(tree: Path, *, platform: Platform, python: str, places: Recorded |
     _check_links(tree)
     if platform.is_windows:
         _replace_links(tree)
-    pip = _lay_out_pip(tree, platform, python)
+    _lay_out_pip(tree, platform, python)
     if not platform.is_windows:
         _add_scripts(tree, platform, python)
     _set_modes(tree)
-    return Normalised(dropped=frozenset(dropped), pip=pip)
+    return dropped
 
 
 def _spell_folders(tree: Path) -> None:
@@ -169,7 +161,7 @@ def _check_links(tree: Path) -> None:
             path.unlink()  # Its target was left out.
 
 
-def _lay_out_pip(tree: Path, platform: Platform, python: str) -> str:
+def _lay_out_pip(tree: Path, platform: Platform, python: str) -> None:
     """Install pip from the wheel in `ensurepip`, never from an installed one."""
     from bundle.artifacts.wheel.lay_out import lay_out
 
@@ -180,9 +172,8 @@ def _lay_out_pip(tree: Path, platform: Platform, python: str) -> str:
             "This interpreter's ensurepip has no pip wheel.",
             cause="Distributions remove it; `python -m venv` does not work without it.",
         )
-    version: str = lay_out(found[-1], tree, platform=platform, python=python).version
+    lay_out(found[-1], tree, platform=platform, python=python)
     _name_pip_after_python(tree, platform, python)
-    return version
 
 
 def _name_pip_after_python(tree: Path, platform: Platform, python: str) -> None:

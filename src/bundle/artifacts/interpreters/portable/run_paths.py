@@ -89,10 +89,6 @@ def set_run_paths(files: Sequence[Path], tree: Path) -> None:
     """Make ELF files look for libraries in the tree's `lib` folder, relative to themselves.
 
     DT_RPATH and not DT_RUNPATH: it also counts for the libraries that a library of a wheel needs.
-
-    Args:
-        files: in the tree.
-        tree: the interpreter.
     """
     by_folder: defaultdict[Path, list[Path]] = defaultdict(list)
     for file in files:

@@ -79,7 +79,6 @@ def recorded(variables: Mapping[str, Value], more: Iterable[str] = ()) -> Record
     """Return the folders that an interpreter recorded.
 
     Args:
-        variables: its build's variables.
         more: further spellings of its prefix.
     """
     prefixes = {str(variables.get("prefix", "")), str(variables.get("exec_prefix", "")), *more}
@@ -88,11 +87,7 @@ def recorded(variables: Mapping[str, Value], more: Iterable[str] = ()) -> Record
 
 
 def rewrite(tree: Path, places: Recorded) -> None:
-    """Make sysconfig answer from where the interpreter stands.
-
-    Args:
-        places: to be replaced.
-    """
+    """Make sysconfig answer with the folder of the interpreter in place of the recorded folders."""
     found = read(tree)
     if found is None:
         return
@@ -103,12 +98,7 @@ def rewrite(tree: Path, places: Recorded) -> None:
 
 
 def rewrite_pkgconfig(folder: Path, places: Recorded) -> None:
-    """Make the .pc files answer from where they stand.
-
-    Args:
-        folder: `lib/pkgconfig`, may be absent.
-        places: to be replaced.
-    """
+    """Make the .pc files of a folder, which may be absent, name paths relative to themselves."""
     for path in sorted(folder.glob("*.pc")):
         if path.is_symlink():
             continue
@@ -124,11 +114,7 @@ def rewrite_pkgconfig(folder: Path, places: Recorded) -> None:
 
 
 def relocated(name: str, value: Value, places: Recorded) -> Value:
-    """Return the relocatable value of a build's variable, with `PREFIX` for the interpreter's folder.
-
-    Args:
-        places: to be replaced.
-    """
+    """Return the relocatable value of a build's variable, with `PREFIX` for the interpreter's folder."""
     if not isinstance(value, str):
         return value
     if any(fnmatchcase(name, glob) for glob in SYSTEM_VARIABLES):

@@ -14,12 +14,7 @@ Match = Callable[[str], str | None]
 
 
 def matcher(globs: Sequence[str], stdlib: str) -> Match:
-    """Return a function that names the glob which leaves a relative path out.
-
-    Args:
-        globs: as `rules` has them.
-        stdlib: the standard library's folder relative to the tree.
-    """
+    """Return a function that names the glob of `content_rules` which leaves a relative path out."""
     written = [glob.replace("{stdlib}", stdlib) for glob in globs]
     pattern = re.compile("|".join(f"({_expression(glob)})" for glob in written))
 
