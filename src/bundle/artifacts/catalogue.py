@@ -35,7 +35,6 @@ class Catalogue:
         """Read a catalogue; one that does not exist yet is empty.
 
         Args:
-            path: the file.
             validate: check it against the schema; without, only what has another shape is found.
 
         Raises:
@@ -59,12 +58,7 @@ class Catalogue:
             raise _no_catalogue(path, [f"{type(error).__name__}: {error}"]) from error
 
     def find(self, version: str, platform: str) -> Entry | None:
-        """Return one bundle, or None.
-
-        Args:
-            version: name of the version.
-            platform: platform key.
-        """
+        """Return the bundle of a version on a platform, by its key, or None."""
         return next((entry for entry in self.entries if (entry.version, entry.platform) == (version, platform)), None)
 
     def versions(self) -> list[str]:
@@ -98,8 +92,6 @@ def record(path: Path, entry: Entry, *, reporter: Reporter) -> None:
 
     Args:
         path: the catalogue's file; made if it is missing, left untouched if nothing changes.
-        entry: the bundle.
-        reporter: gets a message when another process holds the catalogue for long.
 
     Raises:
         IntegrityError: the file is there, but no catalogue.
@@ -116,11 +108,10 @@ def verify(path: Path, root: Path) -> list[Finding]:
     """Read every archive that a catalogue names, and compare it.
 
     Args:
-        path: the catalogue's file.
-        root: the folder that the paths in it are relative to.
+        root: the folder that the paths in the catalogue are relative to.
 
     Returns:
-        What is missing or changed, in the order of the catalogue.
+        The missing and changed archives, in the order of the catalogue.
 
     Raises:
         IntegrityError: the file is no catalogue.

@@ -98,10 +98,7 @@ def entry_of(
     """Return the entry of a bundle that was built.
 
     Args:
-        bundle: its manifest.
         layers: all of them, in order.
-        archives: the archives that were packed.
-        folder: the bundle's folder.
         root: the folder that paths in the catalogue are relative to.
     """
     return Entry(

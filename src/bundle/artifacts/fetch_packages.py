@@ -15,9 +15,6 @@ from bundle.model.locks.lock import Lock
 def fetch_packages(context: Context, config: Config, lock: Lock, *, wheelhouse: Path | None = None) -> dict[str, Path]:
     """Bring the files of a lock into the cache, and into a wheelhouse if one is named.
 
-    Args:
-        wheelhouse: a folder that gets the files, too.
-
     Returns:
         Files by sha256.
 

@@ -39,10 +39,7 @@ class FileSources:
     """Places of local wheels by file name."""
 
     def fetch(self, name: str, file: LockedFile) -> Path:
-        """Return one file's place in the cache, fetched if need be.
-
-        Args:
-            name: the project's normalised name.
+        """Return the path of a project's file in the cache, fetched first if it is not there.
 
         Raises:
             NetworkError: no registry has it, or none answers.
@@ -85,14 +82,13 @@ def fetch(
     """Bring every file of a lock into the cache, build requirements and commits of repositories included.
 
     Args:
-        parallel: how many files at once.
         wheelhouse: also gets the files, so that pip and uv can install from the lock.
 
     Returns:
         Every file's place in the cache by its sha256. Commits are checked out by `Repositories.checkout`.
 
     Raises:
-        NetworkError: files cannot be had: all of them are listed.
+        NetworkError: files are not available; the error lists all of them.
         IntegrityError: a registry has other bytes under a file's name, or sent other bytes.
     """
     owners = _owners(lock)
@@ -142,20 +138,15 @@ def _about(file: LockedFile, error: NetworkError, *, offline: bool) -> NetworkEr
 
 
 def addresses_in(requirements: Iterable[str]) -> dict[str, str]:
-    """Return the addresses that requirements name, by normalised package name.
-
-    Args:
-        requirements: PEP 508, as the configuration has them.
-    """
+    """Return the addresses that PEP 508 requirements name, by normalised package name."""
     parsed = map(Requirement, requirements)
     return {canonicalize_name(one.name): one.url for one in parsed if one.url is not None}
 
 
 def git_address(package: LockedPackage, addresses: Mapping[str, str]) -> GitAddress:
-    """Return the repository of a locked package, with the credentials that the configuration has for it.
+    """Return the repository of a locked commit, with the credentials that the configuration has for it.
 
     Args:
-        package: a package with a commit.
         addresses: see `addresses_in`.
     """
     if package.vcs is None:

@@ -48,9 +48,6 @@ class GitAddress:
 def parse_git(url: str) -> GitAddress | None:
     """Return the parts of `git+https://host/path@revision#subdirectory=path`, None for any other address.
 
-    Args:
-        url: the address of a PEP 508 requirement.
-
     Raises:
         ConfigError: it is git's, but in a way that is not allowed.
     """
@@ -73,13 +70,11 @@ def parse_git(url: str) -> GitAddress | None:
 
 
 class Repositories:
-    """Repositories of other people, kept in a cache.
+    """Bare clones of git repositories, kept in a cache.
 
     Args:
         folder: the cache; one bare repository for each address.
         environ: the environment that git runs in: agents, proxies, credential helpers.
-        reporter: told what takes long.
-        offline: use only what the cache holds.
     """
 
     def __init__(self, folder: Path, *, environ: Mapping[str, str], reporter: Reporter, offline: bool = False) -> None:
@@ -108,7 +103,9 @@ class Repositories:
         if _ABBREVIATED.fullmatch(revision):
             with self._repository(address) as bare:
                 self._git(["fetch", "--quiet", "--", address.url, "+refs/*:refs/*"], address, bare, network=True)
-                full = self._git(["rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"], address, bare, ok=None)
+                full = self._git(
+                    ["rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"], address, bare, must_work=False
+                )
                 if full.code == 0:
                     return full.output.strip()
         raise ConfigError(
@@ -154,7 +151,7 @@ class Repositories:
         tags = "+refs/tags/*:refs/tags/*"
         command = ["fetch", "--quiet", "--", address.url]
         with self._reporter.task(f"fetching {address.public}"):
-            first = self._git([*command, commit, tags], address, bare, ok=None)
+            first = self._git([*command, commit, tags], address, bare, must_work=False)
             if first.code:
                 # Some servers give no commit by its name alone.
                 self._git([*command, "+refs/heads/*:refs/heads/*", tags], address, bare, network=True)
@@ -170,7 +167,7 @@ class Repositories:
         self._git(["update-ref", f"refs/bundle/{commit}", commit], address, bare)
 
     def _has(self, bare: Path, commit: str, address: GitAddress) -> bool:
-        return self._git(["cat-file", "-e", f"{commit}^{{commit}}"], address, bare, ok=None).code == 0
+        return self._git(["cat-file", "-e", f"{commit}^{{commit}}"], address, bare, must_work=False).code == 0
 
     @contextmanager
     def _repository(self, address: GitAddress) -> Iterator[Path]:
@@ -198,12 +195,12 @@ class Repositories:
         bare: Path | None = None,
         *,
         cwd: Path | None = None,
-        ok: tuple[int, ...] | None = (0,),
+        must_work: bool = True,
         network: bool = False,
     ) -> Completed:
         where = [f"--git-dir={bare}"] if bare else []
         done = run(["git", *where, *command], env=self._variables(), cwd=cwd)
-        if ok is None or done.code in ok:
+        if done.code == 0 or not must_work:
             return done
         said = [line.replace(address.url, address.public) for line in done.errors.splitlines() if line.strip()]
         kind = NetworkError if network else WorkError
@@ -224,12 +221,7 @@ class Repositories:
 
 
 def subfolder(checkout: Path, address: GitAddress, commit: str) -> Path:
-    """Return the folder of a checkout that an address means.
-
-    Args:
-        checkout: the whole commit.
-        address: may name a subdirectory.
-        commit: for the message.
+    """Return the folder of a checked-out commit that an address means.
 
     Raises:
         ConfigError: there is no such subdirectory.

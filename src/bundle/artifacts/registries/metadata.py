@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 from packaging.utils import canonicalize_name
 
@@ -20,28 +20,20 @@ _LARGEST = 16 * 2**20
 """Bytes; metadata with a whole manual as the description stay far below."""
 
 
-class GetBytes(Protocol):
-    """Returns a small document."""
-
-    def __call__(self, url: str) -> bytes:
-        """Return the content; raise NotFoundError or NetworkError."""
-
-
 class WheelMetadata:
     """The METADATA of remote wheels, cached by the wheel's sha256; safe to ask from several threads.
 
     Args:
-        get: returns a small document.
-        open_remote: opens a remote file for reading anywhere in it.
+        get: returns the content of an address; raises NotFoundError or NetworkError.
         local: returns the whole file by its sha256, if the cache has it.
-        noticed: told of files whose size came to light.
+        noticed: called with a file that has its size now.
         folder: a cache folder; gets `metadata/`.
     """
 
     def __init__(
         self,
         *,
-        get: GetBytes,
+        get: Callable[[str], bytes],
         open_remote: Callable[[str], SizedReader],
         local: Callable[[str], Path | None],
         noticed: Callable[[RemoteFile], None],
@@ -85,22 +77,13 @@ class WheelMetadata:
 
 
 class MetadataCache:
-    """Core metadata by the file or source that they describe.
-
-    Args:
-        folder: the store's, for metadata.
-    """
+    """Core metadata by the file or source that they describe."""
 
     def __init__(self, folder: Path) -> None:
         self._texts: JsonCache[str] = JsonCache(folder, _text)
 
     def get(self, key: str, make: Callable[[], bytes]) -> bytes:
-        """Return the metadata of a key; make and keep them if they are not there.
-
-        Args:
-            key: everything that the metadata follow from.
-            make: makes them.
-        """
+        """Return the metadata of a key, which holds all that shapes them; make and keep them if they are missing."""
         return self._texts.get(key, lambda: make().decode("utf-8", errors="replace")).encode()
 
 
@@ -111,11 +94,7 @@ def _text(value: Any) -> str:
 
 
 def metadata_in(wheel: BinaryIO, filename: str) -> bytes:
-    """Return the METADATA that stands in a wheel.
-
-    Args:
-        wheel: the wheel, readable anywhere.
-        filename: its name, which tells the folder inside.
+    """Return the METADATA of an open wheel; its file name tells the folder inside.
 
     Raises:
         IntegrityError: it is no wheel, or one without metadata.

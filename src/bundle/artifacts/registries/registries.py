@@ -64,10 +64,8 @@ class Registries:
 
     Args:
         config: addresses, credentials included.
-        get: asks a server.
         folder: a cache folder; gets `pages/` and `urls/`.
         environ: where the default registry may be named.
-        offline: answer from the cached pages alone.
     """
 
     def __init__(
@@ -83,10 +81,7 @@ class Registries:
         self._lock = Lock()
 
     def page(self, name: str) -> Page | None:
-        """Return the page of a name from the registry that serves it, or None if no registry has the name.
-
-        Args:
-            name: normalised (PEP 503).
+        """Return the page of a normalised name from the registry that serves it, or None if no registry has the name.
 
         Raises:
             NetworkError: a registry did not answer, or answered with an error other than "not found".
@@ -109,12 +104,7 @@ class Registries:
         return (*(one for one in self._config.additional if not one.packages), self._default)
 
     def locate(self, name: str, filename: str, sha256: str) -> Iterator[str]:
-        """Yield addresses where a file with just these bytes should be, the likeliest first.
-
-        Args:
-            name: the project's normalised name.
-            filename: the file's name.
-            sha256: of its bytes.
+        """Yield addresses where a project's file with just these bytes should be, the likeliest first.
 
         Raises:
             IntegrityError: a registry has a file of this name with another hash, and none has the right one.
@@ -163,8 +153,8 @@ class Registries:
         """Return an address with the credentials that the configuration has for its server."""
         for registry in self._config.additional:
             if not registry.missing:
-                url = _lend_credentials(url, registry.url)
-        return _lend_credentials(url, self._default.url)
+                url = _add_credentials(url, registry.url)
+        return _add_credentials(url, self._default.url)
 
     @cached_property
     def _default(self) -> Registry:
@@ -192,9 +182,9 @@ class Registries:
             document = self._document(url, cache)
         except NotFoundError:
             return None
-        found_at = _lend_credentials(document.url, base)
+        found_at = _add_credentials(document.url, base)
         files = parse_page(document.content, content_type=document.content_type, url=found_at)
-        files = tuple(file._replace(url=_lend_credentials(file.url, base)) for file in files) if "@" in base else files
+        files = tuple(file._replace(url=_add_credentials(file.url, base)) for file in files) if "@" in base else files
         return Page(redact(base), files)
 
     def _document(self, url: str, cache: _CachedPage) -> _Document:
@@ -256,13 +246,8 @@ class _CachedPage:
             return None
 
     def write(self, document: _Document) -> None:
-        about = {
-            "url": document.url,
-            "content_type": document.content_type,
-            "etag": document.etag,
-            "modified": document.modified,
-            "sha256": sha256(document.content).hexdigest(),
-        }
+        about = asdict(document) | {"sha256": sha256(document.content).hexdigest()}
+        del about["content"]
         write_atomically(self._path, json.dumps(about).encode() + b"\n" + document.content)
 
 
@@ -272,7 +257,7 @@ def _bare(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
-def _lend_credentials(url: str, registry: str) -> str:
+def _add_credentials(url: str, registry: str) -> str:
     """Return the address with the registry's credentials, if it is on the registry's server and has none."""
     credentials, at, server = urlsplit(registry).netloc.rpartition("@")
     parts = urlsplit(url)

@@ -41,9 +41,8 @@ def parse_page(content: bytes, *, content_type: str, url: str) -> tuple[RemoteFi
     """Return the files that a page names, in its order.
 
     Args:
-        content: the body.
-        content_type: the header's value; what is not JSON is read as HTML.
-        url: where the page was found in the end, for relative links.
+        content_type: the header's value; any other than JSON is read as HTML.
+        url: the final address of the page, for relative links.
 
     Raises:
         NetworkError: the page is no page of the simple API.

@@ -36,9 +36,6 @@ class WheelTree(WheelDestination):
 
     Args:
         tree: a folder that stands for the bundle's root and has none of the wheel's files yet.
-        source: the wheel.
-        platform: where the bundle will run.
-        python: the bundle's Python, such as `3.12.10`.
     """
 
     def __init__(self, tree: Path, source: CheckedWheel, *, platform: Platform, python: str) -> None:

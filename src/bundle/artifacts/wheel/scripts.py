@@ -66,11 +66,7 @@ def entry_script(
     """Return the script of an entry point.
 
     Args:
-        name: the command's name.
-        module: dotted name of the module.
-        attribute: the callable in it, such as `main` or `Application.start`.
-        platform: where it will run.
-        python: the bundle's Python, such as `3.12.10`.
+        attribute: the callable in the module, such as `main` or `Application.start`.
         gui: whether it wants no console (Windows).
 
     Raises:
@@ -94,10 +90,7 @@ def shipped_script(name: str, content: bytes, *, platform: Platform, python: str
     On Windows a Python script gets a launcher beside it, since no `#!` line counts there.
 
     Args:
-        name: the file's name.
         content: the file's bytes; anything that is no Python script passes unchanged.
-        platform: where it will run.
-        python: the bundle's Python, such as `3.12.10`.
     """
     check_script_name(name)
     if not platform.is_windows:
@@ -117,8 +110,7 @@ def relocate_script(text: bytes, *, python: str) -> bytes | None:
     grow by the header's. Line ends become line feeds, which they are to Python anyway.
 
     Args:
-        text: the script, with the `#!` line (or the shell header that pip writes) of wherever it comes from.
-        python: the bundle's Python, such as `3.12.10`.
+        text: the script, with the `#!` line (or the shell header that pip writes) of another Python.
 
     Returns:
         The new script, or None if `text` is no script for Python 3.

@@ -67,11 +67,8 @@ def open_wheel(path: Path) -> Iterator[CheckedWheel]:
     Names, kinds, sizes, tags and metadata are checked at once, the bytes of each file when it has been read; within
     the block, every error that shows a broken wheel becomes an IntegrityError.
 
-    Args:
-        path: the wheel; its file name counts.
-
     Raises:
-        IntegrityError: it is no wheel, or unsafe, or contradicts itself; names the wheel and the file in it.
+        IntegrityError: it is no wheel, unsafe, or contradicts itself or its file name; the text names the file in it.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -79,19 +76,14 @@ def open_wheel(path: Path) -> Iterator[CheckedWheel]:
     except _BROKEN as error:
         raise IntegrityError(f"{path.name} is not a wheel, or is damaged", cause=str(error)) from error
     except OSError as error:
-        # A position that cannot be: the zip file's own table is wrong. Anything else is the disk's business.
+        # A position that cannot be: the zip file's own table is wrong. Any other error comes from the disk.
         if error.errno != errno.EINVAL:
             raise
         raise IntegrityError(f"{path.name} is not a wheel, or is damaged", cause=str(error)) from error
 
 
 class CheckedWheel(WheelFile):
-    """The source that `installer.install` reads; see `open_wheel`.
-
-    Args:
-        archive: the open wheel.
-        path: where it is.
-    """
+    """The source that `installer.install` reads; see `open_wheel`."""
 
     def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
         self._archive = archive
@@ -198,7 +190,7 @@ class CheckedWheel(WheelFile):
             if entry_or_none.hash_.name not in _HASHES:
                 raise IntegrityError(f"{self.filename}: RECORD has only a {entry_or_none.hash_.name} hash of {name}")
         for name in record.keys() - self._files.keys() - unhashed:
-            # Bytecode and folders were listed, and left out, by tools of old.
+            # Old tools listed bytecode and folders, and left them out of the wheel.
             if not name.endswith(("/", ".pyc")):
                 raise IntegrityError(f"{self.filename}: {name} is in the wheel's RECORD and missing from the wheel")
         return record
