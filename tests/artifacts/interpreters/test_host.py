@@ -257,7 +257,7 @@ def test_a_program_that_is_no_python_is_refused(tmp_path: Path) -> None:
 
 def test_a_python_of_another_minor_version_is_refused_for_that_before_all_else(portable: Portable) -> None:
     (reason,) = _reasons(Host(portable.tree), request_for("3.99.1"))
-    assert reason.endswith(f"is Python {portable.offer.python}, and 3.99 is asked for")
+    assert reason.endswith(f"is Python {portable.offer.python}, and 3.99 is required")
 
 
 def test_a_machine_without_any_says_where_it_was_looked_for(tmp_path: Path) -> None:
