@@ -14,7 +14,7 @@ from bundle.model.platforms import short_version
 
 Outcome = Literal["chosen", "offered", "refused", "missing", "unreachable"]
 """offered: available, but another one is better. missing: its server answered that it has no such file. unreachable: no
-answer, so that the source may have it."""
+answer, and the source may have it."""
 
 Known = Callable[[Offer], str | None]
 """Returns the Python version of the finished interpreter that the store already has for an offer."""
