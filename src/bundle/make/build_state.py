@@ -47,7 +47,6 @@ def tree_stamp(root: Path, *, caches: bool = True) -> str:
     """Return a sha256 over path, size, mtime and mode of everything below a folder; empty if there is none.
 
     Args:
-        root: the folder.
         caches: whether `__pycache__`, which Python writes whenever it may, counts as well.
     """
     if not root.is_dir():

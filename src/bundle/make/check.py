@@ -23,6 +23,12 @@ Releases = Callable[[str, Platform], Sequence[str]]
 """Takes X.Y and a platform; returns the known full versions, newest first."""
 
 
+def _standalone_releases(python: str, platform: Platform) -> Sequence[str]:
+    from bundle.artifacts.interpreters.python_build_standalone import PbsTable
+
+    return [release.python for release in PbsTable().releases(python, platform)]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Findings:
     """Problems and warnings of one version."""
@@ -58,14 +64,13 @@ class CheckReport:
 
 
 def check_versions(
-    project: Project, versions: Iterable[str], environ: Mapping[str, str], *, releases: Releases | None = None
+    project: Project, versions: Iterable[str], environ: Mapping[str, str], *, releases: Releases = _standalone_releases
 ) -> CheckReport:
     """Check versions and collect all their problems.
 
     Args:
         versions: names of version folders; if empty, all versions.
         environ: for `${NAME}` in registry URLs.
-        releases: by default those of python-build-standalone.
 
     Raises:
         ConfigError: a version is unknown, or there is none and `shared-config.json` is wrong.
@@ -77,17 +82,8 @@ def check_versions(
         alone = Problems()
         project.shared(alone)
         alone.raise_if_any(f"{SHARED} has {len(alone.errors)} problems.")
-    findings = [
-        _check(project, version, environ, releases or standalone_releases) for version in asked or project.versions()
-    ]
+    findings = [_check(project, version, environ, releases) for version in asked or project.versions()]
     return CheckReport(versions=tuple(findings), unused=() if asked else tuple(_unused_shared(project)))
-
-
-def standalone_releases(python: str, platform: Platform) -> Sequence[str]:
-    """Return the versions of an X.Y that python-build-standalone has for a platform, newest first."""
-    from bundle.artifacts.interpreters.python_build_standalone import PbsTable
-
-    return [release.python for release in PbsTable().releases(python, platform)]
 
 
 def _check(project: Project, version: str, environ: Mapping[str, str], releases: Releases) -> Findings:

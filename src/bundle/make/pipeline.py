@@ -26,7 +26,7 @@ from bundle.make.assemble.wheelhouse import carried_lock
 from bundle.make.build_request import BuildRequest
 from bundle.make.interpreter.prepare import Interpreter, prepare_interpreter
 from bundle.make.resolve.locks import required_lock
-from bundle.make.sources.builder import SourceBuilder, refusals
+from bundle.make.sources.builder import SourceBuilder
 from bundle.make.sources.host import BuildHost
 from bundle.make.sources.planner import SourceBuild
 from bundle.make.verify.audit.floor_of_layers import floor_of
@@ -144,8 +144,9 @@ def choose_interpreter(build: Build) -> None:
         build.interpreter = prepare_interpreter(build.context, build.config, build.platform, build.order.interpreters)
     if problems.errors and build.status.lock is not None and build.context.machine not in (None, build.platform):
         with build.any_host as host:
-            for refusal in refusals(host, build.status.lock):
-                problems.add(refusal)
+            for planned in SourceBuilder(host).plan(build.status.lock):
+                if planned.refusal is not None:
+                    problems.add(planned.refusal)
     problems.raise_if_any(f"{len(problems.errors)} problems prevent the build of {build.order.name} here.")
     if warning := build.interpreter.choice.warning:
         build.context.reporter.warning(warning)
@@ -201,12 +202,7 @@ def make_layers(build: Build) -> None:
         layers += build.layering.packages(build.lock, known=build.known, wheels=build.wheels, hashes=hashes)
     if build.carries:
         layers += [
-            build.layering.carried_wheel(
-                build.wheels[package.name],
-                sha256=hashes[package.name],
-                name=package.name,
-                version=package.version,
-            )
+            build.layering.carried_wheel(build.wheels[package.name], sha256=hashes[package.name], package=package)
             for package in build.lock.packages
         ]
     rules = build.config.packages_for(build.platform.key).copy_files
@@ -321,11 +317,8 @@ STEPS: tuple[tuple[str, Callable[[Build], None]], ...] = (
 def run(order: BuildRequest, context: Context, status: LockStatus) -> Build:
     """Take one bundle through all steps.
 
-    Args:
-        status: the lock before the build.
-
     Raises:
-        BundleError: a step failed; what stood there before still does.
+        BundleError: a step failed; an earlier bundle stays in place.
     """
     with ExitStack() as stack:
         build = Build(order=order, context=context, status=status, stack=stack)

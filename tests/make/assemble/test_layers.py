@@ -64,7 +64,7 @@ def test_a_package_from_a_repository_says_where_it_came_from(layering: Layering,
 
 def test_a_carried_wheel_stands_in_the_bundle_as_a_file(layering: Layering, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "tool", "1.0", files={"tool/__init__.py": b"x = 1\n"})
-    layer = layering.carried_wheel(wheel, sha256=sha256_of(wheel), name="tool", version="1.0")
+    layer = layering.carried_wheel(wheel, sha256=sha256_of(wheel), package=COMMIT)
     assert [entry.path for entry in layer.entries] == ["packages", f"packages/{wheel.name}"]
 
 

@@ -71,11 +71,11 @@ def test_files_that_are_no_modules_are_counted_and_do_no_harm(tmp_path: Path) ->
 
 
 def test_the_hash_of_a_pyc_goes_unchecked_and_its_path_is_relative(tmp_path: Path) -> None:
-    compile_tree(make_tree(tmp_path), python=PYTHON, prefix="below/the/root/")
+    compile_tree(make_tree(tmp_path), python=PYTHON)
     for path, content in compiled_files(tmp_path).items():
         assert int.from_bytes(content[4:8], "little") == 0b01
         folder, _, name = path.replace("__pycache__/", "").rpartition("/")
-        assert code_names(marshal.loads(content[16:])) == {f"below/the/root/{folder}/{name.split('.')[0]}.py"}
+        assert code_names(marshal.loads(content[16:])) == {f"{folder}/{name.split('.')[0]}.py"}
 
 
 def test_a_compiled_module_imports_and_knows_its_true_place(tmp_path: Path) -> None:

@@ -36,7 +36,6 @@ def plan_copies(rules: Sequence[CopyFile], *, site_packages: str, folders: Colle
     folder of the bundle, else it gets the target's name.
 
     Args:
-        rules: the rules in the order of the merged configuration.
         site_packages: that folder, relative to the bundle's root.
         folders: the folders that the bundle has without these files, relative to its root.
 

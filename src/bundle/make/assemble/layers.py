@@ -58,12 +58,7 @@ class Layering:
             return list(pool.map(layer, lock.packages))
 
     def find_wheel(self, sha256: str, direct_url: Mapping[str, Any] | None) -> Layer | None:
-        """Return the layer of an installed wheel if the store has it; the wheel itself is not needed then.
-
-        Args:
-            sha256: the wheel's hash.
-            direct_url: PEP 610 value for a wheel that came from no index.
-        """
+        """Return the layer of an installed wheel if the store has it; the wheel itself is not needed then."""
         return self.store.find("wheel", self._wheel_key(sha256, direct_url))
 
     def wheel(self, wheel: Path, *, sha256: str, direct_url: Mapping[str, Any] | None) -> Layer:
@@ -84,7 +79,7 @@ class Layering:
             key = self._wheel_key(sha256, direct_url)
             return self.store.add("wheel", key, tree, name=laid.name, version=laid.version, about={})
 
-    def carried_wheel(self, wheel: Path, *, sha256: str, name: str, version: str) -> Layer:
+    def carried_wheel(self, wheel: Path, *, sha256: str, package: LockedPackage) -> Layer:
         """Return the layer of a wheel that the bundle carries as a file."""
         key = {"rules": RULES, "carried": sha256, "filename": wheel.name}
         if found := self.store.find("wheel", key):
@@ -93,7 +88,8 @@ class Layering:
             tree = work / "tree"
             (tree / WHEELHOUSE).mkdir(parents=True)
             shutil.copyfile(wheel, tree / WHEELHOUSE / wheel.name)
-            return self.store.add("wheel", key, tree, name=name, version=version, about={"carried": wheel.name})
+            about = {"carried": wheel.name}
+            return self.store.add("wheel", key, tree, name=package.name, version=package.version, about=about)
 
     def copies(self, copies: Sequence[Copy]) -> Layer:
         """Return the layer of a version's own files."""

@@ -25,9 +25,6 @@ def describe(
     """Return the manifest of a bundle; the same inputs give the same value.
 
     Args:
-        config: the version.
-        interpreter: the bundle's interpreter.
-        lock: the packages, and the reason for each.
         layers: in the order in which they lie upon each other.
         built: sha256 of the wheels built from source, by package name.
         floor: the oldest system that all of it runs on, measured.
@@ -50,13 +47,9 @@ def describe(
         no_deps=tuple(sorted(packages.no_deps)),
         skipped=tuple(
             SkippedRecord(
-                name=skipped.name,
-                kind=skipped.kind,
-                reason=skipped.reason,
-                required_by=skipped.required_by,
-                available=skipped.available,
+                name=one.name, kind=one.kind, reason=one.reason, required_by=one.required_by, available=one.available
             )
-            for skipped in lock.skipped
+            for one in lock.skipped
         ),
         copied=tuple(sorted(entry.path for layer in own for entry in layer.entries if entry.kind != "folder")),
         conflicts=tuple(overlay(layers)[1]),

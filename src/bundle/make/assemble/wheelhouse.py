@@ -25,9 +25,8 @@ def carried_lock(lock: Lock, wheels: Mapping[str, Path]) -> str:
     packages = []
     for package in lock.packages:
         wheel = wheels[package.name]
-        place = PackageWheel(
-            name=wheel.name, path=wheel.name, size=wheel.stat().st_size, hashes={"sha256": sha256_of(wheel)}
-        )
+        hashes = {"sha256": sha256_of(wheel)}
+        place = PackageWheel(name=wheel.name, path=wheel.name, size=wheel.stat().st_size, hashes=hashes)
         packages.append(Package(name=canonicalize_name(package.name), version=Version(package.version), wheels=[place]))
     pylock = Pylock(
         lock_version=Version("1.0"),

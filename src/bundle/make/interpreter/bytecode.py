@@ -17,7 +17,7 @@ _PROGRAM = """
 import sys
 del sys.path[0]
 import json, os, py_compile
-root, prefix = sys.argv[1:]
+root = sys.argv[1]
 os.umask(0o022)
 compiled, skipped = 0, []
 for folder, folders, files in os.walk(root):
@@ -32,7 +32,7 @@ for folder, folders, files in os.walk(root):
         try:
             target = py_compile.compile(
                 path,
-                dfile=prefix + inside,
+                dfile=inside,
                 doraise=True,
                 optimize=0,
                 invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
@@ -58,15 +58,14 @@ class Compiled:
     """The magic number of the bytecode, in hexadecimal."""
 
 
-def compile_tree(tree: Path, *, python: Path, prefix: str = "", timeout: float | None = None) -> Compiled:
+def compile_tree(tree: Path, *, python: Path) -> Compiled:
     """Compile the modules below a folder into `__pycache__`.
 
     Source: PEP 552 (hash-based .pyc), PEP 3147 (`__pycache__`).
 
     Args:
-        tree: the folder, such as a bundle's root; existing `__pycache__` files are replaced.
+        tree: the root of a bundle or of a layer; existing `__pycache__` files are replaced.
         python: the compiling interpreter: the bundle's own, or one of the same X.Y.
-        prefix: where `tree` stands below the bundle's root, such as `lib/python3.12/`; empty for the root itself.
 
     Raises:
         WorkError: the interpreter does not run, or the disk is full.
@@ -75,7 +74,7 @@ def compile_tree(tree: Path, *, python: Path, prefix: str = "", timeout: float |
     environment = {name: value for name, value in os.environ.items() if name.upper() == "SYSTEMROOT"}
     # One seed, one process, one order: sets and shared constants end up in the same order in every run.
     environment |= {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
-    command: list[str | Path] = [python, "-B", "-S", "-s", "-W", "ignore", "-c", _PROGRAM, tree, prefix]
-    completed = check(run(command, env=environment, timeout=timeout), f"Compiling {tree.name}")
+    command: list[str | Path] = [python, "-B", "-S", "-s", "-W", "ignore", "-c", _PROGRAM, tree]
+    completed = check(run(command, env=environment), f"Compiling {tree.name}")
     result = json.loads(completed.output)
     return Compiled(compiled=result["compiled"], skipped=tuple(result["skipped"]), magic=result["magic"])

@@ -59,7 +59,6 @@ def bytecode_of(
         python: the version of the bundle's interpreter.
         wanted: `build.bytecode`.
         machine: the platform of this machine.
-        environ: the environment variables.
     """
     if not wanted:
         return Bytecode()
@@ -72,12 +71,7 @@ def bytecode_of(
 
 
 def best(compilers: Iterable[Compiler], python: str) -> Compiler | None:
-    """Return the compiler of exactly a version, else the newest, None if there are none.
-
-    Args:
-        compilers: of the same X.Y.
-        python: the version wanted.
-    """
+    """Return the compiler of exactly a version, else the newest, None if there are none; all are of its X.Y."""
     return max(compilers, key=lambda one: (one.version == python, Version(one.version)), default=None)
 
 

@@ -68,18 +68,13 @@ def prepare_interpreter(context: Context, config: Config, platform: Platform, ov
         machine=context.machine,
         environ=context.environ,
     )
-
     with context.store.work() as work:
         tools = Tools(
             downloader=context.downloader, files=context.store.files, reporter=context.reporter, work=work / "scratch"
         )
         tools.work.mkdir()
-        choice = choose(
-            request,
-            sources_for(override, config.interpreter.sources, platform),
-            tools,
-            known=known_in(context, config, platform),
-        )
+        sources = sources_for(override, config.interpreter.sources, platform)
+        choice = choose(request, sources, tools, known=known_in(context, config, platform))
         bytecode = _bytecode(context, config, platform, choice.offer.python)
         if bytecode.why_not is not None:
             context.reporter.warning(f"{config.version} for {platform.key} gets no .pyc files: {bytecode.why_not}")

@@ -57,7 +57,6 @@ def backend_requires(
     """Ask the build backend for further requirements of a wheel's build.
 
     Args:
-        source: the unpacked source folder; not changed.
         environment: holds at least the requirements of `static_requires` and of the spec.
 
     Returns:
@@ -80,10 +79,6 @@ def backend_requires(
 def prepare_metadata(source: Path, environment: Environment, spec: BuildSpec, tools: SourceBuildTools) -> bytes:
     """Return the METADATA of a source's wheel; builds that wheel if the backend cannot prepare them alone.
 
-    Args:
-        source: the unpacked source folder; not changed.
-        environment: holds all build requirements.
-
     Raises:
         WorkError: the backend failed or hung; with the end of the log.
     """
@@ -102,8 +97,6 @@ def build_wheel(source: Path, environment: Environment, spec: BuildSpec, tools: 
     A file of the wheel that names the scratch folder or the interpreter's is warned about.
 
     Args:
-        source: the unpacked source folder; not changed.
-        environment: holds all build requirements.
         tools: its `work` gets the wheel under `finished/`.
 
     Raises:

@@ -72,9 +72,10 @@ class SourceBuilder:
             if self._host.is_target:
                 raise
             raise native_machine_needed(
-                planned.package,
-                self._config.version,
-                self._host.platform.key,
+                planned.package.name,
+                planned.package.version,
+                version=self._config.version,
+                platform_key=self._host.platform.key,
                 cause=f"To see whether it is pure it was built here, on {self._host.machine.key}: {error.what}",
                 details=error.details[-_SHOWN:],
             ) from error
@@ -83,8 +84,9 @@ class SourceBuilder:
     def _looked_up(self, planned: SourceBuild) -> SourceBuild:
         if planned.refusal is not None:
             return planned
-        planned = replace(planned, key=self._key(planned.adapted))
-        wheel = self._cache.get(planned.key or {})
+        key = self._key(planned.adapted)
+        planned = replace(planned, key=key)
+        wheel = self._cache.get(key)
         if wheel is None:
             return planned
         try:
@@ -142,11 +144,6 @@ class SourceBuilder:
             },
             epoch=self._context.store.epoch,
         )
-
-
-def refusals(host: BuildHost, lock: Lock) -> list[WorkError]:
-    """Return why source packages of a lock cannot be built on this machine, as far as it is known without a build."""
-    return [one.refusal for one in SourceBuilder(host).plan(lock) if one.refusal is not None]
 
 
 def build_package(context: Context, config: Config, platform: Platform, lock: Lock, name: str) -> Path:

@@ -48,15 +48,13 @@ def rewrite_wheel(
 
     Args:
         wheel: as the build backend made it; hostile until proven.
-        into: folder that gets the new wheel.
         tools: the time of every member, the PATH to `strip`, and the reporter of files that keep a private path.
         private: folders of this machine that no file may name; the first that one does is warned about.
-        scratch: a folder that may be made and removed.
         repair: makes a wheel with native files portable, and returns it. It runs after the stripping, which the changed
             files would not survive, and before foreign run paths are removed, which it may need.
 
     Returns:
-        The new wheel, under the name that `repair` gave it (https://packaging.python.org/en/latest/specifications/binary-distribution-format/).
+        The new wheel, under the name that `repair` gave it.
 
     Raises:
         IntegrityError: the wheel is unsafe to unpack.
@@ -91,7 +89,8 @@ def _opened(wheel: Path, scratch: Path) -> tuple[str, list[str]]:
     info = _dist_info(scratch, wheel)
     for name in _SIGNATURES:
         (scratch / info / name).unlink(missing_ok=True)
-    return info, sorted(_files(scratch), key=lambda path: _order(path, info))
+    # The specification wants the metadata at the end of the archive.
+    return info, sorted(_files(scratch), key=lambda path: (path.startswith(f"{info}/"), path))
 
 
 def _is_native(file: Path) -> bool:
@@ -116,11 +115,6 @@ def _files(tree: Path) -> Iterator[str]:
             # Its source is beside it; it would only record the folder and time of the compilation.
             if not (path.suffix == ".pyc" and path.parent.name == "__pycache__"):
                 yield path.relative_to(tree).as_posix()
-
-
-def _order(path: str, info: str) -> tuple[bool, str]:
-    # The specification wants the metadata at the end of the archive.
-    return path.startswith(f"{info}/"), path
 
 
 def _mend(file: Path, path: str, private: Sequence[Path], tools: SourceBuildTools) -> None:
@@ -167,8 +161,7 @@ def _forms(folder: Path) -> tuple[bytes, ...]:
 
 
 def _pack(tree: Path, files: Sequence[str], record: str, target: Path, epoch: int) -> None:
-    moment = time.gmtime(max(epoch, _EARLIEST))
-    stamp = (moment.tm_year, moment.tm_mon, moment.tm_mday, moment.tm_hour, moment.tm_min, moment.tm_sec)
+    stamp = time.gmtime(max(epoch, _EARLIEST))[:6]
     table = StringIO()
     rows = csv.writer(table, lineterminator="\n")
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:

@@ -13,6 +13,7 @@ from packaging.version import Version
 
 from bundle.base.errors import WorkError
 from bundle.base.native import HEAD, is_library_name, machines_in
+from bundle.make.sources.failure import native_machine_needed
 from bundle.model.platforms import PLATFORMS, Floors, Platform, platforms_of, short_version
 from bundle.model.wheeltags import fits, is_pure, oldest_glibc, same_system
 
@@ -32,7 +33,6 @@ def check_fits(
     glibc than the floor if the bundle's own interpreter needs it as well: the bundle runs on no older system anyway.
 
     Args:
-        floors: the oldest systems that the bundle must run on.
         interpreter_glibc: the oldest glibc on which all of the bundle's interpreter works, if that was measured.
         version: the bundle's version, for messages.
 
@@ -40,8 +40,7 @@ def check_fits(
         A warning if the wheel is above the floor and no worse than the interpreter.
 
     Raises:
-        WorkError: it fits another platform or another Python, or needs a newer system; says which native machine is
-            needed, or which floor.
+        WorkError: it fits another platform or another Python, or needs a newer system.
     """
     try:
         name, release, _, tags = parse_wheel_filename(wheel.name)
@@ -59,13 +58,12 @@ def check_fits(
         made_for = sorted(native)
     elif platform.key in made_for:
         return _above_floor(f"{name} {release}", tags, platform, python, floors, interpreter_glibc)
-    raise WorkError(
-        f"{name} {release} has native code and no wheel for {platform.key}: building it needs a native "
-        f"{platform.key} machine.",
-        cause=f"Built here, it fits {', '.join(made_for) or 'none of the platforms'}: {shown}",
-        remedy=f"Build it on a {platform.key} machine (`bundle wheel {version} {name} --platform {platform.key}`) and "
-        f"put the wheel into versions/{version}/wheels/, or skip the package there with a reason "
-        f"(packages.skip.{name}.{platform.key}).",
+    raise native_machine_needed(
+        name,
+        str(release),
+        version=version,
+        platform_key=platform.key,
+        cause=f"It has native code; built here, it fits {', '.join(made_for) or 'none of the platforms'}: {shown}",
     )
 
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from bundle.base.folders import remove_tree
 from bundle.base.processes.run import Completed, check, run
+from bundle.model.platforms import Platform
 
 if TYPE_CHECKING:
     from bundle.base.report import Reporter
-from bundle.model.platforms import Platform
 
 _COMPILERS = {"CC": ("gcc", "cc", "clang"), "CXX": ("g++", "c++", "clang++")}
 """The first that is on PATH counts, not the one that the interpreter itself was built with."""
@@ -67,11 +67,10 @@ class SourceBuildTools:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """A virtual environment that holds the named wheels and nothing else."""
+    """A virtual environment that holds the wheels of a build and nothing else."""
 
     root: Path
     python: Path
-    wheels: tuple[Path, ...]
 
 
 def make_environment(tools: SourceBuildTools, wheels: Sequence[Path]) -> Environment:
@@ -91,7 +90,7 @@ def make_environment(tools: SourceBuildTools, wheels: Sequence[Path]) -> Environ
     root = tools.work.absolute() / f"environment-{mark}"
     python = root / ("Scripts/python.exe" if tools.machine.is_windows else "bin/python")
     remove_tree(root)
-    environment = Environment(root=root, python=python, wheels=chosen)
+    environment = Environment(root=root, python=python)
     uv = Path(find_uv_bin())
     made = run_logged([uv, "venv", "--python", tools.python.absolute(), root], environment, tools)
     check(made, "Making the environment for a source build", log=tools.log)
@@ -114,7 +113,6 @@ def run_logged(
     """Run a program in the isolated environment, under the time limit, with its output in the log.
 
     Args:
-        environment: comes first on PATH.
         cwd: the working folder; the scratch folder if None.
         extra: variables to add.
 
@@ -134,11 +132,7 @@ def run_logged(
 
 
 def build_variables(tools: SourceBuildTools, environment: Environment) -> dict[str, str]:
-    """Return all environment variables of a build: none of the user's but those that lead to the compilers.
-
-    Args:
-        environment: comes first on PATH.
-    """
+    """Return all environment variables of a build: none of the user's but those that lead to the compilers."""
     home, scratch = tools.work.absolute() / "home", tools.work.absolute() / "tmp"
     for folder in (home, scratch):
         folder.mkdir(parents=True, exist_ok=True)

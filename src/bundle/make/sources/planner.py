@@ -75,4 +75,6 @@ def _refusal(package: LockedPackage, misfits: list[str], lock: Lock) -> WorkErro
         cause = f"Its build requirements have native code themselves: {', '.join(native)}"
     else:
         return None
-    return native_machine_needed(package, lock.version, lock.platform, cause=cause)
+    return native_machine_needed(
+        package.name, package.version, version=lock.version, platform_key=lock.platform, cause=cause
+    )

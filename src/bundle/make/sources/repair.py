@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from bundle.base.errors import WorkError
 from bundle.base.processes.run import run
+from bundle.base.text import last_lines
 from bundle.make.sources.compatibility import native_platforms
 from bundle.model.platforms import System
 from bundle.model.wheeltags import is_pure, tags_of
@@ -50,14 +51,7 @@ REPAIRERS: Mapping[System, Repairer] = {
 
 
 def repairer_identity(system: System) -> str:
-    """Return the name and version of a system's repair program, which shapes every native wheel.
-
-    Args:
-        system: of the machine that builds.
-
-    Returns:
-        One line; `none` where it is not installed.
-    """
+    """Return name and version of a system's repair program, which shapes native wheels; `none` if not installed."""
     name = REPAIRERS[system].distribution
     try:
         return f"{name} {metadata.version(name)}"
@@ -71,7 +65,6 @@ def make_portable(wheel: Path, into: Path, tools: SourceBuildTools) -> Path:
     A wheel without native files is left alone, and so is one that brings files for several platforms.
 
     Args:
-        wheel: built on this machine, for it.
         into: an absent or empty folder for the result.
 
     Returns:
@@ -92,21 +85,17 @@ def make_portable(wheel: Path, into: Path, tools: SourceBuildTools) -> Path:
         )
     into.mkdir(parents=True, exist_ok=True)
     words = [word.format(machine=machine.machine) for word in repairer.command]
-    done = run(
-        [sys.executable, "-m", *words, into, wheel],
-        env=_variables(tools),
-        cwd=into,
-        timeout=tools.timeout,
-    )
+    command: list[str | Path] = [sys.executable, "-m", *words, into, wheel]
+    done = run(command, env=_variables(tools), cwd=into, timeout=tools.timeout)
     with tools.log.open("a", encoding="utf-8") as log:
         log.write(f"$ {' '.join(words)} {wheel.name}\n{done.output}{done.errors}\n")
     made = sorted(into.glob("*.whl"))
     if done.code or done.timed_out or len(made) != 1:
-        said = (done.output + done.errors).strip().splitlines()
+        said = last_lines(done.output + done.errors, _SHOWN)
         raise WorkError(
             f"{wheel.name} has native code and could not be made portable.",
             cause=f"{repairer.distribution} failed: {said[-1] if said else 'it printed nothing'}",
-            details=said[-_SHOWN:],
+            details=said,
             remedy="Install the missing library, let the build find an older one, or skip the package there. "
             f"The whole log is {tools.log}.",
         )

@@ -80,9 +80,6 @@ def unpack_source(sdist: Path, into: Path) -> Path:
 def static_requires(source: Path) -> tuple[str, ...]:
     """Return the requirements of a source's build backend (PEP 518).
 
-    Args:
-        source: the unpacked source folder.
-
     Returns:
         PEP 508 requirements, sorted; `setuptools>=40.8.0` where the source names none (PEP 517).
 
@@ -100,7 +97,6 @@ def open_project(source: Path, python: str, runner: SubprocessRunner = quiet_sub
     """Return the build frontend for a source, without running anything yet.
 
     Args:
-        source: the unpacked source folder.
         python: the interpreter that the build backend runs with.
         runner: runs the hooks of the backend.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +34,6 @@ def built_key(
     """Return everything that shapes a wheel built from source, as JSON.
 
     Args:
-        spec: package, version and settings.
         source: sha256 of the sdist, or the commit of a source tree.
         interpreter: digest of the interpreter's layer.
         wheels: sha256 of each build requirement.
@@ -46,9 +44,7 @@ def built_key(
     return {
         "name": canonicalize_name(spec.name),
         "version": spec.version,
-        "configSettings": {
-            name: value if isinstance(value, str) else list(value) for name, value in spec.config_settings.items()
-        },
+        "configSettings": dict(spec.config_settings),
         "buildRequires": sorted(spec.build_requires),
         "source": source,
         "interpreter": interpreter,
@@ -59,12 +55,7 @@ def built_key(
 
 
 class BuiltCache:
-    """The wheels that were built, by the digests of their keys; many processes may share it.
-
-    Args:
-        store: keeps the wheels with all other files, by their hash.
-        reporter: told of waiting for another process.
-    """
+    """The wheels that were built, by their keys (see `built_key`); many processes may share it."""
 
     def __init__(self, store: Store, *, reporter: Reporter) -> None:
         self._folder = store.folder("built")
@@ -73,46 +64,26 @@ class BuiltCache:
         self._reporter = reporter
 
     def get(self, key: Mapping[str, Any]) -> Path | None:
-        """Return the wheel of a key, its hash verified; None if it was not built yet or is damaged.
-
-        Args:
-            key: see `built_key`.
-        """
+        """Return the wheel of a key, its hash verified; None if it was not built yet or is damaged."""
         built = self._wheels.find(key)
         return self._files.get(built[1], filename=built[0]) if built else None
 
     def put(self, key: Mapping[str, Any], wheel: Path) -> Path:
-        """Keep a wheel, and return where it is kept.
-
-        Args:
-            key: see `built_key`.
-            wheel: copied, under its own name.
-        """
+        """Keep a copy of a wheel under its own name, and return its path."""
         kept = self._files.add(wheel)
         self._wheels.put(key, {"file": kept.name, "sha256": kept.parent.name})
         return kept
-
-    @contextmanager
-    def claimed(self, key: Mapping[str, Any]) -> Iterator[None]:
-        """Keep other processes from building the same while the block runs.
-
-        Args:
-            key: see `built_key`.
-        """
-        lock = self._folder / "locks" / f"{sha256(canonical_json(key)).hexdigest()}.lock"
-        with locked(lock, reporter=self._reporter, what=f"the source build of {key['name']}"):
-            yield
 
     def obtain(self, key: Mapping[str, Any], build: Callable[[], Path]) -> Path:
         """Return the wheel of a key, built now unless another process did before or does at this moment.
 
         Args:
-            key: see `built_key`.
             build: makes the wheel; called once at most, in no other process at the same time.
         """
         if found := self.get(key):
             return found
-        with self.claimed(key):
+        lock = self._folder / "locks" / f"{sha256(canonical_json(key)).hexdigest()}.lock"
+        with locked(lock, reporter=self._reporter, what=f"the source build of {key['name']}"):
             return self.get(key) or self.put(key, build())
 
 
