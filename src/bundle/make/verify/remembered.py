@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from bundle.artifacts.store.json_cache import JsonCache
-from bundle.make.verify.checks.findings import Finding, Report
+from bundle.make.verify.checks.findings import Report
 from bundle.make.verify.checks.policy import Policy
+from bundle.model.records import from_json, to_json
 
-RULES = 4
+RULES = 5
 """Raised whenever the checks look at more, or differently."""
 
 
@@ -18,7 +20,7 @@ class PassedReports:
     """The reports of bundles that passed under a policy."""
 
     def __init__(self, folder: Path, policy: Policy) -> None:
-        self._reports = JsonCache(folder, _report, rules=RULES)
+        self._reports = JsonCache(folder, partial(from_json, Report), rules=RULES)
         self._policy = policy.as_json()
 
     def find(self, digest: str) -> Report | None:
@@ -28,25 +30,8 @@ class PassedReports:
     def add(self, digest: str, report: Report) -> None:
         """Keep a report without errors; bundles with errors are verified again."""
         if report.ok:
-            value: dict[str, Any] = {
-                "findings": [finding.as_json() for finding in report.findings],
-                "checked": dict(report.checked),
-                "floor": dict(report.floor),
-                "licences": dict(report.licences),
-            }
-            self._reports.put(self._key(digest), value)
+            self._reports.put(self._key(digest), to_json(replace(report, seconds=0.0, runner="")))
 
     def _key(self, digest: str) -> list[object]:
         machine = [platform.system(), platform.machine(), platform.release(), *platform.libc_ver()]
         return [digest, machine, self._policy]
-
-
-def _report(value: dict[str, Any]) -> Report:
-    findings = tuple(Finding(**{**one, "details": tuple(one["details"])}) for one in value["findings"])
-    return Report(
-        findings=findings,
-        checked=value["checked"],
-        seconds=0.0,
-        floor=value["floor"],
-        licences=value["licences"],
-    )
