@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bundle.base.processes.run import Completed
-from bundle.make.verify.trials.scripts import trouble_of
+from bundle.make.verify.trials.scripts import failure_of
 
 TRACEBACK = "Traceback (most recent call last):\n  File 'x', line 1, in <module>\n"
 
@@ -24,7 +24,7 @@ def completed(code: int, errors: str = "", *, timed_out: bool = False) -> Comple
     ],
 )
 def test_a_program_that_ran_has_started_whatever_it_says(ended: Completed) -> None:
-    assert trouble_of(ended) is None
+    assert failure_of(ended) is None
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,6 @@ def test_a_program_that_ran_has_started_whatever_it_says(ended: Completed) -> No
     ],
 )
 def test_a_program_that_could_not_run_has_not(ended: Completed, expected: str) -> None:
-    trouble = trouble_of(ended)
-    assert trouble is not None
-    assert trouble.message == expected
+    failure = failure_of(ended)
+    assert failure is not None
+    assert failure.message == expected

@@ -12,8 +12,8 @@ from bundle.base.text import last_lines
 from bundle.make.verify.checks.findings import Finding, Outcome, Severity
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
+from bundle.make.verify.trials.failure import inconclusive, no_interpreter
 from bundle.make.verify.trials.isolation import Isolation
-from bundle.make.verify.trials.start import inconclusive, no_interpreter
 
 CHECK = "requirements"
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bundle.base.errors import WorkError
@@ -14,9 +12,9 @@ from bundle.make.verify.checks.contents import NativeModule
 from bundle.make.verify.checks.findings import Finding, Outcome
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
+from bundle.make.verify.trials.failure import Failure, no_interpreter, signal_name
 from bundle.make.verify.trials.isolation import Isolation
-from bundle.make.verify.trials.start import inconclusive, no_interpreter
-from bundle.make.verify.trials.tracebacks import details_of, explained, first_cause
+from bundle.make.verify.trials.tracebacks import first_cause
 
 CHECK = "imports"
 TIMEOUT = 120.0
@@ -31,20 +29,6 @@ _DONE = "imported: "
 
 _PLAIN = f"import os, sys; name = sys.argv[1]; __import__(name); os.write(1, ('\\n{_DONE}' + name).encode())"
 """The name comes last: a module can end the process with exit code 0, and so can an emulator that gives up."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """Why a module could not be imported."""
-
-    message: str
-    """One sentence."""
-    output: str
-    """The interpreter's output."""
-    acceptable: bool
-    """Whether Python itself raised an error, which can be accepted; a crash cannot."""
-    emulator: str | None = None
-    """The emulator's error message, if the emulator failed."""
 
 
 def check_imports(subject: Subject, isolation: Isolation) -> Outcome:
@@ -82,7 +66,6 @@ def import_modules(
     again by a fresh interpreter, and that result counts.
 
     Args:
-        names: dotted names.
         jobs: how many at once.
         timeout: seconds that one import may take.
         done: called with the number of further modules that are done.
@@ -113,14 +96,6 @@ def import_modules(
     finally:
         pool.shutdown(cancel_futures=True)
     return failures
-
-
-def signal_name(code: int) -> str:
-    """Return the name of the signal that ended a process, given its exit code (negative)."""
-    try:
-        return signal.Signals(-code).name
-    except ValueError:
-        return f"signal {-code}"
 
 
 def _fork(isolation: Isolation, names: Iterable[str], jobs: int, timeout: float) -> set[str]:
@@ -156,17 +131,13 @@ def _judge(subject: Subject, modules: Sequence[NativeModule], failures: Mapping[
     failed = [(module, failures[module.name]) for module in modules if module.name in failures]
     remedy = _remedy(failed)
     for module, failure in failed:
-        named = f"{module.package}: {module.name}"
-        details = details_of(failure.output)
-        rule = RULES["import-fails" if failure.acceptable else "import-crashes"]
-        if failure.emulator is not None:
-            finding = inconclusive(rule.name, named, failure.emulator, details, file=module.path)
-        else:
-            message = explained(failure.message, failure.output, subject.skipped)
-            finding = rule.about(
-                named, message, file=module.path, details=details, remedy=remedy if failure.acceptable else None
-            )
-        yield replace(finding, output=failure.output)
+        yield failure.finding(
+            "import-fails" if failure.acceptable else "import-crashes",
+            f"{module.package}: {module.name}",
+            subject.skipped,
+            file=module.path,
+            remedy=remedy if failure.acceptable else None,
+        )
 
 
 def _remedy(failed: Sequence[tuple[NativeModule, Failure]]) -> str:

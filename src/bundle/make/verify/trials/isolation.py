@@ -45,16 +45,7 @@ class Isolation(Runtime):
         }
 
     def run_python(self, arguments: Sequence[str | Path], *, timeout: float, stdin: bytes | None = None) -> Completed:
-        """Run the bundle's interpreter.
-
-        Args:
-            arguments: the arguments behind the interpreter's options.
-            timeout: seconds on the machine itself; an emulator gets more.
-            stdin: the standard input; empty if None.
-
-        Raises:
-            WorkError: the interpreter cannot be started.
-        """
+        """Run the bundle's interpreter; see `run`."""
         return self.run([self.executable, *self.options, *arguments], timeout=timeout, stdin=stdin)
 
     def run(
@@ -70,7 +61,6 @@ class Isolation(Runtime):
         Args:
             arguments: see `Runtime.command`.
             timeout: seconds on the machine itself; an emulator gets more.
-            stdin: the standard input; empty if None.
             variables: further environment variables.
 
         Raises:

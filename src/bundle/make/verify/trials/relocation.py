@@ -21,11 +21,10 @@ from bundle.make.verify.checks.contents import INTERPRETER, NativeModule
 from bundle.make.verify.checks.findings import Finding, Outcome
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
+from bundle.make.verify.trials.failure import inconclusive, no_interpreter
 from bundle.make.verify.trials.imports import import_modules
 from bundle.make.verify.trials.isolation import Isolation
 from bundle.make.verify.trials.scripts import start_scripts
-from bundle.make.verify.trials.start import inconclusive, no_interpreter
-from bundle.make.verify.trials.tracebacks import details_of, explained
 
 CHECK = "relocation"
 
@@ -189,14 +188,13 @@ def _modules(subject: Subject, moved: Isolation) -> Outcome:
     findings: list[Finding] = []
     for name, failure in sorted(failures.items()):
         named = f"{names[name].package if name in names else INTERPRETER}: {name}"
-        details = details_of(failure.output)
         if name in _STDLIB and "ModuleNotFoundError" in failure.output:
             findings.append(RULES["module-absent"].about(named, "this interpreter was built without it."))
-        elif failure.emulator is not None:
-            findings.append(inconclusive("moved-import-fails", named, failure.emulator, details))
-        else:
-            message = f"{explained(failure.message, failure.output, subject.skipped)} It was imported in a moved copy."
-            findings.append(RULES["moved-import-fails"].about(named, message, details=details))
+            continue
+        finding = failure.finding("moved-import-fails", named, subject.skipped)
+        if failure.emulator is None:
+            finding = replace(finding, message=f"{finding.message} It was imported in a moved copy.")
+        findings.append(finding)
     return Outcome(findings=tuple(findings), checked=len(names) + len(stdlib))
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from bundle.base.errors import WorkError
@@ -14,10 +14,8 @@ from bundle.base.text import last_lines
 from bundle.make.verify.checks.findings import Finding, Outcome
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
-from bundle.make.verify.trials.imports import signal_name
+from bundle.make.verify.trials.failure import Failure, signal_name
 from bundle.make.verify.trials.isolation import Isolation
-from bundle.make.verify.trials.start import inconclusive
-from bundle.make.verify.trials.tracebacks import details_of, explained
 
 TIMEOUT = 60.0
 """Seconds after which a script counts as started."""
@@ -36,17 +34,7 @@ _Way = tuple[str, Callable[[], Completed]]
 """The script's path, and the function that starts it."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Trouble:
-    """The reason why a script does not start."""
-
-    message: str
-    output: str
-    emulator: str | None = None
-    """The emulator's error message, if the emulator failed."""
-
-
-def trouble_of(completed: Completed) -> Trouble | None:
+def failure_of(completed: Completed) -> Failure | None:
     """Return the reason why a script did not start, None if it did.
 
     Any exit code of the program itself is fine: it may reject `--help`. A program that still runs has started.
@@ -58,44 +46,41 @@ def trouble_of(completed: Completed) -> Trouble | None:
         return None
     errors = completed.errors
     if completed.code < 0:
-        return Trouble(message=f"was killed by {signal_name(completed.code)}.", output=errors)
+        return Failure(message=f"was killed by {signal_name(completed.code)}.", output=errors)
     if completed.code in _NOT_STARTED:
-        return Trouble(message=f"{_NOT_STARTED[completed.code]} (exit code {completed.code}).", output=errors)
+        return Failure(message=f"{_NOT_STARTED[completed.code]} (exit code {completed.code}).", output=errors)
     if _LAUNCHER.match(errors) and completed.code:
-        return Trouble(message="does not find its interpreter or its files.", output=errors)
+        return Failure(message="does not find its interpreter or its files.", output=errors)
     last = (last_lines(errors, 1) or ("",))[0]
     if "Traceback (most recent call last)" in errors or "SyntaxError" in last:
         if _IMPORT_ERROR.match(last):
-            return Trouble(message="stops with an import error.", output=errors)
+            return Failure(message="stops with an import error.", output=errors)
         if _MISSING_FILE.match(last):
-            return Trouble(message="does not find its interpreter or its files.", output=errors)
+            return Failure(message="does not find its interpreter or its files.", output=errors)
     return None
 
 
 def start_scripts(subject: Subject, moved: Isolation) -> Outcome:
-    """Start every script of a bundle with `--help`, one of them also by a link from elsewhere and by its name alone.
-
-    Args:
-        moved: the copy whose scripts are started.
-    """
-    ways, notes = _ways(moved, subject.contents.scripts)
-    troubles: dict[str, Trouble] = {}
+    """Start every script of a copy with `--help`, one of them also by a link from elsewhere and by its name alone."""
+    packages = subject.contents.scripts
+    ways, notes = _ways(moved, packages)
+    failures: dict[str, Failure] = {}
 
     def start(way: str) -> None:
         path, action = ways[way]
         try:
             completed = action()
         except WorkError as error:
-            troubles[way] = Trouble(message=moved.relative(error.what), output=error.cause or "")
+            failures[way] = Failure(message=moved.relative(error.what), output=error.cause or "")
             return
         words = None if completed.timed_out else moved.runner.inconclusive(completed)
         if words is not None:
-            troubles[way] = Trouble(message=words, output=completed.errors, emulator=words)
-        elif trouble := trouble_of(completed):
-            troubles[way] = trouble
+            failures[way] = Failure(message=words, output=completed.errors, emulator=words)
+        elif failure := failure_of(completed):
+            failures[way] = failure
         elif completed.timed_out:
             message = f"started, and was stopped after {completed.seconds:.0f} s."
-            notes.append(RULES["tried-in-part"].about(f"{subject.contents.scripts[path]}: {way}", message))
+            notes.append(RULES["tried-in-part"].about(f"{packages[path]}: {way}", message))
 
     pool = ThreadPoolExecutor(subject.jobs)
     try:
@@ -104,7 +89,11 @@ def start_scripts(subject: Subject, moved: Isolation) -> Outcome:
                 task.advance()
     finally:
         pool.shutdown(cancel_futures=True)
-    findings = _judge(subject, {way: path for way, (path, _) in ways.items()}, troubles)
+    findings = [
+        failure.finding("script-fails", f"{packages[path]}: {way}", subject.skipped, file=path)
+        for way, (path, _) in sorted(ways.items())
+        if (failure := failures.get(way))
+    ]
     return Outcome(findings=(*findings, *sorted(notes, key=lambda finding: finding.subject)), checked=len(ways))
 
 
@@ -179,16 +168,3 @@ def _is_polyglot(path: Path) -> bool:
 def _has_header(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(2) == b"#!"
-
-
-def _judge(subject: Subject, ways: Mapping[str, str], troubles: Mapping[str, Trouble]) -> Iterator[Finding]:
-    for way, trouble in sorted(troubles.items()):
-        path = ways[way]
-        named = f"{subject.contents.scripts[path]}: {way}"
-        details = details_of(trouble.output)
-        if trouble.emulator is not None:
-            finding = inconclusive("script-fails", named, trouble.emulator, details, file=path)
-        else:
-            message = explained(trouble.message, trouble.output, subject.skipped)
-            finding = RULES["script-fails"].about(named, message, file=path, details=details)
-        yield replace(finding, output=trouble.output)

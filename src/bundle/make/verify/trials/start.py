@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -12,6 +12,7 @@ from bundle.make.verify.checks.findings import Finding
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.emulators.loader_errors import too_old
 from bundle.make.verify.emulators.protocol import Emulator, EmulatorWorkspace, Missing
+from bundle.make.verify.trials.failure import inconclusive, no_interpreter
 from bundle.make.verify.trials.isolation import Isolation
 
 _TIMEOUT = 120.0
@@ -27,7 +28,6 @@ def enter(
 
     Args:
         stack: ends the emulator when it is closed.
-        isolation: the bundle without the emulator.
 
     Returns:
         the bundle in the emulator, or the finding of every check that runs programs.
@@ -41,31 +41,6 @@ def enter(
         return _missing(Missing(what=f"{emulator.name} cannot be prepared: {error.what}", remedy=remedy))
     isolation = replace(isolation, runner=runner)
     return _trial(isolation) or isolation
-
-
-def no_interpreter(check: str, error: WorkError) -> Finding:
-    """Return the finding that a bundle's interpreter cannot be started."""
-    return RULES["interpreter-fails"].about("the interpreter", error.what, check=check)
-
-
-def inconclusive(
-    rule: str, subject: str, words: str, details: Sequence[str] = (), *, check: str = "", file: str = ""
-) -> Finding:
-    """Return the finding that an emulator failed, which proves nothing about the bundle.
-
-    Args:
-        rule: the rule whose answer stays open.
-        words: the emulator's error message.
-    """
-    return RULES[rule].about(
-        subject,
-        f"inconclusive on this machine: {words}",
-        file=file,
-        severity="inconclusive",
-        details=tuple(details) or (words,),
-        check=check,
-        remedy="Run `bundle verify` on a machine of the bundle's platform, or install the missing part here.",
-    )
 
 
 def _missing(missing: Missing) -> Refusal:

@@ -25,9 +25,6 @@ def details_of(text: str) -> tuple[str, ...]:
     Of each exception in a chain that is the line with its message, the first cause first, after the place where that
     was raised; of an exception whose message has many lines, the last ones as well. Without an exception, it is the
     last lines.
-
-    Args:
-        text: all that it wrote to stderr.
     """
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
     chain = _chain(lines)
@@ -46,10 +43,9 @@ def first_cause(text: str) -> str:
 
 
 def explanation(text: str, left_out: Mapping[str, str]) -> str:
-    """Return why a module is not there, as a clause, as far as it is plain; else nothing.
+    """Return why a module is missing, as a clause; empty if the output does not tell.
 
     Args:
-        text: all that the interpreter wrote to stderr.
         left_out: normalised names of packages that the bundle does without, each with the reason.
     """
     match = _NO_MODULE.match(first_cause(text))
@@ -64,18 +60,6 @@ def explanation(text: str, left_out: Mapping[str, str]) -> str:
         if name in left_out:
             return f"{name} was left out: {left_out[name].rstrip('.')}"
     return ""
-
-
-def explained(message: str, text: str, left_out: Mapping[str, str]) -> str:
-    """Return a sentence, with the explanation of what the interpreter said behind it if there is one.
-
-    Args:
-        message: what is so, with a full stop.
-        text: all that the interpreter wrote to stderr.
-        left_out: as in `explanation`.
-    """
-    why = explanation(text, left_out)
-    return f"{message.rstrip('.')}: {why}." if why else message
 
 
 def _chain(lines: list[str]) -> list[list[str]]:
