@@ -110,6 +110,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "make/sources/environment": "make/sources/test_backend.py",
     "make/verify/audit/floor": "make/verify/audit/test_native_files.py",
     "make/verify/checks/rule": "make/verify/checks/test_rules.py",
+    "make/verify/emulators/protocol": "make/verify/emulators/test_qemu.py",
     "make/verify/trials/import_probe": "make/verify/trials/test_imports.py",
     "model/config/reader": "model/config/test_project.py",
     "model/config/rules": "model/config/test_schema.py",

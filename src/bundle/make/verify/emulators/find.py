@@ -20,7 +20,6 @@ def find_runner(
     """Find the emulator for a platform's programs on this machine; nothing is installed and nothing started.
 
     Args:
-        platform: the platform of the bundle.
         machine: the platform of this machine.
         environ: `PATH` and the variables that name sysroots.
         root: a folder with another Linux system, shown to the programs instead of this one.

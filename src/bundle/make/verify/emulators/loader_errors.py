@@ -18,8 +18,6 @@ def require_loader(folder: Path, platform: Platform, named: str) -> Path:
     """Return a root as an absolute path.
 
     Args:
-        folder: the root.
-        platform: the platform of its programs.
         named: the option or variable that names it, such as `--root`.
 
     Raises:
@@ -46,12 +44,7 @@ def _loader(platform: Platform) -> str:
 
 
 def lacking(text: str, place: str) -> str | None:
-    """Return the library that a system lacks though every system of its kind has it, as a clause; else None.
-
-    Args:
-        text: the loader's output.
-        place: the system's name.
-    """
+    """Return the library that a place lacks, by the loader's output, though all such systems have it; else None."""
     for match in _LACKING.finditer(text):
         if match["library"] in LINUX_BASE | LINUX_EXPECTED:
             return f"{match[0]}: {place} lacks it"
@@ -60,9 +53,6 @@ def lacking(text: str, place: str) -> str | None:
 
 def too_old(text: str) -> tuple[str, str] | None:
     """Return the newest symbol version that a program did not find, as `GLIBC_2.34`, and the loader's message.
-
-    Args:
-        text: the loader's output.
 
     Returns:
         None if it found all. Versions of the C library count before those of the C++ library.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from bundle.artifacts.runtime import Runner
+from bundle.base.processes.run import Completed
 from bundle.base.report import Reporter
 
 Which = Callable[[str], str | None]
@@ -41,6 +43,22 @@ class Emulator(Protocol):
         Raises:
             WorkError: it cannot be prepared.
         """
+
+
+class EmulatedRunner:
+    """The part that the runners of all emulators share."""
+
+    refusal: ClassVar[re.Pattern[str]]
+    """The message about a file that is missing, or no program of the platform."""
+
+    def translate(self, path: Path) -> str:
+        """Return the path, unchanged."""
+        return str(path)
+
+    def unstarted(self, completed: Completed) -> str | None:
+        """Return the emulator's message about a file that it cannot start."""
+        match = self.refusal.match(completed.errors)
+        return match[0] if match and completed.code else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bundle.base.processes.run import Completed
 from bundle.make.verify.emulators.loader_errors import has_loader, lacking, require_loader, too_old
-from bundle.make.verify.emulators.protocol import EmulatorWorkspace, Missing, Which
+from bundle.make.verify.emulators.protocol import EmulatedRunner, EmulatorWorkspace, Missing, Which
 from bundle.model.platforms import Platform
 
 VARIABLE = "BUNDLE_SYSROOT"
@@ -31,12 +31,13 @@ _EMULATORS_FAULTS = (
 )
 _FAULT = re.compile("|".join(f"(?:{pattern})" for pattern in _EMULATORS_FAULTS))
 _GUESTS_SIGNAL = re.compile(r"qemu: uncaught target signal \d+.*")
-_REFUSAL = re.compile(r"qemu-\S+: \S*/?\S.*: Invalid ELF image for this architecture|Error while loading .*")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Qemu:
+class Qemu(EmulatedRunner):
     """qemu-user with a sysroot, both emulator and runner."""
+
+    refusal = re.compile(r"qemu-\S+: \S*/?\S.*: Invalid ELF image for this architecture|Error while loading .*")
 
     program: str
     platform: Platform
@@ -60,7 +61,7 @@ class Qemu:
     @property
     def place(self) -> str:
         """The sysroot."""
-        return f"{self.sysroot}"
+        return str(self.sysroot)
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -72,15 +73,6 @@ class Qemu:
         if self.children:
             return [str(program), *arguments]
         return [self.program, "-cpu", self.platform.qemu_cpu, "-L", str(self.sysroot), str(program), *arguments]
-
-    def translate(self, path: Path) -> str:
-        """Return the path."""
-        return str(path)
-
-    def unstarted(self, completed: Completed) -> str | None:
-        """Return qemu's message about a file that is no program of the architecture."""
-        match = _REFUSAL.match(completed.errors)
-        return match[0] if match and completed.code else None
 
     def inconclusive(self, completed: Completed) -> str | None:
         """Return qemu's message about a feature that it lacks, or the library that the sysroot lacks."""
@@ -112,9 +104,7 @@ def find_qemu(
     """Find qemu and a sysroot for a Linux platform.
 
     Args:
-        platform: the platform of the programs.
         environ: may name the sysroot.
-        which: finds programs.
         root: the sysroot that the user named, if any.
         binfmt: the kernel's folder of the emulators that it starts by itself.
 

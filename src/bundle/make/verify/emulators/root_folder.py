@@ -12,13 +12,12 @@ from typing import Literal
 
 from bundle.base.processes.run import Completed
 from bundle.make.verify.emulators.loader_errors import lacking, require_loader
-from bundle.make.verify.emulators.protocol import EmulatorWorkspace, Missing, Which
+from bundle.make.verify.emulators.protocol import EmulatedRunner, EmulatorWorkspace, Missing, Which
 from bundle.model.platforms import Platform
 
 _OWN = frozenset({"dev", "proc", "sys", "tmp"})
 """Folders that are this machine's, or empty, instead of the root's."""
 
-_REFUSAL = re.compile(r"bwrap: execvp .*")
 _FAULT = re.compile(r"bwrap: .*")
 
 _TEMPORARY = "/tmp"  # noqa: S108 - inside the root, empty and removed with the program
@@ -28,8 +27,10 @@ Entry = tuple[Literal["folder", "file", "link"], Path, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class RootedRunner:
+class RootedRunner(EmulatedRunner):
     """Another root, with the bundle and the scratch folder where they are on this machine."""
+
+    refusal = re.compile(r"bwrap: execvp .*")
 
     root: Path
     prefix: tuple[str, ...]
@@ -52,15 +53,6 @@ class RootedRunner:
     def command(self, program: Path, arguments: Sequence[str]) -> list[str]:
         """Return the command line."""
         return [*self.prefix, str(program), *arguments]
-
-    def translate(self, path: Path) -> str:
-        """Return the path: it is the same inside."""
-        return str(path)
-
-    def unstarted(self, completed: Completed) -> str | None:
-        """Return bubblewrap's message about a program that does not exist."""
-        match = _REFUSAL.match(completed.errors)
-        return match[0] if match and completed.code else None
 
     def inconclusive(self, completed: Completed) -> str | None:
         """Return bubblewrap's error message, or the library that the root lacks."""
@@ -111,7 +103,6 @@ def shown(root: Path, mounts: Sequence[Path], below: str = "") -> Iterator[Entry
     """Yield the entries of a root to show; a folder that contains a mount point is shown by its entries.
 
     Args:
-        root: the folder.
         mounts: absolute paths at which other folders are mounted.
         below: the folder of the root to list, relative to it.
     """
@@ -135,7 +126,6 @@ def bwrap_prefix(program: str, entries: Sequence[Entry], *, bundle: Path, scratc
     """Return bubblewrap's part of the command line.
 
     Args:
-        program: bubblewrap.
         entries: see `shown`.
         bundle: shown, read-only.
         scratch: shown, writable, and the working folder of programs.

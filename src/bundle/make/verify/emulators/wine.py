@@ -16,7 +16,7 @@ from bundle.base.files import locked
 from bundle.base.folders import copy_tree, listing, remove_tree
 from bundle.base.processes.run import Completed, check, run
 from bundle.base.staging import staged_folder
-from bundle.make.verify.emulators.protocol import EmulatorWorkspace, Missing, Which
+from bundle.make.verify.emulators.protocol import EmulatedRunner, EmulatorWorkspace, Missing, Which
 
 _OVERRIDES = "mscoree,mshtml,wbemprox,winemenubuilder.exe,winedbg.exe="
 """Parts of Windows that Python does not need: .NET, a browser, hardware inventories, menus; and a debugger that takes
@@ -42,12 +42,13 @@ _EMULATORS_FAULTS = (
     r"\S+:err:\S+ .*(?:unimplemented|not implemented).*",
 )
 _FAULT = re.compile("|".join(f"(?:{pattern})" for pattern in _EMULATORS_FAULTS))
-_REFUSAL = re.compile(r"wine: failed to open .*|.*\bBad EXE format for.*|Application could not be started, or no .*")
 
 
 @dataclass(frozen=True, kw_only=True)
-class WineRunner:
+class WineRunner(EmulatedRunner):
     """Wine with a prefix."""
+
+    refusal = re.compile(r"wine: failed to open .*|.*\bBad EXE format for.*|Application could not be started, or no .*")
 
     program: str
     prefix: Path
@@ -69,11 +70,6 @@ class WineRunner:
     def translate(self, path: Path) -> str:
         """Return the path on drive Z:, which is this machine's root."""
         return "Z:" + str(path).replace("/", "\\")
-
-    def unstarted(self, completed: Completed) -> str | None:
-        """Return Wine's message about a file that is missing or no Windows program."""
-        match = _REFUSAL.match(completed.errors)
-        return match[0] if match and completed.code else None
 
     def inconclusive(self, completed: Completed) -> str | None:
         """Return Wine's message about a feature that it lacks."""
@@ -110,9 +106,12 @@ class Wine:
             check(run(first, env=env, timeout=_PREPARING), "Starting Wine")
             yield WineRunner(program=self.program, prefix=prefix)
         finally:
-            for option in ("-k", "-w"):
-                run([self.server, option], env=env, timeout=60)
+            self._end_server(env)
             remove_tree(prefix)
+
+    def _end_server(self, env: Mapping[str, str]) -> None:
+        for option in ("-k", "-w"):
+            run([self.server, option], env=env, timeout=60)
 
     def _template(self, workspace: EmulatorWorkspace) -> Path:
         """Return a prefix to copy, made once for this Wine: making one takes longer than verifying a small bundle."""
@@ -135,8 +134,7 @@ class Wine:
                     check(made, "Making a Wine prefix")
                 finally:
                     # The registry is written when the server ends.
-                    run([self.server, "-k"], env=env, timeout=60)
-                    run([self.server, "-w"], env=env, timeout=60)
+                    self._end_server(env)
                 if not (folder / _REGISTRY).is_file():
                     raise WorkError(
                         "Wine created no prefix.",
