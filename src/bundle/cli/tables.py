@@ -13,6 +13,11 @@ FLOOR_NAMES = {"glibc": "glibc", "macos": "macOS"}
 """The names, for people, of the systems in the key `floor`."""
 
 
+def asked_by(names: Iterable[str]) -> str:
+    """Return, as text, the names of everything that requires a package; the empty one is the configuration."""
+    return ", ".join(name or "the configuration" for name in names)
+
+
 def print_columns(
     console: Console, rows: Iterable[Sequence[str]], *, heading: Sequence[str] = (), indent: int = 0
 ) -> None:

@@ -19,10 +19,12 @@ BUNDLE: dict[str, Any] = {
     "python": {"requested": "3.12.10", "actual": "3.12.1", "source": "host"},
     "floor": {"glibc": "2.28"},
     "packages": [
-        {"name": "numpy", "version": "2.2.6", "decision": "wheel", "reason": ""},
-        {"name": "freesasa", "version": "2.2.1", "decision": "source", "reason": "no wheel"},
+        {"name": "numpy", "version": "2.2.6", "decision": "wheel", "reason": "", "requiredBy": [""]},
+        {"name": "freesasa", "version": "2.2.1", "decision": "source", "reason": "no wheel", "requiredBy": []},
     ],
-    "skipped": [{"name": "openmm", "kind": "skipped", "reason": "no wheel", "requiredBy": ["pdbfixer"]}],
+    "skipped": [
+        {"name": "openmm", "kind": "skipped", "reason": "no wheel", "requiredBy": ["(the configuration)", "pdbfixer"]}
+    ],
     "conflicts": [{"path": "bin/tool", "kept": "b", "lost": "a"}],
     "seconds": {"lock": 0.01, "verify": 2.5},
 }
@@ -40,7 +42,7 @@ def test_the_summary_of_a_build_says_what_is_in_it_and_what_is_not() -> None:
     assert "runs on   glibc 2.28 or later" in text
     assert "1 from wheels, 1 built from source, 1 left out" in text
     assert "freesasa 2.2.1: no wheel" in text
-    assert "openmm: no wheel (asked for by pdbfixer)" in text
+    assert "openmm: no wheel (asked for by the configuration, pdbfixer)" in text
     assert "conflict bin/tool: kept the one of b" in text
     assert "verify 2.5; in all 2.5" in text
     assert "lock" not in text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bundle.cli.app import App, Result, complete_version, pass_app, platform_option, select_platforms
-from bundle.cli.tables import FLOOR_NAMES, print_columns
+from bundle.cli.tables import FLOOR_NAMES, asked_by, print_columns
 from bundle.model.platforms import PLATFORMS
 
 if TYPE_CHECKING:
@@ -140,10 +140,6 @@ def _floor(entry: Entry) -> str:
     return ", ".join(f"{FLOOR_NAMES.get(name, name)} >= {value}" for name, value in entry.floor.items())
 
 
-def _asked_by(names: Sequence[str]) -> str:
-    return ", ".join(name or "the configuration" for name in names)
-
-
 def _print_entry(console: Console, entry: Entry) -> None:
     from rich.filesize import decimal
 
@@ -161,7 +157,7 @@ def _print_entry(console: Console, entry: Entry) -> None:
         console,
         f"packages ({len(entry.packages)})",
         [
-            (package.name, package.version, package.decision, package.reason, f"for {_asked_by(package.required_by)}")
+            (package.name, package.version, package.decision, package.reason, f"for {asked_by(package.required_by)}")
             for package in entry.packages
         ],
     )
@@ -173,7 +169,7 @@ def _print_entry(console: Console, entry: Entry) -> None:
                 package.name,
                 package.kind,
                 package.reason + (f" (there is: {', '.join(package.available)})" if package.available else ""),
-                f"for {_asked_by(package.required_by)}",
+                f"for {asked_by(package.required_by)}",
             )
             for package in entry.skipped
         ],

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from bundle.artifacts.context import Context
     from bundle.artifacts.interpreters.python_build_standalone import PythonBuildStandalone
-    from bundle.artifacts.interpreters.source import Request, Source, Tools
+    from bundle.artifacts.interpreters.source import Source, Tools
     from bundle.model.config.config import Config
     from bundle.model.platforms import Platform
 
@@ -61,14 +61,14 @@ def interpreters(app: App, versions: tuple[str, ...], platforms: tuple[str, ...]
 def _ask(context: Context, config: Config, platform: Platform, shared: dict[str, Source]) -> dict[str, Any]:
     from bundle.artifacts.interpreters.choice import NoInterpreterError, UnreachableInterpreterError, choose
     from bundle.artifacts.interpreters.command_line import sources_for
-    from bundle.make.interpreter.prepare import known_in
+    from bundle.make.interpreter.prepare import known_in, request_for
 
     about = {"version": config.version, "python": config.python, "platform": platform.key}
     with _tools(context) as tools:
         sources = sources_for((), config.interpreter.sources, platform, table=shared)
         try:
             known = known_in(context, config, platform)
-            choice = choose(_request(context, config, platform), sources, tools, known=known, fetch=False)
+            choice = choose(request_for(context, config, platform), sources, tools, known=known, fetch=False)
         except (NoInterpreterError, UnreachableInterpreterError) as error:
             tried = to_json(error.tried)
             return {**about, "choice": None, "why": None, "sources": tried, "error": error.as_json()}
@@ -85,30 +85,15 @@ def _fill(
     context: Context, wanted: list[tuple[Config, Platform]], source: PythonBuildStandalone, folder: Path
 ) -> Result:
     from bundle.artifacts.interpreters.mirror import fill, needs
+    from bundle.make.interpreter.prepare import request_for
 
-    requests = [(config.version, _request(context, config, platform)) for config, platform in wanted]
+    requests = [(config.version, request_for(context, config, platform)) for config, platform in wanted]
     needed, left = needs(requests, source)
     with _tools(context) as tools:
         kept = fill(folder, needed, source, tools)
-    data = {
-        "mirror": str(folder),
-        "files": [one.as_json() for one in kept],
-        "left": [to_json(one) for one in left],
-    }
+    data = {"mirror": str(folder), "files": [one.as_json() for one in kept], "left": [to_json(one) for one in left]}
     codes = [one.error.exit_code for one in kept if one.error] + [2 for one in left if one.lacking]
     return Result(data=data, text=lambda console: _print_mirror(console, data), exit_code=max(codes, default=0))
-
-
-def _request(context: Context, config: Config, platform: Platform) -> Request:
-    from bundle.artifacts.interpreters.source import Request
-
-    return Request(
-        python=config.python,
-        platform=platform,
-        config=config.interpreter,
-        machine=context.machine,
-        environ=context.environ,
-    )
 
 
 @contextmanager

@@ -9,18 +9,20 @@ from typing import Any
 from rich.console import Console
 from rich.filesize import decimal
 
-from bundle.cli.tables import FLOOR_NAMES
+from bundle.cli.tables import FLOOR_NAMES, asked_by
+from bundle.model.manifest import Manifest, PythonRecord
 
 
 def print_bundle(console: Console, bundle: Mapping[str, Any], here: Path) -> None:
     """Print what one bundle is, what is in it, and where.
 
     Args:
-        console: printed to.
         bundle: the JSON value of the command `build`.
         here: paths below this folder are printed relative to it.
     """
-    name = f"{bundle['version']} for {bundle['platform']}"
+    # The values of the manifest are among those of the command, under the same names.
+    manifest = Manifest.from_json(bundle)
+    name = f"{manifest.version} for {manifest.platform}"
     if bundle["status"] == "unchanged":
         console.print(f"{name}: unchanged, nothing to do")
         console.print(f"  bundle    {_shown(bundle['path'], here)}")
@@ -28,18 +30,18 @@ def print_bundle(console: Console, bundle: Mapping[str, Any], here: Path) -> Non
             console.print(f"  archive   {_shown(archive['path'], here)}  {decimal(archive['size'])}")
         return
     console.print(f"{name}: built")
-    console.print(f"  python    {_python(bundle['python'])}")
-    for system, oldest in bundle["floor"].items():
+    console.print(f"  python    {_python(manifest.python)}")
+    for system, oldest in manifest.floor.items():
         console.print(f"  runs on   {FLOOR_NAMES.get(system, system)} {oldest} or later")
-    console.print(f"  packages  {_packages(bundle)}")
-    for package in bundle["packages"]:
-        if package["decision"] == "source":
-            console.print(f"    source   {package['name']} {package['version']}: {package['reason']}")
-    for left_out in bundle["skipped"]:
-        askers = ", ".join(left_out["requiredBy"])
-        console.print(f"    {left_out['kind']:<8} {left_out['name']}: {left_out['reason']} (asked for by {askers})")
-    for conflict in bundle["conflicts"]:
-        console.print(f"    conflict {conflict['path']}: kept the one of {conflict['kept']}")
+    console.print(f"  packages  {_packages(manifest)}")
+    for package in manifest.packages:
+        if package.decision == "source":
+            console.print(f"    source   {package.name} {package.version}: {package.reason}")
+    for left_out in manifest.skipped:
+        asked = f"asked for by {asked_by(left_out.required_by)}"
+        console.print(f"    {left_out.kind:<8} {left_out.name}: {left_out.reason} ({asked})")
+    for conflict in manifest.conflicts:
+        console.print(f"    conflict {conflict.path}: kept the one of {conflict.kept}")
     console.print(f"  bundle    {_shown(bundle['path'], here)}  {decimal(bundle['size'])}")
     for archive in bundle["archives"]:
         console.print(f"  archive   {_shown(archive['path'], here)}  {decimal(archive['size'])}")
@@ -49,12 +51,7 @@ def print_bundle(console: Console, bundle: Mapping[str, Any], here: Path) -> Non
 
 
 def print_failure(console: Console, failed: Mapping[str, Any]) -> None:
-    """Print why one bundle could not be built, and what to do.
-
-    Args:
-        console: printed to.
-        failed: the JSON value of the command `build`.
-    """
+    """Print why one bundle could not be built, and what to do, given the JSON value of the command `build`."""
     console.print(f"{failed['version']} for {failed['platform']}: failed: {failed['what']}")
     for line in failed["details"]:
         console.print(f"  {line}")
@@ -63,16 +60,15 @@ def print_failure(console: Console, failed: Mapping[str, Any]) -> None:
     console.print(f"  to do: {failed['remedy']}")
 
 
-def _python(python: Mapping[str, Any]) -> str:
-    if python["requested"] == python["actual"]:
-        return f"{python['actual']} from {python['source']}"
-    return f"{python['actual']} from {python['source']}, a SUBSTITUTE for {python['requested']}"
+def _python(python: PythonRecord) -> str:
+    substitute = f", a SUBSTITUTE for {python.requested}" if python.substituted else ""
+    return f"{python.actual} from {python.source}{substitute}"
 
 
-def _packages(bundle: Mapping[str, Any]) -> str:
-    decisions = [package["decision"] for package in bundle["packages"]]
+def _packages(manifest: Manifest) -> str:
+    decisions = [package.decision for package in manifest.packages]
     parts = [f"{decisions.count('wheel')} from wheels", f"{decisions.count('source')} built from source"]
-    return ", ".join([*parts, f"{len(bundle['skipped'])} left out"])
+    return ", ".join([*parts, f"{len(manifest.skipped)} left out"])
 
 
 def _shown(path: str, here: Path) -> str:

@@ -61,13 +61,7 @@ def prepare_interpreter(context: Context, config: Config, platform: Platform, ov
     Raises:
         BundleError: no source gives a fitting one; the error lists the attempts and the remedies.
     """
-    request = Request(
-        python=config.python,
-        platform=platform,
-        config=config.interpreter,
-        machine=context.machine,
-        environ=context.environ,
-    )
+    request = request_for(context, config, platform)
     with context.store.work() as work:
         tools = Tools(
             downloader=context.downloader, files=context.store.files, reporter=context.reporter, work=work / "scratch"
@@ -92,6 +86,17 @@ def prepare_interpreter(context: Context, config: Config, platform: Platform, ov
                 "interpreter", key, tree, name="python", version=about.python, about=about.as_json()
             )
     return Interpreter(choice=choice, layer=layer, platform=platform, bytecode=bytecode)
+
+
+def request_for(context: Context, config: Config, platform: Platform) -> Request:
+    """Return the request for the interpreter of a version, to all sources."""
+    return Request(
+        python=config.python,
+        platform=platform,
+        config=config.interpreter,
+        machine=context.machine,
+        environ=context.environ,
+    )
 
 
 def known_in(context: Context, config: Config, platform: Platform) -> Known:

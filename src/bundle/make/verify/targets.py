@@ -75,8 +75,5 @@ def _unpacked(archive: Path, scratch: Path) -> Path:
     extract(archive, scratch)
     top = scratch / _TOP
     if not top.is_dir():
-        raise ConfigError(
-            f"{archive} is not the archive of a bundle: it has no top folder {_TOP}/.",
-            remedy=_NAME_ONE,
-        )
+        raise ConfigError(f"{archive} is not the archive of a bundle: it has no top folder {_TOP}/.", remedy=_NAME_ONE)
     return top
