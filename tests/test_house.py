@@ -6,13 +6,18 @@ import ast
 import re
 import socket
 import subprocess
+import sys
+import tomllib
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 HOUSE = Path(__file__).parent.parent / "src" / "bundle"
 
@@ -358,3 +363,24 @@ def test_unit_tests_reach_no_network_and_start_no_program() -> None:
         unconnected.connect(("127.0.0.1", 9))
     with pytest.raises(AssertionError, match="mark the test `real`"):
         subprocess.run(["true"], check=False)
+
+
+def test_private_modules_of_dependencies_are_left_alone() -> None:
+    standard = sys.stdlib_module_names | {"bundle", "_typeshed"}
+    assert [
+        f"{relative(module)} imports {name}"
+        for module in MODULES
+        for name in imports_of(module)
+        if name.partition(".")[0] not in standard and any(part.startswith("_") for part in name.split("."))
+    ] == []
+
+
+def test_every_dependency_is_used() -> None:
+    """By an import, or by the name of the program that it brings."""
+    project = tomllib.loads((HOUSE.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {Requirement(text).name for text in project["dependencies"]}
+    imported = {name.partition(".")[0] for module in MODULES for name in imports_of(module)}
+    brought = packages_distributions()
+    used = {canonicalize_name(one) for name in imported for one in brought.get(name, ())}
+    programs = {name for name in names for module in MODULES if f'"{name}"' in module.read_text(encoding="utf-8")}
+    assert sorted(names - used - programs) == []

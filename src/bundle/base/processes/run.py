@@ -1,26 +1,17 @@
-"""Run a program to its end; the one place that starts programs."""
+"""Run a program to its end and collect its output."""
 
 from __future__ import annotations
 
 import os
 import shlex
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO, BinaryIO
 
 from bundle.base.errors import WorkError
-from bundle.base.processes.stop import end_tree, ended_at_exit
-
-_DRAIN = 1.0
-"""Seconds that a program's descendants may hold its output open after its end."""
-
-_FLUSH = 30.0
-"""Seconds that the rest of the output may take to reach a slow disk once all its writers have ended."""
+from bundle.base.processes.stream import stream
 
 _TAIL = 20
 """Lines of output that an error shows."""
@@ -53,10 +44,7 @@ def run(
     log: Path | None = None,
     stdin: bytes | None = None,
 ) -> Completed:
-    """Run a program to its end, in a process group of its own.
-
-    When it takes too long, or the wait is interrupted, it is ended with all its descendants. Descendants that still
-    hold the output open when the program has ended are ended as well.
+    """Run a program to its end as `stream` does, and collect its output.
 
     Args:
         arguments: the program and its arguments; no shell is involved.
@@ -73,13 +61,20 @@ def run(
     """
     command = tuple(os.fspath(argument) for argument in arguments)
     started = time.monotonic()
-    if log is not None:
+    running = partial(stream, command, env=env, cwd=cwd, timeout=timeout, stdin=stdin)
+    parts = bytearray(), bytearray()
+    if log is None:
+        code, timed_out = running(output=parts[0].extend, errors=parts[1].extend)
+    else:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as file:
-            code, outputs, timed_out = _run(command, env, cwd, timeout, file, stdin)
-    else:
-        code, outputs, timed_out = _run(command, env, cwd, timeout, None, stdin)
-    output, errors = (bytes(part).decode(errors="replace").replace("\r\n", "\n") for part in outputs)
+
+            def append(part: bytes) -> None:
+                file.write(part)
+                file.flush()
+
+            code, timed_out = running(output=append, errors=None)
+    output, errors = (bytes(part).decode(errors="replace").replace("\r\n", "\n") for part in parts)
     return Completed(
         arguments=command,
         code=code,
@@ -124,126 +119,6 @@ def check(completed: Completed, what: str, *, log: Path | None = None) -> Comple
         remedy=f"Read its last lines for the reason; to repeat this step alone: {shlex.join(completed.arguments)}",
         details=details,
     )
-
-
-def _run(
-    command: tuple[str, ...],
-    env: Mapping[str, str] | None,
-    cwd: Path | None,
-    timeout: float | None,
-    log: BinaryIO | None,
-    stdin: bytes | None,
-) -> tuple[int, tuple[bytearray, bytearray], bool]:
-    output, errors = bytearray(), bytearray()
-    threads: list[threading.Thread] = []
-    failures: list[Exception] = []
-    process = _start(command, env, cwd, merge=log is not None, reads=stdin is not None)
-    with ended_at_exit(process):
-        try:
-            threads.append(_background(_pump, process.stdout, output if log is None else log, failures))
-            if log is None:
-                threads.append(_background(_pump, process.stderr, errors, failures))
-            if stdin is not None:
-                threads.append(_background(_feed, process.stdin, stdin))
-            timed_out = not _wait(process, timeout)
-            if timed_out:
-                end_tree(process)
-            if not _joined(threads, _DRAIN):
-                # A descendant that outlives the program holds its output open.
-                end_tree(process)
-                _joined(threads, _FLUSH)
-        except BaseException:
-            end_tree(process)
-            _joined(threads, _DRAIN)
-            raise
-    if failures:
-        raise failures[0]
-    return process.returncode, (output, errors), timed_out
-
-
-def _start(
-    command: tuple[str, ...], env: Mapping[str, str] | None, cwd: Path | None, *, merge: bool, reads: bool
-) -> subprocess.Popen[bytes]:
-    flags = 0
-    if sys.platform == "win32":
-        flags = subprocess.CREATE_NEW_PROCESS_GROUP
-    try:
-        return subprocess.Popen(
-            command,
-            env=None if env is None else dict(env),
-            cwd=cwd,
-            stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
-            # Always pipes: programs under Wine fail with files.
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if merge else subprocess.PIPE,
-            start_new_session=True,
-            creationflags=flags,
-        )
-    except OSError as error:
-        if cwd is not None and not cwd.is_dir():
-            raise WorkError(f"{command[0]} cannot start in {cwd}: the folder does not exist.") from error
-        missing = isinstance(error, FileNotFoundError)
-        raise WorkError(
-            f"The program {command[0]} " + ("does not exist." if missing else f"cannot be started: {error.strerror}."),
-            cause="It is not installed or not on PATH, or the interpreter in the script's first line is missing."
-            if missing
-            else None,
-            remedy="Install it or put it on PATH, then run the same command again." if missing else None,
-        ) from error
-
-
-def _wait(process: subprocess.Popen[bytes], timeout: float | None) -> bool:
-    """Wait for the program alone; False if the time is over."""
-    ended = threading.Event()
-
-    def watch() -> None:
-        process.wait()
-        ended.set()
-
-    _background(watch)
-    deadline = None if timeout is None else time.monotonic() + timeout
-    while not ended.is_set():
-        left = 1.0 if deadline is None else deadline - time.monotonic()
-        if left <= 0:
-            return False
-        # In slices, because a lock without end cannot be interrupted on Windows.
-        ended.wait(min(left, 1.0))
-    return True
-
-
-def _background(function: Callable[..., None], *arguments: object) -> threading.Thread:
-    thread = threading.Thread(target=function, args=arguments, daemon=True)
-    thread.start()
-    return thread
-
-
-def _joined(threads: Sequence[threading.Thread], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-    return not any(thread.is_alive() for thread in threads)
-
-
-def _pump(source: IO[bytes], sink: bytearray | BinaryIO, failures: list[Exception]) -> None:
-    try:
-        with source:
-            while chunk := source.read1(2**16):  # type: ignore[attr-defined]  # buffered, though typed as any IO
-                if isinstance(sink, bytearray):
-                    sink += chunk
-                else:
-                    sink.write(chunk)
-                    sink.flush()
-    except (OSError, ValueError) as error:
-        # Raised again by the thread that waits: a log that cannot be written, such as on a full disk.
-        failures.append(error)
-
-
-def _feed(target: IO[bytes], content: bytes) -> None:
-    try:
-        with target:
-            target.write(content)
-    except BrokenPipeError:
-        pass  # It ended without reading all; its exit code says whether that is an error.
 
 
 def _last_part(log: Path) -> str:

@@ -1,0 +1,158 @@
+"""Start a program and hand on its output as it comes; the one place that starts programs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from bundle.base.errors import WorkError
+from bundle.base.processes.stop import end_tree, ended_at_exit
+
+_DRAIN = 1.0
+"""Seconds that a program's descendants may hold its output open after its end."""
+
+_FLUSH = 30.0
+"""Seconds that the rest of the output may take to reach a slow disk once all its writers have ended."""
+
+Sink = Callable[[bytes], object]
+"""Takes a part of the output; called in a thread, and its first error ends the stream with that error."""
+
+
+def stream(
+    command: Sequence[str],
+    *,
+    output: Sink,
+    errors: Sink | None,
+    env: Mapping[str, str] | None,
+    cwd: Path | None,
+    timeout: float | None,
+    stdin: bytes | None,
+) -> tuple[int, bool]:
+    """Run a program to its end, in a process group of its own, and hand on its output as it comes.
+
+    When it takes too long, or the wait is interrupted, it is ended with all its descendants. Descendants that still
+    hold the output open when the program has ended are ended as well.
+
+    Args:
+        command: the program and its arguments; no shell is involved.
+        errors: takes standard error; if None, `output` takes both, in the order in which they come.
+        env: the complete environment; this process's own if None.
+        timeout: in seconds; None for no limit.
+        stdin: its standard input; empty if None.
+
+    Returns:
+        The exit code, and whether the program exceeded the time limit.
+
+    Raises:
+        WorkError: the program does not exist or cannot be started.
+    """
+    threads: list[threading.Thread] = []
+    failures: list[Exception] = []
+    process = _start(command, env, cwd, merge=errors is None, reads=stdin is not None)
+    with ended_at_exit(process):
+        try:
+            threads.append(_background(_pump, process.stdout, output, failures))
+            if errors is not None:
+                threads.append(_background(_pump, process.stderr, errors, failures))
+            if stdin is not None:
+                threads.append(_background(_feed, process.stdin, stdin))
+            timed_out = not _wait(process, timeout)
+            if timed_out:
+                end_tree(process)
+            if not _joined(threads, _DRAIN):
+                # A descendant that outlives the program holds its output open.
+                end_tree(process)
+                _joined(threads, _FLUSH)
+        except BaseException:
+            end_tree(process)
+            _joined(threads, _DRAIN)
+            raise
+    if failures:
+        raise failures[0]
+    return process.returncode, timed_out
+
+
+def _start(
+    command: Sequence[str], env: Mapping[str, str] | None, cwd: Path | None, *, merge: bool, reads: bool
+) -> subprocess.Popen[bytes]:
+    flags = 0
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP
+    try:
+        return subprocess.Popen(
+            command,
+            env=None if env is None else dict(env),
+            cwd=cwd,
+            stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
+            # Always pipes: programs under Wine fail with files.
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merge else subprocess.PIPE,
+            start_new_session=True,
+            creationflags=flags,
+        )
+    except OSError as error:
+        if cwd is not None and not cwd.is_dir():
+            raise WorkError(f"{command[0]} cannot start in {cwd}: the folder does not exist.") from error
+        missing = isinstance(error, FileNotFoundError)
+        raise WorkError(
+            f"The program {command[0]} " + ("does not exist." if missing else f"cannot be started: {error.strerror}."),
+            cause="It is not installed or not on PATH, or the interpreter in the script's first line is missing."
+            if missing
+            else None,
+            remedy="Install it or put it on PATH, then run the same command again." if missing else None,
+        ) from error
+
+
+def _wait(process: subprocess.Popen[bytes], timeout: float | None) -> bool:
+    """Wait for the program alone; False if the time is over."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        process.wait()
+        ended.set()
+
+    _background(watch)
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while not ended.is_set():
+        left = 1.0 if deadline is None else deadline - time.monotonic()
+        if left <= 0:
+            return False
+        # In slices, because a lock without end cannot be interrupted on Windows.
+        ended.wait(min(left, 1.0))
+    return True
+
+
+def _background(function: Callable[..., None], *arguments: object) -> threading.Thread:
+    thread = threading.Thread(target=function, args=arguments, daemon=True)
+    thread.start()
+    return thread
+
+
+def _joined(threads: Sequence[threading.Thread], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return not any(thread.is_alive() for thread in threads)
+
+
+def _pump(source: IO[bytes], sink: Sink, failures: list[Exception]) -> None:
+    try:
+        with source:
+            while chunk := source.read1(2**16):  # type: ignore[attr-defined]  # buffered, though typed as any IO
+                sink(chunk)
+    except (OSError, ValueError) as error:
+        # Raised again by the thread that waits: a log that cannot be written, such as on a full disk.
+        failures.append(error)
+
+
+def _feed(target: IO[bytes], content: bytes) -> None:
+    try:
+        with target:
+            target.write(content)
+    except BrokenPipeError:
+        pass  # It ended without reading all; its exit code says whether that is an error.
