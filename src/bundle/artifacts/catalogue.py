@@ -35,7 +35,7 @@ class Catalogue:
         """Read a catalogue; one that does not exist yet is empty.
 
         Args:
-            validate: check it against the schema; without, only what has another shape is found.
+            validate: check it against the schema; otherwise only missing keys and wrong types are found.
 
         Raises:
             IntegrityError: the file is no catalogue.

@@ -40,7 +40,7 @@ class PackageRecord:
     """Name of the wheel or source archive that the lock chose, or the commit."""
     sha256: str
     required_by: tuple[str, ...]
-    """Names of the packages that need it; empty text stands for the configuration."""
+    """Names of the packages that need it; empty text means the configuration."""
 
     @classmethod
     def of(cls, package: manifest.PackageRecord) -> PackageRecord:
@@ -65,7 +65,7 @@ class Entry:
     path: str
     """The bundle's folder, relative to the catalogue's root folder, with `/`."""
     digest: str
-    """Stands for the whole content of the bundle."""
+    """SHA-256 of the whole content of the bundle; see `bundle_digest`."""
     size: int
     """Bytes of all its files together."""
     python: PythonRecord
@@ -131,7 +131,7 @@ def layer_record(layer: Layer) -> LayerRecord:
 
 
 def bundle_digest(layers: Sequence[Layer]) -> str:
-    """Return the sha256 that stands for all bytes of a bundle: over its layers' digests, in order."""
+    """Return the SHA-256 of a bundle's content: over its layers' digests, in order."""
     return hashlib.sha256(canonical_json([layer.digest for layer in layers])).hexdigest()
 
 

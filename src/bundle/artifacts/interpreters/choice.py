@@ -120,7 +120,7 @@ def choose(
         fetch: whether to fetch the files; otherwise sources only check whether they could.
 
     Raises:
-        UnreachableInterpreterError: nothing fits, and a source that might have had it did not answer.
+        UnreachableInterpreterError: nothing fits, and a source that might have it did not answer.
         NoInterpreterError: nothing fits, and all sources answered.
         IntegrityError: a source gave other bytes than promised.
     """

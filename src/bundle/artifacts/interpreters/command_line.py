@@ -29,7 +29,7 @@ def sources_for(
     """Return the sources to ask, in their order.
 
     Args:
-        values: what `--interpreter` says: the name of a source; the path of an executable, of an interpreter's folder
+        values: of `--interpreter`: the name of a source; the path of an executable, of an interpreter's folder
             or of an archive; or KEY=PATH, which counts for one platform only. Nothing: the configured ones.
         configured: `interpreter.sources`.
         table: sources that take the place of the built-in ones of their name.

@@ -60,7 +60,7 @@ class Left:
     platform: str
     reason: str
     lacking: bool
-    """Whether it wants a file that was never released."""
+    """Whether it requires a file that was never released."""
 
 
 @dataclass(frozen=True, kw_only=True)

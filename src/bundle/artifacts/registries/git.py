@@ -28,7 +28,7 @@ _OWN_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRE
 
 @dataclass(frozen=True, kw_only=True)
 class GitAddress:
-    """A repository and what of it is wanted."""
+    """The address of a repository, with a revision and a folder in it."""
 
     url: str
     """As git takes it; may hold credentials."""
@@ -84,7 +84,7 @@ class Repositories:
         self._offline = offline
 
     def commit_of(self, address: GitAddress) -> str:
-        """Return the commit that an address's revision stands for now.
+        """Return the commit that an address's revision names now.
 
         Raises:
             ConfigError: the repository has no such branch, tag or commit.

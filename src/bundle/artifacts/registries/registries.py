@@ -85,7 +85,7 @@ class Registries:
 
         Raises:
             NetworkError: a registry did not answer, or answered with an error other than "not found".
-            ConfigError: the registry that the name is tied to lacks an environment variable.
+            ConfigError: an environment variable of the registry that the name is tied to is not set.
         """
         return next(self.pages(name), None)
 

@@ -77,7 +77,7 @@ class IndexedLayer:
 
 
 def pack(store: Store, layers: Sequence[Layer], target: Path, *, format: str) -> PackedArchive:  # noqa: A002
-    """Write an archive of layers; it appears whole or not at all, and removes what killed runs left beside it.
+    """Write an archive of layers; it appears whole or not at all, and leftovers of killed runs beside it are removed.
 
     Args:
         store: where the layers are; it keeps their compressed frames for the next time.

@@ -66,7 +66,7 @@ class Layer:
     size: int
     """Bytes of all its files together."""
     entries: tuple[Entry, ...] = field(repr=False)
-    """Sorted by `path_order`: a folder stands right before its content."""
+    """Sorted by `path_order`: a folder comes right before its content."""
     about: Mapping[str, Any] = field(repr=False)
     """The maker's notes, as JSON."""
 
@@ -99,7 +99,7 @@ def scan(tree: Path) -> tuple[Entry, ...]:
 def path_order(path: str) -> bytes:
     """Return the sort key of entries: the bytes of the path, with nothing between a folder and its content.
 
-    Without the second half `a.py` would stand between `a` and `a/b`, and GNU tar, which sets a folder's time when it
+    Without the second half `a.py` would be between `a` and `a/b`, and GNU tar, which sets a folder's time when it
     leaves the folder, would come back to `a` and leave the time of unpacking on it.
     """
     return path.encode().replace(b"/", b"\0")
@@ -187,7 +187,7 @@ def _content(path: str, size: int) -> Iterator[bytes]:
 
 
 def seal(tree: Path, entries: Sequence[Entry], *, epoch: int) -> tuple[str, tuple[Entry, ...]]:
-    """Read a tree, whose sorted entries are given, once: for the layer's digest and the hash of each file.
+    """Read a tree with sorted entries once, for the layer's digest and the hash of each file.
 
     Returns:
         The digest, and the entries with their `sha256`.

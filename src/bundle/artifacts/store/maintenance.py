@@ -89,7 +89,7 @@ def prune(paths: StorePaths, *, older_than_days: float, now: float | None, work:
     """Remove unused entries and leftovers of killed processes; return the bytes freed.
 
     Args:
-        older_than_days: the time since the last use of what is removed.
+        older_than_days: days since the last use of the entries that are removed.
         now: seconds since 1970; the clock's time if None.
         work: a folder on the store's file system, for entries that are being removed.
     """

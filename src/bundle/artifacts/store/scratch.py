@@ -59,6 +59,6 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def touch(path: Path) -> None:
-    """Set the time of the last use to now; a store that may only be read is still good to read from."""
+    """Set the time of the last use to now; a store that is only readable stays as it is."""
     with suppress(OSError):
         os.utime(path)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bundle.base.report import Reporter
 
 _RULES = 2
-"""Raised when the same key stands for another layer, or is kept in another form."""
+"""Raised when the same key names another layer, or is kept in another form."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +209,7 @@ class Store:
         """Remove unused entries and leftovers of killed processes; return the bytes freed.
 
         Args:
-            older_than_days: the time since the last use of what is removed.
+            older_than_days: days since the last use of the entries that are removed.
             now: seconds since 1970; the clock's time if None.
         """
         with self.work() as work:

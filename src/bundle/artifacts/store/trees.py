@@ -42,7 +42,7 @@ class Listing:
 
 
 def listing_of(tree: Path, entries: Sequence[Entry], *, epoch: int) -> Listing:
-    """Read a normalised tree, whose sorted entries have no hashes yet, and list it."""
+    """Read a normalised tree with sorted entries, which have no hashes yet, and list it."""
     digest, sealed = seal(tree, entries, epoch=epoch)
     return Listing(digest=digest, epoch=epoch, entries=sealed)
 

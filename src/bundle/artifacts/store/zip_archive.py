@@ -1,4 +1,4 @@
-"""Bundles as `.zip`, for systems whose users have nothing else to unpack with."""
+"""Bundles as `.zip`, for systems that have no other program to unpack archives."""
 
 from __future__ import annotations
 

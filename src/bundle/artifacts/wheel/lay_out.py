@@ -35,7 +35,7 @@ def lay_out(
     python: str,
     direct_url: Mapping[str, Any] | None = None,
 ) -> Laid:
-    """Lay a wheel out as it stands in a bundle.
+    """Lay a wheel out as a bundle holds it.
 
     Source: the PyPA specifications "Binary distribution format", "Recording installed projects", "Entry points".
 
@@ -65,7 +65,7 @@ def lay_out(
 
 
 def _public(url: str) -> str | None:
-    """Return an address without anything secret, or None if it is an address on this machine."""
+    """Return an address without secrets, or None if it is an address on this machine."""
     parts = urlsplit(url)
     if parts.scheme in {"", "file"}:
         return None

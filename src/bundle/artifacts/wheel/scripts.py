@@ -17,7 +17,7 @@ from bundle.model.platforms import Platform, short_version
 # One text that is a shell program and a Python string at once: `''':'` is the command `:` to the one and the start of
 # a string to the other. Hence no backslash and no three quotes inside. The first case is the usual one and starts no
 # further process; `readlink` is asked only behind a symlink. A dot guards the newlines that a path may end with, and
-# a path that begins with a dash gets `./` in front lest it be taken for an option.
+# a path that begins with a dash gets `./` in front, so that it is not taken for an option.
 _HEADER = """\
 ''':'
 case $0 in [!-]*/*) [ -h "$0" ] || exec "${0%/*}/PYTHON"ARGUMENTS "$0" "$@" ;; esac
@@ -67,7 +67,7 @@ def entry_script(
 
     Args:
         attribute: the callable in the module, such as `main` or `Application.start`.
-        gui: whether it wants no console (Windows).
+        gui: whether it runs without a console (Windows).
 
     Raises:
         IntegrityError: a name that is none: it could leave the scripts folder, or put code into the script.
@@ -115,7 +115,7 @@ def relocate_script(text: bytes, *, python: str) -> bytes | None:
     Returns:
         The new script, or None if `text` is no script for Python 3.
     """
-    if text.startswith(b"#!") and b"\0" not in text:  # a zip file may stand behind the line
+    if text.startswith(b"#!") and b"\0" not in text:  # a zip file may follow the line
         text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if shell := _SHELL_SHEBANG.match(text):
         return _polyglot(text[shell.end() :], python=python)

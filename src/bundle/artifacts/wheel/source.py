@@ -39,7 +39,7 @@ _HARMLESS = 2**30
 """Bytes that a wheel may unpack to however small it is; beyond them, not more than `_RATIO` times its own size."""
 _RATIO = 100
 
-# The binary distribution format wants SHA-256 or better.
+# The binary distribution format requires SHA-256 or better.
 _HASHES = frozenset({"sha256", "sha384", "sha512"})
 _SIGNATURES = frozenset({"RECORD.jws", "RECORD.p7s"})
 # Only an installer may write these; in a wheel they would be false.
@@ -128,7 +128,7 @@ class CheckedWheel(WheelFile):
 
     def _is_ours(self, stem: str) -> bool:
         name, _, version = stem.rpartition("-")
-        # A local version may be spelt with the underscore that stands for every other sign.
+        # A local version may be spelt with the underscore that replaces every other sign.
         return canonicalize_name(name) == self.name and self.release in {
             parsed for spelling in (version, version.replace("_", "+")) if (parsed := _version(spelling))
         }

@@ -22,7 +22,7 @@ from bundle.model.system_libraries import LINUX_BASE
 
 @dataclass(frozen=True, kw_only=True)
 class Original:
-    """A CPython as it stands on this machine."""
+    """A CPython that is installed on this machine."""
 
     python: str
     prefix: Path
@@ -174,7 +174,7 @@ def _closure(start: Path, linker: run_paths.Linker, present: set[str]) -> tuple[
 
 
 def _add_licences(tree: Path, libraries: Sequence[tuple[str, Path]]) -> Mapping[Path, Package]:
-    """Copy the licences of the libraries that came along; return the packages that they belong to."""
+    """Copy the licences of the libraries that were copied; return the packages that they belong to."""
     packages = owners(path for _, path in libraries)
     for package in packages.values():
         if package.copyright is not None:

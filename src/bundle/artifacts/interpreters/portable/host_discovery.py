@@ -53,7 +53,7 @@ class Candidate:
 
     executable: Path
     origin: str
-    """How it was found, for people: `the running Python`, `PATH`, `pyenv`, `uv`."""
+    """How it was found, for messages: `the running Python`, `PATH`, `pyenv`, `uv`."""
 
 
 @dataclass(frozen=True, kw_only=True)

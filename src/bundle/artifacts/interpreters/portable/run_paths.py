@@ -68,7 +68,7 @@ class Linker:
         return cls(cached=cached, folders=(*more, *map(Path, standard)))
 
     def find(self, name: str, run_paths: Sequence[str] = ()) -> Path | None:
-        """Return the file that a library's name stands for, None if there is none."""
+        """Return the file of a library by its name, None if there is none."""
         beside = (Path(folder, name) for folder in run_paths)
         fallback = (folder / name for folder in self.folders)
         known = (self.cached[name],) if name in self.cached else ()
