@@ -1,4 +1,4 @@
-"""The global options, and what the commands share: results, projects, options for click."""
+"""The global options, and the parts that commands share: results, projects, options for click."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from bundle.model.manifest import Manifest, PythonRecord
 
 
 def print_bundle(console: Console, bundle: Mapping[str, Any], here: Path) -> None:
-    """Print what one bundle is, what is in it, and where.
+    """Print the content and the place of one bundle.
 
     Args:
         bundle: the JSON value of the command `build`.

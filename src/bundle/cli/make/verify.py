@@ -1,4 +1,4 @@
-"""`bundle verify`: check bundles that exist, and say what is wrong with them."""
+"""`bundle verify`: check bundles that were built, and list their errors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Running:
     "--run",
     "running",
     is_flag=True,
-    help="Run it, too: imports, scripts, a move; what is for another platform in the emulator that is here.",
+    help="Also run it: imports, scripts, a move; a bundle for another platform in an emulator of this machine.",
 )
 @click.option(
     "--root",

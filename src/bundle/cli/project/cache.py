@@ -1,4 +1,4 @@
-"""`bundle cache`: the folder and size of the store, its verification, and removal of what is old."""
+"""`bundle cache`: the folder and size of the store, its verification, and the removal of old entries."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def size(app: App) -> Result:
 
 
 @cache.command()
-@click.option("--repair", is_flag=True, help="Remove what is damaged; the next build that needs it makes it again.")
+@click.option("--repair", is_flag=True, help="Remove damaged entries; the next build that needs them makes them again.")
 @pass_app
 def verify(app: App, repair: bool) -> Result:
-    """Read every byte in the store, and list what is damaged."""
+    """Read every byte in the store, and list the damaged entries."""
     damaged = app.store().check(full=True, repair=repair)
 
     def text(console: Console) -> None:
@@ -74,7 +74,7 @@ def verify(app: App, repair: bool) -> Result:
 )
 @pass_app
 def prune(app: App, days: float) -> Result:
-    """Remove what was not used recently, and what killed runs left behind."""
+    """Remove entries not used recently, and the remains of killed runs."""
     freed = app.store().prune(older_than_days=days)
 
     def text(console: Console) -> None:

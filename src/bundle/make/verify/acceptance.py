@@ -25,7 +25,7 @@ def accept(
     marked: list[Finding] = []
     for finding in findings:
         entries = [entry for entry in acceptances if entry.concerns(finding.rule, finding.file)]
-        # An entry that expects another error is not useless: the finding tells about it.
+        # An entry that expects another error is not useless: the finding names it.
         used.update(entries)
         shown = "\n".join((finding.message, *finding.details, finding.output))
         fitting = next((entry for entry in entries if entry.error in shown), None)

@@ -18,8 +18,7 @@ RULES = 1
 def floor_of(layers: Sequence[Layer], store: Store, platform: Platform) -> dict[str, str]:
     """Return the oldest system that all layers of a bundle run on, such as `{"glibc": "2.28"}`.
 
-    Args:
-        store: of the layers; it also keeps the measurements, by the layer's digest.
+    The store keeps the measurements by the layer's digest.
     """
     measured: JsonCache[dict[str, str]] = JsonCache(store.folder("audits"), dict, rules=RULES)
 

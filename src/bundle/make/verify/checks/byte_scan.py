@@ -55,15 +55,13 @@ def patterns_for(
 ) -> tuple[tuple[Pattern, ...], tuple[Path, ...]]:
     """Return the byte strings to search for, and the folders whose names are too common to be searched for.
 
-    Args:
-        forbidden: folders whose appearance is an error.
-        suspicious: folders whose appearance is a warning.
+    Finding a forbidden folder is an error, a suspicious one a warning.
     """
     texts: dict[str, Severity] = {}
     unused: list[Path] = []
     wanted: list[tuple[Path, Severity]] = [(path, "error") for path in forbidden]
     for path, severity in (*wanted, *((path, "warning") for path in suspicious)):
-        if _is_telling(path):
+        if _is_specific(path):
             for text in dict.fromkeys((str(path), os.path.realpath(path))):
                 texts.setdefault(text, severity)
         else:
@@ -119,7 +117,7 @@ def scan(
     return found
 
 
-def _is_telling(path: Path) -> bool:
+def _is_specific(path: Path) -> bool:
     text = str(path)
     names = [part for part in path.parts if part != path.anchor]
     return text not in _COMMON and (len(names) >= 2 or len(text) >= _LONG_ENOUGH)

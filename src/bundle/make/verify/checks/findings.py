@@ -70,7 +70,7 @@ class Report:
     """How many things each check looked at, by the check's name; a check that did not run is absent."""
     seconds: float
     floor: Mapping[str, str] = field(default_factory=dict)
-    """The oldest system that all of it runs on, measured; empty where nothing tells."""
+    """The oldest system that all of it runs on, measured; empty if unknown."""
     licences: Mapping[str, str] = field(default_factory=dict)
     """Licences as the packages state them, by normalised name."""
     runner: str = ""

@@ -125,10 +125,7 @@ def shown(root: Path, mounts: Sequence[Path], below: str = "") -> Iterator[Entry
 def bwrap_prefix(program: str, entries: Sequence[Entry], *, bundle: Path, scratch: Path) -> tuple[str, ...]:
     """Return bubblewrap's part of the command line.
 
-    Args:
-        entries: see `shown`.
-        bundle: shown, read-only.
-        scratch: shown, writable, and the working folder of programs.
+    The bundle is shown read-only, the scratch folder writable and as the working folder.
     """
     parts = [program]
     for kind, source, target in entries:

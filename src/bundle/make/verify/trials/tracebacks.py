@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 _TRACEBACK = "Traceback (most recent call last):"
 _FRAME = re.compile(r'\s+File "(?P<file>.*)", line (?P<line>\d+)')
 _NOWHERE = re.compile(r'\s*File "<')
-"""A frame of code that stands in no file: what was given as `-c`, and importlib's own."""
+"""A frame of code that is in no file: that of `-c`, and importlib's own."""
 _BETWEEN = (
     "The above exception was the direct cause of the following exception:",
     "During handling of the above exception, another exception occurred:",
@@ -43,7 +43,7 @@ def first_cause(text: str) -> str:
 
 
 def explanation(text: str, left_out: Mapping[str, str]) -> str:
-    """Return why a module is missing, as a clause; empty if the output does not tell.
+    """Return why a module is missing, as a clause; empty if the output names none.
 
     Args:
         left_out: normalised names of packages that the bundle does without, each with the reason.
@@ -63,7 +63,7 @@ def explanation(text: str, left_out: Mapping[str, str]) -> str:
 
 
 def _chain(lines: list[str]) -> list[list[str]]:
-    """Return the message of each exception, in lines, in the order in which they are told."""
+    """Return the lines of each exception's message, in the order of the output."""
     chain: list[list[str]] = []
     inside = False
     for line in lines:
