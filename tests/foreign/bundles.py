@@ -13,12 +13,12 @@ from typing import TypeVar
 import pytest
 
 from bundle.artifacts.interpreters.archive import Archive
-from bundle.artifacts.interpreters.portable.content_rules import RULES_VERSION
 from bundle.artifacts.interpreters.source import Offer, Request, Tools
 from bundle.artifacts.store.store import Store
 from bundle.artifacts.wheel.lay_out import lay_out
 from bundle.base.errors import NetworkError
 from bundle.base.report import Reporter
+from bundle.model import revisions
 from bundle.model.config.config import ArchiveSpec, Interpreter
 from bundle.model.platforms import PLATFORMS, Floors
 from tests.foreign.cache import kept
@@ -96,7 +96,7 @@ def foreign_tree(key: str) -> tuple[Path, str]:
         source.make(offer, request, target, tools)
         shutil.rmtree(scratch)
 
-    return kept(f"trees/{prepared.sha256[:16]}-{RULES_VERSION}/python", make), prepared.python
+    return kept(f"trees/{prepared.sha256[:16]}-{revisions.INTERPRETER}/python", make), prepared.python
 
 
 def foreign_bundle(key: str, root: Path, wheels: Iterable[Path]) -> Path:

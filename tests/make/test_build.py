@@ -203,6 +203,16 @@ class TestASecondBuild:
         assert list(own.tree.rglob("hello/__pycache__"))
         assert own.build()["status"] == "unchanged"
 
+    def test_builds_again_by_a_program_whose_rules_have_another_revision(
+        self, own: SmallProject, tmp_path: Path
+    ) -> None:
+        own.build()
+        (tmp_path / "sitecustomize.py").write_text("from bundle.model import revisions\n\nrevisions.FRAME += 1\n")
+        paths = os.pathsep.join([str(tmp_path), own.variables()["PYTHONPATH"]])
+        raised = {"PYTHONPATH": paths}
+        assert own.build(environ=raised)["status"] == "built"
+        assert own.build(environ=raised)["status"] == "unchanged"
+
     @pytest.mark.parametrize("damage", ["touched", "edited", "deleted", "added", "mode", "archive", "no archive"])
     def test_mends_what_was_changed(self, project: SmallProject, own: SmallProject, damage: str) -> None:
         assert own.build()["status"] == "built"

@@ -17,6 +17,7 @@ from bundle.make.build_request import BuildRequest
 from bundle.make.build_state import Record, file_stamp, fingerprint, read_record, tree_stamp, write_record
 from bundle.model.config.project import SHARED
 from bundle.model.locks.status import LockStatus
+from bundle.model.revisions import revisions
 
 if TYPE_CHECKING:
     from bundle.make.pipeline import Build
@@ -99,6 +100,7 @@ def _asked(order: BuildRequest, context: Context, status: LockStatus) -> str:
     ]
     values = {
         "bundle": bundle.__version__,
+        "revisions": revisions(),
         "epoch": context.store.epoch,
         "name": order.name,
         "output": str(order.output),

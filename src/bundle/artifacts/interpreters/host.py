@@ -10,12 +10,12 @@ from pathlib import Path
 from packaging.version import Version
 
 from bundle.artifacts.interpreters.portable import host_copy, host_discovery, run_paths
-from bundle.artifacts.interpreters.portable.content_rules import RULES_VERSION
 from bundle.artifacts.interpreters.portable.facts import About
 from bundle.artifacts.interpreters.portable.host_discovery import Answer, Candidate
 from bundle.artifacts.interpreters.source import Offer, Refusal, Request, Tools
 from bundle.base.errors import WorkError
 from bundle.base.files import sha256_of
+from bundle.model import revisions
 from bundle.model.platforms import Platform, short_version
 
 NAME = "host"
@@ -141,7 +141,7 @@ def _key(original: host_copy.Original) -> dict[str, str]:
         "kind": NAME,
         "platform": original.platform.key,
         "python": original.python,
-        "rules": RULES_VERSION,
+        "rules": str(revisions.INTERPRETER),
         "binaries": binaries.hexdigest(),
         "files": listing.hexdigest(),
         "libraries": system.hexdigest(),

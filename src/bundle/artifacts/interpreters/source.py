@@ -22,9 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from bundle.artifacts.interpreters.portable.content_rules import RULES_VERSION
 from bundle.artifacts.interpreters.portable.facts import About
 from bundle.base.report import Reporter
+from bundle.model import revisions
 from bundle.model.config.config import Interpreter
 from bundle.model.platforms import Platform
 
@@ -113,7 +113,7 @@ class Source(Protocol):
 
 def archive_key(sha256: str, platform: Platform) -> dict[str, str]:
     """Return the key of an interpreter that is made from an archive."""
-    return {"kind": "archive", "platform": platform.key, "rules": RULES_VERSION, "sha256": sha256}
+    return {"kind": "archive", "platform": platform.key, "rules": str(revisions.INTERPRETER), "sha256": sha256}
 
 
 def obtain(sha256: str, url: str, filename: str, tools: Tools) -> Path:

@@ -22,14 +22,13 @@ from bundle.artifacts.store.scratch import naming
 from bundle.base.errors import IntegrityError
 from bundle.base.files import CHUNK, canonical_json, sha256_of
 from bundle.base.staging import staged_file, sweep_staging
+from bundle.model import revisions
 
 if TYPE_CHECKING:
     from bundle.artifacts.store.store import Store
 
 FORMATS = ("tar.zst", "tar.gz", "zip")
 """The formats of `build.archives`, each also the end of an archive's name."""
-
-_FORMAT = 2
 
 _SKIPPABLE = 0x184D2A50
 """RFC 8878, section 3.1.2: decompressors pass over a frame with this number."""
@@ -110,7 +109,7 @@ def _write_frames(store: Store, layers: Sequence[Layer], target: Path, format: s
         ]
         writer.write(end_frame(format))
         if format == "tar.zst":
-            writer.write(_index_frame({"format": _FORMAT, "top": TOP, "layers": index}))
+            writer.write(_index_frame({"format": revisions.ARCHIVE_INDEX, "top": TOP, "layers": index}))
     return writer.sha256, writer.size
 
 
@@ -171,8 +170,8 @@ def read_index(archive: Path) -> list[IndexedLayer]:
         end = file.tell()
     try:
         value = json.loads(text)
-        if value["format"] != _FORMAT:
-            raise ValueError(f"its format is {value['format']}, not {_FORMAT}")
+        if value["format"] != revisions.ARCHIVE_INDEX:
+            raise ValueError(f"its format is {value['format']}, not {revisions.ARCHIVE_INDEX}")
         layers = [_indexed(layer) for layer in value["layers"]]
         position = 0
         for frame in (frame for layer in layers for frame in layer.frames):

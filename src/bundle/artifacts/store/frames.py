@@ -20,6 +20,7 @@ from bundle.artifacts.store.scratch import naming, place_new, touch
 from bundle.base.errors import ConfigError, IntegrityError
 from bundle.base.files import CHUNK
 from bundle.base.threads import all_of, in_parallel
+from bundle.model import revisions
 
 if TYPE_CHECKING:
     from bundle.artifacts.store.paths import StorePaths
@@ -37,9 +38,6 @@ _GZIP_LEVEL = 6
 
 _MOST_THREADS = 16
 """More would wait for the one thread that reads, and hold more frames in memory."""
-
-_RULES = 2
-"""Raised when frames, or the record of them, change their form."""
 
 _DATA, _RECORD = "data", "frames.json"
 
@@ -279,7 +277,7 @@ class FrameCache:
             folder = work / "frames"
             folder.mkdir()
             frames = compressor.compress(tree, listing, folder / _DATA)
-            (folder / _RECORD).write_bytes(to_json([_RULES, place.name], frames))
+            (folder / _RECORD).write_bytes(to_json([revisions.FRAME, place.name], frames))
             if not place_new(folder, place) and not self._sound(place):
                 folder.rename(place)
         return Frames(path=place / _DATA, frames=frames)
@@ -305,7 +303,7 @@ def read_frames(place: Path) -> Frames | None:
             frames=tuple(Frame(int(length), str(digest), int(size)) for length, digest, size in value),
         )
 
-    return read_json(place / _RECORD, [_RULES, place.name], read)
+    return read_json(place / _RECORD, [revisions.FRAME, place.name], read)
 
 
 def frames_damage(place: Path, *, full: bool) -> str | None:

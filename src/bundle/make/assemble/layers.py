@@ -17,12 +17,10 @@ from bundle.base.report import Reporter
 from bundle.make.assemble.copyfiles import Copy, copy_into, fingerprint
 from bundle.make.interpreter.bytecode import compile_tree
 from bundle.make.interpreter.compilers import Compiler
+from bundle.model import revisions
 from bundle.model.locks.lock import Lock, LockedPackage
 from bundle.model.manifest import MANIFEST, WHEELHOUSE
 from bundle.model.platforms import Platform, short_version
-
-RULES = 1
-"""Raised whenever the same input becomes other bytes than before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +79,7 @@ class Layering:
 
     def carried_wheel(self, wheel: Path, *, sha256: str, package: LockedPackage) -> Layer:
         """Return the layer of a wheel that the bundle carries as a file."""
-        key = {"rules": RULES, "carried": sha256, "filename": wheel.name}
+        key = {"rules": revisions.LAYER, "carried": sha256, "filename": wheel.name}
         if found := self.store.find("wheel", key):
             return found
         with self.store.work() as work:
@@ -93,7 +91,7 @@ class Layering:
 
     def copies(self, copies: Sequence[Copy]) -> Layer:
         """Return the layer of a version's own files."""
-        key = {"rules": RULES, "copies": fingerprint(copies)}
+        key = {"rules": revisions.LAYER, "copies": fingerprint(copies)}
         if found := self.store.find("copyFiles", key):
             return found
         with self.store.work() as work:
@@ -104,7 +102,7 @@ class Layering:
 
     def documents(self, documents: Mapping[str, str]) -> Layer:
         """Return the layer of a bundle's documents, given by their paths."""
-        key = {"rules": RULES, "documents": dict(documents)}
+        key = {"rules": revisions.LAYER, "documents": dict(documents)}
         if found := self.store.find("manifest", key):
             return found
         with self.store.work() as work:
@@ -116,7 +114,7 @@ class Layering:
 
     def _wheel_key(self, sha256: str, direct_url: Mapping[str, Any] | None) -> dict[str, Any]:
         return {
-            "rules": RULES,
+            "rules": revisions.LAYER,
             "wheel": sha256,
             "directUrl": dict(direct_url) if direct_url else None,
             "platform": self.platform.key,

@@ -16,11 +16,9 @@ from bundle.artifacts.interpreters.source import Offer, Request, Tools
 from bundle.artifacts.store.layers import Layer
 from bundle.make.interpreter.bytecode import compile_tree
 from bundle.make.interpreter.compilers import Bytecode, bytecode_of, check_magic
+from bundle.model import revisions
 from bundle.model.config.config import Config
 from bundle.model.platforms import Platform
-
-RULES = 1
-"""Raised whenever the same offer becomes other bytes than before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +114,7 @@ def _bytecode(context: Context, config: Config, platform: Platform, python: str)
 
 def _key(offer: Offer, platform: Platform, bytecode: Bytecode) -> Mapping[str, Any]:
     return {
-        "rules": RULES,
+        "rules": revisions.INTERPRETER,
         "source": offer.source,
         "offer": dict(offer.key),
         "platform": platform.key,

@@ -12,14 +12,12 @@ from packaging.utils import canonicalize_name
 from bundle.artifacts.store.json_cache import JsonCache
 from bundle.artifacts.store.paths import checked
 from bundle.base.files import canonical_json, locked
+from bundle.model import revisions
 
 if TYPE_CHECKING:
     from bundle.artifacts.store.store import Store
     from bundle.base.report import Reporter
     from bundle.make.sources.backend import BuildSpec
-
-_RULES = 3
-"""Raised when wheels are built or rewritten into other bytes than before."""
 
 
 def built_key(
@@ -59,7 +57,7 @@ class BuiltCache:
 
     def __init__(self, store: Store, *, reporter: Reporter) -> None:
         self._folder = store.folder("built")
-        self._wheels = JsonCache(self._folder, _file, rules=_RULES)
+        self._wheels = JsonCache(self._folder, _file, rules=revisions.SOURCE_WHEEL)
         self._files = store.files
         self._reporter = reporter
 

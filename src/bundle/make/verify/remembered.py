@@ -10,17 +10,15 @@ from pathlib import Path
 from bundle.artifacts.store.json_cache import JsonCache
 from bundle.make.verify.checks.findings import Report
 from bundle.make.verify.checks.policy import Policy
+from bundle.model import revisions
 from bundle.model.records import from_json, to_json
-
-RULES = 5
-"""Raised whenever the checks look at more, or differently."""
 
 
 class PassedReports:
     """The reports of bundles that passed under a policy."""
 
     def __init__(self, folder: Path, policy: Policy) -> None:
-        self._reports = JsonCache(folder, partial(from_json, Report), rules=RULES)
+        self._reports = JsonCache(folder, partial(from_json, Report), rules=revisions.VERIFICATION)
         self._policy = policy.as_json()
 
     def find(self, digest: str) -> Report | None:

@@ -1,15 +1,13 @@
 """The rules for normalising an interpreter, kept, dropped and rewritten parts: data, no code.
 
 Globs are relative to the tree; `*` stays within one name, `**/` means any depth. `{stdlib}` stands for the standard
-library's folder. A change of a rule, here or in a module that applies them, must raise `RULES_VERSION`: it is part
-of every offer's key.
+library's folder. A change of a rule, here or in a module that applies them, must raise `INTERPRETER` in
+`bundle.model.revisions`.
 """
 
 from __future__ import annotations
 
 from bundle.model.platforms import PLATFORMS
-
-RULES_VERSION = "3"
 
 DROP = (
     "**/__pycache__",

@@ -9,10 +9,8 @@ from bundle.artifacts.store.layers import Layer
 from bundle.artifacts.store.store import Store
 from bundle.base.native import Native, dotted, read_native
 from bundle.make.verify.audit.floor import measured_floor
+from bundle.model import revisions
 from bundle.model.platforms import Platform
-
-RULES = 1
-"""Raised whenever the same layer is measured otherwise."""
 
 
 def floor_of(layers: Sequence[Layer], store: Store, platform: Platform) -> dict[str, str]:
@@ -20,7 +18,7 @@ def floor_of(layers: Sequence[Layer], store: Store, platform: Platform) -> dict[
 
     The store keeps the measurements by the layer's digest.
     """
-    measured: JsonCache[dict[str, str]] = JsonCache(store.folder("audits"), dict, rules=RULES)
+    measured: JsonCache[dict[str, str]] = JsonCache(store.folder("audits"), dict, rules=revisions.FLOOR)
 
     def floor(layer: Layer) -> dict[str, str]:
         return measured.get([layer.digest, platform.key], lambda: measured_floor(_natives(layer, store, platform)))
