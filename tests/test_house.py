@@ -111,8 +111,6 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "base/sandbox": "base/test_extract.py",
     "make/interpreter/prepare": "make/test_build.py",
     "make/pipeline": "make/test_build.py",
-    "make/resolve/build_requirements": "make/resolve/test_source_metadata.py",
-    "make/sources/environment": "make/sources/test_backend.py",
     "make/verify/audit/floor": "make/verify/audit/test_native_files.py",
     "make/verify/checks/rule": "make/verify/checks/test_rules.py",
     "make/verify/emulators/protocol": "make/verify/emulators/test_qemu.py",

@@ -138,7 +138,7 @@ def check_own_files(build: Build) -> None:
 
 
 def choose_interpreter(build: Build) -> None:
-    """Bring the interpreter's layer into the store; if there is none, tell what else is known to be in the way."""
+    """Bring the interpreter's layer into the store; if that fails, report the refused source builds as well."""
     problems = Problems()
     with problems.collecting():
         build.interpreter = prepare_interpreter(build.context, build.config, build.platform, build.order.interpreters)
@@ -184,7 +184,7 @@ def fetch_files(build: Build) -> None:
 
 
 def build_sources(build: Build) -> None:
-    """Build the wheels of the packages that come as source; all failures are told at once."""
+    """Build the wheels of source packages; all failures are reported at once."""
     problems = Problems()
     for name, planned in build.sources.items():
         if planned.wheel is None:

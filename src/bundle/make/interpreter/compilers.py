@@ -33,7 +33,7 @@ class Bytecode:
     host: Path | None = None
     """This machine's interpreter that does it; None: the bundle's own."""
     why_not: str | None = None
-    """Why there are none, where the configuration wants some."""
+    """The reason why there are none, if the configuration asks for some."""
 
     def as_json(self) -> bool | str:
         """Return the JSON value that the manifest holds."""
@@ -96,7 +96,7 @@ def check_magic(compiler: Compiler, tree: Path, stdlib: str, magic: str) -> None
 
 
 def _magic_in(module: Path) -> str | None:
-    """Return the magic number that the import system's source says, None where it lies in C (from 3.14 on)."""
+    """Return the magic number in the source of the import system, None if it is defined in C (from 3.14 on)."""
     found = re.search(r"^MAGIC_NUMBER = \((\d+)\)\.to_bytes\(2, 'little'\)", module.read_text("utf-8"), re.MULTILINE)
     return None if found is None else (int(found[1]).to_bytes(2, "little") + b"\r\n").hex()
 

@@ -44,7 +44,7 @@ class Interpreter:
 
     @contextmanager
     def unpacked(self, context: Context) -> Iterator[Path]:
-        """Give the path of the executable in a copy of its own, so that running it never writes to the store."""
+        """Yield the executable of a copy that ends with the block, so that running it never writes to the store."""
         with context.store.work() as work:
             context.store.materialise([self.layer], work)
             yield work / self.platform.executable(self.python)
@@ -57,7 +57,7 @@ def prepare_interpreter(context: Context, config: Config, platform: Platform, ov
         override: `--interpreter`: sources, paths, or KEY=PATH; none: as configured.
 
     Raises:
-        BundleError: no source gives a fitting one; the error lists the attempts and the remedies.
+        BundleError: no source has a fitting one; the error lists the attempts and the remedies.
     """
     request = request_for(context, config, platform)
     with context.store.work() as work:

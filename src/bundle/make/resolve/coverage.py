@@ -123,7 +123,7 @@ class Coverage:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every package that any platform speaks of."""
+        """The packages of all platforms."""
         return tuple(sorted({name for cells in self.columns.values() if cells for name in cells}))
 
     def versions(self, name: str) -> tuple[str, ...]:
@@ -151,7 +151,7 @@ class Coverage:
     def table(self) -> tuple[list[str], list[list[str]], list[str]]:
         """Return the heading, the rows and the footnotes, for people.
 
-        A package that a platform does not need is a dash there; where the versions differ, each cell tells its own.
+        A package that a platform does not need is a dash there; if the versions differ, each cell has its version.
         """
         notes: dict[str, int] = {}
         rows = []

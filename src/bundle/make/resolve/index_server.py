@@ -21,7 +21,7 @@ _PATIENCE = 3.0
 
 
 class EndedError(Exception):
-    """A request came when its answer was of no use any more."""
+    """A request came after the solver had ended, or another request had failed."""
 
 
 class LongWork:
@@ -172,6 +172,6 @@ def _handler(answer: Callable[[str], tuple[int, str, bytes]]) -> type[BaseHTTPRe
             self.send_error(405)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the standard library's signature
-            """Say nothing: every request is of our own making."""
+            """Print nothing: every request comes from the solver that this process started."""
 
     return Handler

@@ -119,7 +119,7 @@ class Target:
         return None if place is None else (place, -_build_number(filename), filename)
 
     def admits(self, requires_python: str | None) -> bool:
-        """Return whether a `Requires-Python` lets the Python in; one that does not parse limits nothing (as in pip)."""
+        """Return whether a `Requires-Python` allows the Python; one that does not parse allows all (as in pip)."""
         return _contains(requires_python or "", self.python)
 
     def best_wheel(self, wheels: Iterable[RemoteFile]) -> RemoteFile | None:

@@ -73,7 +73,7 @@ class RegistryFiles:
         return cached
 
     def hashed(self, file: RemoteFile) -> RemoteFile:
-        """Return a file with its sha256; it is fetched if the registry gives none."""
+        """Return a file with its sha256; the file is fetched if the registry has no sha256."""
         if file.sha256 is not None:
             return file
         with self._lock:
@@ -91,7 +91,7 @@ class RegistryFiles:
             return self._hashed[file.url]
 
     def locked(self, file: RemoteFile) -> LockedFile:
-        """Return a file with name, sha256 and size, which is asked for if the registry's page does not tell it."""
+        """Return a file as the lock has it; the server is asked for a size that the registry's page lacks."""
         if (local := self._local.locked(file)) is not None:
             return local
         hashed = self.hashed(file)

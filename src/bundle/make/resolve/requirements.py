@@ -90,7 +90,7 @@ class Rewriter:
                 text = " ".join(folded.split())
                 parsed = lenient_requirement(text)
                 if parsed is None:
-                    # The solver forgives more than the standard does, and names what it cannot read either.
+                    # The solver reads more than the standard allows, and reports the rest itself.
                     lines.append(f"Requires-Dist: {text}")
                     continue
                 lines.append(f"Requires-Dist: {self.requirement(parsed)}")

@@ -1,4 +1,4 @@
-"""From a configuration to a lock: the solver finds versions, the policy finds files, sources tell their metadata."""
+"""Makes a lock of a configuration: the solver finds versions, the policy finds the file of each."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def resolve(host: BuildHost, *, previous: Lock | None, upgrade: bool | frozenset
         IntegrityError: a local wheel contradicts its name.
         MissingPackageError: packages without a usable file, all of them, where `strictMissing` says so.
         NetworkError: a registry did not answer.
-        WorkError: a source that policy allows could not be asked.
+        WorkError: the build backend of an allowed source failed.
     """
     context, config, platform = host.context, host.config, host.platform
     kept = _kept(previous, upgrade, context.reporter)

@@ -175,7 +175,6 @@ _REMEDY = "Correct the name or the version in packages.dependencies, or name the
 def _unknown(index: SolverIndex) -> list[str]:
     lines = []
     for name in sorted(index.unknown):
-        # A version that was only tried may ask for nonsense; what the configuration wants is no such thing.
         requested_by = index.askers(name)
         if requested_by:
             who = " and ".join(dict.fromkeys(requested.who for requested in requested_by[:3]))
@@ -187,6 +186,7 @@ def _no_such_version(index: SolverIndex) -> list[str]:
     overridden = index.policy.packages.overrides
     lines = set()
     for requested in list(index.requested_by.values()):
+        # A version that was only tried may require what does not exist: only the configuration's requirements count.
         if requested.name in index.unknown or (requested.asker and requested.name not in overridden):
             continue
         specifier = index.specifier(requested)

@@ -73,7 +73,7 @@ class Candidate:
 
 
 class SolverIndex:
-    """The versions that policy lets through, and, where the solver finds no solution without them, others.
+    """The versions that policy allows, and, where the solver finds no solution without them, others.
 
     At first the solver sees versions with a usable file, all versions of a name that has none, and versions that the
     configuration names exactly. Where that leads nowhere, `widen` opens more.
@@ -108,7 +108,7 @@ class SolverIndex:
         """Versions that the configuration names exactly: always shown, even if unusable or withdrawn."""
         self._kept = kept
         self.requested_by: dict[tuple[str, str], RequestedRequirement] = {}
-        """Requirements that the solver got to see, by asker and text."""
+        """Requirements that the solver has seen, by asker and text."""
         self.restart = False
         """Whether a name turned out to be given by an address after the solver had seen it otherwise."""
         for root in roots:
@@ -148,7 +148,7 @@ class SolverIndex:
         key = (name, version)
         if key not in self._metadata:
             raw = self._raw(name, version)
-            # Some registries' pages do not tell which Pythons a file supports; then the solver reads it here.
+            # Some registries' pages do not say which Pythons a file supports; then the solver reads it here.
             rewritten = self.rewriter.metadata(name, version, raw, any_python=self._is_gap(name, version))
             for requested in rewritten.requested_by:
                 self._note(requested)
@@ -177,7 +177,7 @@ class SolverIndex:
             raise UnsetVariableError(error.what, remedy=error.remedy, details=asked) from error
 
     def askers(self, name: str) -> list[RequestedRequirement]:
-        """Return the requirements on a name that the solver got to see."""
+        """Return the requirements on a name that the solver has seen."""
         with self._lock:
             return sorted(
                 (one for one in self.requested_by.values() if one.name == name),
@@ -297,7 +297,7 @@ def _by_name(requirements: Iterable[Requirement]) -> dict[str, list[SpecifierSet
 
 
 def _extras_in(requirement: Requirement) -> Iterable[str]:
-    """Return the extras that a requirement's marker speaks of."""
+    """Return the extras in a requirement's marker."""
     text = str(requirement.marker or "")
     parts = text.replace("'", '"').split('"')
     return [canonicalize_name(parts[index]) for index in range(1, len(parts), 2) if "extra" in parts[index - 1]]

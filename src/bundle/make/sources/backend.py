@@ -63,7 +63,7 @@ def backend_requires(
         PEP 508 requirements, sorted; without the spec's own.
 
     Raises:
-        WorkError: the backend failed, hung or answered nonsense; with the end of the log.
+        WorkError: the backend failed or hung, with the end of the log; or a requirement is not valid.
     """
     with BackendSession(source, environment, spec, tools).asking() as (builder, settings, _):
         answer = builder.get_requires_for_build("wheel", settings)

@@ -56,7 +56,7 @@ class SourceBuilder:
         return tuple(self._looked_up(one) for one in plan_builds(lock, self._config, host.machine, own))
 
     def build(self, planned: SourceBuild, files: Mapping[str, Path]) -> SourceBuild:
-        """Return a planned build with its wheel, built now if no other process did meanwhile.
+        """Return a planned build with its wheel, built now unless another process has built it since.
 
         Args:
             files: the fetched files of the adapted package: by its key, and its build requirements' by sha256.

@@ -43,11 +43,11 @@ def rewrite_wheel(
 ) -> Path:
     """Rewrite a wheel: sorted, with one time and plain modes, without debug information and foreign run paths.
 
-    The members are stored, not deflated: the bytes of a deflated member depend on the zlib at hand, and bundles are
+    The members are stored, not deflated: the bytes of a deflated member depend on the zlib in use, and bundles are
     compressed as a whole.
 
     Args:
-        wheel: as the build backend made it; hostile until proven.
+        wheel: as the build backend made it; not trusted.
         tools: the time of every member, the PATH to `strip`, and the reporter of files that keep a private path.
         private: folders of this machine that no file may name; the first that one does is warned about.
         repair: makes a wheel with native files portable, and returns it. It runs after the stripping, which the changed

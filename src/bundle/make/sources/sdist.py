@@ -57,7 +57,7 @@ def unpack_source(sdist: Path, into: Path) -> Path:
     """Unpack an sdist.
 
     Args:
-        sdist: a `.tar.gz` or `.zip`; hostile until proven.
+        sdist: a `.tar.gz` or `.zip`; not trusted.
         into: an empty or absent folder.
 
     Returns:
@@ -146,7 +146,7 @@ def static_metadata(source: Path) -> bytes | None:
 def _wanted_from_folder(source: Path) -> Iterator[tuple[str, bytes]]:
     names = ["pyproject.toml"]
     if not (source / ".git").exists():
-        # In a repository it would be a leftover of some earlier build; only an sdist's PKG-INFO speaks for its source.
+        # In a repository it is a leftover of an earlier build; only an sdist's PKG-INFO describes its source.
         names.append("PKG-INFO")
     for name in names:
         file = source / name
