@@ -68,9 +68,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "artifacts/store": frozenset({"bundle_archive", "file_cache", "json_cache", "layers", "paths", "scratch", "store"}),
     "artifacts/registries": frozenset({"fetch", "git", "metadata", "registries", "simple_api"}),
     "artifacts/wheel": frozenset({"lay_out", "scripts"}),
-    "artifacts/interpreters": frozenset(
-        {"choice", "command_line", "host", "mirror", "python_build_standalone", "source"}
-    ),
+    "artifacts/interpreters": frozenset({"choice", "sources", "host", "mirror", "python_build_standalone", "source"}),
     "artifacts/interpreters/portable": frozenset(
         {"content_rules", "debian_packages", "facts", "host_copy", "host_discovery", "normalise"} | {"run_paths"}
     ),
@@ -296,6 +294,12 @@ def test_only_base_and_the_command_line_ask_which_system_this_is() -> None:
         for module in MODULES
         if not relative(module).startswith(("base/", "cli/")) and "platform" in attributes_of(module, "sys")
     ] == []
+
+
+def test_no_room_is_empty_but_the_one_to_come() -> None:
+    full = {module.parent for module in MODULES if module.name != "__init__.py"}
+    folders = {module.parent for module in MODULES}
+    assert {relative(folder) for folder in folders if not any(folder in (one, *one.parents) for one in full)} == {"run"}
 
 
 def test_packages_are_empty() -> None:

@@ -17,9 +17,9 @@ import zstandard
 
 from bundle.artifacts.interpreters.archive import Archive
 from bundle.artifacts.interpreters.choice import choose
-from bundle.artifacts.interpreters.command_line import sources_for
 from bundle.artifacts.interpreters.portable.facts import About
 from bundle.artifacts.interpreters.python_build_standalone import PythonBuildStandalone, Release
+from bundle.artifacts.interpreters.sources import sources_for
 from bundle.base.errors import BundleError
 from bundle.base.extract import extract
 from bundle.base.files import sha256_of

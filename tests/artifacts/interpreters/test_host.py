@@ -194,7 +194,7 @@ def test_what_came_along_is_named_with_its_licence(portable: Portable) -> None:
 def test_the_same_machine_gives_the_same_offer_and_asking_reads_no_binaries() -> None:
     program = (
         "import json, os, platform, sys\n"
-        "from bundle.artifacts.interpreters.command_line import sources_for\n"
+        "from bundle.artifacts.interpreters.sources import sources_for\n"
         "from bundle.artifacts.interpreters.source import Request\n"
         "from bundle.model.config.config import Interpreter\n"
         "from bundle.model.platforms import platform_of\n"

@@ -60,7 +60,7 @@ def interpreters(app: App, versions: tuple[str, ...], platforms: tuple[str, ...]
 
 def _ask(context: Context, config: Config, platform: Platform, shared: dict[str, Source]) -> dict[str, Any]:
     from bundle.artifacts.interpreters.choice import NoInterpreterError, UnreachableInterpreterError, choose
-    from bundle.artifacts.interpreters.command_line import sources_for
+    from bundle.artifacts.interpreters.sources import sources_for
     from bundle.make.interpreter.prepare import known_in, request_for
 
     about = {"version": config.version, "python": config.python, "platform": platform.key}

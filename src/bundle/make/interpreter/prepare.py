@@ -10,9 +10,9 @@ from typing import Any
 
 from bundle.artifacts.context import Context
 from bundle.artifacts.interpreters.choice import Choice, Known, choose
-from bundle.artifacts.interpreters.command_line import sources_for
 from bundle.artifacts.interpreters.host import Host
 from bundle.artifacts.interpreters.source import Offer, Request, Tools
+from bundle.artifacts.interpreters.sources import sources_for
 from bundle.artifacts.store.layers import Layer
 from bundle.make.interpreter.bytecode import compile_tree
 from bundle.make.interpreter.compilers import Bytecode, bytecode_of, check_magic

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from bundle.artifacts.context import Context
-from bundle.artifacts.interpreters.command_line import SOURCES
+from bundle.artifacts.interpreters.sources import SOURCES
 from bundle.base.errors import WorkError
 from bundle.make.interpreter.prepare import Interpreter, prepare_interpreter
 from bundle.make.sources.backend import BuildSpec

@@ -1,8 +1,8 @@
-"""The sources to ask: those of the configuration, or those named by `--interpreter`."""
+"""The table of interpreter sources, and the choice of those to ask: the configured ones, or `--interpreter`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from bundle.base.files import sha256_of
 from bundle.model.config.config import ArchiveSpec
 from bundle.model.platforms import PLATFORMS, Platform
 
-SOURCES: Mapping[str, type[Archive | Host | PythonBuildStandalone]] = {
+SOURCES: Mapping[str, Callable[[], Source]] = {
     Archive.name: Archive,
     Host.name: Host,
     PythonBuildStandalone.name: PythonBuildStandalone,

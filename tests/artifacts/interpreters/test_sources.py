@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from bundle.artifacts.interpreters.command_line import sources_for
+from bundle.artifacts.interpreters.sources import SOURCES, sources_for
 from bundle.base.errors import ConfigError
 from bundle.model.config.config import DEFAULT_SOURCES
+from bundle.model.config.schema import schema
 from bundle.model.platforms import PLATFORMS
 
 LINUX = PLATFORMS["linux-x64"]
@@ -62,3 +63,8 @@ def test_a_word_that_is_nothing_names_the_likely_one() -> None:
 def test_an_unknown_source_in_the_configuration_is_an_error() -> None:
     with pytest.raises(ConfigError, match="'conda'"):
         sources_for((), ("conda",), LINUX)
+
+
+def test_the_configuration_knows_every_source() -> None:
+    names = schema()["properties"]["interpreter"]["properties"]["sources"]["items"]["enum"]
+    assert sorted(names) == sorted(SOURCES)
