@@ -26,7 +26,7 @@ STATE = ".state"
 """Folder below the output folder that records the inputs and results of builds."""
 
 
-def build_bundle(order: BuildRequest, context: Context) -> dict[str, Any]:
+def build_bundle(request: BuildRequest, context: Context) -> dict[str, Any]:
     """Bring one bundle up to date.
 
     Returns:
@@ -35,56 +35,56 @@ def build_bundle(order: BuildRequest, context: Context) -> dict[str, Any]:
     Raises:
         BundleError: a step failed; an earlier bundle stays in place.
     """
-    state = order.output / STATE
+    state = request.output / STATE
     with ExitStack() as stack:
-        stack.enter_context(locked(state / f"{order.name}.lock", reporter=context.reporter, what=order.name))
+        stack.enter_context(locked(state / f"{request.name}.lock", reporter=context.reporter, what=request.name))
         sweep_staging(state)
         # Taken before the build: edits in the meantime count as changes.
-        status = context.lock_status(order.config, order.platform)
-        asked = _asked(order, context, status)
-        if (record := _current(order, _inputs(asked, status.digest))) is not None:
+        status = context.lock_status(request.config, request.platform)
+        asked = _asked(request, context, status)
+        if (record := _current(request, _inputs(asked, status.digest))) is not None:
             return {**record.result, "status": "unchanged", "seconds": {}}
-        if order.config.build.enable_logging:
+        if request.config.build.enable_logging:
             from bundle.base.report import Logbook
 
-            log = stack.enter_context((order.output / f"{order.name}.log").open("w", encoding="utf-8"))
+            log = stack.enter_context((request.output / f"{request.name}.log").open("w", encoding="utf-8"))
             context = replace(context, reporter=Logbook(context.reporter, log))
         from bundle.make.pipeline import run
 
-        context.reporter.info(f"building {order.name}")
-        done = run(order, context, status)
+        context.reporter.info(f"building {request.name}")
+        done = run(request, context, status)
         value = _value(done)
         record = Record(
             inputs=_inputs(asked, status.digest if status.state == "fresh" else sha256_of(status.path)),
-            tree=_stamp(order),
+            tree=_stamp(request),
             archives={archive.path.name: file_stamp(archive.path) for archive in done.archives},
             result=value,
         )
-        write_record(_record_path(order), record)
+        write_record(_record_path(request), record)
         return value
 
 
-def _current(order: BuildRequest, inputs: str) -> Record | None:
-    record = read_record(_record_path(order))
+def _current(request: BuildRequest, inputs: str) -> Record | None:
+    record = read_record(_record_path(request))
     if record is None or record.inputs != inputs:
         return None
-    if any(file_stamp(order.output / name) != stamp for name, stamp in record.archives.items()):
+    if any(file_stamp(request.output / name) != stamp for name, stamp in record.archives.items()):
         return None
     if record.result["catalogued"]:
-        catalogue = Catalogue.load(order.catalogue, validate=False)
-        entry = catalogue.find(order.config.version, order.platform.key)
+        catalogue = Catalogue.load(request.catalogue, validate=False)
+        entry = catalogue.find(request.config.version, request.platform.key)
         if entry is None or entry.digest != record.result["digest"]:
             return None
-    return record if _stamp(order) == record.tree else None
+    return record if _stamp(request) == record.tree else None
 
 
-def _record_path(order: BuildRequest) -> Path:
-    return order.output / STATE / f"{order.name}.json"
+def _record_path(request: BuildRequest) -> Path:
+    return request.output / STATE / f"{request.name}.json"
 
 
-def _stamp(order: BuildRequest) -> str:
+def _stamp(request: BuildRequest) -> str:
     # Python writes compiled modules into a bundle that is used; they are no reason to build it again.
-    return tree_stamp(order.folder, caches=order.config.build.bytecode)
+    return tree_stamp(request.folder, caches=request.config.build.bytecode)
 
 
 def _inputs(asked: str, lock: str | None) -> str:
@@ -92,23 +92,23 @@ def _inputs(asked: str, lock: str | None) -> str:
     return fingerprint({"asked": asked, "lock": lock}, [])
 
 
-def _asked(order: BuildRequest, context: Context, status: LockStatus) -> str:
-    config, project = order.config, context.project
+def _asked(request: BuildRequest, context: Context, status: LockStatus) -> str:
+    config, project = request.config, context.project
     copies = [
         [rule.target, [[str(path), file_stamp(path)] for path in _files(rule.base / rule.source)]]
-        for rule in config.packages_for(order.platform.key).copy_files
+        for rule in config.packages_for(request.platform.key).copy_files
     ]
     values = {
         "bundle": bundle.__version__,
         "revisions": revisions(),
         "epoch": context.store.epoch,
-        "name": order.name,
-        "output": str(order.output),
+        "name": request.name,
+        "output": str(request.output),
         "resolution": status.inputs,
-        "interpreters": order.interpreters,
+        "interpreters": request.interpreters,
         "mirror": context.environ.get("BUNDLE_PYTHON_MIRROR"),
-        "archives": order.archives,
-        "verify": order.verify,
+        "archives": request.archives,
+        "verify": request.verify,
         "copies": copies,
     }
     return fingerprint(values, (project.root / SHARED, config.folder / "config.json"))
@@ -129,7 +129,7 @@ def _value(done: Build) -> dict[str, Any]:
         "version": done.config.version,
         "platform": done.platform.key,
         "status": "built",
-        "path": str(done.order.folder),
+        "path": str(done.request.folder),
         "digest": done.digest,
         "archive": archives[0] if archives else None,
         "archives": archives,

@@ -45,7 +45,7 @@ from bundle.model.platforms import Platform
 class Build:
     """The state of one build; each step adds the values that later steps need."""
 
-    order: BuildRequest
+    request: BuildRequest
     context: Context
     status: LockStatus
     """The lock before the build."""
@@ -72,12 +72,12 @@ class Build:
     @property
     def config(self) -> Config:
         """The version's configuration."""
-        return self.order.config
+        return self.request.config
 
     @property
     def platform(self) -> Platform:
         """Where the bundle is to run."""
-        return self.order.platform
+        return self.request.platform
 
     @cached_property
     def host(self) -> BuildHost:
@@ -91,8 +91,8 @@ class Build:
             context=self.context,
             config=self.config,
             platform=self.platform,
-            logs=self.order.logs,
-            interpreters=self.order.interpreters,
+            logs=self.request.logs,
+            interpreters=self.request.interpreters,
         )
 
     @cached_property
@@ -141,13 +141,13 @@ def choose_interpreter(build: Build) -> None:
     """Bring the interpreter's layer into the store; if that fails, report the refused source builds as well."""
     problems = Problems()
     with problems.collecting():
-        build.interpreter = prepare_interpreter(build.context, build.config, build.platform, build.order.interpreters)
+        build.interpreter = prepare_interpreter(build.context, build.config, build.platform, build.request.interpreters)
     if problems.errors and build.status.lock is not None and build.context.machine not in (None, build.platform):
         with build.any_host as host:
             for planned in SourceBuilder(host).plan(build.status.lock):
                 if planned.refusal is not None:
                     problems.add(planned.refusal)
-    problems.raise_if_any(f"{len(problems.errors)} problems prevent the build of {build.order.name} here.")
+    problems.raise_if_any(f"{len(problems.errors)} problems prevent the build of {build.request.name} here.")
     if warning := build.interpreter.choice.warning:
         build.context.reporter.warning(warning)
 
@@ -155,7 +155,7 @@ def choose_interpreter(build: Build) -> None:
 def lock_packages(build: Build) -> None:
     """Decide which file of which package the bundle holds."""
     sweep_staging(build.config.folder)
-    build.lock = required_lock(build.host, build.status, locked=build.order.locked)
+    build.lock = required_lock(build.host, build.status, locked=build.request.locked)
     for left_out in build.lock.skipped:
         if left_out.kind == "missing":
             build.context.reporter.warning(f"{left_out.name} is left out: {left_out.reason}")
@@ -190,7 +190,7 @@ def build_sources(build: Build) -> None:
         if planned.wheel is None:
             with problems.collecting():
                 build.sources[name] = build.builder.build(planned, build.files)
-    problems.raise_if_any(f"{len(problems.errors)} packages of {build.order.name} cannot be built here.")
+    problems.raise_if_any(f"{len(problems.errors)} packages of {build.request.name} cannot be built here.")
     build.wheels |= {name: one.wheel for name, one in build.sources.items() if one.wheel is not None}
 
 
@@ -224,14 +224,14 @@ def make_layers(build: Build) -> None:
 
 def assemble_tree(build: Build) -> None:
     """Merge the layers into one tree, beside the bundle's final place."""
-    sweep_staging(build.order.folder.parent)
-    build.tree = build.stack.enter_context(staged_folder(build.order.folder, large=True))
+    sweep_staging(build.request.folder.parent)
+    build.tree = build.stack.enter_context(staged_folder(build.request.folder, large=True))
     build.context.store.materialise(build.layers, build.tree)
 
 
 def verify_tree(build: Build) -> None:
     """Verify the bundle, unless the same bytes passed on this machine before."""
-    if not build.order.verify:
+    if not build.request.verify:
         return
     context, reporter = build.context, build.context.reporter
     policy = policy_for(
@@ -252,7 +252,7 @@ def verify_tree(build: Build) -> None:
         host = VerificationHost(machine=context.machine, work=work, reporter=reporter)
         build.report = verify_bundle(build.tree, build.manifest, policy, host)
     _warn(build.report, reporter)
-    require(build.report, build.order.name)
+    require(build.report, build.request.name)
     passed.add(build.digest, build.report)
 
 
@@ -263,9 +263,9 @@ def _warn(report: Report, reporter: Reporter) -> None:
 
 def pack_archives(build: Build) -> None:
     """Write the archives from the layers' stored frames, beside their final places."""
-    sweep_staging(build.order.output)
-    for archive_format in build.order.archives:
-        target = build.order.archive_path(archive_format)
+    sweep_staging(build.request.output)
+    for archive_format in build.request.archives:
+        target = build.request.archive_path(archive_format)
         staging = build.stack.enter_context(staged_file(target))
         try:
             packed = pack(build.context.store, build.layers, staging, format=archive_format)
@@ -284,17 +284,17 @@ def place_results(build: Build) -> None:
 def catalogue_bundle(build: Build) -> None:
     """Add the bundle to the catalogue if it is complete and verified."""
     if build.report is None or not build.archives:
-        build.context.reporter.info(f"{build.order.name} is not catalogued: it was not verified, or has no archive")
-        known = Catalogue.load(build.order.catalogue, validate=False).find(build.config.version, build.platform.key)
+        build.context.reporter.info(f"{build.request.name} is not catalogued: it was not verified, or has no archive")
+        known = Catalogue.load(build.request.catalogue, validate=False).find(build.config.version, build.platform.key)
         if known is not None and known.digest != build.digest:
             build.context.reporter.warning(
-                f"{build.order.catalogue} still describes the earlier {build.order.name}; "
+                f"{build.request.catalogue} still describes the earlier {build.request.name}; "
                 "a build with archive and verification replaces the entry"
             )
         return
-    folder, root = build.order.folder, build.order.catalogue_root
+    folder, root = build.request.folder, build.request.catalogue_root
     entry = entry_of(build.manifest, build.layers, build.archives, folder=folder, root=root)
-    record(build.order.catalogue, entry, reporter=build.context.reporter)
+    record(build.request.catalogue, entry, reporter=build.context.reporter)
     build.catalogued = True
 
 
@@ -314,14 +314,14 @@ STEPS: tuple[tuple[str, Callable[[Build], None]], ...] = (
 """A build, from its first step to its last."""
 
 
-def run(order: BuildRequest, context: Context, status: LockStatus) -> Build:
+def run(request: BuildRequest, context: Context, status: LockStatus) -> Build:
     """Take one bundle through all steps.
 
     Raises:
         BundleError: a step failed; an earlier bundle stays in place.
     """
     with ExitStack() as stack:
-        build = Build(order=order, context=context, status=status, stack=stack)
+        build = Build(request=request, context=context, status=status, stack=stack)
         for name, step in STEPS:
             started = time.monotonic()
             with context.reporter.step(name):
