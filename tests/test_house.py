@@ -113,8 +113,6 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "make/verify/checks/rule": "make/verify/checks/test_rules.py",
     "make/verify/emulators/protocol": "make/verify/emulators/test_qemu.py",
     "make/verify/trials/import_probe": "make/verify/trials/test_imports.py",
-    "model/config/reader": "model/config/test_project.py",
-    "model/config/rules": "model/config/test_schema.py",
     "model/locks/pylock": "model/locks/test_lock.py",
     "model/system_libraries": "model/test_platforms.py",
 }

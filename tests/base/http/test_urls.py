@@ -18,6 +18,8 @@ from bundle.base.http.urls import local_path, redact, split_credentials
         ("https://token@index.example/", "https://index.example/"),
         ("https://user:p@55@index.example/", "https://index.example/"),
         ("git+https://user:pa55@git.example/a.git@v1", "git+https://git.example/a.git@v1"),
+        ("x @ git+https://me:pa55@git.example/x@v1 ; extra == 'y'", "x @ git+https://git.example/x@v1 ; extra == 'y'"),
+        ("numpy==2.2.6", "numpy==2.2.6"),
         (
             "https://a.example/f?X-Amz-Signature=abc&size=3#sha256=12",
             "https://a.example/f?X-Amz-Signature=***&size=3#sha256=12",

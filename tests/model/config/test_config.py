@@ -1,7 +1,7 @@
 import pytest
 
 from bundle.base.errors import ConfigError
-from bundle.model.config.config import PlatformPackages, Registries, Registry, without_credentials
+from bundle.model.config.config import PlatformPackages, Registries, Registry
 
 
 def test_a_registry_shows_its_credentials_to_nobody_but_the_one_who_asks_for_the_url() -> None:
@@ -35,13 +35,6 @@ def test_a_registry_without_its_variable_says_where_it_is_configured_and_what_wo
     assert "your default index" in caught.value.remedy
     assert "docs/locking.md" in caught.value.remedy
     assert caught.value.as_json()["error"] == "ConfigError"
-
-
-def test_credentials_are_taken_out_of_requirements_too() -> None:
-    shown = without_credentials("x @ git+https://me:secret@git.example/x@v1 ; python_version > '3'")
-    assert "secret" not in shown
-    assert "git.example/x@v1" in shown
-    assert without_credentials("numpy==2.2.6") == "numpy==2.2.6"
 
 
 def test_packages_by_default_are_none() -> None:

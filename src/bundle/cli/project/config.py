@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bundle.base.http.urls import redact
 from bundle.cli.app import App, Result, complete_version, pass_app
-from bundle.model.config.config import without_credentials
 from bundle.model.platforms import PLATFORMS
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _value(value: Any, path: KeyPath) -> Any:
 def redacted(value: Any) -> Any:
     """Return a JSON value without the credentials in its URLs."""
     if isinstance(value, str):
-        return without_credentials(value)
+        return redact(value)
     if isinstance(value, list):
         return [redacted(one) for one in value]
     if isinstance(value, dict):

@@ -98,7 +98,7 @@ class Registry:
         return not self.packages or any(fnmatchcase(name, glob) for glob in self.packages)
 
     def __str__(self) -> str:
-        return without_credentials(self.template)
+        return redact(self.template)
 
     def __repr__(self) -> str:
         return f"Registry({str(self)!r}, packages={self.packages!r})"
@@ -238,8 +238,3 @@ class Config:
     def packages_for(self, platform_key: str) -> PlatformPackages:
         """Return what a platform asks for, also one that is not among `platforms`."""
         return self.packages.get(platform_key, PlatformPackages())
-
-
-def without_credentials(text: str) -> str:
-    """Return a text with the credentials gone from every URL in it."""
-    return redact(text)

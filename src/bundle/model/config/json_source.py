@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
@@ -14,10 +14,14 @@ from bundle.base.errors import ConfigError, Problems
 Step: TypeAlias = str | int
 KeyPath: TypeAlias = tuple[Step, ...]
 
-_BLANK = re.compile(r"[ \t\r\n]*")
+_TOKEN = re.compile(r'[\[\]{}]|"(?:[^"\\]|\\.)*"|[^\s\[\]{},:"]+', re.DOTALL)
+"""A bracket, a text or another scalar; in valid JSON the commas and colons between them tell nothing more."""
+
 _PLAIN_KEY = re.compile(r"[^.\[\]\"\s]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
 _DEPTH = 60
+"""Objects and arrays within each other that a text may have."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,8 @@ class Leaf:
 class Table(dict[str, "Node"]):
     """A JSON object; each member's origin is the line of its key."""
 
-    def __init__(self, origin: Origin) -> None:
-        super().__init__()
+    def __init__(self, origin: Origin, members: Iterable[tuple[str, Node]] = ()) -> None:
+        super().__init__(members)
         self.origin = origin
 
 
@@ -118,32 +122,24 @@ def read(path: Path, file: str, problems: Problems) -> Node | None:
     """Read a JSON file (RFC 8259, UTF-8; a byte order mark is allowed).
 
     Args:
-        path: the file.
-        file: how messages and origins name it.
+        file: its name in messages and origins.
         problems: takes what is wrong with it.
 
     Returns:
-        the value, or None where the file cannot be read as JSON at all.
+        The value, None if the file cannot be read as JSON at all.
     """
     try:
-        data = path.read_bytes()
+        text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         problems.add(ConfigError(f"{file} does not exist.", remedy="Create it; `{}` is a valid start."))
         return None
     except OSError as error:
         problems.add(ConfigError(f"{file} cannot be read: {error.strerror}.", remedy="Make it a readable file."))
         return None
-    try:
-        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
-        problems.add(
-            ConfigError(
-                f"{file}:{line}:{column}: not UTF-8 (byte 0x{data[error.start]:02x}).",
-                remedy="Save the file as UTF-8.",
-            )
-        )
+        place = _place(file, error.object[: error.start].decode())
+        byte = error.object[error.start]
+        problems.add(ConfigError(f"{place}: not UTF-8 (byte 0x{byte:02x}).", remedy="Save the file as UTF-8."))
         return None
     try:
         return parse(text, file, problems)
@@ -156,133 +152,102 @@ def parse(text: str, file: str, problems: Problems) -> Node:
     """Parse a JSON text.
 
     Args:
-        text: the text.
-        file: how messages and origins name it.
+        file: its name in messages and origins.
         problems: takes every key that an object holds twice.
 
     Raises:
-        ConfigError: no JSON; names line and column.
+        ConfigError: it is not JSON; names line and column.
     """
-    return _Scanner(text, file, problems).document()
+    scanner = _Scanner(text, file, problems)
+    scanner.check_depth()
+    try:
+        # Numbers are only recognised here: the scanner knows the place of one that is too long.
+        json.loads(text, parse_int=float)
+    except json.JSONDecodeError as error:
+        reason = re.sub(r"( starting)? at$", "", error.msg)
+        scanner.fail(reason[0].lower() + reason[1:], error.pos)
+    return scanner.document()
 
 
 class _Scanner:
+    """Goes through the tokens of a text, for its values and their lines."""
+
     def __init__(self, text: str, file: str, problems: Problems) -> None:
         self._text = text
         self._file = file
         self._problems = problems
-        self._scalars = json.JSONDecoder(parse_constant=_no_constant)
+        self._tokens = _TOKEN.finditer(text)
         self._counted_to = 0
         self._line = 1
 
+    def check_depth(self) -> None:
+        """Refuse a text, valid or not, whose nesting would exhaust the stack."""
+        depth = 0
+        for token in _TOKEN.finditer(self._text):
+            depth += (token[0] in ("{", "[")) - (token[0] in ("}", "]"))
+            if depth > _DEPTH:
+                self.fail("nested too deeply", token.start())
+
     def document(self) -> Node:
-        position = self._skip(0)
-        node, position = self._value(position, Origin(self._file, self._line_at(position)), ())
-        position = self._skip(position)
-        if position < len(self._text):
-            self._fail("text after the end of the value", position)
-        return node
+        """Return the value of a valid text."""
+        token = next(self._tokens)
+        return self._value(token, self._origin(token), ())
 
-    def _value(self, position: int, origin: Origin, path: KeyPath) -> tuple[Node, int]:
-        if len(path) > _DEPTH:
-            self._fail("nested too deeply", position)
-        match self._text[position : position + 1]:
-            case "{":
-                return self._object(position + 1, origin, path)
-            case "[":
-                return self._array(position + 1, origin, path)
-            case "":
-                self._fail("a value is missing; the file ends here", position)
-        return self._scalar(position, origin)
+    def fail(self, reason: str, position: int) -> NoReturn:
+        """Raise an error about a position."""
+        place = _place(self._file, self._text[:position])
+        raise ConfigError(f"{place}: not JSON: {reason}.", remedy="Correct the JSON there.")
 
-    def _scalar(self, position: int, origin: Origin) -> tuple[Leaf, int]:
-        try:
-            value, end = self._scalars.raw_decode(self._text, position)
-        except json.JSONDecodeError as error:
-            self._fail(_REASONS.get(error.msg, error.msg[0].lower() + error.msg[1:]), error.pos)
-        except ValueError as error:
-            self._fail(str(error), position)
-        if isinstance(value, str) and _SURROGATE.search(value):
-            self._fail("half of a surrogate pair is not a character", position)
-        return Leaf(value, origin), end
+    def _value(self, token: re.Match[str], origin: Origin, path: KeyPath) -> Node:
+        if token[0] == "{":
+            return self._object(origin, path)
+        if token[0] == "[":
+            array = Array(origin)
+            while (element := next(self._tokens))[0] != "]":
+                array.append(self._value(element, self._origin(element), (*path, len(array))))
+            return array
+        return Leaf(self._scalar(token), origin)
 
-    def _object(self, position: int, origin: Origin, path: KeyPath) -> tuple[Table, int]:
+    def _object(self, origin: Origin, path: KeyPath) -> Table:
         table = Table(origin)
-        position = self._skip(position)
-        if self._text.startswith("}", position):
-            return table, position + 1
-        while True:
-            if not self._text.startswith('"', position):
-                self._fail("a key in double quotes is missing", position)
-            member = Origin(self._file, self._line_at(position))
-            key, position = self._scalar(position, member)
-            name = str(key.value)
-            position = self._skip(position)
-            if not self._text.startswith(":", position):
-                self._fail(f'":" is missing after "{name}"', position)
-            position = self._skip(position + 1)
-            value, position = self._value(position, member, (*path, name))
+        while (key := next(self._tokens))[0] != "}":
+            member = self._origin(key)
+            name = str(self._scalar(key))
             if name in table:
-                self._repeated(name, member, table[name].origin, path)
-            table[name] = value
-            position = self._skip(position)
-            if self._text.startswith("}", position):
-                return table, position + 1
-            position = self._comma(position, "}")
+                where = f" of {path_text(path)}" if path else ""
+                first = table[name].origin.line
+                self._problems.add(
+                    ConfigError(
+                        f'{member}: the key "{name}"{where} occurs twice, first in line {first}.',
+                        remedy="Keep one of them: JSON readers silently ignore the other.",
+                    )
+                )
+            table[name] = self._value(next(self._tokens), member, (*path, name))
+        return table
 
-    def _array(self, position: int, origin: Origin, path: KeyPath) -> tuple[Array, int]:
-        array = Array(origin)
-        position = self._skip(position)
-        if self._text.startswith("]", position):
-            return array, position + 1
-        while True:
-            element = Origin(self._file, self._line_at(position))
-            value, position = self._value(position, element, (*path, len(array)))
-            array.append(value)
-            position = self._skip(position)
-            if self._text.startswith("]", position):
-                return array, position + 1
-            position = self._comma(position, "]")
+    def _scalar(self, token: re.Match[str]) -> str | int | float | bool | None:
+        try:
+            value: str | int | float | bool | None = _SCALARS.decode(token[0])
+        except ValueError as error:
+            self.fail(str(error), token.start())
+        if isinstance(value, str) and _SURROGATE.search(value):
+            self.fail("half of a surrogate pair is not a character", token.start())
+        return value
 
-    def _comma(self, position: int, closing: str) -> int:
-        if not self._text.startswith(",", position):
-            self._fail(f'"," or "{closing}" is missing', position)
-        behind = self._skip(position + 1)
-        if self._text.startswith(closing, behind):
-            self._fail(f'a "," stands before "{closing}"', position)
-        return behind
-
-    def _skip(self, position: int) -> int:
-        match = _BLANK.match(self._text, position)
-        return match.end() if match else position
-
-    def _line_at(self, position: int) -> int:
-        self._line += self._text.count("\n", self._counted_to, position)
-        self._counted_to = position
-        return self._line
-
-    def _repeated(self, name: str, here: Origin, before: Origin, path: KeyPath) -> None:
-        where = f" of {path_text(path)}" if path else ""
-        self._problems.add(
-            ConfigError(
-                f'{here}: the key "{name}"{where} occurs twice, first in line {before.line}.',
-                remedy="Keep one of them: JSON readers silently ignore the other.",
-            )
-        )
-
-    def _fail(self, reason: str, position: int) -> NoReturn:
-        line = self._text.count("\n", 0, position) + 1
-        column = position - (self._text.rfind("\n", 0, position) + 1) + 1
-        raise ConfigError(f"{self._file}:{line}:{column}: not JSON: {reason}.", remedy="Correct the JSON there.")
+    def _origin(self, token: re.Match[str]) -> Origin:
+        self._line += self._text.count("\n", self._counted_to, token.start())
+        self._counted_to = token.start()
+        return Origin(self._file, self._line)
 
 
-_REASONS = {
-    "Expecting value": "a value is missing",
-    "Unterminated string starting at": "a string that starts here does not end",
-    "Invalid control character at": "a string has a line break or another control character",
-    "Invalid \\escape": "an escape like \\x is unknown (double a backslash to mean itself)",
-}
+def _place(file: str, before: str) -> str:
+    """Return file, line and column of the character behind a text."""
+    last_line = before.rpartition("\n")[2]
+    return f"{file}:{before.count(chr(10)) + 1}:{len(last_line) + 1}"
 
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
+
+
+_SCALARS = json.JSONDecoder(parse_constant=_no_constant)

@@ -11,9 +11,6 @@ from packaging.utils import canonicalize_name
 
 from bundle.model.config.json_source import Array, Leaf, Node, Origin, Step, Table, origins, path_text, plain
 
-Located: TypeAlias = Table
-"""One configuration file, as `bundle.model.config.json_source.read` gives it."""
-
 WINS = "version wins"
 DEEP = "deep"
 NAMED = "deep, by normalised name"
@@ -83,8 +80,7 @@ class Merged:
 
     def folded(self, platform_key: str) -> Merged:
         """Return what holds on one platform: its `platformSpecific` applied, and nothing of other platforms left."""
-        tree = Table(self.tree.origin)
-        tree.update(self.tree)
+        tree = Table(self.tree.origin, self.tree.items())
         for key in ("interpreter", "build"):
             section = tree.get(key)
             if isinstance(section, Table) and isinstance(section.get("archives"), Table):
@@ -92,16 +88,14 @@ class Merged:
         packages = tree.get("packages")
         if not isinstance(packages, Table):
             return Merged(tree)
-        general = Table(packages.origin)
-        general.update((key, value) for key, value in packages.items() if key != "platformSpecific")
+        general = Table(packages.origin, ((key, value) for key, value in packages.items() if key != "platformSpecific"))
         specific = packages.get("platformSpecific")
         own = specific.get(platform_key) if isinstance(specific, Table) else None
         folded = _merge(general, own, _FOLD_RULES) if isinstance(own, Table) else general
         for key in _BY_PLATFORM:
             named = folded.get(key)
             if isinstance(named, Table):
-                left = Table(named.origin)
-                left.update((name, _only(entry, platform_key)) for name, entry in named.items())
+                left = Table(named.origin, ((name, _only(entry, platform_key)) for name, entry in named.items()))
                 folded = _replaced(folded, key, left)
         if folded:
             tree["packages"] = folded
@@ -110,15 +104,11 @@ class Merged:
         return Merged(tree)
 
 
-def merge(shared: Located, version: Located) -> Merged:
-    """Merge a version's configuration into the shared one.
-
-    Args:
-        shared: `shared-config.json`, valid under the schema.
-        version: the version's `config.json`, valid under the schema.
+def merge(shared: Table, version: Table) -> Merged:
+    """Merge a version's configuration into the shared one, both valid under the schema.
 
     Returns:
-        the result; package names that are keys, and lists of them, are normalised (PEP 503).
+        The result; package names that are keys, and lists of them, are normalised (PEP 503).
     """
     return Merged(_merge(_merge(Table(shared.origin), shared, RULES), version, RULES))
 
@@ -138,23 +128,16 @@ def rule(path: tuple[str, ...], rules: Rules = RULES) -> str | None:
 
 def _only(node: Node, platform_key: str) -> Table:
     """Return a table of platforms with the entry of one platform alone."""
-    table = Table(node.origin)
-    if isinstance(node, Table) and platform_key in node:
-        table[platform_key] = node[platform_key]
-    return table
+    members = node.items() if isinstance(node, Table) else ()
+    return Table(node.origin, (member for member in members if member[0] == platform_key))
 
 
 def _replaced(table: Table, key: str, entry: Table) -> Table:
     """Return a copy of a table with another entry; without it, if nothing is left of what was there."""
-    copy = Table(table.origin)
-    copy.update(table)
-    kept = Table(entry.origin)
+    copy = Table(table.origin, table.items())
     before = table[key]
-    kept.update(
-        (name, value)
-        for name, value in entry.items()
-        if value != {} or (isinstance(before, Table) and before.get(name) == {})
-    )
+    empty = {name for name, value in before.items() if value == {}} if isinstance(before, Table) else set()
+    kept = Table(entry.origin, ((name, value) for name, value in entry.items() if value != {} or name in empty))
     if kept or not before:
         copy[key] = kept
     else:
@@ -202,10 +185,8 @@ def _keys(path: list[Step]) -> tuple[str, ...]:
 
 def _copied(node: Table) -> Table:
     """Return a copy whose tables may be changed; lists and leaves are never changed in place."""
-    copy = Table(node.origin)
-    for key, value in node.items():
-        copy[key] = _copied(value) if isinstance(value, Table) else value
-    return copy
+    members = ((key, _copied(value) if isinstance(value, Table) else value) for key, value in node.items())
+    return Table(node.origin, members)
 
 
 def _empty(node: Node) -> Node:
@@ -214,10 +195,6 @@ def _empty(node: Node) -> Node:
     if isinstance(node, Array):
         return Array(node.origin)
     return node
-
-
-def _append(base: Array, further: Array) -> Array:
-    return base + further
 
 
 def _union(base: Array, further: Array) -> Array:
@@ -247,8 +224,7 @@ def _union_urls(base: Array, further: Array) -> Array:
 
 def _tied_to_both(first: Table, second: Table) -> Table:
     ours, theirs = first.get("packages"), second.get("packages")
-    tied = Table(first.origin)
-    tied.update(first)
+    tied = Table(first.origin, first.items())
     if isinstance(ours, Array) and isinstance(theirs, Array):
         tied["packages"] = _union(ours, theirs)
     return tied
@@ -256,7 +232,7 @@ def _tied_to_both(first: Table, second: Table) -> Table:
 
 _LISTS: Mapping[str, Callable[[Array, Array], Array]] = {
     WINS: lambda _, further: further,
-    APPEND: _append,
+    APPEND: lambda base, further: base + further,
     UNION: _union,
     UNION_NAMES: _union_names,
     UNION_URLS: _union_urls,

@@ -9,18 +9,14 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from bundle.base.errors import ConfigError
-from bundle.model.config.config import without_credentials
-from bundle.model.config.json_source import KeyPath, Node, Table, at, plain
+from bundle.base.http.urls import redact
+from bundle.model.config.json_source import KeyPath, Leaf, Node, Table, at
 from bundle.model.config.merge import NAMED, NAMED_REMOVABLE, RULES
 from bundle.model.config.schema import located
 
 
 def slips(node: Node) -> list[ConfigError]:
-    """Return what a file says wrong that no schema can tell; what has not the schema's form is passed over.
-
-    Args:
-        node: the file's content.
-    """
+    """Return the errors in a file that no schema can find; values that break the schema are passed over."""
     return [*_requirements(node), *_overrides(node), *_names_said_twice(node)]
 
 
@@ -39,41 +35,42 @@ def _matches(node: Node, pattern: KeyPath, path: KeyPath = ()) -> Iterator[tuple
             yield from _matches(further, rest, (*path, one))
 
 
+def _texts(node: Node, *patterns: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    for pattern in patterns:
+        for path, leaf in _matches(node, pattern):
+            if isinstance(leaf, Leaf) and isinstance(leaf.value, str):
+                yield path, leaf.value
+
+
 def _requirements(node: Node) -> Iterator[ConfigError]:
-    for pattern in (
+    for path, text in _texts(
+        node,
         ("packages", "dependencies", "*"),
         ("packages", "platformSpecific", "*", "dependencies", "*"),
         ("packages", "buildWheel", "*", "*", "buildRequires", "*"),
     ):
-        for path, leaf in _matches(node, pattern):
-            text = plain(leaf)
-            if not isinstance(text, str):
-                continue
-            try:
-                Requirement(text)
-            except InvalidRequirement as error:
-                shown = without_credentials(text)
-                reason = without_credentials(str(error).splitlines()[0])
-                hint = f' Write "NAME @ {shown}".' if "://" in text and "@ " not in text else ""
-                yield ConfigError(
-                    located(node, path, f'"{shown}" is not a requirement: {reason}.{hint}'),
-                    remedy="Write a PEP 508 requirement, such as name==1.2.3 or name @ git+https://host/path@tag.",
-                )
+        try:
+            Requirement(text)
+        except InvalidRequirement as error:
+            shown, reason = redact(text), redact(str(error).splitlines()[0])
+            hint = f' Write "NAME @ {shown}".' if "://" in text and "@ " not in text else ""
+            yield ConfigError(
+                located(node, path, f'"{shown}" is not a requirement: {reason}.{hint}'),
+                remedy="Write a PEP 508 requirement, such as name==1.2.3 or name @ git+https://host/path@tag.",
+            )
 
 
 def _overrides(node: Node) -> Iterator[ConfigError]:
-    for pattern in (("packages", "overrides", "*"), ("packages", "platformSpecific", "*", "overrides", "*")):
-        for path, leaf in _matches(node, pattern):
-            text = plain(leaf)
-            if not isinstance(text, str):
-                continue
-            try:
-                Version(text)
-            except InvalidVersion:
-                yield ConfigError(
-                    located(node, path, f'"{text}" is not a version.'),
-                    remedy='Write the version alone, without "==", such as "1.2.3".',
-                )
+    for path, text in _texts(
+        node, ("packages", "overrides", "*"), ("packages", "platformSpecific", "*", "overrides", "*")
+    ):
+        try:
+            Version(text)
+        except InvalidVersion:
+            yield ConfigError(
+                located(node, path, f'"{text}" is not a version.'),
+                remedy='Write the version alone, without "==", such as "1.2.3".',
+            )
 
 
 def _names_said_twice(node: Node) -> Iterator[ConfigError]:
@@ -82,7 +79,7 @@ def _names_said_twice(node: Node) -> Iterator[ConfigError]:
             continue
         for path, table in _matches(node, pattern):
             first: dict[str, str] = {}
-            for name in plain(table) if isinstance(table, Table) else ():
+            for name in table if isinstance(table, Table) else ():
                 before = first.setdefault(canonicalize_name(name), name)
                 if before != name:
                     yield ConfigError(

@@ -1,4 +1,4 @@
-"""The JSON schema of the configuration, and what a file says against it, in words that name line and path."""
+"""The JSON schema of the configuration, and the errors of a file under it, with line and path."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from bundle.base.errors import ConfigError
+from bundle.base.http.urls import redact
 from bundle.base.text import did_you_mean
-from bundle.model.config.config import without_credentials
 from bundle.model.config.json_source import KeyPath, Node, Step, origin_of, path_text, plain
 
 if TYPE_CHECKING:
@@ -49,11 +49,7 @@ def resolved(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def violations(node: Node) -> list[ConfigError]:
-    """Return what a configuration file says against the schema, in the order of the file.
-
-    Args:
-        node: the file's content.
-    """
+    """Return the errors of a configuration file under the schema, in the order of the file."""
     from jsonschema import Draft202012Validator
 
     found = [
@@ -65,13 +61,7 @@ def violations(node: Node) -> list[ConfigError]:
 
 
 def located(node: Node, path: Sequence[Step], message: str) -> str:
-    """Return a message with file, line and path of the value that it is about.
-
-    Args:
-        node: the file's content.
-        path: where the value stands in it.
-        message: what is wrong, without a subject.
-    """
+    """Return a message, without a subject, behind the file, line and path of the value that it is about."""
     return f"{origin_of(node, path)}: {path_text(path) or 'the file'}: {message}"
 
 
@@ -171,7 +161,7 @@ def _shown(value: object) -> str:
         return "a table"
     if isinstance(value, list):
         return "a list"
-    text = without_credentials(json.dumps(value, ensure_ascii=False))
+    text = redact(json.dumps(value, ensure_ascii=False))
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 

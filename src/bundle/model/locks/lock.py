@@ -10,7 +10,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from bundle.base.files import canonical_json
-from bundle.model.config.config import Config, without_credentials
+from bundle.base.http.urls import redact
+from bundle.model.config.config import Config
 from bundle.model.locks.local_wheels import wheels_for
 from bundle.model.platforms import PLATFORMS
 
@@ -144,7 +145,7 @@ def input_checksum(config: Config, platform_key: str) -> str:
         "python": config.python,
         "floor": next(iter(floors.of(system).values()), None),
         "registries": {
-            "default": without_credentials(config.registries.default or ""),
+            "default": redact(config.registries.default or ""),
             "additional": [[str(one), sorted(one.packages)] for one in config.registries.additional],
         },
         "dependencies": sorted(_normal_requirement(text) for text in packages.dependencies),
@@ -177,4 +178,4 @@ def _normal_requirement(text: str) -> str:
     except InvalidRequirement:
         return text
     requirement.name = canonicalize_name(requirement.name)
-    return without_credentials(str(requirement))
+    return redact(str(requirement))
