@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundle.base.errors import ConfigError, IntegrityError
+from bundle.base.errors import ConfigError
 from bundle.base.files import canonical_json, copy_hashed, locked, pretty_json, sha256_of, source_date_epoch
 from bundle.base.report import Reporter
 from tests.reporters import Told
@@ -22,12 +22,6 @@ def test_a_copy_is_hashed_on_the_way(content: bytes) -> None:
     target = io.BytesIO()
     assert copy_hashed(io.BytesIO(content), target) == (hashlib.sha256(content).hexdigest(), len(content))
     assert target.getvalue() == content
-
-
-def test_a_copy_stops_at_its_limit() -> None:
-    assert copy_hashed(io.BytesIO(b"12345"), io.BytesIO(), limit=5)[1] == 5
-    with pytest.raises(IntegrityError, match="4 bytes"):
-        copy_hashed(io.BytesIO(b"12345"), io.BytesIO(), limit=4)
 
 
 def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:

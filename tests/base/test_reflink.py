@@ -60,18 +60,15 @@ def test_editing_a_placed_file_leaves_the_stored_one_as_it_was(tmp_path: Path) -
     assert source.stat().st_nlink == 1
 
 
-def test_a_placed_file_keeps_mode_and_time_unless_told_otherwise(tmp_path: Path) -> None:
+def test_a_placed_file_keeps_mode_and_time(tmp_path: Path) -> None:
     source = tmp_path / "stored"
     source.write_text("#!")
     source.chmod(0o755)
     os.utime(source, (1_000_000_000, 1_000_000_000))
     place_file(source, tmp_path / "same")
-    place_file(source, tmp_path / "other", mode=0o644, mtime=MTIME)
     assert (tmp_path / "same").stat().st_mtime == 1_000_000_000
-    assert (tmp_path / "other").stat().st_mtime == MTIME
     if os.name != "nt":
         assert stat.S_IMODE((tmp_path / "same").stat().st_mode) == 0o755
-        assert stat.S_IMODE((tmp_path / "other").stat().st_mode) == 0o644
 
 
 def test_nothing_is_placed_over_a_file_that_exists(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def _decompressed(file: BinaryIO) -> _Readable:
 
 
 class _Stream:
-    """Decompressed bytes, read forward only, and no more of them than the entries seen so far account for."""
+    """Decompressed bytes, read forward only, and no more of them than the entries read so far declare."""
 
     def __init__(self, source: _Readable, archive: Path) -> None:
         self._source = source
@@ -114,11 +114,7 @@ class _Stream:
         self._allowed = _HEADERS
 
     def allow(self, position: int) -> None:
-        """Allow reading up to the end of the headers behind a position.
-
-        Args:
-            position: bytes from the start, where the next header is expected.
-        """
+        """Allow reading up to the end of the headers that begin at a position."""
         self._allowed = position + _HEADERS
 
     def tell(self) -> int:
@@ -228,10 +224,7 @@ def _extract_member(tar: tarfile.TarFile, member: tarfile.TarInfo, sandbox: Sand
         chunks = _exactly(content, member.size, archive, member.name)
         sandbox.file(member.name, chunks, executable=bool(member.mode & _EXECUTABLE), mtime=member.mtime)
     else:
-        raise IntegrityError(
-            f"{archive.name} is unsafe: the entry {member.name!r} was refused because it is neither a file, a folder "
-            "nor a link."
-        )
+        raise _special(archive, member.name)
 
 
 def _extract_zip(archive: Path, sandbox: Sandbox) -> None:
@@ -258,10 +251,7 @@ def _extract_info(pack: zipfile.ZipFile, info: zipfile.ZipInfo, sandbox: Sandbox
     if info.flag_bits & 1:
         raise _damaged(archive, f"the entry {name!r} is encrypted")
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
-        raise IntegrityError(
-            f"{archive.name} is unsafe: the entry {name!r} was refused because it is neither a file, a folder "
-            "nor a link."
-        )
+        raise _special(archive, name)
     if name.endswith("/"):
         sandbox.folder(name, mtime=mtime)
         return
@@ -281,6 +271,12 @@ def _exactly(content: _Readable, size: int, archive: Path, name: str) -> Iterato
             raise _damaged(archive, f"the entry {name!r} ends {left} bytes early")
         left -= len(chunk)
         yield chunk
+
+
+def _special(archive: Path, name: str) -> IntegrityError:
+    return IntegrityError(
+        f"{archive.name} is unsafe: the entry {name!r} was refused because it is neither a file, a folder nor a link."
+    )
 
 
 def _damaged(archive: Path, why: str) -> IntegrityError:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from bundle.base.errors import ConfigError, IntegrityError
+from bundle.base.errors import ConfigError
 
 if TYPE_CHECKING:
     from bundle.base.report import Reporter
@@ -27,24 +27,12 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def copy_hashed(source: IO[bytes], target: IO[bytes], *, limit: int | None = None) -> tuple[str, int]:
-    """Copy a stream and hash it on the way.
-
-    Args:
-        limit: bytes beyond which the source is not what it claims to be.
-
-    Returns:
-        The SHA-256 as hex, and the number of bytes.
-
-    Raises:
-        IntegrityError: the source holds more than `limit` bytes.
-    """
+def copy_hashed(source: IO[bytes], target: IO[bytes]) -> tuple[str, int]:
+    """Copy a stream, and return its SHA-256 as hex and the number of its bytes."""
     digest = hashlib.sha256()
     size = 0
     while chunk := source.read(CHUNK):
         size += len(chunk)
-        if limit is not None and size > limit:
-            raise IntegrityError(f"The data is longer than the {limit} bytes that it should have.")
         digest.update(chunk)
         target.write(chunk)
     return digest.hexdigest(), size
@@ -56,7 +44,7 @@ def locked(path: Path, *, reporter: Reporter, what: str) -> Iterator[None]:
 
     Args:
         path: the lock file; it is made, and stays.
-        reporter: told when the lock is not free after a second.
+        reporter: gets a message when the lock is not free after a second.
         what: what is locked, as in "waiting for another process that uses {what}".
     """
     from filelock import FileLock, Timeout
@@ -75,20 +63,12 @@ def locked(path: Path, *, reporter: Reporter, what: str) -> Iterator[None]:
 
 
 def canonical_json(value: object) -> bytes:
-    """Return the one form of a JSON value that is hashed: sorted keys, no blanks, UTF-8.
-
-    Args:
-        value: what `json` can write; NaN and infinities are refused.
-    """
+    """Return the form of a JSON value that is hashed: sorted keys, no blanks, UTF-8; NaN and infinities are refused."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def pretty_json(value: object) -> str:
-    """Return the form of a JSON value that files hold: sorted keys, two blanks a level, a newline at the end.
-
-    Args:
-        value: what `json` can write; NaN and infinities are refused.
-    """
+    """Return the form of a JSON value that files hold: sorted keys, two blanks a level, a newline at the end."""
     return json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -32,7 +32,6 @@ def copy_tree(source: Path, target: Path, *, read_only: bool = False) -> None:
     """Copy a folder; symlinks are copied as they are, and all files get the newest modification time among them.
 
     Args:
-        source: the folder.
         target: a folder that does not exist.
         read_only: whether the copy loses every permission to write.
     """
@@ -56,11 +55,7 @@ def copy_tree(source: Path, target: Path, *, read_only: bool = False) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a file, a link or a folder with all that is in it, read-only content too; nothing if it is absent.
-
-    Args:
-        path: what to remove; a link is removed, not followed.
-    """
+    """Remove a file, a link or a folder with all that is in it, read-only content too; links are not followed."""
     for attempt in range(5):
         try:
             if path.is_dir() and not path.is_symlink():
@@ -68,7 +63,7 @@ def remove_tree(path: Path) -> None:
             else:
                 path.unlink()
         except FileNotFoundError:
-            # Somebody else removes the same tree; it may have parts left.
+            # Another process removes the same tree; it may have parts left.
             if not os.path.lexists(path):
                 return
         except PermissionError:
@@ -76,7 +71,7 @@ def remove_tree(path: Path) -> None:
                 raise
             _make_writable(path)
         except OSError as error:
-            # Somebody who still writes to it, such as a child of a process that was killed, stops soon.
+            # A process that still writes to it, such as a child of one that was killed, stops soon.
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
             time.sleep(0.05)

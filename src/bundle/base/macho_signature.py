@@ -26,7 +26,6 @@ def signature_of(path: Path, place: tuple[int, int, int] | None) -> Signature:
     """Compare a Mach-O file with its signature.
 
     Args:
-        path: the file.
         place: where the part for one machine begins, and offset and size of its signature from there; None without.
     """
     if place is None:

@@ -148,8 +148,7 @@ def read_native(path: Path, machine: str = "") -> Native | None:
     """Read a native file.
 
     Args:
-        path: the file.
-        machine: the bundle's, as wheel tags spell it; of a universal file, that part is read.
+        machine: as wheel tags spell it; the part for it is read of a universal file.
 
     Returns:
         None if it is no native file, or a damaged one.

@@ -28,21 +28,14 @@ _REFUSED = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL,
 _Job = tuple[str, str, int]
 
 
-def place_file(source: Path, target: Path, *, mode: int | None = None, mtime: int | None = None) -> None:
-    """Make a file with the content of a stored one, sharing blocks where the file system can.
-
-    Args:
-        source: the stored file.
-        target: where the new one appears; its folder exists, it does not.
-        mode: permission bits of the new file; the source's if None.
-        mtime: its modification time, seconds since 1970; the source's if None.
+def place_file(source: Path, target: Path) -> None:
+    """Make a file with the content, mode and time of a stored one, sharing blocks where the file system can.
 
     Raises:
         FileExistsError: `target` exists.
     """
     status = source.stat()
-    mode = stat.S_IMODE(status.st_mode) if mode is None else mode
-    _place([(os.fspath(source), os.fspath(target), mode)], int(status.st_mtime) if mtime is None else mtime)
+    _place([(os.fspath(source), os.fspath(target), stat.S_IMODE(status.st_mode))], int(status.st_mtime))
 
 
 def place_tree(entries: Sequence[tuple[Path, Path, int]], *, mtime: int, threads: int = 2) -> None:

@@ -29,14 +29,13 @@ class Limits:
 
 
 class Sandbox:
-    """Writes entries below a root.
+    """Writes entries below a root; each method raises `IntegrityError` for an entry that is unsafe or exceeds a limit.
 
     Links appear at the end only, when all are known: so nothing is ever written through one, and each can be judged
     by where it really leads.
 
     Args:
         root: the folder, made if absent.
-        limits: how much may be written.
         origin: name of the archive, for messages.
     """
 
@@ -51,34 +50,15 @@ class Sandbox:
         self._size = 0
         root.mkdir(parents=True, exist_ok=True)
 
-    def folder(self, name: str, *, mtime: float | None = None) -> None:
-        """Make a folder, and those above it.
-
-        Args:
-            name: the entry's name, relative to the root.
-            mtime: seconds since 1970; now if None.
-
-        Raises:
-            IntegrityError: the entry is unsafe.
-        """
+    def folder(self, name: str, *, mtime: float) -> None:
+        """Make a folder, and those above it."""
         path = self._path(name)
         if path:
             self._make_folder(path, name)
-        if mtime is not None:
-            self._folder_times[path] = _moment(mtime)
+        self._folder_times[path] = _moment(mtime)
 
-    def file(self, name: str, chunks: Iterable[bytes], *, executable: bool, mtime: float | None = None) -> None:
-        """Make a file; a second one of the same name replaces the first.
-
-        Args:
-            name: the entry's name, relative to the root.
-            chunks: its content.
-            executable: mode 0755, else 0644.
-            mtime: seconds since 1970; now if None.
-
-        Raises:
-            IntegrityError: the entry is unsafe, or exceeds a limit.
-        """
+    def file(self, name: str, chunks: Iterable[bytes], *, executable: bool, mtime: float) -> None:
+        """Make a file of mode 0755 or 0644; a second one of the same name replaces the first."""
         where = self._prepare(name, "file")
         mode = 0o755 if executable else 0o644
         file = os.open(where, _CREATE, mode)
@@ -92,20 +72,10 @@ class Sandbox:
                 os.fchmod(file, mode)
         finally:
             os.close(file)
-        if mtime is not None:
-            os.utime(where, (_moment(mtime),) * 2)
+        os.utime(where, (_moment(mtime),) * 2)
 
-    def copy(self, name: str, original: str, *, mtime: float | None = None) -> None:
-        """Make a file with the content of an earlier one, in place of a hard link.
-
-        Args:
-            name: the entry's name, relative to the root.
-            original: the name of the other entry.
-            mtime: seconds since 1970; now if None.
-
-        Raises:
-            IntegrityError: the entry is unsafe, or the other one is no file of this archive.
-        """
+    def copy(self, name: str, original: str, *, mtime: float) -> None:
+        """Make a file with the content of an earlier entry, in place of a hard link."""
         source = self._path(original)
         if self._kind(source) != "file":
             raise self._unsafe(name, f"it is a hard link to {original!r}, which is not an earlier file of the archive")
@@ -115,18 +85,10 @@ class Sandbox:
         where = self._prepare(name, "file")
         shutil.copyfile(self._where(source), where)
         shutil.copymode(self._where(source), where)
-        if mtime is not None:
-            os.utime(where, (_moment(mtime),) * 2)
+        os.utime(where, (_moment(mtime),) * 2)
 
     def link(self, name: str, target: str) -> None:
-        """Remember a symbolic link, which `finish` makes.
-
-        Args:
-            name: the entry's name, relative to the root.
-
-        Raises:
-            IntegrityError: the entry is unsafe.
-        """
+        """Remember a symbolic link, which `finish` makes."""
         if not target or is_absolute(target):
             raise self._unsafe(name, f"it is a link to {target!r}, which is not a relative path")
         if why := text_obstacle(target):
@@ -136,11 +98,7 @@ class Sandbox:
         self._links[path] = target
 
     def finish(self) -> None:
-        """Make the links and set the times of folders, now that everything is there.
-
-        Raises:
-            IntegrityError: a link leads out of the root.
-        """
+        """Make the links and set the times of folders, now that everything is there."""
         plain = {folded(path): target for path, target in self._links.items()}
         for path, target in self._links.items():
             # Not every file system tells "A" from "a"; a link has to stay inside on both kinds.

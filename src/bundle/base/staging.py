@@ -19,7 +19,7 @@ from pathlib import Path
 from bundle.base.folders import remove_tree
 
 _FOREIGN_AGE = 7 * 24 * 3600.0
-"""Seconds after which what another machine left in a shared folder counts as dead."""
+"""Seconds after which a leftover of another machine in a shared folder counts as dead."""
 
 _LEFTOVER = re.compile(
     r"\.(?P<name>.*)\.(?P<pid>\d+)-(?P<host>[0-9a-f]{8})(?P<life>[0-9a-f]{8})[0-9a-f]{8}\.(?P<kind>staging|replaced)",
@@ -95,7 +95,7 @@ def sweep_staging(folder: Path) -> None:
     What a living process of this machine is staging stays; what another machine left goes after a week.
 
     Args:
-        folder: where targets are staged, not searched deeper; may be absent.
+        folder: where targets are staged; folders in it are not searched, and it may be absent.
     """
     try:
         entries = [
@@ -111,7 +111,7 @@ def sweep_staging(folder: Path) -> None:
             with suppress(FileNotFoundError):  # Another process sweeps, too.
                 path.rename(target)
         else:
-            # What cannot be removed now, another user's or still being written to, is no reason to stop anybody.
+            # Another user's leftover, or one that a process still writes to, stops no run.
             with suppress(OSError):
                 remove_tree(path)
 

@@ -5,27 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_SHOWN = 10
 
-def shortened(tags: Iterable[str], *, shown: int = 10) -> str:
-    """Return tags as a text of bearable length.
 
-    Args:
-        tags: any number.
-        shown: how many are named.
-    """
+def shortened(tags: Iterable[str]) -> str:
+    """Return the first tags as a text, with the number of the others."""
     listed = list(tags)
-    more = f" and {len(listed) - shown} more" if len(listed) > shown else ""
-    return f"{', '.join(listed[:shown]) or 'nothing'}{more}"
+    more = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+    return f"{', '.join(listed[:_SHOWN]) or 'nothing'}{more}"
 
 
 def nearest(word: str, known: Iterable[str], *, count: int = 1) -> list[str]:
-    """Return the known words most like `word`, best first, letter case aside.
-
-    Args:
-        word: what was written.
-        known: what could have been written.
-        count: how many at most.
-    """
+    """Return at most `count` known words that are most like `word`, best first, letter case aside."""
     by_lower_case = {name.lower(): name for name in known}
     near = get_close_matches(word.lower(), by_lower_case, n=count, cutoff=0.55)
     return [by_lower_case[name] for name in near]

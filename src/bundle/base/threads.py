@@ -12,15 +12,10 @@ Result = TypeVar("Result")
 
 
 def in_parallel(function: Callable[[Item], Result], items: Iterable[Item], *, threads: int) -> list[Result | Exception]:
-    """Return what a function makes of each item, or the error that it raised, in the order of the items.
-
-    Args:
-        function: called in a thread.
-        items: what it is called with.
-        threads: how many calls may run at once.
+    """Call a function with each item, and return its results or errors in the order of the items.
 
     Raises:
-        KeyboardInterrupt: at once; calls that run go on behind the scenes, and no other begins.
+        KeyboardInterrupt: at once; calls that run go on in the background, and no other begins.
     """
     todo: Queue[tuple[int, Item]] = Queue()
     for place, item in enumerate(items):

@@ -189,10 +189,7 @@ class Manifest:
 
 
 def read_manifest(root: Path) -> Manifest:
-    """Read the manifest of a bundle.
-
-    Args:
-        root: the bundle's folder.
+    """Read the manifest of the bundle in a folder.
 
     Raises:
         ConfigError: there is no manifest, or a malformed one.

@@ -50,12 +50,7 @@ class SystemFacts:
 
 
 SYSTEMS: Mapping[System, SystemFacts] = {
-    "linux": SystemFacts(
-        platform_system="Linux",
-        sys_platform="linux",
-        binary_format="elf",
-        tag_prefix="linux",
-    ),
+    "linux": SystemFacts(platform_system="Linux", sys_platform="linux", binary_format="elf", tag_prefix="linux"),
     "macosx": SystemFacts(platform_system="Darwin", sys_platform="darwin", binary_format="macho", tag_prefix="macosx"),
     "windows": SystemFacts(platform_system="Windows", sys_platform="win32", binary_format="pe", tag_prefix="win"),
 }

@@ -102,4 +102,4 @@ def test_the_versions_of_this_repository_load(version: str) -> None:
     loaded = Project(ROOT).load(version, {})
     assert loaded.config.packages_for("macosx-aarch64").skip["triton"]
     assert loaded.config.packages_for("linux-x64").skip == {}
-    assert json.loads(json.dumps(loaded.merged)) == loaded.merged
+    assert json.loads(json.dumps(loaded.tree.value)) == loaded.tree.value

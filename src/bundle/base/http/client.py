@@ -48,8 +48,7 @@ class Downloader:
     a URL apply to further URLs of the same host. They are in no message, and follow no redirection to another host.
 
     Args:
-        reporter: gets progress and retries.
-        offline: whether the network is off limits.
+        offline: whether the network is forbidden.
         environ: where credentials and the CA bundle may be named.
         retries: further attempts after a failure that may pass.
         timeout: seconds without a byte after which a connection counts as dead.
@@ -83,9 +82,8 @@ class Downloader:
         """Return what is at an address.
 
         Args:
-            url: http(s):// or file://.
             accept: the media types wanted (RFC 9110, section 12.5.1).
-            cached: what is at hand already; the answer is then 304 without content if that is still right.
+            cached: the validators of a cached answer; if that is still right the answer is 304 without content.
 
         Raises:
             NotFoundError: there is nothing.
@@ -116,9 +114,6 @@ class Downloader:
     def size(self, url: str) -> int | None:
         """Return how many bytes are at an address, None if the server does not tell.
 
-        Args:
-            url: http(s):// or file://.
-
         Raises:
             NotFoundError: there is nothing.
             NetworkError: there is no answer, or an error.
@@ -144,9 +139,8 @@ class Downloader:
         processes that want the same file share one download. A target with the right hash is left as it is.
 
         Args:
-            url: http(s):// or file://.
             target: the file that appears or is replaced; missing folders are made.
-            sha256: what it must hash to; if None nothing is verified, and no earlier part is used.
+            sha256: its hash; if None nothing is verified, and no earlier part is used.
             size: how many bytes it must have, if known.
             label: its name in the progress display; the target's name if None.
 
@@ -187,12 +181,6 @@ class Downloader:
         """Open a file to read parts of it, such as the directory of a wheel, without loading the rest.
 
         Where the server cannot answer with parts, the whole file is loaded first.
-
-        Args:
-            url: http(s):// or file://.
-
-        Returns:
-            A buffered, seekable file with the attribute `size`.
 
         Raises:
             NotFoundError: there is no such file.

@@ -104,7 +104,7 @@ class _RangeFile(io.RawIOBase):
         return self._position
 
     def readall(self) -> bytes:
-        """Return everything from the position on, in as few pieces as possible."""
+        """Return everything from the position on, in as few requests as possible."""
         pieces = []
         while piece := self.read(max(0, self._size - self._position)):
             pieces.append(piece)

@@ -53,13 +53,7 @@ class Answer:
 
 
 def raise_for(url: str, status: int, reason: str, headers: Mapping[str, str]) -> NoReturn:
-    """Raise what an answer means that is no success.
-
-    Args:
-        url: what was asked for.
-        status: 400 or above.
-        reason: what the server called it.
-        headers: of the answer.
+    """Raise the error that an answer with a status of 400 or above means.
 
     Raises:
         NotFoundError: there is nothing at this address.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _LONGEST_WAIT = 60.0
-"""Seconds that a server may ask to be left alone."""
+"""Seconds of a pause that a server may ask for."""
 
 
 class TransientError(Exception):
@@ -38,16 +38,11 @@ class TransientError(Exception):
 
 
 def retried(attempt: Callable[[], _T], *, retries: int, backoff: float, reporter: Reporter) -> _T:
-    """Call until it works, with pauses that double and are never quite the same.
+    """Call a function until it raises no `TransientError`, with pauses that double and are never quite the same.
 
     Args:
-        attempt: what to do; raises `TransientError` for failures that may pass.
         retries: further attempts after the first.
         backoff: seconds before the first of them.
-        reporter: told about each failure.
-
-    Returns:
-        What the attempt returned.
 
     Raises:
         BundleError: the last failure, when it did not pass.

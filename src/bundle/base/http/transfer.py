@@ -17,43 +17,30 @@ _RANGE = re.compile(r"\s*bytes\s+(?:(\d+)-\d+|\*)/(\d+|\*)\s*", re.IGNORECASE)
 
 
 def range_start(content_range: str | None) -> int | None:
-    """Return the position at which an answer's bytes start, None if it does not tell.
-
-    Args:
-        content_range: the header `Content-Range`.
-    """
+    """Return the position at which an answer's bytes start by its header `Content-Range`, None if it does not tell."""
     match = _RANGE.fullmatch(content_range or "")
     return int(match[1]) if match and match[1] else None
 
 
 def range_total(content_range: str | None) -> int | None:
-    """Return the size of the whole that an answer is a part of, None if it does not tell.
-
-    Args:
-        content_range: the header `Content-Range`.
-    """
+    """Return the size of the whole file by the header `Content-Range`, None if it does not tell."""
     match = _RANGE.fullmatch(content_range or "")
     return int(match[2]) if match and match[2] != "*" else None
 
 
 def length(headers: Mapping[str, str]) -> int | None:
-    """Return the length of an answer's body, None if it does not tell.
-
-    Args:
-        headers: of the answer.
-    """
+    """Return the length of an answer's body, None if its headers do not tell."""
     text = headers.get("Content-Length", "")
     return int(text) if text.isascii() and text.isdigit() else None
 
 
 class Transfer:
-    """Writes what arrives behind what is there, hashes it, and knows what is missing.
+    """Appends the bytes that arrive to a file, hashes them, and knows how many are missing.
 
     Args:
-        file: open for reading and writing at its start; what it holds is the beginning of what is wanted.
+        file: open for reading and writing at its start; may hold the first bytes already.
         name: of the file, for messages.
-        task: advanced with every byte.
-        resumable: whether the result is verified, so that a beginning of unknown origin may be used.
+        resumable: whether the result is verified, so that first bytes of unknown origin may be used.
         limit: bytes that the whole has, if known.
     """
 
@@ -77,12 +64,12 @@ class Transfer:
 
     @property
     def complete(self) -> bool:
-        """Whether everything is there, as far as anybody said how much that is."""
+        """Whether everything is there, or the size is unknown."""
         return self._end is None or self.position >= self._end
 
     def request_headers(self) -> dict[str, str]:
-        """Return what to ask for: the rest, where the rest is sure to belong to what is there."""
-        # What is compressed on the way has other positions.
+        """Return the headers that ask for the rest, or for all where the rest could belong to another file."""
+        # In a compressed answer, positions mean other bytes.
         headers = {"Accept-Encoding": "identity"}
         if self.position and not self._resumable and self._validator is None:
             self.restart()
@@ -93,14 +80,10 @@ class Transfer:
         return headers
 
     def begin(self, status: int, headers: Mapping[str, str]) -> bool:
-        """Take the head of an answer; False if there is no body to take.
-
-        Args:
-            status: 200, 206 or 416.
-            headers: of the answer.
+        """Take the head of an answer with status 200, 206 or 416; False if there is no body to take.
 
         Raises:
-            TransientError: it does not fit what is there, which is forgotten.
+            TransientError: it does not fit the bytes at hand, which are dropped.
         """
         total = range_total(headers.get("Content-Range"))
         if status == 416 and total is not None and total == self.position:
@@ -132,7 +115,7 @@ class Transfer:
             raise IntegrityError(f"{self._name} is longer than the {self._limit} bytes that it should have.")
 
     def restart(self) -> None:
-        """Forget what is there."""
+        """Drop the bytes at hand."""
         self._file.seek(0)
         self._file.truncate()
         self._task.advance(-self.position)

@@ -19,30 +19,18 @@ _SECRET = re.compile(r"(?i)([?&;#][^=&;#\s]*(?:token|key|sig|secret|pass|pwd|aut
 
 
 def redact(url: str) -> str:
-    """Return a URL, or a text with URLs, as it may be shown: no user, no password, no secret parameter.
-
-    Args:
-        url: what may hold credentials.
-    """
+    """Return a URL, or a text with URLs, as it may be shown: no user, no password, no secret parameter."""
     return _SECRET.sub(r"\1***", _USER.sub(r"\1", url))
 
 
 def origin(url: str) -> str:
-    """Return what credentials belong to: scheme, host and port.
-
-    Args:
-        url: any address there.
-    """
+    """Return scheme, host and port of a URL, which credentials belong to."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
 
 
 def credentials_variable(url: str) -> str:
-    """Return what the environment variables with a host's credentials start with.
-
-    Args:
-        url: any address on the host.
-    """
+    """Return the beginning of the names of the environment variables with the credentials of a URL's host."""
     host = urlsplit(url).hostname or ""
     return "BUNDLE_INDEX_" + re.sub(r"[^A-Z0-9]", "_", host.upper())
 
@@ -68,10 +56,7 @@ def split_credentials(url: str, environ: Mapping[str, str]) -> tuple[str, Creden
 
 
 def local_path(url: str) -> Path | None:
-    """Return the file that a `file:` URL means, None for a URL of the web (RFC 8089).
-
-    Args:
-        url: an absolute URL.
+    """Return the file that a `file:` URL names, None for a URL of the web (RFC 8089).
 
     Raises:
         ConfigError: its scheme is none that can be read.

@@ -59,6 +59,6 @@ def _version_row(app: App, project: Project, version: str) -> dict[str, Any]:
         "python": loaded.config.python,
         "variant": loaded.config.variant,
         "platforms": list(loaded.config.platforms),
-        "dependencies": redacted(loaded.merged.get("packages", {}).get("dependencies", [])),
+        "dependencies": redacted(loaded.tree.value.get("packages", {}).get("dependencies", [])),
         "locks": [key for key in PLATFORMS if project.lock_path(version, key).is_file()],
     }

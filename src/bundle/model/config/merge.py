@@ -114,12 +114,7 @@ def merge(shared: Table, version: Table) -> Merged:
 
 
 def rule(path: tuple[str, ...], rules: Rules = RULES) -> str | None:
-    """Return the rule for a path, None where the rule of the type applies.
-
-    Args:
-        path: keys from the top; list positions never have rules of their own.
-        rules: by path, where `*` stands for any one key.
-    """
+    """Return the rule for a path, in which `*` stands for any one key; None where the rule of the type applies."""
     for pattern, name in rules.items():
         if len(pattern) == len(path) and all(want in ("*", key) for want, key in zip(pattern, path, strict=True)):
             return name

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from packaging.version import Version
 
@@ -14,7 +13,7 @@ from bundle.base.errors import ConfigError, Problems
 from bundle.base.text import nearest
 from bundle.model.config.config import Config
 from bundle.model.config.import_allowlist import refusal
-from bundle.model.config.json_source import Node, Origin, Table, read
+from bundle.model.config.json_source import Node, Table, read
 from bundle.model.config.merge import Merged, merge
 from bundle.model.config.reader import Reader
 
@@ -38,16 +37,6 @@ class Loaded:
     config: Config
     tree: Merged
     """The merged files; `tree.folded(platform)` is what holds on one platform."""
-
-    @property
-    def merged(self) -> dict[str, Any]:
-        """The merged JSON value."""
-        return self.tree.value
-
-    @property
-    def origins(self) -> Mapping[str, Origin]:
-        """File and line of each value, by its path."""
-        return self.tree.origins
 
 
 class Project:
@@ -82,12 +71,8 @@ class Project:
     def load(self, version: str, environ: Mapping[str, str]) -> Loaded:
         """Read, validate and merge a version's configuration.
 
-        Args:
-            version: a folder below `versions/`.
-            environ: the environment, for `${NAME}` in registry URLs.
-
         Raises:
-            ConfigError: the version is unknown, or any of the two files is wrong; names every problem.
+            ConfigError: the version is unknown, or one of the two files is wrong; names every problem.
         """
         self.require(version)
         problems = Problems()
@@ -98,16 +83,7 @@ class Project:
         return loaded
 
     def examine(self, version: str, environ: Mapping[str, str], problems: Problems) -> Loaded | None:
-        """Do what `load` does, and collect what is wrong.
-
-        Args:
-            version: a folder below `versions/`.
-            environ: the environment.
-            problems: takes every problem.
-
-        Returns:
-            the configuration, None where it has problems.
-        """
+        """Do what `load` does, and collect the problems; return None if there are any."""
         before = len(problems.errors)
         try:
             name = parse_version(version)
@@ -125,11 +101,7 @@ class Project:
         return Loaded(config=config, tree=merged) if len(problems.errors) == before else None
 
     def shared(self, problems: Problems) -> Table | None:
-        """Read and validate `shared-config.json` alone.
-
-        Args:
-            problems: takes every problem.
-        """
+        """Read and validate `shared-config.json` alone."""
         return self._file(SHARED, problems)
 
     def require(self, version: str) -> None:
@@ -161,10 +133,7 @@ class Project:
 
 
 def parse_version(version: str) -> VersionName:
-    """Take a version's name apart.
-
-    Args:
-        version: such as `3.12.10` or `3.12.10-atls`.
+    """Take a version's name apart, such as `3.12.10` or `3.12.10-atls`.
 
     Raises:
         ConfigError: it is no `X.Y.Z` or `X.Y.Z-variant`.

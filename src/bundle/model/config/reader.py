@@ -1,4 +1,4 @@
-"""From the merged JSON to the values of `bundle.model.config`."""
+"""From the merged JSON to the values of `bundle.model.config.config`."""
 
 from __future__ import annotations
 
@@ -41,8 +41,7 @@ class Reader:
     Args:
         merged: valid under the schema.
         root: the project's folder.
-        environ: the environment, for `${NAME}` in URLs and `BUNDLE_PYTHON_MIRROR`.
-        problems: takes what is wrong.
+        environ: for `${NAME}` in URLs, and `BUNDLE_PYTHON_MIRROR`.
     """
 
     def __init__(self, merged: Merged, *, root: Path, environ: Mapping[str, str], problems: Problems) -> None:
@@ -52,14 +51,7 @@ class Reader:
         self._problems = problems
 
     def config(self, *, version: str, python: str, variant: str | None, folder: Path) -> Config:
-        """Return the configuration; what had problems in it is left at its default.
-
-        Args:
-            version: the folder's name.
-            python: its base.
-            variant: what stands behind the base, if anything.
-            folder: absolute.
-        """
+        """Return the configuration; a value with a problem is left at its default."""
         value = self._merged.value
         return Config(
             version=version,

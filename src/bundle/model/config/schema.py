@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -133,14 +133,8 @@ def _schema_of(error: ValidationError) -> Any:
 
 def _elsewhere(key: str) -> str:
     """Return where a key that does not belong here does belong."""
-    places = [path for path in paths() if path[-1] == key and "*" not in path]
+    places = [path for path, _ in described() if path[-1] == key and "*" not in path]
     return f" It belongs at {path_text(places[0])}." if places else ""
-
-
-def paths(part: dict[str, Any] | None = None, path: tuple[str, ...] = ()) -> Iterable[tuple[str, ...]]:
-    """Yield the path of every key that the schema knows, `*` for a platform or a name."""
-    for further, _ in described(part, path):
-        yield further
 
 
 def described(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import Version
 
 from bundle.base.errors import ConfigError
+from bundle.base.files import sha256_of
 from bundle.model.config.config import Config, WheelPlace
 from bundle.model.platforms import PLATFORMS
 from bundle.model.wheeltags import fits
@@ -40,8 +40,7 @@ class LocalWheel:
     @cached_property
     def sha256(self) -> str:
         """The hash of its bytes, read now."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(self.path)
 
 
 def local_wheels(config: Config) -> tuple[LocalWheel, ...]:

@@ -65,10 +65,7 @@ def read_file(path: Path) -> bytes:
 
 
 def parse_lock(content: bytes, path: Path) -> Lock:
-    """Return the lock that a file holds.
-
-    Args:
-        path: the file, for messages.
+    """Return the lock in the content of a file, whose path is for messages.
 
     Raises:
         ConfigError: it is no TOML, no PEP 751 lock, or not one of this tool and format.
@@ -82,7 +79,10 @@ def parse_lock(content: bytes, path: Path) -> Lock:
             cause="Usually it has conflict markers of a merge, or is truncated.",
             remedy=remedy(path),
         ) from error
-    return from_document(document, path)
+    try:
+        return _lock(document, path)
+    except (PylockValidationError, PylockUnsupportedVersionError, KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"{path} is not a lock of this tool: {error}", remedy=remedy(path)) from error
 
 
 def write_lock(lock: Lock, path: Path) -> None:
@@ -94,15 +94,11 @@ def dump_lock(lock: Lock) -> str:
     """Return a lock as TOML."""
     import tomli_w
 
-    return _HEADER.format(version=lock.version, platform=lock.platform) + tomli_w.dumps(to_document(lock))
+    return _HEADER.format(version=lock.version, platform=lock.platform) + tomli_w.dumps(_document(lock))
 
 
-def to_document(lock: Lock) -> dict[str, Any]:
-    """Return a lock as the value of its TOML file; the same lock gives the same value in the same order.
-
-    Args:
-        lock: any.
-    """
+def _document(lock: Lock) -> dict[str, Any]:
+    """Return a lock as the value of its TOML file; the same lock gives the same value in the same order."""
     pylock = Pylock(
         lock_version=Version("1.0"),
         environments=[_environment(lock.platform)],
@@ -214,31 +210,11 @@ def _plain(value: Any) -> Any:
     return [_plain(inner) for inner in value]
 
 
-def from_document(document: dict[str, Any], path: Path) -> Lock:
-    """Return the lock that a TOML value is.
-
-    Args:
-        document: the file's content.
-        path: the file, for messages.
-
-    Raises:
-        ConfigError: it is no PEP 751 lock, or not one of this tool and format.
-        IntegrityError: it was edited since it was written.
-    """
-    try:
-        return _lock(document, path)
-    except (PylockValidationError, PylockUnsupportedVersionError, KeyError, TypeError, ValueError) as error:
-        raise ConfigError(f"{path} is not a lock of this tool: {error}", remedy=remedy(path)) from error
-
-
 def _lock(document: dict[str, Any], path: Path) -> Lock:
     tool = document.get("tool")
     about = tool.get("bundle") if isinstance(tool, dict) else None
     if not isinstance(about, dict):
-        raise ConfigError(
-            f"{path} was not made by this tool: it has no [tool.bundle].",
-            remedy=remedy(path),
-        )
+        raise ConfigError(f"{path} was not made by this tool: it has no [tool.bundle].", remedy=remedy(path))
     if about.get("format") != FORMAT:
         raise ConfigError(
             f"{path} has the lock format {about.get('format')}; this release reads {FORMAT}.",

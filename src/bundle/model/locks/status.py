@@ -53,9 +53,6 @@ class LockStatus:
 def status_of(path: Path, config: Config, platform: Platform) -> LockStatus:
     """Read a lock and compare it with its configuration; a fault of the lock is part of the answer.
 
-    Args:
-        path: the lock file.
-
     Raises:
         ConfigError: a local wheel of the version is no wheel by its name.
     """
