@@ -46,20 +46,40 @@ class Site:
     released: threading.Event = field(default_factory=threading.Event)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class QuietHandler(BaseHTTPRequestHandler):
+    """Answers GET and HEAD with `answer`, without a word on stderr."""
+
     protocol_version = "HTTP/1.1"
-    site: Site
+
+    def do_GET(self) -> None:
+        self.answer()
+
+    def do_HEAD(self) -> None:
+        self.answer()
+
+    def answer(self) -> None:
+        raise NotImplementedError
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's signature
         pass
 
-    def do_HEAD(self) -> None:
-        self._answer()
 
-    def do_GET(self) -> None:
-        self._answer()
+def part_of(content: bytes, header: str) -> tuple[int, bytes] | None:
+    """Return the bytes that a header `Range` asks for behind their position, None if it asks for none."""
+    wanted = re.fullmatch(r"bytes=(\d*)-(\d*)", header)
+    if wanted is None:
+        return None
+    if not wanted[1]:
+        start = max(0, len(content) - int(wanted[2]))
+        return start, content[start:]
+    start = int(wanted[1])
+    return start, content[start : int(wanted[2]) + 1 if wanted[2] else None]
 
-    def _answer(self) -> None:
+
+class _Handler(QuietHandler):
+    site: Site
+
+    def answer(self) -> None:
         site = self.site
         headers = {name.lower(): value for name, value in self.headers.items()}
         site.seen.append(Seen(self.command, self.path, headers))
@@ -87,18 +107,18 @@ class _Handler(BaseHTTPRequestHandler):
             self._head(304, head)
             return
         status = 200
-        wanted = re.fullmatch(r"bytes=(\d*)-(\d*)", headers.get("range", ""))
+        part = part_of(content, headers.get("range", ""))
         fits = headers.get("if-range") in (None, etag, head.get("Last-Modified"))
-        suffix = wanted is not None and not wanted[1]
-        if wanted and fits and behaviour != "whole" and not (suffix and behaviour == "no-suffix"):
+        refused = behaviour == "no-suffix" and "=-" in headers.get("range", "")
+        if part is not None and fits and behaviour != "whole" and not refused:
+            start, wanted = part
             size = len(content)
-            start = max(0, size - int(wanted[2])) if suffix else int(wanted[1])
-            end = size if suffix or not wanted[2] else min(size, int(wanted[2]) + 1)
             if start >= size:
                 self._head(416, {"Content-Range": f"bytes */{size}", "Content-Length": "0"})
                 return
-            status, content = 206, content[start:end]
-            head["Content-Range"] = f"bytes {start + (behaviour == 'shift')}-{end - 1}/{size}"
+            status, content = 206, wanted
+            first = start + (behaviour == "shift")
+            head["Content-Range"] = f"bytes {first}-{start + len(content) - 1}/{size}"
         if behaviour == "chunked":
             self._head(status, head | {"Transfer-Encoding": "chunked"})
             self._body(b"%x\r\n%s\r\n0\r\n\r\n" % (len(content), content))
@@ -138,17 +158,24 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving() -> Iterator[Site]:
-    """Run a server until the block ends."""
-    site = Site()
-    handler = type("Handler", (_Handler,), {"site": site})
+def running(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Run a server until the block ends, and give its address."""
     with _Server(("127.0.0.1", 0), handler) as server:
-        site.url = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def serving() -> Iterator[Site]:
+    """Run a server of a site until the block ends."""
+    site = Site()
+    with running(type("Handler", (_Handler,), {"site": site})) as site.url:
         try:
             yield site
         finally:
             site.released.set()
-            server.shutdown()
-            thread.join()

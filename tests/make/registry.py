@@ -7,14 +7,13 @@ import io
 import tarfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from urllib.parse import unquote
 
 from packaging.utils import canonicalize_name
 
 from tests.artifacts.wheelmaker import make_wheel
+from tests.base.server import QuietHandler, part_of, running
 
 
 class Registry:
@@ -106,43 +105,23 @@ class Registry:
 def serving(registry: Registry) -> Iterator[Registry]:
     """Serve a registry while the block runs."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            self._answer(body=True)
-
-        def do_HEAD(self) -> None:
-            self._answer(body=False)
-
-        def _answer(self, *, body: bool) -> None:
+    class Handler(QuietHandler):
+        def answer(self) -> None:
             status, content = registry.answer(unquote(self.path))
-            whole = len(content)
-            wanted = self.headers.get("Range")
-            if wanted and status == 200:
-                first, _, last = wanted.removeprefix("bytes=").partition("-")
-                start = int(first) if first else max(0, whole - int(last))
-                content = content[start : int(last) + 1 if first and last else whole]
+            part = part_of(content, self.headers.get("Range", "")) if status == 200 else None
+            if part is None:
+                self.send_response(status)
+            else:
+                whole = len(content)
+                start, content = part
                 self.send_response(206)
                 self.send_header("Content-Range", f"bytes {start}-{start + len(content) - 1}/{whole}")
-            else:
-                self.send_response(status)
             self.send_header("Content-Type", "text/html")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            if body:
+            if self.command != "HEAD":
                 self.wfile.write(content)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    registry.url = f"http://127.0.0.1:{server.server_port}/simple"
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with running(Handler) as address:
+        registry.url = f"{address}/simple"
         yield registry
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
+from bundle.base.processes.run import Completed
+
 
 def python(code: str, *arguments: str) -> list[str]:
     """Return the command line of a Python program."""
     return [sys.executable, "-I", "-c", code, *arguments]
+
+
+def within(seconds: float, call: Callable[[], Completed]) -> Completed:
+    """Return the result of a call that must not wait for the end of programs that sleep for hours."""
+    results: list[Completed] = []
+    thread = threading.Thread(target=lambda: results.append(call()), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert results, f"still waiting after {seconds} s"
+    return results[0]
 
 
 def wait_for(path: Path) -> str:

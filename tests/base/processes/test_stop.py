@@ -12,7 +12,7 @@ import pytest
 
 from bundle.base.processes.run import run
 from bundle.base.processes.stop import end_all
-from tests.base.processes.children import assert_dies, python, wait_for
+from tests.base.processes.children import assert_dies, python, wait_for, within
 
 pytestmark = pytest.mark.real
 
@@ -23,7 +23,7 @@ import os, signal, subprocess, sys, time
 if sys.argv[2] == "child":
     signal.signal(signal.SIGTERM, signal.SIG_IGN) if sys.argv[3] == "stubborn" else None
     open(sys.argv[1], "w").write(str(os.getpid()))
-    time.sleep(100)
+    time.sleep(10_000)
 else:
     print("started", flush=True)
     subprocess.run([sys.executable, "-I", "-c", sys.argv[4], sys.argv[1], "child", sys.argv[3]])
@@ -33,11 +33,10 @@ else:
 @pytest.mark.parametrize("manner", ["polite", pytest.param("stubborn", marks=POSIX)])
 def test_a_program_that_takes_too_long_is_ended_with_all_its_children(tmp_path: Path, manner: str) -> None:
     note = tmp_path / "pid"
-    done = run(python(STUBBORN, str(note), "parent", manner, STUBBORN), timeout=2)
+    done = within(60, lambda: run(python(STUBBORN, str(note), "parent", manner, STUBBORN), timeout=2))
     assert done.timed_out
     assert done.code != 0
     assert done.output == "started\n"
-    assert done.seconds < (4 if manner == "polite" else 8)
     assert_dies(int(wait_for(note)))
 
 
