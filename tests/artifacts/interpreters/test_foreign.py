@@ -385,7 +385,7 @@ class TestWhatIsWrongWithAnArchive:
         pack(tmp_path / "own", tmp_path / "own.tar.zst")
         error = _choose(tmp_path / "own.tar.zst", key, make_tools, python=prepared.python)
         assert error.exit_code == 2
-        assert "no pip wheel" in error.what
+        assert "without a pip wheel" in error.what
 
     def test_its_distribution_patched_it(
         self, made: Callable[[str], Made], tmp_path: Path, make_tools: MakeTools
