@@ -7,11 +7,14 @@ import calendar
 import errno
 import lzma
 import os
+import re
 import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tarfile import ReadError
 from typing import BinaryIO, Protocol, Self, cast
@@ -19,7 +22,7 @@ from typing import BinaryIO, Protocol, Self, cast
 from bundle.base.errors import IntegrityError
 from bundle.base.sandbox import Limits, Sandbox
 
-__all__ = ["Limits", "extract", "is_archive"]
+__all__ = ["HARMLESS", "RATIO", "Limits", "check_overlaps", "extract", "is_archive", "read_selected"]
 
 _SUFFIXES = frozenset({".tar", ".zst", ".gz", ".tgz", ".bz2", ".xz", ".zip"})
 _MAGIC = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
@@ -29,6 +32,12 @@ _CHUNK = 2**20
 
 _HEADERS = 2**20
 """Bytes that may stand between the contents of two entries: long names and PAX records, and the padding at the end."""
+
+_MOST_EXTENDED = 2**26
+"""Bytes that all long names and PAX records of an archive may have together."""
+
+HARMLESS, RATIO = 2**30, 100
+"""Bytes that an archive may unpack to however small it is; beyond them, not more than a multiple of its own size."""
 
 _PADDING = 2**14
 """Bytes read at once behind the end marker, where nothing but padding should be."""
@@ -64,14 +73,52 @@ def extract(archive: Path, target: Path, *, limits: Limits = _DEFAULTS) -> None:
             absolute, leads out of `target`, goes through a link, is neither file, folder nor link, comes as two
             kinds, or has a name that another platform cannot have; the message names it.
     """
-    sandbox = Sandbox(target, limits, archive.name)
-    with archive.open("rb") as file:
-        if file.read(4) in (b"PK\x03\x04", b"PK\x05\x06"):
-            _extract_zip(archive, sandbox)
+    size = min(limits.size, max(HARMLESS, RATIO * archive.stat().st_size))
+    sandbox = Sandbox(target, replace(limits, size=size), archive.name)
+    with _opened(archive) as pack:
+        if isinstance(pack, zipfile.ZipFile):
+            for info in pack.infolist():
+                _extract_info(pack, info, sandbox, archive)
         else:
-            file.seek(0)
-            _extract_tar(archive, _Stream(_decompressed(file), archive), sandbox)
+            for member in _members(pack):
+                _extract_member(pack, member, sandbox, archive)
     sandbox.finish()
+
+
+def read_selected(archive: Path, wanted: Callable[[str], bool], *, most: int) -> Iterator[tuple[str, bytes]]:
+    """Yield the names and contents of certain files of an archive, in its order; nothing is unpacked.
+
+    Args:
+        wanted: whether a file of this name is to be read.
+        most: bytes that a file may have; of a larger one, one byte more than that is yielded.
+
+    Raises:
+        IntegrityError: as by `extract`, as far as it can be seen.
+    """
+    with _opened(archive) as pack:
+        if isinstance(pack, zipfile.ZipFile):
+            for info in filter(lambda info: wanted(info.filename), pack.infolist()):
+                with pack.open(info) as content:
+                    yield info.filename, content.read(most + 1)
+        else:
+            for member in _members(pack):
+                if wanted(member.name) and member.isreg() and (content_or_none := pack.extractfile(member)):
+                    yield member.name, content_or_none.read(most + 1)
+
+
+def check_overlaps(pack: zipfile.ZipFile) -> None:
+    """Refuse a zip file whose entries share bytes, as bombs do.
+
+    Raises:
+        BadZipFile: two entries overlap, or an entry overlaps the table of all entries.
+    """
+    end, header = 0, 30
+    for info in sorted(pack.infolist(), key=lambda info: info.header_offset):
+        if info.header_offset < end:
+            raise zipfile.BadZipFile(f"the entry {info.orig_filename!r} overlaps another one")
+        end = info.header_offset + header + info.compress_size
+    if end > pack.start_dir:
+        raise zipfile.BadZipFile("an entry is longer than the file")
 
 
 def is_archive(path: Path) -> bool:
@@ -112,10 +159,26 @@ class _Stream:
         self._at = 0
         self._position = 0
         self._allowed = _HEADERS
+        self._extended = 0
+        self._most = 2 * max(HARMLESS, RATIO * archive.stat().st_size)
 
     def allow(self, position: int) -> None:
         """Allow reading up to the end of the headers that begin at a position."""
-        self._allowed = position + _HEADERS
+        self._allowed = min(position, self._most) + _HEADERS
+
+    def check_extended(self, size: int) -> None:
+        """Refuse a long name or a PAX record before the library reads it, if that would take long."""
+        self._extended += size
+        start = self._at
+        ahead = self.read(max(size, 0))
+        self._position -= len(ahead)
+        if self._at == start + len(ahead):
+            self._at = start
+        else:
+            self._chunk, self._at = ahead + self._chunk[self._at :], 0
+        # A number that no record begins with: some versions of the library take quadratic time for it.
+        if size < 0 or self._extended > _MOST_EXTENDED or re.search(rb"[0-9]{500}", ahead):
+            raise ReadError("its extended headers are too large, or not what they should be")
 
     def tell(self) -> int:
         """Return the position."""
@@ -192,22 +255,56 @@ class _Header(tarfile.TarInfo):
         except tarfile.HeaderError as error:
             raise ReadError(str(error)) from error
 
+    def _proc_member(self, tarfile: tarfile.TarFile) -> tarfile.TarInfo | None:
+        # The entry point that the library leaves to subclasses.
+        if self.type in (b"L", b"K", b"x", b"g", b"X"):
+            cast("_Stream", tarfile.fileobj).check_extended(self.size)
+        return super()._proc_member(tarfile)  # type: ignore[misc,no-any-return]
 
-def _extract_tar(archive: Path, stream: _Stream, sandbox: Sandbox) -> None:
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[zipfile.ZipFile | tarfile.TarFile]:
+    """Open an archive of any kind; within the block, every error that shows a damaged one is an IntegrityError."""
     try:
-        # Not its mode for streams, which copies its buffer with every header.
-        with tarfile.TarFile(fileobj=cast("BinaryIO", stream), tarinfo=_Header, encoding="utf-8") as tar:
-            while (member := tar.next()) is not None:
-                if member.size < 0:
-                    raise ReadError(f"the entry {member.name!r} has a negative size")
-                stream.allow(tar.offset)
-                _extract_member(tar, member, sandbox, archive)
-                # Kept by the library for random access; a large archive would fill the memory with them.
-                tar.members.clear()  # type: ignore[attr-defined]
-        while stream.read(_PADDING):
-            pass  # The checksum of the compressed data stands at its end.
-    except tarfile.TarError as error:
+        with archive.open("rb") as file:
+            if file.read(4) in (b"PK\x03\x04", b"PK\x05\x06"):
+                with zipfile.ZipFile(file) as pack:
+                    check_overlaps(pack)
+                    yield pack
+                return
+            file.seek(0)
+            stream = _Stream(_decompressed(file), archive)
+            # Not its mode for streams, which copies its buffer with every header.
+            with tarfile.TarFile(fileobj=cast("BinaryIO", stream), tarinfo=_Header, encoding="utf-8") as tar:
+                yield tar
+    except (
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        NotImplementedError,
+        ValueError,
+    ) as error:
         raise _damaged(archive, str(error)) from error
+    except OSError as error:
+        # A seek to a damaged position fails with EINVAL; what a decoder cannot read has no number.
+        if error.errno not in (None, errno.EINVAL):
+            raise
+        raise _damaged(archive, str(error)) from error
+
+
+def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    stream = cast("_Stream", tar.fileobj)
+    while (member := tar.next()) is not None:
+        if member.size < 0:
+            raise ReadError(f"the entry {member.name!r} has a negative size")
+        stream.allow(tar.offset)
+        yield member
+        # Kept by the library for random access; a large archive would fill the memory with them.
+        tar.members.clear()  # type: ignore[attr-defined]
+    while stream.read(_PADDING):
+        pass  # The checksum of the compressed data stands at its end.
 
 
 def _extract_member(tar: tarfile.TarFile, member: tarfile.TarInfo, sandbox: Sandbox, archive: Path) -> None:
@@ -225,20 +322,6 @@ def _extract_member(tar: tarfile.TarFile, member: tarfile.TarInfo, sandbox: Sand
         sandbox.file(member.name, chunks, executable=bool(member.mode & _EXECUTABLE), mtime=member.mtime)
     else:
         raise _special(archive, member.name)
-
-
-def _extract_zip(archive: Path, sandbox: Sandbox) -> None:
-    try:
-        with zipfile.ZipFile(archive) as pack:
-            for info in pack.infolist():
-                _extract_info(pack, info, sandbox, archive)
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError) as error:
-        raise _damaged(archive, str(error)) from error
-    except OSError as error:
-        # A seek to a damaged position fails with EINVAL; what a decoder cannot read has no number.
-        if error.errno not in (None, errno.EINVAL):
-            raise
-        raise _damaged(archive, str(error)) from error
 
 
 def _extract_info(pack: zipfile.ZipFile, info: zipfile.ZipInfo, sandbox: Sandbox, archive: Path) -> None:

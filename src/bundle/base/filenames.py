@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -14,6 +15,9 @@ _IMPOSSIBLE = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]$')
 
 _FORBIDDEN = re.compile(r"[\\\x00-\x1f\x7f]")
 """A backslash separates on Windows; control characters make names that deceive on a terminal."""
+
+_DEEPEST, _LONGEST, _LONGEST_NAME = 100, 2000, 255
+"""Names in a path, bytes of a path and of a name: less than file systems and recursive programs allow."""
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 
@@ -33,10 +37,13 @@ def text_obstacle(text: str) -> str | None:
     if _FORBIDDEN.search(text):
         return "holds a backslash or a control character"
     try:
-        text.encode()
+        size = len(text.encode())
     except UnicodeEncodeError:
         return "is not valid UTF-8"
-    return None
+    if size > _LONGEST or text.count("/") >= _DEEPEST:
+        return f"is longer than {_LONGEST} bytes, or more than {_DEEPEST} folders deep"
+    too_long = size > _LONGEST_NAME and any(len(part.encode()) > _LONGEST_NAME for part in text.split("/"))
+    return "has a name that is too long for file systems" if too_long else None
 
 
 def path_obstacle(path: str) -> str | None:
@@ -102,6 +109,11 @@ def stays_inside(path: str, target: str, links: Mapping[str, str]) -> bool:
 
 
 def leaves(link: Path, root: Path) -> bool:
-    """Return whether a link on the disk is absolute, or ends outside of a folder."""
+    """Return whether a link on the disk is absolute, or ends outside of a folder or in a loop."""
     target = link.readlink()
+    try:
+        link.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return True
     return target.is_absolute() or not (link.parent.resolve() / target).resolve().is_relative_to(root.resolve())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
 import stat
 import time
@@ -55,38 +56,60 @@ def copy_tree(source: Path, target: Path, *, read_only: bool = False) -> None:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a file, a link or a folder with all that is in it, read-only content too; links are not followed."""
+    """Remove a file, a link or a folder with all that is in it, at any depth, read-only too; links are not followed."""
     for attempt in range(5):
         try:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+            _remove(path, flat=attempt > 0)
         except FileNotFoundError:
             # Another process removes the same tree; it may have parts left.
             if not os.path.lexists(path):
                 return
-        except PermissionError:
-            if attempt:
-                raise
-            _make_writable(path)
+        except RecursionError:
+            pass
         except OSError as error:
-            # A process that still writes to it, such as a child of one that was killed, stops soon.
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                # A process that still writes to it, such as a child of one that was killed, stops soon.
+                time.sleep(0.05)
+            elif attempt:
                 raise
-            time.sleep(0.05)
         else:
             return
     raise OSError(errno.EBUSY, "another process keeps writing to it", str(path))
 
 
-def _make_writable(path: Path) -> None:
-    with suppress(OSError):  # The second attempt at removing tells what is wrong.
-        path.chmod(0o700, follow_symlinks=os.chmod not in os.supports_follow_symlinks)
-    for folder, folders, names in os.walk(path):
-        for name in (*folders, *names):
-            entry = Path(folder, name)
-            if entry.is_symlink():
+def _remove(path: Path, *, flat: bool) -> None:
+    if path.is_symlink() or not path.is_dir():
+        _unlink(path)
+    elif flat:
+        _remove_flat(path)
+    else:
+        shutil.rmtree(path)
+
+
+def _remove_flat(top: Path) -> None:
+    """Remove a folder; the folders in it are moved up beside each other, so that no path grows and no call nests."""
+    folders = [top]
+    for folder in folders:
+        folder.chmod(stat.S_IRWXU)
+        for entry in tuple(folder.iterdir()):
+            if entry.is_symlink() or not entry.is_dir():
+                _unlink(entry)
                 continue
             with suppress(OSError):
-                entry.chmod(entry.stat().st_mode | stat.S_IRWXU)
+                entry.rmdir()  # Also a junction of Windows, which nothing may go through.
+                continue
+            entry.chmod(stat.S_IRWXU)
+            folders.append(entry.rename(top / secrets.token_hex(8)))
+        if folder != top:
+            folder.rmdir()
+    top.rmdir()
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink()
+    except PermissionError:
+        if path.is_symlink():
+            raise
+        path.chmod(stat.S_IRWXU)
+        path.unlink()

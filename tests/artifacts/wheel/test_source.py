@@ -180,7 +180,7 @@ def test_an_entry_that_stands_twice_in_the_zip_file_is_refused(tmp_path: Path) -
 
 
 def test_a_bomb_is_refused_before_it_goes_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source, "_HARMLESS", 2**20)
+    monkeypatch.setattr(source, "HARMLESS", 2**20)
     error = refused(make_wheel(tmp_path, files={"bomb": bytes(2**21)}), tmp_path / "tree")
     assert isinstance(error, IntegrityError)
     assert "would unpack to" in error.what

@@ -28,16 +28,13 @@ from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_n
 from packaging.version import InvalidVersion, Version
 
 from bundle.base.errors import IntegrityError
+from bundle.base.extract import HARMLESS, RATIO, check_overlaps
 from bundle.base.filenames import path_obstacle
 from bundle.model.wheeltags import agree
 
 MOST_FILES = 200_000
 LARGEST = 20 * 2**30
 """Bytes that a wheel may unpack to."""
-
-_HARMLESS = 2**30
-"""Bytes that a wheel may unpack to however small it is; beyond them, not more than `_RATIO` times its own size."""
-_RATIO = 100
 
 # The binary distribution format requires SHA-256 or better.
 _HASHES = frozenset({"sha256", "sha384", "sha512"})
@@ -134,9 +131,10 @@ class CheckedWheel(WheelFile):
         }
 
     def _check_entries(self, size: int) -> dict[str, zipfile.ZipInfo]:
+        check_overlaps(self._archive)
         infos = self._archive.infolist()
         total = sum(info.file_size for info in infos)
-        if len(infos) > MOST_FILES or total > LARGEST or total > max(_HARMLESS, _RATIO * size):
+        if len(infos) > MOST_FILES or total > LARGEST or total > max(HARMLESS, RATIO * size):
             raise IntegrityError(
                 f"{self.filename} would unpack to {len(infos)} files with {total} bytes",
                 cause="It is a zip bomb, or too large for a bundle.",
@@ -275,8 +273,6 @@ def _unsafe(info: zipfile.ZipInfo) -> str | None:
     parts = name.removesuffix("/").split("/")
     if {"", "."} & set(parts):
         return "has an empty part or a dot in its path"
-    if any(len(part.encode(errors="replace")) > 255 for part in parts):
-        return "has a name that is too long for file systems"
     if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
         return "is a link or a device"
     if info.flag_bits & 0x1:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
-import tarfile
 import tomllib
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from packaging.markers import Marker
 from packaging.metadata import InvalidMetadata, Metadata, RawMetadata, parse_email
@@ -19,7 +17,7 @@ from packaging.version import InvalidVersion, Version
 from pyproject_hooks import quiet_subprocess_runner
 
 from bundle.base.errors import IntegrityError, WorkError
-from bundle.base.extract import extract
+from bundle.base.extract import extract, read_selected
 
 if TYPE_CHECKING:
     from build import ProjectBuilder
@@ -155,31 +153,13 @@ def _wanted_from_folder(source: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _wanted_from_archive(sdist: Path) -> Iterator[tuple[str, bytes]]:
-    try:
-        if zipfile.is_zipfile(sdist):
-            with zipfile.ZipFile(sdist) as zipped:
-                for info in zipped.infolist():
-                    if name := _wanted(info.filename):
-                        with zipped.open(info) as opened:
-                            yield name, _read(opened)
-            return
-        with tarfile.open(sdist) as tar:
-            for member in tar:
-                if (name := _wanted(member.name)) and member.isfile() and (stream := tar.extractfile(member)):
-                    with stream:
-                        yield name, _read(stream)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
-        raise IntegrityError(f"{sdist.name} is not a readable source distribution: {error}") from error
+    for path, content in read_selected(sdist, _is_wanted, most=_LARGEST_METADATA):
+        yield path.rpartition("/")[2], content if len(content) <= _LARGEST_METADATA else b""
 
 
-def _wanted(path: str) -> str | None:
+def _is_wanted(path: str) -> bool:
     parts = path.removeprefix("./").split("/")
-    return parts[1] if len(parts) == 2 and parts[1] in {"PKG-INFO", "pyproject.toml"} else None
-
-
-def _read(stream: IO[bytes]) -> bytes:
-    data = stream.read(_LARGEST_METADATA + 1)
-    return data if len(data) <= _LARGEST_METADATA else b""
+    return len(parts) == 2 and parts[1] in {"PKG-INFO", "pyproject.toml"}
 
 
 def _is_final(info: bytes) -> bool:
