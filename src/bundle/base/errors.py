@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
+from bundle.base.text import printable
+
 
 class BundleError(Exception):
     """Something that the user can act on.
@@ -36,7 +38,7 @@ class BundleError(Exception):
             lines.append(f"  cause: {self.cause}")
         if self.remedy:
             lines.append(f"  to do: {self.remedy}")
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
     def as_json(self) -> dict[str, Any]:
         """Return the error as the JSON value that `--json` prints."""

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.filesize import decimal
@@ -15,8 +15,18 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.progress import Task as RichTask
 from rich.text import Text
 
+from bundle.base.text import printable
+
 _WORTH_A_LINE = 0.1
 """Seconds from which on plain output has a line for a step that is over."""
+
+
+class PrintableConsole(Console):
+    """A console that shows names from elsewhere as they are, and never obeys them."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a text for the terminal."""
+        return super().render_str(printable(text), **options)
 
 
 class Task:
@@ -97,14 +107,14 @@ class WarningsReporter(Reporter):
     """Warnings and nothing else, for `--quiet`."""
 
     def warning(self, message: str) -> None:
-        sys.stderr.write(f"warning: {message}\n")
+        sys.stderr.write(printable(f"warning: {message}\n"))
 
 
 class PlainReporter(Reporter):
     """Plain lines for logs and pipes."""
 
     def __init__(self, stream: TextIO | None = None, *, verbose: bool = False) -> None:
-        self._console = Console(
+        self._console = PrintableConsole(
             file=stream or sys.stderr, highlight=False, soft_wrap=True, no_color=True, emoji=False, markup=False
         )
         self._verbose = verbose
@@ -164,7 +174,7 @@ class TerminalReporter(Reporter):
     """Progress bars on a terminal (rich)."""
 
     def __init__(self, *, verbose: bool = False) -> None:
-        self._console = Console(stderr=True, highlight=False, emoji=False, markup=False)
+        self._console = PrintableConsole(stderr=True, highlight=False, emoji=False, markup=False)
         self._verbose = verbose
         self._progress = Progress(
             SpinnerColumn(),
@@ -201,7 +211,7 @@ class TerminalReporter(Reporter):
             if not self._running:
                 self._progress.start()
             self._running += 1
-        task = self._progress.add_task(label, total=total, unit=unit)
+        task = self._progress.add_task(printable(label), total=total, unit=unit)
         try:
             yield _LiveTask(self._progress, task)
         finally:

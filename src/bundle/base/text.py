@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 _SHOWN = 10
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Signs that change what a terminal shows, or that no terminal has; a line's end and a tab are none."""
+
+
+def printable(text: str) -> str:
+    """Return a text in which signs that would deceive on a terminal are escaped."""
+    return _UNPRINTABLE.sub(lambda sign: sign[0].encode("unicode_escape", "surrogatepass").decode(), text)
 
 
 def shortened(tags: Iterable[str]) -> str:

@@ -85,7 +85,7 @@ def test_python_caches_are_left_behind(own: Path) -> None:
 
 @pytest.mark.parametrize("target", ["../outside", "/etc", "bin/../../x", "C:/x", "{site-packages}/../../../../x"])
 def test_a_target_that_leaves_the_bundle_is_refused(own: Path, target: str) -> None:
-    with pytest.raises(ConfigError, match="leaves the bundle"):
+    with pytest.raises(ConfigError, match=r"leads upward|is absolute"):
         plan(own, ("module.py", target))
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from bundle.base.errors import ConfigError, Problems
-from bundle.base.filenames import leaves, path_obstacle
+from bundle.base.filenames import folded, leaves, path_obstacle
 from bundle.base.files import canonical_json, sha256_of
 from bundle.base.reflink import place_file
 from bundle.model.config.config import CopyFile
+from bundle.model.manifest import MANIFEST
 
 SITE_PACKAGES = ("{site-packages}", "<site-packages>")
 
@@ -48,6 +49,10 @@ def plan_copies(rules: Sequence[CopyFile], *, site_packages: str, folders: Colle
         with problems.collecting():
             for copy in _expand(rule, site_packages, folders):
                 copies[copy.target] = copy
+    for target in copies:
+        if above := next((folder for folder in target.parents if folder in copies), None):
+            what = f"copyFiles make {str(above)!r} a file, and a folder that holds {str(target)!r}."
+            problems.add(ConfigError(what, remedy="Give one of them another target."))
     problems.raise_if_any("Some copyFiles rules are wrong.")
     return tuple(copies[target] for target in sorted(copies))
 
@@ -80,22 +85,42 @@ def _expand(rule: CopyFile, site_packages: str, folders: Collection[str]) -> lis
     target, into = _target(rule, site_packages, where)
     if not source.is_dir():
         inside = into or str(target) in folders
-        return [Copy(source=source, target=target / source.name if inside else target)]
+        return [_copy(source, target / source.name if inside else target, where)]
     copies = []
     for folder, names, files in os.walk(source):
         names[:] = sorted(name for name in names if name != _IGNORED)
         here = Path(folder)
+        inside_folder = target / PurePosixPath(here.relative_to(source).as_posix())
+        _check_target(str(inside_folder), where)
         linked_folders = [name for name in names if (here / name).is_symlink()]
         for name in sorted([*files, *linked_folders]):
             path = here / name
             if path.is_symlink():
                 _check_link(path, source, where)
-            elif not path.is_file():
-                raise ConfigError(
-                    f"{where}: {path} is neither a file nor a folder.", remedy="Leave sockets, pipes and devices out."
-                )
-            copies.append(Copy(source=path, target=target / PurePosixPath(path.relative_to(source).as_posix())))
+            copies.append(_copy(path, inside_folder / name, where))
     return copies
+
+
+def _copy(source: Path, target: PurePosixPath, where: str) -> Copy:
+    if not source.is_symlink() and not source.is_file():
+        raise ConfigError(
+            f"{where}: {source} is neither a file nor a folder.", remedy="Leave sockets, pipes and devices out."
+        )
+    _check_target(str(target), where)
+    if folded(str(target)) == MANIFEST:
+        raise ConfigError(
+            f"{where}: the target is {MANIFEST}, the bundle's own description.", remedy="Give the file another name."
+        )
+    return Copy(source=source, target=target)
+
+
+def _check_target(target: str, where: str) -> None:
+    if why := path_obstacle(target) or ("holds a drive" if ":" in target.partition("/")[0] else None):
+        raise ConfigError(
+            f"{where}: the target {target!r} {why}.",
+            cause="It leaves the bundle, or not every system can have such a path.",
+            remedy="Name a path relative to the bundle's root, or one that starts with {site-packages}.",
+        )
 
 
 def _source(rule: CopyFile, where: str) -> Path:
@@ -122,20 +147,14 @@ def _target(rule: CopyFile, site_packages: str, where: str) -> tuple[PurePosixPa
     for placeholder in SITE_PACKAGES:
         if text == placeholder or text.startswith(placeholder + "/"):
             text = site_packages + text[len(placeholder) :]
-    target = PurePosixPath(text)
-    if path_obstacle(text) or ":" in text.partition("/")[0]:
-        raise ConfigError(
-            f"{where}: the target leaves the bundle.",
-            cause="`to` is absolute or holds `..`.",
-            remedy="Name a path relative to the bundle's root, or one that starts with {site-packages}.",
-        )
-    return target, into
+    _check_target(text, where)
+    return PurePosixPath(text), into
 
 
 def _check_link(link: Path, root: Path, where: str) -> None:
     if leaves(link, root):
         raise ConfigError(
-            f"{where}: the symlink {link} points to {link.readlink()}, outside of what is copied.",
+            f"{where}: the symlink {link} points to {link.readlink()}, outside of what is copied, or in a loop.",
             cause="In the bundle the link would dangle, or point to a file of the target machine.",
             remedy="Make it a relative link to a file in the same folder, or copy the file itself.",
         )

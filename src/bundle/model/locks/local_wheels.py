@@ -51,7 +51,7 @@ def local_wheels(config: Config) -> tuple[LocalWheel, ...]:
     """
     found: dict[str, LocalWheel] = {}
     for place in config.wheels:
-        for path in _files(place):
+        for path in _files(place, config.folder.parent.parent):
             wheel = _wheel(path, config.folder.parent.parent)
             before = found.setdefault(wheel.filename, wheel)
             if before.path != wheel.path and before.sha256 != wheel.sha256:
@@ -81,7 +81,7 @@ def best_versions(wheels: Iterable[LocalWheel]) -> dict[str, Version]:
     return newest
 
 
-def _files(place: WheelPlace) -> Iterator[Path]:
+def _files(place: WheelPlace, root: Path) -> Iterator[Path]:
     literal = place.base / place.pattern
     if literal.is_dir():
         yield from sorted(literal.glob("*.whl"))
@@ -91,7 +91,13 @@ def _files(place: WheelPlace) -> Iterator[Path]:
             f"packages.wheels names {place.pattern}, an absolute path, which differs between machines.",
             remedy=f"Name it relative to {place.base}.",
         )
-    found = sorted(place.base.glob(place.pattern))
+    try:
+        found = _matches(place, root)
+    except ValueError as error:
+        raise ConfigError(
+            f"packages.wheels names {place.pattern!r}, which is refused: {error}.",
+            remedy="Name a folder of wheels, or a pattern in the project that ends with .whl.",
+        ) from error
     if not found and place.named and not has_magic(place.pattern):
         raise ConfigError(
             f"packages.wheels names {place.pattern}, and there is no such file or folder in {place.base}.",
@@ -100,8 +106,20 @@ def _files(place: WheelPlace) -> Iterator[Path]:
     yield from found
 
 
+def _matches(place: WheelPlace, root: Path) -> list[Path]:
+    parts = Path(place.pattern).parts
+    first = next((number for number, part in enumerate(parts) if has_magic(part)), len(parts))
+    start = Path(os.path.normpath(place.base.joinpath(*parts[:first])))
+    inside = start.is_relative_to(os.path.normpath(root)) and ".." not in parts[first:]
+    if not inside and ("**" in parts or first < len(parts) - 1):
+        raise ValueError("it searches folders outside of the project")
+    return sorted(place.base.glob(place.pattern))
+
+
 def _wheel(path: Path, root: Path) -> LocalWheel:
     path = Path(os.path.normpath(path))
+    if not path.is_file():
+        raise ConfigError(f"packages.wheels names {path}, which is not a file.", remedy="Name wheels only.")
     shown = Path(os.path.relpath(path, root)).as_posix()
     try:
         name, version, _, tags = parse_wheel_filename(path.name)
