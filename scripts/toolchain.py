@@ -65,8 +65,8 @@ def _is_current(purpose: Purpose) -> bool:
 def _make(python: Path, purpose: Purpose) -> None:
     print(f"Setting up {VENV.name} for the toolchain (once, about 20 seconds) ...", file=sys.stderr, flush=True)
     STAMP.unlink(missing_ok=True)
-    _step([sys.executable, "-m", "venv", "--clear", str(VENV)], "make a virtual environment")
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    _step([sys.executable, "-I", "-m", "venv", "--clear", str(VENV)], "make a virtual environment")
+    pip = [str(python), "-I", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     _step([*pip, "--require-hashes", "--requirement", str(LOCKS[purpose])], "install the pinned dependencies")
     _step([*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)], "install bundle itself")
     STAMP.write_text(_fingerprint(purpose) + "\n")

@@ -124,7 +124,7 @@ def test_what_killed_builds_leave_anywhere_is_swept_away(reference: Reference, w
     assert not leftovers(project.root, project.cache)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["ctrl-c", "sigterm", "sighup"])
 def test_an_interrupted_build_says_so_and_takes_its_children_along(
     reference: Reference, world: World, tmp_path: Path, number: signal.Signals
 ) -> None:

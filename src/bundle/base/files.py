@@ -82,14 +82,14 @@ def source_date_epoch(environ: Mapping[str, str]) -> int:
         Seconds since 1970; 1980-01-01 UTC where the variable is not set.
 
     Raises:
-        ConfigError: the variable holds no number of seconds.
+        ConfigError: the variable holds no number of seconds, or one that no archive can hold.
     """
     text = environ.get("SOURCE_DATE_EPOCH", "")
     if not text:
         return _EPOCH
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) < 2**32):
         raise ConfigError(
-            f"SOURCE_DATE_EPOCH is {text!r}, which is not a number of seconds since 1970.",
+            f"SOURCE_DATE_EPOCH is {text[:40]!r}, which is not a number of seconds from 1970 to 2105.",
             remedy="Set it to a number such as 315532800, or unset it.",
         )
     return int(text)

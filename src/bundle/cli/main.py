@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
+import os
 import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -140,20 +143,45 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with the codes of the interface."""
     # Looked up before parsing, so that even a wrong command line is answered as JSON if it asks for that.
     app = App(json="--json" in (sys.argv[1:] if arguments is None else arguments))
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, _interrupt)
+    _open_streams()
+    for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        # Only nohup ignores any but SIGINT, and asks for a run that goes on.
+        if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     try:
         result = cli.main(args=arguments, standalone_mode=False, obj=app, prog_name="bundle")
         code = _render(app, result)
     except BrokenPipeError:
-        # The reader closed the pipe; without this, Python would complain again when it flushes at exit.
-        sys.stderr.close()
-        code = 0
+        code = 0  # The reader closed the pipe.
     except Exception as error:  # noqa: BLE001 - the one place where every failure becomes a message and a code
         code = _fail(app, error)
     except KeyboardInterrupt:
         code = _fail(app, InterruptedRunError("Interrupted."))
-    sys.exit(code)
+    sys.exit(_flushed(code))
+
+
+def _open_streams() -> None:
+    """Open standard streams that the caller closed, so that no other file gets their numbers; what is lost fails."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # A result that is written where only reading is possible is an error; progress may get lost.
+            number = os.open(os.devnull, os.O_RDONLY if name == "stdout" else os.O_RDWR)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # File names that are not UTF-8.
+
+
+def _flushed(code: int) -> int:
+    """Flush the standard streams and return the exit code, another one where output was lost."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError):
+                code = code or WorkError.exit_code
+            # Python would complain again when it flushes at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return code
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the signal's signature
@@ -172,9 +200,9 @@ def _render(app: App, result: object) -> int:
         json.dump(result.data, sys.stdout, indent=2, ensure_ascii=False)
         sys.stdout.write("\n")
     else:
-        from rich.console import Console
+        from bundle.base.report import PrintableConsole
 
-        result.text(Console(highlight=False, emoji=False, markup=False, soft_wrap=True))
+        result.text(PrintableConsole(highlight=False, emoji=False, markup=False, soft_wrap=True))
     sys.stdout.flush()
     return result.exit_code
 
@@ -205,16 +233,18 @@ def _fail(app: App, error: Exception) -> int:
             cause="A bug in bundle.",
             remedy="Run again with --debug and report the traceback.",
         )
+    with suppress(OSError):  # Where this cannot be written, the exit code alone tells of it.
+        print(known.as_text(), file=sys.stderr, flush=True)  # noqa: T201 - works even if rich has failed
     if app.json:
-        json.dump(known.as_json(), sys.stdout, indent=2, ensure_ascii=False)
-        sys.stdout.write("\n")
-    print(known.as_text(), file=sys.stderr)  # noqa: T201 - works even if rich has failed
+        with suppress(OSError):
+            json.dump(known.as_json(), sys.stdout, indent=2, ensure_ascii=False)
+            sys.stdout.write("\n")
     return known.exit_code
 
 
 def _os_error(error: OSError) -> BundleError:
     # Of two files, the second is the one to be written.
-    where = error.filename2 or error.filename or "a file"
+    where = error.filename2 or error.filename or "the standard output, or a file"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return WorkError(
             f"No space left for {where}.",

@@ -85,7 +85,7 @@ def make_portable(wheel: Path, into: Path, tools: SourceBuildTools) -> Path:
         )
     into.mkdir(parents=True, exist_ok=True)
     words = [word.format(machine=machine.machine) for word in repairer.command]
-    command: list[str | Path] = [sys.executable, "-m", *words, into, wheel]
+    command: list[str | Path] = [sys.executable, "-P", "-m", *words, into, wheel]
     done = run(command, env=_variables(tools), cwd=into, timeout=tools.timeout)
     with tools.log.open("a", encoding="utf-8") as log:
         log.write(f"$ {' '.join(words)} {wheel.name}\n{done.output}{done.errors}\n")
