@@ -47,6 +47,10 @@ class Context:
         from bundle.artifacts.registries.fetch import FileSources
         from bundle.artifacts.registries.registries import Registries
 
+        urls = [config.registries.default, config.interpreter.mirror]
+        urls += [one.url for one in config.registries.additional if not one.missing]
+        self.downloader.credentials.configure(filter(None, urls))
+        self.downloader.deadline = config.build.timeout
         registries = Registries(
             config.registries,
             get=self.downloader.get,

@@ -12,14 +12,14 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from bundle import __version__
 from bundle.base.errors import IntegrityError, NetworkError
 from bundle.base.files import copy_hashed, locked, sha256_of
+from bundle.base.http.body import LARGEST_DOCUMENT, chunks
 from bundle.base.http.ranges import Part, SizedReader, open_ranges
 from bundle.base.http.responses import Answer, Conditional, NotFoundError, UnreachableError, raise_for
 from bundle.base.http.retry import TransientError, retried
 from bundle.base.http.transfer import Transfer, length, range_total
-from bundle.base.http.urls import Credentials, local_path, origin, redact, split_credentials
+from bundle.base.http.urls import CredentialStore, local_path, origin, redact, split_credentials
 from bundle.base.staging import staged_file
 
 if TYPE_CHECKING:
@@ -34,9 +34,6 @@ _T = TypeVar("_T")
 _CONNECT = 5.0
 """Seconds that a host may take to accept a connection."""
 
-_CHUNK = 2**16
-"""Bytes read at once; what a broken connection loses is less."""
-
 _PROGRESS = 2**20
 """Bytes that an attempt must have brought to count as progress."""
 
@@ -44,8 +41,8 @@ _PROGRESS = 2**20
 class Downloader:
     """Gets files from http(s):// and file:// addresses; may be used by several threads.
 
-    Credentials come from the URL, from `BUNDLE_INDEX_<HOST>_USERNAME` and `_PASSWORD`, or from a netrc file; those of
-    a URL apply to further URLs of the same host. They are in no message, and follow no redirection to another host.
+    Credentials come from `credentials` or a netrc file. They are in no message, and follow no redirection to another
+    scheme, host or port. A transfer may take `deadline` seconds, and more only at a useful pace.
 
     Args:
         offline: whether the network is forbidden.
@@ -75,7 +72,8 @@ class Downloader:
         self._timeout = timeout
         self._backoff = backoff
         self._slots = threading.BoundedSemaphore(parallel)
-        self._credentials: dict[str, Credentials] = {}
+        self.credentials = CredentialStore(environ)
+        self.deadline = 1800.0
         self._answering: set[str] = set()
 
     def get(self, url: str, *, accept: str | None = None, cached: Conditional | None = None) -> Answer:
@@ -94,7 +92,7 @@ class Downloader:
         if path is not None:
             with _open_local(path, url) as file:
                 return Answer(url=url, status=200, headers={}, content=file.read())
-        headers = {} if accept is None else {"Accept": accept}
+        headers = {"Accept-Encoding": "gzip"} | ({} if accept is None else {"Accept": accept})
         if cached is not None and cached.etag:
             headers["If-None-Match"] = cached.etag
         elif cached is not None and cached.modified:
@@ -106,7 +104,7 @@ class Downloader:
                     url=split_credentials(response.url, {})[0],
                     status=response.status_code,
                     headers={name.lower(): value for name, value in response.headers.items()},
-                    content=response.content,
+                    content=b"".join(self._chunks(response, limit=LARGEST_DOCUMENT)),
                 )
 
         return self._retried(attempt)
@@ -229,7 +227,7 @@ class Downloader:
                 try:
                     with self._request("GET", url, transfer.request_headers(), allowed=(416,)) as response:
                         if transfer.begin(response.status_code, response.headers):
-                            while chunk := response.raw.read(_CHUNK, decode_content=False):
+                            for chunk in self._chunks(response):
                                 transfer.write(chunk)
                     if not transfer.complete:
                         raise TransientError(NetworkError(f"{redact(url)} broke off after {transfer.position} bytes."))
@@ -252,9 +250,15 @@ class Downloader:
                     return Part(content=b"", size=0, etag=None)
                 if response.status_code != 206 or size is None:
                     return None
-                return Part(content=response.content, size=size, etag=response.headers.get("ETag"))
+                first, _, last = wanted.partition("-")
+                limit = int(last) - int(first or 1) + 1
+                content = b"".join(self._chunks(response, limit=limit))
+                return Part(content=content, size=size, etag=response.headers.get("ETag"))
 
         return self._retried(attempt)
+
+    def _chunks(self, response: requests.Response, *, limit: int | None = None) -> Iterator[bytes]:
+        return chunks(response, redact(response.url), deadline=self.deadline, limit=limit)
 
     def _retried(self, attempt: Callable[[], _T]) -> _T:
         def in_turn() -> _T:
@@ -272,15 +276,13 @@ class Downloader:
         import requests
         from urllib3.exceptions import HTTPError
 
-        bare, credentials = split_credentials(url, self._environ)
-        if bare != url and credentials is not None:
-            self._credentials[origin(url)] = credentials
+        bare, credentials = self.credentials.of(url)
         try:
             with self._session.request(
                 method,
                 bare,
                 headers=dict(headers),
-                auth=credentials or self._credentials.get(origin(url)),
+                auth=credentials,
                 timeout=(min(_CONNECT, self._timeout), self._timeout),
                 stream=True,
                 allow_redirects=True,
@@ -304,19 +306,9 @@ class Downloader:
 
     @cached_property
     def _session(self) -> requests.Session:
-        import requests
-        from requests.adapters import HTTPAdapter
+        from bundle.base.http.session import Session
 
-        session = requests.Session()
-        adapter = HTTPAdapter(pool_connections=16, pool_maxsize=self.parallel, max_retries=0)
-        session.mount("https://", adapter)
-        session.mount("http://", adapter)
-        session.headers["User-Agent"] = f"bundle/{__version__}"
-        # The library reads the first two itself; the third is what most other programs read.
-        named = [self._environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")]
-        if not any(named[:2]) and named[2]:
-            session.verify = named[2]
-        return session
+        return Session(self._environ, connections=self.parallel, configured=self.credentials.configured)
 
     def _require_network(self, url: str) -> None:
         if self.offline:
@@ -365,5 +357,5 @@ def _translated(error: Exception, url: str, timeout: float) -> NetworkError:
     elif any(isinstance(link, (requests.Timeout, exceptions.TimeoutError)) for link in chain):
         why = f"no connection for {min(_CONNECT, timeout):g} s" if unreachable else f"no byte for {timeout:g} s"
     else:
-        why = redact(str(chain[-1]) or type(error).__name__)
+        why = redact(str(chain[-1]) or type(error).__name__)[:500]
     return (UnreachableError if unreachable else NetworkError)(f"{redact(url)} did not answer: {why}.")

@@ -18,6 +18,9 @@ _BUFFER = 2**16
 _TAIL = 2**16
 """Bytes of a file's end that opening it reads: the directory and the metadata of most wheels."""
 
+_LARGEST_RANGE = 2**27
+"""Bytes; the directory of the largest wheel has a hundredth of it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
@@ -119,6 +122,8 @@ class _RangeFile(io.RawIOBase):
         tail_start = self._size - len(self._tail)
         if self._position >= tail_start:
             data = self._tail[self._position - tail_start : end - tail_start]
+        elif end - self._position > _LARGEST_RANGE:
+            raise OSError(f"nothing in it may need {end - self._position} bytes at once")
         else:
             data = self._read_range(self._position, min(end, tail_start))
         view[: len(data)] = data

@@ -12,6 +12,7 @@ from typing import NoReturn
 from bundle.base.errors import NetworkError
 from bundle.base.http.retry import TransientError
 from bundle.base.http.urls import credentials_variable, redact
+from bundle.base.text import printable
 
 
 class NotFoundError(NetworkError):
@@ -60,7 +61,7 @@ def raise_for(url: str, status: int, reason: str, headers: Mapping[str, str]) ->
         TransientError: it may pass.
         NetworkError: it will not.
     """
-    what = f"{redact(url)} answered {status} {reason}".rstrip() + "."
+    what = f"{redact(url)} answered {status} {printable(reason)[:200]}".rstrip() + "."
     if status in (404, 410):
         raise NotFoundError(what)
     if status in (401, 403, 407):
@@ -78,8 +79,8 @@ def _retry_after(text: str | None) -> float:
     """Return the seconds that a server asks for (RFC 9110, section 10.2.3), 0 if it does not."""
     if not text:
         return 0.0
-    if text.strip().isdigit():
+    if text.isascii() and text.strip().isdigit():
         return float(text)
-    with suppress(ValueError):
+    with suppress(ValueError, OverflowError):
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     return 0.0

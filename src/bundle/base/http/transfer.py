@@ -13,7 +13,10 @@ from bundle.base.http.retry import TransientError
 if TYPE_CHECKING:
     from bundle.base.report import Task
 
-_RANGE = re.compile(r"\s*bytes\s+(?:(\d+)-\d+|\*)/(\d+|\*)\s*", re.IGNORECASE)
+_RANGE = re.compile(r"\s*bytes\s+(?:([0-9]{1,15})-[0-9]{1,15}|\*)/([0-9]{1,15}|\*)\s*", re.IGNORECASE)
+
+_LARGEST = 2**36
+"""Bytes of a file whose size no server tells."""
 
 
 def range_start(content_range: str | None) -> int | None:
@@ -31,7 +34,7 @@ def range_total(content_range: str | None) -> int | None:
 def length(headers: Mapping[str, str]) -> int | None:
     """Return the length of an answer's body, None if its headers do not tell."""
     text = headers.get("Content-Length", "")
-    return int(text) if text.isascii() and text.isdigit() else None
+    return int(text) if re.fullmatch(r"[0-9]{1,15}", text) else None
 
 
 class Transfer:
@@ -109,10 +112,11 @@ class Transfer:
         Raises:
             IntegrityError: there are more than the whole has.
         """
+        most = next((size for size in (self._limit, self._end) if size is not None), _LARGEST)
+        if self.position + len(chunk) > most:
+            raise IntegrityError(f"{self._name} is longer than the {most} bytes that it should have.")
         self._file.write(chunk)
         self._count(chunk)
-        if self._limit is not None and self.position > self._limit:
-            raise IntegrityError(f"{self._name} is longer than the {self._limit} bytes that it should have.")
 
     def restart(self) -> None:
         """Drop the bytes at hand."""

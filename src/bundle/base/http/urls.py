@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from bundle.base.errors import ConfigError
+from bundle.base.text import printable
 
 Credentials = tuple[str, str]
 
 _USER = re.compile(r"(//)[^/?#\s]*@")
 
-_SECRET = re.compile(r"(?i)([?&;#][^=&;#\s]*(?:token|key|sig|secret|pass|pwd|auth|cred|session)[^=&;#\s]*=)[^&;#\s]*")
+_SECRET = re.compile(
+    r"(?i)([?&;#](?=[^=?&;#\s]*=)[^=?&;#\s]*?(?:token|key|sig|secret|pass|pwd|auth|cred|session)[^=?&;#\s]*=)[^&;#\s]*"
+)
 """A query parameter whose value is a secret: tokens, passwords, signatures of signed URLs."""
 
 
+_SECRET_PART = re.compile(
+    r"(?<=/)(?:(?<=/t/)[^/?#\s]+|(?:gh[opsu]_|github_pat_|glpat-|pypi-Ag)[^/?#\s]+|"
+    r"(?=[^/?#\s]*[A-Z])(?=[^/?#\s]*[a-z])(?=[^/?#\s]*[0-9])[A-Za-z0-9_-]{20,}(?=[/?#\s]|$))"
+)
+"""A part of a path that is a token, by its place, its first letters, or its look: long, of letters and digits."""
+
+
 def redact(url: str) -> str:
-    """Return a URL, or a text with URLs, as it may be shown: no user, no password, no secret parameter."""
-    return _SECRET.sub(r"\1***", _USER.sub(r"\1", url))
+    """Return a URL, or a text with URLs, as it may be shown: no user, password, token or control character."""
+    return _SECRET_PART.sub("***", _SECRET.sub(r"\1***", _USER.sub(r"\1", printable(url))))
 
 
 def origin(url: str) -> str:
@@ -53,6 +63,58 @@ def split_credentials(url: str, environ: Mapping[str, str]) -> tuple[str, Creden
     if named is None and secret is None:
         return bare, None
     return bare, ("__token__" if named is None else named, secret or "")
+
+
+class CredentialStore:
+    """Credentials by scheme, host and port.
+
+    Those of a URL apply to further URLs of the same origin. Those of environment variables apply to the configured
+    URLs of that name, else to the first: a page may link to another host for which the same variable would be.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._of_urls: dict[str, Credentials] = {}
+        self._owners: dict[str, set[str]] = {}
+        self._configured: set[str] = set()
+
+    def configure(self, urls: Iterable[str]) -> None:
+        """Take URLs of the configuration as those that variables are for.
+
+        Raises:
+            ConfigError: a variable with credentials would be for two hosts.
+        """
+        for own, variable in ((origin(url), credentials_variable(url)) for url in urls):
+            self._configured.add(own)
+            self._owners[variable] = {one for one in self._configured if credentials_variable(one) == variable}
+            hosts = sorted({urlsplit(one).hostname or "" for one in self._owners[variable]})
+            if len(hosts) > 1 and split_credentials(own, self._environ)[1] is not None:
+                raise ConfigError(
+                    f"The credentials in {variable}_PASSWORD could be for {' or '.join(hosts)}.",
+                    remedy="Unset the variable, and give the credentials in the URLs or in your netrc file.",
+                )
+
+    def configured(self, url: str) -> bool:
+        """Return whether the configuration names a URL of the same scheme, host and port."""
+        return origin(url) in self._configured
+
+    def of(self, url: str) -> tuple[str, Credentials | None]:
+        """Return a URL without its credentials, and those that may be sent to it."""
+        bare, credentials = split_credentials(url, self._environ)
+        own = origin(url)
+        if bare != url and credentials is not None:
+            self._of_urls[own] = credentials
+        elif credentials is not None and own not in self._owners.setdefault(credentials_variable(url), {own}):
+            credentials = None
+        return bare, credentials or self._of_urls.get(own)
+
+
+def leaves_https(source: str, target: str) -> bool:
+    """Return whether a link or redirection goes from HTTPS to plain HTTP of another machine, or to no server at all."""
+    before, after = urlsplit(source), urlsplit(target)
+    if after.scheme == "http" and before.scheme == "https":
+        return re.fullmatch(r"localhost|127(\.\d{1,3}){3}|::1", after.hostname or "") is None
+    return after.scheme not in ("https", "http", before.scheme)
 
 
 def local_path(url: str) -> Path | None:
