@@ -46,6 +46,14 @@ def text_obstacle(text: str) -> str | None:
     return "has a name that is too long for file systems" if too_long else None
 
 
+def file_obstacle(name: str) -> str | None:
+    """Return why no file from elsewhere may have a name here, None if one may."""
+    if not name or "/" in name or name.startswith(".") or len(name) > _LONGEST_NAME - 15:
+        # A download in progress has a longer name.
+        return "is empty, too long, a path or hidden"
+    return text_obstacle(name) or windows_obstacle(name)
+
+
 def path_obstacle(path: str) -> str | None:
     """Return why a path with `/` between its parts is unsafe below any root, None if it is not."""
     if obstacle := text_obstacle(path):

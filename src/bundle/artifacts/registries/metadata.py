@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -73,6 +76,8 @@ class WheelMetadata:
         content = self._get(f"{file.url}.metadata")
         if file.metadata_sha256 and sha256(content).hexdigest() != file.metadata_sha256:
             raise IntegrityError(f"The registry's metadata file for {file.filename} does not match its hash.")
+        if len(content) > _LARGEST:
+            raise IntegrityError(f"The registry's metadata file for {file.filename} has {len(content)} bytes.")
         return content
 
 
@@ -112,6 +117,8 @@ def metadata_in(wheel: BinaryIO, filename: str) -> bytes:
                 if info.file_size > _LARGEST:
                     raise IntegrityError(f"The METADATA in {filename} claims {info.file_size} bytes.")
                 return archive.read(info)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError) as error:
+        raise IntegrityError(f"{filename} is not a readable wheel: {error}") from error
+    except (NotImplementedError, RuntimeError, MemoryError, OverflowError) as error:
         raise IntegrityError(f"{filename} is not a readable wheel: {error}") from error
     raise IntegrityError(f"{filename} is not a wheel: it has no {name}-{version}.dist-info/METADATA.")

@@ -18,6 +18,7 @@ from bundle.artifacts.registries.simple_api import ACCEPT, RemoteFile, parse_pag
 from bundle.artifacts.store.json_cache import JsonCache
 from bundle.base.errors import IntegrityError, NetworkError
 from bundle.base.http.client import Answer, Conditional, NotFoundError, redact
+from bundle.base.http.urls import leaves_https, origin
 from bundle.base.staging import write_atomically
 from bundle.model.config.config import Registries as RegistriesConfig
 from bundle.model.config.config import Registry
@@ -135,14 +136,16 @@ class Registries:
             return
         before = self._seen.find(file.sha256)
         size = before.size if before and file.size is None else file.size
-        seen = _SeenFile(url=_bare(file.url), size=size)
+        url = _bare(file.url)
+        # The address of a file that only a secret opens is asked of the registry anew.
+        seen = _SeenFile(url=url if redact(url) == url else "", size=size)
         if seen != before:
             self._seen.put(file.sha256, asdict(seen))
 
     def remembered(self, sha256: str) -> str | None:
         """Return where a file was seen, by its sha256, or None."""
         seen = self._seen.find(sha256)
-        return self.with_credentials(seen.url) if seen else None
+        return self.with_credentials(seen.url) if seen and seen.url else None
 
     def remembered_size(self, sha256: str) -> int | None:
         """Return how large a file is, by its sha256, or None if that is not known."""
@@ -183,12 +186,23 @@ class Registries:
         except NotFoundError:
             return None
         found_at = _add_credentials(document.url, base)
-        files = parse_page(document.content, content_type=document.content_type, url=found_at)
+        named = parse_page(document.content, content_type=document.content_type, url=found_at)
+        files = tuple(file for file in named if self._configured(file.url) or not leaves_https(url, file.url))
+        if named and not files:
+            raise NetworkError(
+                f"{redact(url)} links to no file by HTTPS: {redact(named[0].url)} is not safe to use.",
+                cause="The registry does not know that a proxy serves it by HTTPS, or somebody changed its pages.",
+                remedy="Correct the registry's settings, or configure its http:// URL.",
+            )
         files = tuple(file._replace(url=_add_credentials(file.url, base)) for file in files) if "@" in base else files
         return Page(redact(base), files)
 
+    def _configured(self, url: str) -> bool:
+        additional = [one.url for one in self._config.additional if not one.missing]
+        return origin(url) in {origin(one) for one in (*additional, self._config.default or "")}
+
     def _document(self, url: str, cache: _CachedPage) -> _Document:
-        cached = cache.read()
+        cached = cache.read(url)
         if self._offline and not url.startswith("file:"):
             if cached is None:
                 raise NetworkError(
@@ -235,18 +249,21 @@ class _CachedPage:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def read(self) -> _Document | None:
+    def read(self, url: str) -> _Document | None:
+        """Return the document of a URL, which the cache has without its secrets."""
         try:
             head, _, content = self._path.read_bytes().partition(b"\n")
             about = json.loads(head)
+            if about["url"] == redact(url):
+                about["url"] = _bare(url)
             if about.pop("sha256") != sha256(content).hexdigest():
                 return None
             return _Document(content=content, **about)
-        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
 
     def write(self, document: _Document) -> None:
-        about = asdict(document) | {"sha256": sha256(document.content).hexdigest()}
+        about = asdict(document) | {"url": redact(document.url), "sha256": sha256(document.content).hexdigest()}
         del about["content"]
         write_atomically(self._path, json.dumps(about).encode() + b"\n" + document.content)
 

@@ -83,7 +83,7 @@ class RegistryFiles:
                 )
                 self._work.mkdir(parents=True, exist_ok=True)
                 target = self._work / file.filename
-                digest = self._downloader.fetch(file.url, target, sha256=None, label=file.filename)
+                digest = self._downloader.fetch(file.url, target, sha256=None, size=file.size, label=file.filename)
                 size = target.stat().st_size
                 self._files.add(target, filename=file.filename, sha256=digest)
                 target.unlink()
