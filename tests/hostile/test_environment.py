@@ -14,6 +14,7 @@ import pytest
 import bundle
 from bundle.base.errors import ConfigError
 from bundle.base.files import source_date_epoch
+from bundle.cli.main import main
 from tests.model.configs import write_project
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -51,6 +52,18 @@ def test_the_program_is_started_isolated_from_the_current_folder(monkeypatch: py
     monkeypatch.setattr(sys, "argv", ["bundle", "platforms"])
     runpy.run_path(str(SCRIPTS / "bundle"))
     assert started == [["python", "-I", "-m", "bundle", "platforms"]]
+
+
+@pytest.mark.parametrize("name", ["absent", "a-file", "n" * 300, "folder"], ids=["absent", "file", "long", "folder"])
+def test_programs_are_not_told_of_a_temporary_folder_that_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "a-file").write_text("")
+    (tmp_path / "folder").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / name))
+    with pytest.raises(SystemExit):
+        main(["platforms"])
+    assert ("TMPDIR" in os.environ) == (name == "folder")
 
 
 def run(

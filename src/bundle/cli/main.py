@@ -141,6 +141,8 @@ def _refuse_both(ctx: click.Context) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with the codes of the interface."""
+    if not os.path.isdir(os.environ.get("TMPDIR", os.sep)):  # noqa: PTH112 - a path object may raise
+        os.environ.pop("TMPDIR")  # Python takes another folder then, but uv fails.
     # Looked up before parsing, so that even a wrong command line is answered as JSON if it asks for that.
     app = App(json="--json" in (sys.argv[1:] if arguments is None else arguments))
     _open_streams()
