@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bundle.artifacts.catalogue_entry import ArchiveRecord, Entry
 from bundle.base.errors import IntegrityError
-from bundle.base.files import locked, pretty_json, sha256_of
+from bundle.base.filenames import climbs
+from bundle.base.files import locked, pretty_json, read_regular, sha256_of
 from bundle.base.staging import sweep_staging, write_atomically
-from bundle.model.records import MalformedError
 
 if TYPE_CHECKING:
     from bundle.base.report import Reporter
@@ -41,20 +41,18 @@ class Catalogue:
             IntegrityError: the file is no catalogue.
         """
         try:
-            text = path.read_bytes()
-        except FileNotFoundError:
-            return cls()
-        try:
-            value = json.loads(text)
-        except ValueError as error:
-            raise _no_catalogue(path, [str(error)]) from error
-        if validate and (problems := _schema_problems(value)):
-            raise _no_catalogue(path, problems)
-        try:
+            value = json.loads(read_regular(path))
+            if validate and (problems := _schema_problems(value)):
+                raise _no_catalogue(path, problems)
             if value["format"] != _FORMAT:
                 raise _no_catalogue(path, [f"its format is {value['format']!r}, not {_FORMAT}"])
-            return cls(entries=_sorted(Entry.from_json(entry) for entry in value["bundles"]))
-        except (KeyError, TypeError, MalformedError) as error:
+            entries = _sorted(Entry.from_json(entry) for entry in value["bundles"])
+            if outside := [one.path for entry in entries for one in entry.archives if climbs("", one.path)]:
+                raise _no_catalogue(path, [f"{outside[0]!r} is outside the folder"])
+            return cls(entries=entries)
+        except FileNotFoundError:
+            return cls()
+        except (KeyError, TypeError, ValueError, RecursionError, OSError) as error:
             raise _no_catalogue(path, [f"{type(error).__name__}: {error}"]) from error
 
     def find(self, version: str, platform: str) -> Entry | None:
@@ -134,8 +132,10 @@ def _compare(entry: Entry, archive: ArchiveRecord, root: Path) -> Finding | None
             detail = f"its SHA-256 is {digest}, not {archive.sha256}"
         else:
             detail = f"it has {size} bytes, not {archive.size}"
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         kind, detail = "missing", "it is not there"
+    except (OSError, ValueError) as error:
+        detail = str(error)
     return Finding(version=entry.version, platform=entry.platform, kind=kind, path=archive.path, detail=detail)
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -21,9 +25,28 @@ _EPOCH = 315532800
 """1980-01-01 UTC, the earliest time that a zip file can hold."""
 
 
+def open_regular(path: Path) -> BufferedReader:
+    """Open a regular file to be read; anything else raises OSError, and no pipe is waited for."""
+    opener = lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))  # noqa: E731
+    file = open(path, "rb", opener=opener)  # noqa: SIM115 - pathlib has no opener
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    return file
+
+
+def read_regular(path: Path, *, most: int = 2**26) -> bytes:
+    """Return the content of a regular file; anything else, or more than `most` bytes, raises OSError."""
+    with open_regular(path) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"Larger than {most >> 20} MiB", str(path))
+    return content
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, as hex."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -9,12 +9,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bundle.artifacts.store.json_cache import read_json, to_json
-from bundle.base.files import canonical_json
+from bundle.artifacts.store.json_cache import read_json, write_json
+from bundle.base.files import canonical_json, read_regular
 from bundle.base.folders import listing
-from bundle.base.staging import write_atomically
+from bundle.model.records import from_json
 
 FORMAT = 2
+
+STATE = ".state"
+"""Folder below the output folder that records the inputs and results of builds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +42,7 @@ def fingerprint(values: Mapping[str, Any], files: Iterable[Path]) -> str:
     digest = hashlib.sha256(canonical_json([FORMAT, values]))
     for path in files:
         digest.update(str(path).encode(errors="surrogateescape") + b"\0")
-        digest.update(path.read_bytes() if path.is_file() else b"\0missing")
+        digest.update(read_regular(path) if path.is_file() else b"\0missing")
     return digest.hexdigest()
 
 
@@ -72,9 +75,9 @@ def file_stamp(path: Path) -> str:
 
 def read_record(path: Path) -> Record | None:
     """Return the record of the last build, None if there is none that this version understands."""
-    return read_json(path, [FORMAT, path.stem], lambda value: Record(**value))
+    return read_json(path, [FORMAT, path.stem], lambda value: from_json(Record, value))
 
 
 def write_record(path: Path, record: Record) -> None:
     """Keep a record for the next run."""
-    write_atomically(path, to_json([FORMAT, path.stem], asdict(record)))
+    write_json(path, [FORMAT, path.stem], asdict(record))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bundle.base.errors import ConfigError
+from bundle.base.files import read_regular
 from bundle.model.acceptance import Acceptance
 from bundle.model.platforms import PLATFORMS, Floors, Platform
 from bundle.model.records import MalformedError, from_json, to_json
@@ -196,13 +197,13 @@ def read_manifest(root: Path) -> Manifest:
     """
     path = root / MANIFEST
     try:
-        return Manifest.from_json(json.loads(path.read_bytes()))
+        return Manifest.from_json(json.loads(read_regular(path)))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ConfigError(
             f"{root} is not a bundle: it has no {MANIFEST}.",
             remedy="Name a version, the folder that holds bundle.json, or an archive of it.",
         ) from error
-    except (ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(
             f"{path} is no manifest of a bundle: {error}.",
             cause="It was edited, or made by another version of this program.",

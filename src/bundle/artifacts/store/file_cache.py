@@ -50,6 +50,8 @@ class FileCache:
                 found = sha256_of(path)
             except FileNotFoundError:
                 continue  # Another process removed it.
+            except OSError:
+                found = ""
             if found == sha256:
                 touch(path)
                 return path

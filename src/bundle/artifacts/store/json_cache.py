@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from bundle.artifacts.store.scratch import touch
-from bundle.base.files import canonical_json
+from bundle.base.errors import IntegrityError
+from bundle.base.files import canonical_json, read_regular
+from bundle.base.folders import remove_tree
 from bundle.base.staging import write_atomically
 
 Value = TypeVar("Value")
 
-_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError, IntegrityError)
 
 
 class JsonCache(Generic[Value]):
@@ -50,7 +52,7 @@ class JsonCache(Generic[Value]):
 
     def put(self, key: object, value: object) -> Value:
         """Keep a value, and return it as `find` will."""
-        write_atomically(self._path(key), to_json(self._whole(key), value))
+        write_json(self._path(key), self._whole(key), value)
         return self._read(_plain(value))
 
     def _whole(self, key: object) -> list[object]:
@@ -65,6 +67,13 @@ def to_json(key: object, value: object) -> bytes:
     """Return the content of a file that holds a JSON value, its key and the hash of both."""
     body = canonical_json({"key": key, "value": value})[1:]
     return _head(body) + body
+
+
+def write_json(path: Path, key: object, value: object) -> None:
+    """Write a JSON value and its key, in place of anything that is there."""
+    if path.is_dir() and not path.is_symlink():
+        remove_tree(path)
+    write_atomically(path, to_json(key, value))
 
 
 def read_json(path: Path, key: object, read: Callable[[Any], Value]) -> Value | None:
@@ -83,7 +92,7 @@ def read_json(path: Path, key: object, read: Callable[[Any], Value]) -> Value | 
             return None
         kept = json.loads(body)
         return read(kept["value"]) if kept["key"] == _plain(key) else None
-    except (FileNotFoundError, *_UNREADABLE):
+    except (OSError, *_UNREADABLE):
         return None
 
 
@@ -97,7 +106,7 @@ def is_sound(path: Path) -> bool:
 
 
 def _body(path: Path) -> bytes | None:
-    head, comma, body = path.read_bytes().partition(b",")
+    head, comma, body = read_regular(path).partition(b",")
     return b"{" + body if head + comma == _head(body) else None
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle.base.errors import ConfigError
+from bundle.base.files import read_regular
 
 FILE = "import-allowlist.json"
 
@@ -25,8 +26,8 @@ def refusal(root: Path, folder: str, config: str) -> ConfigError | None:
     if not path.exists():
         return None
     try:
-        entries = [json.dumps(entry, ensure_ascii=False) for entry in _entries(json.loads(path.read_bytes()))]
-    except (ValueError, AttributeError, KeyError, TypeError):
+        entries = [json.dumps(entry, ensure_ascii=False) for entry in _entries(json.loads(read_regular(path)))]
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
         entries = []
     return ConfigError(
         f"{file.as_posix()} is not read: accepted errors belong into verify.accept of {config}.",

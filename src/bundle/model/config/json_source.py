@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 from bundle.base.errors import ConfigError, Problems
+from bundle.base.files import read_regular
 
 Step: TypeAlias = str | int
 KeyPath: TypeAlias = tuple[Step, ...]
@@ -19,6 +20,9 @@ _TOKEN = re.compile(r'[\[\]{}]|"(?:[^"\\]|\\.)*"|[^\s\[\]{},:"]+', re.DOTALL)
 
 _PLAIN_KEY = re.compile(r"[^.\[\]\"\s]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+_MOST_BYTES = 2**22
+"""Bytes of the largest configuration."""
 
 _DEPTH = 60
 """Objects and arrays within each other that a text may have."""
@@ -129,7 +133,7 @@ def read(path: Path, file: str, problems: Problems) -> Node | None:
         The value, None if the file cannot be read as JSON at all.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_regular(path, most=_MOST_BYTES).decode("utf-8-sig")
     except FileNotFoundError:
         problems.add(ConfigError(f"{file} does not exist.", remedy="Create it; `{}` is a valid start."))
         return None

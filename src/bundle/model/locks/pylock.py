@@ -25,7 +25,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from bundle.base.errors import ConfigError, IntegrityError
-from bundle.base.files import canonical_json
+from bundle.base.files import canonical_json, read_regular
 from bundle.base.staging import write_atomically
 from bundle.model.locks.lock import FORMAT, BuildRequirement, Lock, LockedFile, LockedPackage, SkippedPackage, Vcs
 from bundle.model.platforms import PLATFORMS, short_version
@@ -59,9 +59,11 @@ def read_file(path: Path) -> bytes:
         ConfigError: it does not exist.
     """
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except FileNotFoundError as error:
         raise ConfigError(f"There is no lock {path}.", remedy=remedy(path)) from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.", remedy=remedy(path)) from error
 
 
 def parse_lock(content: bytes, path: Path) -> Lock:
@@ -73,7 +75,7 @@ def parse_lock(content: bytes, path: Path) -> Lock:
     """
     try:
         document = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(
             f"{path} is not TOML: {error}",
             cause="Usually it has conflict markers of a merge, or is truncated.",
