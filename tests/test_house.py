@@ -65,7 +65,9 @@ DOORS: Mapping[str, frozenset[str]] = {
     "model/config": frozenset({"config", "json_source", "merge", "project", "schema"}),
     "model/locks": ALL,
     "artifacts": ALL,
-    "artifacts/store": frozenset({"bundle_archive", "file_cache", "json_cache", "layers", "paths", "scratch", "store"}),
+    "artifacts/store": frozenset(
+        {"bundle_archive", "claim", "file_cache", "json_cache", "layers", "paths", "scratch", "store"}
+    ),
     "artifacts/registries": frozenset({"fetch", "git", "metadata", "registries", "simple_api"}),
     "artifacts/wheel": frozenset({"lay_out", "scripts"}),
     "artifacts/interpreters": frozenset({"choice", "sources", "host", "mirror", "python_build_standalone", "source"}),
@@ -101,6 +103,7 @@ MOST_LINES_UNTESTED = 60
 
 TESTED_ELSEWHERE: Mapping[str, str] = {
     "artifacts/context": "cli/make/test_lock.py",
+    "artifacts/store/claim": "hostile/test_store_folder.py",
     "artifacts/interpreters/archive_layouts": "artifacts/interpreters/test_archive.py",
     "artifacts/interpreters/portable/content_rules": "artifacts/interpreters/portable/test_trimming.py",
     "artifacts/interpreters/portable/host_copy": "artifacts/interpreters/test_host.py",

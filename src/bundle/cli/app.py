@@ -45,6 +45,8 @@ class App:
     quiet: bool = False
     verbose: bool = False
     debug: bool = False
+    trust_store: bool = False
+    """Whether other users may own the store or write to it."""
     environ: dict[str, str] = field(default_factory=lambda: dict(os.environ))
 
     @cached_property
@@ -103,9 +105,13 @@ class App:
         Args:
             full: whether layers are read in full when they are found.
         """
+        from bundle.artifacts.store.claim import claim
         from bundle.artifacts.store.store import Store
         from bundle.base.files import source_date_epoch
 
+        # Folders of the store are made in many places, and none may be writable by others.
+        os.umask(os.umask(0o077) | 0o022)
+        claim(self.cache, trusted=self.trust_store)
         return Store(self.cache, reporter=self.reporter, epoch=source_date_epoch(self.environ), full=full)
 
     def context(self, project: Project, *, offline: bool = False, verify_store: bool = False) -> Context:

@@ -42,7 +42,7 @@ COMMANDS = {
 }
 """The folder of each command's module, so that a command imports no other; its docstring is its help."""
 
-FLAGS = ("json", "quiet", "verbose", "debug")
+FLAGS = ("json", "quiet", "verbose", "debug", "trust-store")
 """Global options that are also accepted behind a command."""
 
 
@@ -99,15 +99,19 @@ class LazyGroup(click.Group):
 @click.option("--quiet", is_flag=True, help="Print only warnings and errors on stderr.")
 @click.option("--verbose", is_flag=True, help="Print more on stderr.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.option("--trust-store", is_flag=True, help="Use a store that other users own or may write to.")
 @click.version_option(bundle.__version__, prog_name="bundle")
 @click.pass_context
-def cli(ctx: click.Context, project: Path | None, as_json: bool, quiet: bool, verbose: bool, debug: bool) -> None:
+def cli(
+    ctx: click.Context, project: Path | None, as_json: bool, quiet: bool, verbose: bool, debug: bool, trust_store: bool
+) -> None:
     """Turn a few lines of JSON into a portable Python runtime that runs anywhere."""
     ctx.obj.project_option = project
     ctx.obj.json = as_json
     ctx.obj.quiet = quiet
     ctx.obj.verbose = verbose
     ctx.obj.debug = debug
+    ctx.obj.trust_store = trust_store
     _refuse_both(ctx)
 
 

@@ -56,7 +56,7 @@ def verify(app: App, target: str, platforms: tuple[str, ...], running: bool, roo
     from bundle.make.verify.targets import bundle_folders
 
     project = _project(app)
-    work = app.cache / "work"
+    work = app.store().folder("work")
     with scratch_folder(work) as scratch:
         folders = bundle_folders(target, project=project, platforms=platforms, machine=app.machine, scratch=scratch)
         options = Running(wanted=running or root is not None, root=root)
