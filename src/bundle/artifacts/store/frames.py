@@ -18,7 +18,7 @@ from bundle.artifacts.store.json_cache import read_json, to_json
 from bundle.artifacts.store.layers import END_OF_TAR, Entry, TarEntry, tar_chunks, tar_entries
 from bundle.artifacts.store.scratch import naming, place_new, touch
 from bundle.base.errors import ConfigError, IntegrityError
-from bundle.base.files import CHUNK
+from bundle.base.files import CHUNK, open_regular
 from bundle.base.threads import all_of, in_parallel
 from bundle.model import revisions
 
@@ -234,11 +234,13 @@ class FrameCache:
 
     Args:
         work: gives a scratch folder on the store's file system.
+        full: whether frames are decompressed and compared with their layer's digest when they are found.
     """
 
     def __init__(
-        self, paths: StorePaths, *, work: Callable[[], AbstractContextManager[Path]], reporter: Reporter
+        self, paths: StorePaths, *, work: Callable[[], AbstractContextManager[Path]], reporter: Reporter, full: bool
     ) -> None:
+        self._full = full
         self._paths = paths
         self._work = work
         self._reporter = reporter
@@ -283,11 +285,11 @@ class FrameCache:
         return Frames(path=place / _DATA, frames=frames)
 
     def _sound(self, place: Path) -> Frames | None:
-        problem = frames_damage(place, full=True)
+        problem = frames_damage(place, full=True, content=self._full)
         if problem is None and (frames := read_frames(place)):
             touch(place / _RECORD)
             return frames
-        if place.is_dir():
+        if place.exists():
             self._reporter.warning(f"A compressed layer in the store is damaged and is made again: {problem}.")
             with self._work() as work, suppress(FileNotFoundError):
                 place.rename(work / "dropped")
@@ -298,33 +300,55 @@ def read_frames(place: Path) -> Frames | None:
     """Return the frames that a folder's record names, unread; None if the record is missing or damaged."""
 
     def read(value: list[Any]) -> Frames:
-        return Frames(
-            path=place / _DATA,
-            frames=tuple(Frame(int(length), str(digest), int(size)) for length, digest, size in value),
-        )
+        frames = tuple(Frame(*frame) for frame in value)
+        if any(tuple(map(type, frame)) != (int, str, int) or min(frame.length, frame.size) < 1 for frame in frames):
+            raise ValueError("no frames")
+        return Frames(path=place / _DATA, frames=frames)
 
     return read_json(place / _RECORD, [revisions.FRAME, place.name], read)
 
 
-def frames_damage(place: Path, *, full: bool) -> str | None:
+def frames_damage(place: Path, *, full: bool, content: bool = False) -> str | None:
     """Return the damage of a layer's frames, or None.
 
     Args:
         full: read every byte, in place of looking at the size.
+        content: decompress them as well, and compare them with the digest of the layer.
     """
     frames = read_frames(place)
     if frames is None:
         return f"the record of {place} cannot be read"
     try:
-        with frames.path.open("rb") as file:
+        with open_regular(frames.path) as file:
             if file.seek(0, 2) != frames.length:
                 return f"{frames.path} does not have its {frames.length} bytes"
             file.seek(0)
             if full and any(_sha256(file, frame.length) != frame.sha256 for frame in frames.frames):
                 return f"{frames.path} has other bytes"
-    except FileNotFoundError:
+            file.seek(0)
+            if content and _content_digest(file, place.suffix) != place.name.partition(".")[0]:
+                return f"{frames.path} has the content of another layer"
+    except OSError:
         return f"{frames.path} is missing"
     return None
+
+
+def _content_digest(file: BinaryIO, suffix: str) -> str | None:
+    """Return the SHA-256 of what all frames hold, None if they are damaged."""
+    from gzip import GzipFile
+
+    from zstandard import ZstdError
+
+    from bundle.base.zstd import FrameReader
+
+    digest = sha256()
+    reader = FrameReader(file, threads=1) if suffix == ".zst" else GzipFile(fileobj=file)
+    try:
+        while chunk := reader.read(CHUNK):
+            digest.update(chunk)
+    except (ZstdError, OSError, EOFError, zlib.error):
+        return None
+    return digest.hexdigest()
 
 
 def _sha256(file: BinaryIO, length: int) -> str:

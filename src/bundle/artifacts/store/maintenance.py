@@ -66,7 +66,7 @@ def _checks(paths: StorePaths, *, full: bool) -> Iterator[tuple[Path, Callable[[
         return f"layer {folder.name}: {problem}" if problem else None
 
     def frames(folder: Path) -> str | None:
-        problem = frames_damage(folder, full=full)
+        problem = frames_damage(folder, full=full, content=full)
         return f"frames: {problem}" if problem else None
 
     def value(path: Path) -> str | None:

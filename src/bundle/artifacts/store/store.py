@@ -25,6 +25,7 @@ from bundle.base.folders import remove_tree
 from bundle.base.reflink import place_tree
 from bundle.base.staging import sweep_staging
 from bundle.model.manifest import Conflict
+from bundle.model.records import from_json
 
 if TYPE_CHECKING:
     from bundle.base.report import Reporter
@@ -46,7 +47,7 @@ class _Made:
     @classmethod
     def read(cls, value: dict[str, Any]) -> _Made:
         checked(value["digest"])
-        return cls(**value)
+        return from_json(cls, value)
 
 
 class Store:
@@ -70,7 +71,7 @@ class Store:
         self._paths = StorePaths(root)
         self._keys = JsonCache(self._paths.part("keys"), _Made.read, rules=_RULES)
         self._trees = Trees(self._paths, work=self.work, reporter=reporter)
-        self._frames = FrameCache(self._paths, work=self.work, reporter=reporter)
+        self._frames = FrameCache(self._paths, work=self.work, reporter=reporter, full=full)
         self._swept = False
 
     def folder(self, name: str) -> Path:
@@ -96,7 +97,7 @@ class Store:
         """
         made = self._keys.find(self._key(kind, key))
         listing = self._trees.get(made.digest, full=self._full) if made else None
-        return _layer(kind, listing, made) if made and listing else None
+        return _layer(kind, listing, made) if made and listing and listing.epoch == self.epoch else None
 
     def add(
         self,

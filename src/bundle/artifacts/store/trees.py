@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _RULES = 1
 """Raised when listings change their form."""
 
+_FORMS = {(str, str, bool, int, sha256, target) for sha256 in (str, type(None)) for target in (str, type(None))}
+"""The types of an `Entry`."""
+
 _HAS_MODES = os.name == "posix"
 
 
@@ -59,6 +62,8 @@ def read_listing(folder: Path) -> Listing | None:
 
     def read(value: dict[str, Any]) -> Listing:
         entries = tuple(map(Entry._make, value["entries"]))
+        if not {tuple(map(type, entry)) for entry in entries} <= _FORMS or type(value["epoch"]) is not int:
+            raise ValueError("an entry has other types")
         return Listing(digest=folder.name, epoch=value["epoch"], entries=entries)
 
     return read_json(folder / "layer.json", [_RULES, folder.name], read)
@@ -111,7 +116,7 @@ def stamp_difference(tree: Path, entries: Sequence[Entry], *, epoch: int) -> str
 
 
 def _difference(path: str, status: os.stat_result, entry: Entry, moment: int) -> str | None:
-    if FILE_TYPES[entry.kind] != stat.S_IFMT(status.st_mode):
+    if FILE_TYPES.get(entry.kind) != stat.S_IFMT(status.st_mode):
         return f"is no {entry.kind} any more"
     if entry.kind == "symlink":
         same = os.readlink(path) == entry.target  # noqa: PTH115 - a path object is slow
