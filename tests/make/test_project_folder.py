@@ -72,6 +72,8 @@ def test_cleaning_removes_what_builds_produced_and_says_how_much(tmp_path: Path)
     assert remove_output(project) is None
     inside = project.output / "3.12.10" / "linux-x64" / "bin"
     inside.mkdir(parents=True)
+    (project.output / ".state").mkdir()
+    (project.output / ".state" / "3.12.10-linux-x64.lock").touch()
     (inside / "python").write_bytes(b"x" * 1000)
     (inside / "python").chmod(0o444)
     inside.chmod(0o555)

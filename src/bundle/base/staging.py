@@ -89,6 +89,11 @@ def staged_folder(target: Path, *, large: bool = False) -> Iterator[Path]:
         remove_tree(own)
 
 
+def is_leftover(name: str) -> bool:
+    """Return whether a name is one of those that files and folders have while they are staged."""
+    return _LEFTOVER.fullmatch(name) is not None
+
+
 def sweep_staging(folder: Path) -> None:
     """Remove what killed runs left in a folder, and put back what they had set aside.
 

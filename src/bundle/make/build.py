@@ -14,16 +14,14 @@ from bundle.artifacts.context import Context
 from bundle.base.files import locked, sha256_of
 from bundle.base.staging import sweep_staging
 from bundle.make.build_request import BuildRequest
-from bundle.make.build_state import Record, file_stamp, fingerprint, read_record, tree_stamp, write_record
+from bundle.make.build_state import STATE, Record, file_stamp, fingerprint, read_record, tree_stamp, write_record
+from bundle.make.project_folder import require_own
 from bundle.model.config.project import SHARED
 from bundle.model.locks.status import LockStatus
 from bundle.model.revisions import revisions
 
 if TYPE_CHECKING:
     from bundle.make.pipeline import Build
-
-STATE = ".state"
-"""Folder below the output folder that records the inputs and results of builds."""
 
 
 def build_bundle(request: BuildRequest, context: Context) -> dict[str, Any]:
@@ -36,6 +34,7 @@ def build_bundle(request: BuildRequest, context: Context) -> dict[str, Any]:
         BundleError: a step failed; an earlier bundle stays in place.
     """
     state = request.output / STATE
+    require_own(request)
     with ExitStack() as stack:
         stack.enter_context(locked(state / f"{request.name}.lock", reporter=context.reporter, what=request.name))
         sweep_staging(state)

@@ -1,0 +1,141 @@
+"""Files of the user where a build puts its results, or among them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bundle.base.errors import ConfigError
+from bundle.make.build_request import BuildRequest
+from bundle.make.build_state import STATE
+from bundle.make.project_folder import remove_output, require_own
+from bundle.model.config.project import Project
+from bundle.model.manifest import Manifest, PythonRecord
+from bundle.model.platforms import PLATFORMS
+from tests.model.configs import write_project
+
+VERSION, PLATFORM = "3.12.10", "linux-x64"
+NAME = f"{VERSION}-{PLATFORM}"
+
+
+def manifest(version: str = VERSION, platform: str = PLATFORM) -> Any:
+    return Manifest(version=version, platform=platform, python=PythonRecord(actual="3.12.10")).as_json()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    (tmp_path / "project").mkdir()
+    own = {"build": {"archives": {PLATFORM: ["tar.zst", "zip"]}}, "platforms": [PLATFORM]}
+    return Project(write_project(tmp_path / "project", {}, **{VERSION: own}))
+
+
+@pytest.fixture
+def request_(project: Project) -> BuildRequest:
+    return BuildRequest(
+        config=project.load(VERSION, {}).config,
+        platform=PLATFORMS[PLATFORM],
+        output=project.output,
+        catalogue=project.catalogue,
+        catalogue_root=project.root,
+    )
+
+
+def put(path: Path, content: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return path
+
+
+STRANGE = {
+    "a document": "notes",
+    "another version's manifest": json.dumps(manifest("3.11.9")),
+    "another platform's manifest": json.dumps(manifest(platform="windows-x64")),
+    "no JSON": "{",
+    "a list": "[]",
+    "nested": "[" * 100_000,
+    "other types": json.dumps({**manifest(), "version": 3}),
+    "no manifest": "{}",
+}
+
+
+@pytest.mark.parametrize("content", STRANGE.values(), ids=STRANGE)
+def test_a_folder_that_is_no_bundle_of_ours_is_not_replaced(request_: BuildRequest, content: str) -> None:
+    path = put(request_.folder / "bundle.json", content)
+
+    with pytest.raises(ConfigError, match="is in the way") as refused:
+        require_own(request_)
+
+    assert refused.value.exit_code == 2
+    assert "--output" in refused.value.remedy
+    assert path.read_text() == content
+
+
+@pytest.mark.parametrize(
+    "place", [f"{NAME}.tar.zst", f"{NAME}.zip", f"{VERSION}/{PLATFORM}", f"{VERSION}/{PLATFORM}/thesis.tex"]
+)
+def test_files_of_the_user_are_not_replaced(request_: BuildRequest, place: str) -> None:
+    put(request_.output / place, "mine")
+
+    with pytest.raises(ConfigError, match=NAME):
+        require_own(request_)
+
+
+@pytest.mark.parametrize("kind", ["a folder", "a broken link"])
+def test_anything_else_in_place_of_an_archive_is_not_replaced(request_: BuildRequest, kind: str) -> None:
+    path = request_.archive_path("zip")
+    if kind == "a folder":
+        put(path / "file", "mine")
+    else:
+        path.parent.mkdir()
+        path.symlink_to("nowhere")
+
+    with pytest.raises(ConfigError, match=NAME):
+        require_own(request_)
+
+
+@pytest.mark.parametrize("place", ["nothing", "an empty folder", "a bundle", "a record", "a killed build"])
+def test_results_of_builds_are_replaced(request_: BuildRequest, place: str) -> None:
+    if place == "an empty folder":
+        request_.folder.mkdir(parents=True)
+    elif place != "nothing":
+        put(request_.archive_path("zip"), "archive")
+        put(request_.folder / "bundle.json", json.dumps(manifest()) if place == "a bundle" else "damaged")
+    if place in ("a record", "a killed build"):
+        put(request_.output / STATE / f"{NAME}.{'json' if place == 'a record' else 'lock'}", "")
+
+    require_own(request_)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("notes.txt", f"{NAME}.txt", f"{VERSION}-mine.zip", "3.11.9-linux-x64.zip", "mine/file"),
+        *(f"{VERSION}/notes.txt", f"{VERSION}/windows-x64/file", f"{VERSION}/mine/file", "catalogue.json"),
+    ],
+)
+def test_nothing_is_cleaned_where_something_was_not_made_by_a_build(
+    request_: BuildRequest, project: Project, place: str
+) -> None:
+    put(request_.folder / "bundle.json", json.dumps(manifest()))
+    mine = put(project.output / place, "mine")
+
+    with pytest.raises(ConfigError, match="nothing is removed") as refused:
+        remove_output(project)
+
+    assert refused.value.exit_code == 2
+    assert mine.read_text() == "mine"
+    assert (request_.folder / "bundle.json").exists()
+
+
+def test_all_results_of_builds_are_cleaned(request_: BuildRequest, project: Project) -> None:
+    put(request_.folder / "bundle.json", json.dumps(manifest()))
+    put(project.output / STATE / "3.11.9-linux-x64.lock", "")
+    put(project.output / "3.11.9" / "linux-x64" / "file", "")
+    for name in (f"{NAME}.zip", f"{NAME}.log", "3.11.9-linux-x64.log", "logs/x/y.log", "wheelhouse/a.whl"):
+        put(project.output / name, "")
+
+    assert remove_output(project) is not None
+    assert not project.output.exists()
