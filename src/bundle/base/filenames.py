@@ -16,7 +16,7 @@ _IMPOSSIBLE = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]$')
 _FORBIDDEN = re.compile(r"[\\\x00-\x1f\x7f]")
 """A backslash separates on Windows; control characters make names that deceive on a terminal."""
 
-_DEEPEST, _LONGEST, _LONGEST_NAME = 100, 2000, 255
+_DEEPEST, _LONGEST, LONGEST_NAME = 100, 2000, 255
 """Names in a path, bytes of a path and of a name: less than file systems and recursive programs allow."""
 
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -42,13 +42,13 @@ def text_obstacle(text: str) -> str | None:
         return "is not valid UTF-8"
     if size > _LONGEST or text.count("/") >= _DEEPEST:
         return f"is longer than {_LONGEST} bytes, or more than {_DEEPEST} folders deep"
-    too_long = size > _LONGEST_NAME and any(len(part.encode()) > _LONGEST_NAME for part in text.split("/"))
+    too_long = size > LONGEST_NAME and any(len(part.encode()) > LONGEST_NAME for part in text.split("/"))
     return "has a name that is too long for file systems" if too_long else None
 
 
 def file_obstacle(name: str) -> str | None:
     """Return why no file from elsewhere may have a name here, None if one may."""
-    if not name or "/" in name or name.startswith(".") or len(name) > _LONGEST_NAME - 15:
+    if not name or "/" in name or name.startswith(".") or len(name) > LONGEST_NAME - 15:
         # A download in progress has a longer name.
         return "is empty, too long, a path or hidden"
     return text_obstacle(name) or windows_obstacle(name)

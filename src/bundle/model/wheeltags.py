@@ -6,11 +6,13 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from itertools import product
+from math import prod
 
 from packaging.tags import Tag
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import BuildTag, InvalidWheelFilename, NormalizedName, parse_wheel_filename
 from packaging.version import Version
 
+from bundle.base.filenames import LONGEST_NAME
 from bundle.model.platforms import Floors, Platform
 
 ANY_SYSTEM = Floors(glibc="2.99", macos="99.0")
@@ -20,10 +22,30 @@ _UNIVERSAL = {"universal2": ("x86_64", "arm64"), "intel": ("x86_64",), "fat64": 
 """Machines of the macOS tags that stand for several."""
 
 
+MOST_TAGS = 1000
+"""Tags that a wheel may have: `a.b-c-d.e` stands for four, so that a short name may stand for millions."""
+
+
+def parse_wheel_name(filename: str) -> tuple[NormalizedName, Version, BuildTag, frozenset[Tag]]:
+    """Return name, version, build number and tags of a wheel's file name, in bounded time.
+
+    Raises:
+        InvalidWheelFilename: it is no wheel's name.
+    """
+    if len(filename) > LONGEST_NAME or product_size(filename) > MOST_TAGS:
+        raise InvalidWheelFilename(f"{filename[:80]}... is too long, or stands for too many tags")
+    return parse_wheel_filename(filename)
+
+
+def product_size(tag: str) -> int:
+    """Return how many tags a compressed one, or a file name that ends with one, stands for."""
+    return prod(part.count(".") + 1 for part in tag.removesuffix(".whl").split("-")[-3:])
+
+
 def tags_of(filename: str) -> frozenset[Tag]:
     """Return the tags in a wheel's file name; none if it is no wheel's name."""
     try:
-        return parse_wheel_filename(filename)[3]
+        return parse_wheel_name(filename)[3]
     except InvalidWheelFilename:
         return frozenset()
 
@@ -42,7 +64,7 @@ def best_rank(filename: str, ranks: Mapping[str, int]) -> int | None:
         ranks: from `tag_ranks`.
     """
     parts = filename.removesuffix(".whl").lower().split("-")
-    if len(parts) not in (5, 6):
+    if len(parts) not in (5, 6) or len(filename) > LONGEST_NAME or product_size(filename) > MOST_TAGS:
         return None
     tags = map("-".join, product(*(part.split(".") for part in parts[-3:])))
     return min((ranks[tag] for tag in tags if tag in ranks), default=None)

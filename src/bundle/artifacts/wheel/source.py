@@ -24,13 +24,13 @@ from installer.sources import WheelContentElement, WheelFile
 from installer.utils import SCHEME_NAMES, parse_entrypoints, parse_metadata_file
 from packaging.metadata import RawMetadata, parse_email
 from packaging.tags import Tag, parse_tag
-from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from bundle.base.errors import IntegrityError
 from bundle.base.extract import HARMLESS, RATIO, check_overlaps
 from bundle.base.filenames import path_obstacle
-from bundle.model.wheeltags import agree
+from bundle.model.wheeltags import MOST_TAGS, agree, parse_wheel_name, product_size
 
 MOST_FILES = 200_000
 LARGEST = 20 * 2**30
@@ -161,6 +161,8 @@ class CheckedWheel(WheelFile):
         if canonicalize_name(name, validate=True) != self.name or Version(version) != self.release:
             raise IntegrityError(f"{self.filename} says in its METADATA that it is {name} {version}")
         stated = parse_metadata_file(self.read_dist_info("WHEEL")).get_all("Tag", [])
+        if sum(map(product_size, stated)) > MOST_TAGS:
+            raise IntegrityError(f"{self.filename} says in its WHEEL file that it is for more than {MOST_TAGS} tags")
         tags = frozenset(tag for line in stated for tag in parse_tag(line))
         if tags and not agree(self.tags, tags):
             raise IntegrityError(
@@ -168,7 +170,8 @@ class CheckedWheel(WheelFile):
             )
         for path in self._files:
             top, *rest = path.split("/")
-            if top == self.data_dir and (len(rest) < 2 or rest[0] not in SCHEME_NAMES):
+            hidden = any(part.lower().endswith(".dist-info") for part in rest)
+            if top == self.data_dir and (len(rest) < 2 or rest[0] not in SCHEME_NAMES or hidden):
                 raise IntegrityError(f"{self.filename}: {path} is in no folder that wheels may use")
 
     def _read_record(self) -> dict[str, RecordEntry]:
@@ -251,9 +254,9 @@ def _encoded(digest: bytes) -> str:
 
 def _parsed(filename: str) -> tuple[NormalizedName, Version, frozenset[Tag]]:
     try:
-        name, version, _, tags = parse_wheel_filename(filename)
+        name, version, _, tags = parse_wheel_name(filename)
     except InvalidWheelFilename as error:
-        raise IntegrityError(f"{filename} is not the file name of a wheel", cause=str(error)) from error
+        raise IntegrityError(f"{filename:.300} is not the file name of a wheel", cause=str(error)) from error
     return name, version, tags
 
 

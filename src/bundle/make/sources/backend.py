@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from bundle.base.errors import BundleError, IntegrityError, WorkError
@@ -28,6 +28,7 @@ from bundle.make.sources.environment import Environment, SourceBuildTools, run_l
 from bundle.make.sources.failure import build_failure
 from bundle.make.sources.repair import make_portable
 from bundle.make.sources.sdist import open_project
+from bundle.model.wheeltags import parse_wheel_name
 
 if TYPE_CHECKING:
     from build import ProjectBuilder
@@ -135,7 +136,7 @@ def _metadata_of(wheel: Path) -> bytes:
 
 def _check_identity(wheel: Path, spec: BuildSpec) -> None:
     try:
-        name, version, _, _ = parse_wheel_filename(wheel.name)
+        name, version, _, _ = parse_wheel_name(wheel.name)
         same = name == canonicalize_name(spec.name) and (not spec.version or version == Version(spec.version))
     except (InvalidWheelFilename, InvalidVersion):
         same = False

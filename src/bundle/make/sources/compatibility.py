@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from packaging.tags import Tag
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename
 from packaging.version import Version
 
 from bundle.base.errors import WorkError
 from bundle.base.native import HEAD, is_library_name, machines_in
 from bundle.make.sources.failure import native_machine_needed
 from bundle.model.platforms import PLATFORMS, Floors, Platform, platforms_of, short_version
-from bundle.model.wheeltags import fits, is_pure, oldest_glibc, same_system
+from bundle.model.wheeltags import fits, is_pure, oldest_glibc, parse_wheel_name, same_system
 
 
 def check_fits(
@@ -43,7 +43,7 @@ def check_fits(
         WorkError: it fits another platform or another Python, or needs a newer system.
     """
     try:
-        name, release, _, tags = parse_wheel_filename(wheel.name)
+        name, release, _, tags = parse_wheel_name(wheel.name)
     except InvalidWheelFilename as error:
         raise WorkError(
             f"The build backend made {wheel.name}, which is not the name of a wheel: {error}",

@@ -10,14 +10,14 @@ from glob import has_magic
 from pathlib import Path
 
 from packaging.tags import Tag
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename
 from packaging.version import Version
 
 from bundle.base.errors import ConfigError
 from bundle.base.files import sha256_of
 from bundle.model.config.config import Config, WheelPlace
 from bundle.model.platforms import PLATFORMS
-from bundle.model.wheeltags import fits
+from bundle.model.wheeltags import fits, parse_wheel_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +122,7 @@ def _wheel(path: Path, root: Path) -> LocalWheel:
         raise ConfigError(f"packages.wheels names {path}, which is not a file.", remedy="Name wheels only.")
     shown = Path(os.path.relpath(path, root)).as_posix()
     try:
-        name, version, _, tags = parse_wheel_filename(path.name)
+        name, version, _, tags = parse_wheel_name(path.name)
     except InvalidWheelFilename as error:
         raise ConfigError(
             f"{shown} is a local wheel without a wheel's name: {error}",
