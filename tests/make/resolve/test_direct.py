@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle.base.errors import BundleError, ConfigError, MissingPackageError
+from bundle.base.errors import ConfigError, MissingPackageError
 from bundle.base.files import sha256_of
 from bundle.model.locks.pylock import read_lock, write_lock
 from tests.make.gitmaker import git, make_repository
@@ -69,18 +69,38 @@ def test_a_source_by_address_that_policy_forbids_is_missing(upstream: Path, plac
         place.lock(f"demo @ git+{upstream.as_uri()}@main#subdirectory=package", resolution={"onlyBinaryList": ["demo"]})
 
 
-def test_an_address_in_the_metadata_of_a_package_is_followed(
+def test_an_address_in_the_metadata_of_a_package_counts_only_if_the_configuration_lists_it(
     upstream: Path, place: Lockable, registry: Registry
 ) -> None:
+    address = f"demo @ git+{upstream.as_uri()}@main#subdirectory=package"
     registry.wheel("early", "1.0", ["demo"])
-    registry.wheel("top", "1.0", [f"demo @ git+{upstream.as_uri()}@main#subdirectory=package"])
+    registry.wheel("top", "1.0", [address])
 
-    lock = place.lock("early", "top", resolution={"allowSourceList": ["demo"]})
+    for root in ("early", "demo==9.0"):
+        with pytest.raises(ConfigError, match=r"top 1\.0 requires demo from .*, which the configuration does not list"):
+            place.lock(root, "top")
+    lock = place.lock("early", "top", address)
 
     assert found(lock, "demo").vcs is not None
-    assert found(lock, "demo").required_by == ("early", "top")
-    with pytest.raises(BundleError, match="has no usable file"):
-        place.lock("early", "top")
+    assert found(lock, "demo").required_by == ("", "early", "top")
+    assert found(place.lock("early", "top", overrides={"demo": "9.0"}), "demo").vcs is None
+
+
+def test_a_tied_name_comes_from_its_registry_whatever_metadata_say(
+    upstream: Path, place: Lockable, registry: Registry
+) -> None:
+    registry.wheel("top", "1.0", [f"demo @ git+{upstream.as_uri()}@main#subdirectory=package"])
+    place.registries["additional"] = [{"url": registry.url, "packages": ["demo"]}]
+
+    assert found(place.lock("top"), "demo").version == "9.0"
+
+
+def test_a_name_that_only_an_address_gives_is_refused_for_it(place: Lockable, registry: Registry) -> None:
+    registry.wheel("top", "0.9")
+    registry.wheel("top", "1.0", ["nowhere @ https://files.example/nowhere-1.0.tar.gz"])
+
+    with pytest.raises(ConfigError, match=r"top 1\.0 requires nowhere from https://files\.example/"):
+        place.lock("top")
 
 
 def test_two_addresses_for_one_package_are_refused(upstream: Path, place: Lockable) -> None:

@@ -30,6 +30,9 @@ class PackageFiles:
             return None
         return Page("memory", tuple(RemoteFile(file, file, sha256="a" * 64) for file in self.files[name]))
 
+    def is_tied(self, name: str) -> bool:
+        return name.startswith("tied")
+
     def wheel_metadata(self, file: RemoteFile) -> bytes:
         self.read.append(file.filename)
         lines = [f"Requires-Dist: {one}" for one in self.requires.get(file.filename, [])]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from bundle.artifacts.registries.git import GitAddress, Repositories, parse_git
-from bundle.base.errors import NetworkError, Problems
+from bundle.base.errors import IntegrityError, NetworkError, Problems
 from bundle.base.files import sha256_of
 from bundle.base.reflink import place_file
 from bundle.base.staging import staged_file, sweep_staging
@@ -33,7 +34,7 @@ class FileSources:
     registries: Registries
     downloader: Downloader
     repositories: Repositories
-    addresses: Mapping[str, str] = field(default_factory=dict)
+    addresses: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """See `addresses_in`; needed where a lock has files that no registry has."""
     local: Mapping[str, Path] = field(default_factory=dict)
     """Places of local wheels by file name."""
@@ -66,14 +67,14 @@ class FileSources:
         )
 
     def _urls(self, name: str, file: LockedFile) -> Iterable[str]:
-        address = self.addresses.get(name)
-        if address is None:
+        addresses = self.addresses.get(name)
+        if addresses is None:
             yield from self.registries.locate(name, file.name, file.sha256)
             return
         remembered = self.registries.remembered(file.sha256)
         if remembered:
             yield remembered
-        yield address.partition("#")[0]
+        yield from (url.partition("#")[0] for url in addresses if file.name in unquote(url))
 
 
 def fetch(
@@ -137,23 +138,35 @@ def _about(file: LockedFile, error: NetworkError, *, offline: bool) -> NetworkEr
     return NetworkError(f"{file.name}: {error.what}", cause=error.cause, remedy=error.remedy, details=error.details)
 
 
-def addresses_in(requirements: Iterable[str]) -> dict[str, str]:
-    """Return the addresses that PEP 508 requirements name, by normalised package name."""
-    parsed = map(Requirement, requirements)
-    return {canonicalize_name(one.name): one.url for one in parsed if one.url is not None}
+def addresses_in(requirements: Iterable[str]) -> dict[str, list[str]]:
+    """Return the addresses that PEP 508 requirements name, by normalised package name; several, with markers."""
+    found: dict[str, list[str]] = {}
+    for one in map(Requirement, requirements):
+        if one.url is not None:
+            found.setdefault(canonicalize_name(one.name), []).append(one.url)
+    return found
 
 
-def git_address(package: LockedPackage, addresses: Mapping[str, str]) -> GitAddress:
+def git_address(package: LockedPackage, addresses: Mapping[str, Sequence[str]]) -> GitAddress:
     """Return the repository of a locked commit, with the credentials that the configuration has for it.
 
     Args:
         addresses: see `addresses_in`.
+
+    Raises:
+        IntegrityError: the configuration does not name the repository.
     """
     if package.vcs is None:
         raise ValueError(f"{package.name} is not a commit of a repository")
     locked = GitAddress(url=package.vcs.url, revision=package.vcs.requested, subdirectory=package.vcs.subdirectory)
-    written = parse_git(addresses.get(package.name, ""))
-    return written if written is not None and written.public == locked.public else locked
+    for written in map(parse_git, addresses.get(package.name, ())):
+        if written is not None and written.public == locked.public:
+            return written
+    raise IntegrityError(
+        f"The lock takes {package.name} from {locked.public}, which the configuration does not name.",
+        cause="It was made by an earlier release, which took addresses from metadata, or it is forged.",
+        remedy=f"Lock again; if you trust the repository, add {package.name} with it to packages.dependencies.",
+    )
 
 
 def _owners(lock: Lock) -> dict[str, str]:

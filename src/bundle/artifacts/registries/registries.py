@@ -99,10 +99,13 @@ class Registries:
 
     def route(self, name: str) -> tuple[Registry, ...]:
         """Return the registries that may be asked for a name, in their order."""
-        tied = tuple(one for one in self._config.additional if one.packages and one.serves(name))
-        if tied:
-            return tied
+        if self.is_tied(name):
+            return tuple(one for one in self._config.additional if one.packages and one.serves(name))
         return (*(one for one in self._config.additional if not one.packages), self._default)
+
+    def is_tied(self, name: str) -> bool:
+        """Return whether the configuration ties a name to registries."""
+        return any(one.packages and one.serves(name) for one in self._config.additional)
 
     def locate(self, name: str, filename: str, sha256: str) -> Iterator[str]:
         """Yield addresses where a project's file with just these bytes should be, the likeliest first.

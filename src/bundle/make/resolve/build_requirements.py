@@ -68,7 +68,7 @@ class _WheelsOnly(Sources):
     def __init__(self, what: str) -> None:
         self._what = what
 
-    def add(self, requested: RequestedRequirement) -> bool:
+    def add(self, requested: RequestedRequirement) -> None:
         """Refuse."""
         raise ConfigError(
             f"The build of {self._what} requires {requested.requirement}: build requirements by URL are not supported.",

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from threading import Lock
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from packaging.metadata import parse_email
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import InvalidWheelFilename, canonicalize_name
 from packaging.version import Version
 
 from bundle.artifacts.context import Context
@@ -24,6 +23,7 @@ from bundle.make.resolve.solver_index import Sources
 from bundle.make.resolve.source_metadata import SourceMetadata
 from bundle.make.sources.sdist import SourceTree, static_metadata, unpack_source
 from bundle.model.locks.lock import LockedFile, LockedPackage, Vcs
+from bundle.model.wheeltags import parse_wheel_name
 
 _ARCHIVES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 
@@ -42,10 +42,10 @@ class Found:
 
 
 class DirectPackages(Sources):
-    """The packages by address of one resolution; addresses are added while the solver runs.
+    """The packages by address of one resolution; the configuration lists the addresses.
 
     Args:
-        policy: whether a source may be built; an address in the configuration's own requirement is permission enough.
+        policy: whether a source may be built; a requirement of the configuration on it is permission enough.
         previous: the last lock's packages by name, whose commits are kept.
     """
 
@@ -63,7 +63,6 @@ class DirectPackages(Sources):
         self._sources = sources
         self._previous = previous
         self._work = work
-        self._lock = Lock()
         self._requested: dict[str, RequestedRequirement] = {}
         self._found: dict[str, Found] = {}
 
@@ -71,21 +70,28 @@ class DirectPackages(Sources):
         """Return the METADATA of a source, built if there is no other way."""
         return self._sources.metadata(tree)
 
-    def add(self, requested: RequestedRequirement) -> bool:
-        """Take a requirement with an address; return whether the name is new.
+    def add(self, requested: RequestedRequirement) -> None:
+        """Take a requirement of the configuration with an address, or one in metadata that names the same.
 
         Raises:
-            ConfigError: another requirement names another address for the same package.
+            ConfigError: the configuration names no address for the package, or another one.
         """
-        with self._lock:
-            first = self._requested.setdefault(requested.name, requested)
+        address = redact(requested.requirement.url or "")
+        if requested.asker and requested.name not in self._requested:
+            raise ConfigError(
+                f"{requested.who} requires {requested.name} from {address}, which the configuration does not list.",
+                cause="Only the configuration may name a URL or a git repository: with one in its metadata, any "
+                "package could replace another one in silence.",
+                remedy=f'If you trust it, add "{requested.name} @ {address}" to packages.dependencies; or decide with '
+                "packages.overrides or packages.skip.",
+            )
+        first = self._requested.setdefault(requested.name, requested)
         if first.requirement.url != requested.requirement.url:
             raise ConfigError(
                 f"{requested.name} is required from two URLs.",
                 details=[f"{redact(one.requirement.url or '')}, by {one.who}" for one in (first, requested)],
                 remedy="Keep one of them, or set the version in packages.overrides.",
             )
-        return first is requested
 
     def __contains__(self, name: object) -> bool:
         """Return whether a name is given by an address."""
@@ -150,7 +156,7 @@ class DirectPackages(Sources):
 
     def _wheel(self, name: str, path: Path, file: LockedFile) -> Found:
         try:
-            _, version, _, _ = parse_wheel_filename(file.name)
+            _, version, _, _ = parse_wheel_name(file.name)
         except InvalidWheelFilename as error:
             raise ConfigError(f"{file.name} is not the name of a wheel: {error}") from error
         with path.open("rb") as wheel:
@@ -185,7 +191,7 @@ class DirectPackages(Sources):
 
     def _decide(self, name: str, requested: RequestedRequirement) -> Decision:
         allowed = self._policy.must_be_built(name) or self._policy.may_be_built(name)
-        if allowed is None and not requested.asker and name not in self._policy.packages.resolution.only_binary:
+        if allowed is None and name not in self._policy.packages.resolution.only_binary:
             allowed = f"the requirement on {name} names its source"
         if allowed is None:
             return Decision("missing", None, f"{requested.who} asks for its source, which nothing allows to build")

@@ -44,6 +44,10 @@ class RegistryFiles:
         """Return the registry's page of a name, with the local wheels added; None if there are no files."""
         return self._local.page(name, self._registries.page(name), self._files)
 
+    def is_tied(self, name: str) -> bool:
+        """Return whether the configuration ties a name to registries."""
+        return self._registries.is_tied(name)
+
     def wheel_metadata(self, file: RemoteFile) -> bytes:
         """Return the METADATA of a remote wheel."""
         return self._wheels.of(file)

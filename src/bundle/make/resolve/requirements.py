@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from packaging.markers import Marker, UndefinedEnvironmentName
+from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.metadata import parse_email
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from bundle.model.config.config import PlatformPackages
 
@@ -90,8 +90,8 @@ class Rewriter:
                 text = " ".join(folded.split())
                 parsed = lenient_requirement(text)
                 if parsed is None:
-                    # The solver reads more than the standard allows, and reports the rest itself.
-                    lines.append(f"Requires-Dist: {text}")
+                    # The solver reads more than the standard allows, and reports the rest itself; but never an address.
+                    lines.append(f"Requires-Dist: {'!' if '@' in text else ''}{text}")
                     continue
                 lines.append(f"Requires-Dist: {self.requirement(parsed)}")
                 requested_by.append(RequestedRequirement(parsed, f"{name} {version}"))
@@ -107,7 +107,7 @@ class Rewriter:
             return True
         try:
             return any(marker.evaluate({**self._environment, "extra": extra}) for extra in ("", *extras))
-        except UndefinedEnvironmentName:
+        except (UndefinedEnvironmentName, UndefinedComparison, ValueError):
             return True
 
 
@@ -115,7 +115,7 @@ def parsed_specifier(text: str) -> SpecifierSet | None:
     """Return a specifier, None if it does not parse."""
     try:
         return SpecifierSet(text)
-    except InvalidSpecifier:
+    except ValueError:  # Also that of a number with thousands of digits.
         return None
 
 
@@ -123,7 +123,7 @@ def parsed_version(text: str) -> Version | None:
     """Return a version, None if it does not parse."""
     try:
         return Version(text)
-    except InvalidVersion:
+    except ValueError:
         return None
 
 
@@ -139,6 +139,6 @@ def lenient_requirement(text: str) -> Requirement | None:
     for form in (text, text.replace(",)", ")").replace(", )", ")")):
         try:
             return Requirement(form)
-        except InvalidRequirement:
+        except (ValueError, RecursionError):
             continue
     return None

@@ -55,20 +55,21 @@ def solve(index: SolverIndex, *, preferences: Mapping[str, Version], what: str, 
         A solution; some of its versions may have no usable file.
 
     Raises:
-        ConfigError: there is no such package or version, or the requirements contradict each other.
+        ConfigError: there is no such package or version, the requirements contradict each other, or metadata name an
+            address that the configuration does not list.
         BundleError: an answer of the index failed.
         WorkError: uv itself failed.
     """
     while True:
-        index.restart = False
         try:
             solution = _run_uv(index, preferences, work)
         except UnsolvableError as error:
-            if not index.restart and not index.widen():
+            if not index.widen():
+                index.refuse_addresses()
                 raise _explained(error, index, what) from error
         else:
-            if not index.restart:
-                return solution
+            index.refuse_addresses(solution.versions)
+            return solution
 
 
 def _run_uv(index: SolverIndex, preferences: Mapping[str, Version], work: Path) -> Solution:

@@ -15,6 +15,7 @@ from packaging.version import Version
 
 from bundle.artifacts.registries.registries import Page
 from bundle.artifacts.registries.simple_api import RemoteFile
+from bundle.base.filenames import LONGEST_NAME
 from bundle.make.resolve.index_server import LongWork
 from bundle.make.resolve.policy import Decision, Policy, Release, releases_of
 from bundle.make.resolve.requirements import STUB, RequestedRequirement, Rewriter, exactly
@@ -29,6 +30,9 @@ class PackageFiles(Protocol):
 
     def page(self, name: str) -> Page | None:
         """Return the page of a name in the registry that serves it, None if no registry has the name."""
+
+    def is_tied(self, name: str) -> bool:
+        """Return whether the configuration ties a name to registries."""
 
     def wheel_metadata(self, file: RemoteFile) -> bytes:
         """Return the METADATA of a remote wheel."""
@@ -47,8 +51,8 @@ class Sources:
         """Return the METADATA of a source, built if there is no other way."""
         raise NotImplementedError(tree.label)
 
-    def add(self, requested: RequestedRequirement) -> bool:
-        """Take a requirement with an address; return whether the name is new."""
+    def add(self, requested: RequestedRequirement) -> None:
+        """Take a requirement with an address; raise ConfigError if it may not name one."""
         raise NotImplementedError(requested.name)
 
     def __contains__(self, name: object) -> bool:
@@ -109,10 +113,11 @@ class SolverIndex:
         self._kept = kept
         self.requested_by: dict[tuple[str, str], RequestedRequirement] = {}
         """Requirements that the solver has seen, by asker and text."""
-        self.restart = False
-        """Whether a name turned out to be given by an address after the solver had seen it otherwise."""
-        for root in roots:
-            self._note(RequestedRequirement(root, ""))
+        for requested in (RequestedRequirement(root, "") for root in roots):
+            self._note(requested)
+            ruled = self.rewriter.is_ruled(requested.name)
+            if requested.requirement.url is not None and not ruled and self._counts(requested):
+                sources.add(requested)
 
     @property
     def unknown(self) -> frozenset[str]:
@@ -128,7 +133,8 @@ class SolverIndex:
                 return [self._sources.version(name)]
         found = self.candidates(name)
         if found is None:
-            return None
+            # With an older version of the asker instead, the error about the address would not come up.
+            return [STUB] if any(map(self._is_foreign, self.askers(name))) else None
         if name in self.policy.packages.overrides:
             # Alone, so that it counts even if it is a pre-release.
             return [version for version in found if self._is_pinned(name, version)]
@@ -171,7 +177,7 @@ class SolverIndex:
 
     def _page(self, name: str) -> Page | None:
         try:
-            return self._files.page(name)
+            return None if len(name) > LONGEST_NAME else self._files.page(name)
         except UnsetVariableError as error:
             asked = [f"{name} is required by {requested.who}." for requested in self.askers(name)]
             raise UnsetVariableError(error.what, remedy=error.remedy, details=asked) from error
@@ -225,11 +231,33 @@ class SolverIndex:
             self._everything = opened = True
         return opened
 
+    def refuse_addresses(self, versions: Mapping[str, Version] | None = None) -> None:
+        """Refuse the addresses that metadata name: the configuration alone says where packages come from.
+
+        Args:
+            versions: the solution, in which only requirements among its packages count; None if there is none, and
+                an address may be why no registry has a name.
+
+        Raises:
+            ConfigError: there is one that the configuration does not list, for a name that it does not tie or rule.
+        """
+        for one in filter(self._is_foreign, list(self.requested_by.values())):
+            asker, _, version = one.asker.partition(" ")
+            used = versions is not None and one.name in versions and str(versions.get(asker)) == version
+            if used or (one.name in self.unknown and (versions is None or one.name in versions)):
+                self._sources.add(one)
+
+    def _is_foreign(self, requested: RequestedRequirement) -> bool:
+        """Return whether metadata name an address for a name that the configuration neither ties nor rules."""
+        if requested.requirement.url is None or not requested.asker or self.rewriter.is_ruled(requested.name):
+            return False
+        return self._counts(requested) and not self._files.is_tied(requested.name)
+
     def _counts(self, requested: RequestedRequirement) -> bool:
         asker = requested.asker.partition(" ")[0]
-        extras = {
-            extra for other in self.requested_by.values() if other.name == asker for extra in other.requirement.extras
-        }
+        # A copy, since other threads add to it.
+        seen = [other.requirement for other in list(self.requested_by.values()) if other.name == asker]
+        extras = {extra for requirement in seen for extra in requirement.extras}
         return self.rewriter.applies(requested.requirement.marker, extras)
 
     def _is_gap(self, name: str, version: Version) -> bool:
@@ -243,15 +271,8 @@ class SolverIndex:
         return self._kept.get(name) == version or self._is_pinned(name, version)
 
     def _note(self, requested: RequestedRequirement) -> None:
-        requirement = requested.requirement
         with self._lock:
-            self.requested_by[requested.asker, str(requirement)] = requested
-        if requirement.url is None or self.rewriter.is_ruled(requested.name):
-            return
-        if self.rewriter.applies(requirement.marker, _extras_in(requirement)):
-            new = self._sources.add(requested)
-            if new and requested.name in self._releases:
-                self.restart = True
+            self.requested_by[requested.asker, str(requested.requirement)] = requested
 
     def _raw(self, name: str, version: Version) -> bytes:
         if name in self.policy.packages.skip:
@@ -294,10 +315,3 @@ def _by_name(requirements: Iterable[Requirement]) -> dict[str, list[SpecifierSet
         if any(one.operator in ("==", "===") and not one.version.endswith(".*") for one in requirement.specifier):
             found.setdefault(canonicalize_name(requirement.name), []).append(requirement.specifier)
     return found
-
-
-def _extras_in(requirement: Requirement) -> Iterable[str]:
-    """Return the extras in a requirement's marker."""
-    text = str(requirement.marker or "")
-    parts = text.replace("'", '"').split('"')
-    return [canonicalize_name(parts[index]) for index in range(1, len(parts), 2) if "extra" in parts[index - 1]]
