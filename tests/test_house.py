@@ -116,6 +116,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "make/verify/checks/rule": "make/verify/checks/test_rules.py",
     "make/verify/emulators/protocol": "make/verify/emulators/test_qemu.py",
     "make/verify/trials/import_probe": "make/verify/trials/test_imports.py",
+    "model/locks/lock_names": "hostile/test_locks.py",
     "model/locks/pylock": "model/locks/test_lock.py",
     "model/system_libraries": "model/test_platforms.py",
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -28,13 +27,11 @@ from bundle.base.errors import ConfigError, IntegrityError
 from bundle.base.files import canonical_json, read_regular
 from bundle.base.staging import write_atomically
 from bundle.model.locks.lock import FORMAT, BuildRequirement, Lock, LockedFile, LockedPackage, SkippedPackage, Vcs
+from bundle.model.locks.lock_names import check_lock_names
 from bundle.model.platforms import PLATFORMS, short_version
 
 WHEELHOUSE = "../../pydist/wheelhouse"
 """The folder of a lock's fetched files, relative to the lock."""
-
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-
 
 _HEADER = """\
 # Made by `bundle lock {version} --platform {platform}`. Do not edit it: change the configuration and run that again.
@@ -71,20 +68,34 @@ def parse_lock(content: bytes, path: Path) -> Lock:
 
     Raises:
         ConfigError: it is no TOML, no PEP 751 lock, or not one of this tool and format.
-        IntegrityError: it was edited since it was written.
+        IntegrityError: it was edited since it was written, or holds a name or path that this tool does not write.
     """
     try:
         document = tomllib.loads(content.decode())
-    except (ValueError, RecursionError) as error:
+        _check_maker(document, path)
+    except (TypeError, ValueError, RecursionError) as error:
         raise ConfigError(
             f"{path} is not TOML: {error}",
             cause="Usually it has conflict markers of a merge, or is truncated.",
             remedy=remedy(path),
         ) from error
     try:
-        return _lock(document, path)
-    except (PylockValidationError, PylockUnsupportedVersionError, KeyError, TypeError, ValueError) as error:
-        raise ConfigError(f"{path} is not a lock of this tool: {error}", remedy=remedy(path)) from error
+        lock = _lock(document)
+        check_lock_names(lock)
+    except (
+        PylockValidationError,
+        PylockUnsupportedVersionError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ValueError,
+    ) as error:
+        raise IntegrityError(
+            f"{path} is not as this tool writes locks: {error!s:.300}",
+            cause="Its checksum fits, so that a program wrote it: it may be forged.",
+            remedy=f"Find out where it comes from. {remedy(path)}",
+        ) from error
+    return lock
 
 
 def write_lock(lock: Lock, path: Path) -> None:
@@ -212,7 +223,7 @@ def _plain(value: Any) -> Any:
     return [_plain(inner) for inner in value]
 
 
-def _lock(document: dict[str, Any], path: Path) -> Lock:
+def _check_maker(document: dict[str, Any], path: Path) -> None:
     tool = document.get("tool")
     about = tool.get("bundle") if isinstance(tool, dict) else None
     if not isinstance(about, dict):
@@ -228,6 +239,10 @@ def _lock(document: dict[str, Any], path: Path) -> Lock:
             cause="Edits, and merges of two locks, do not update the checksum of the content.",
             remedy=f"Change the configuration instead. {remedy(path)}",
         )
+
+
+def _lock(document: dict[str, Any]) -> Lock:
+    about = document["tool"]["bundle"]
     pylock = Pylock.from_dict(document)
     return Lock(
         version=about["version"],
@@ -283,11 +298,8 @@ def _locked_package(package: Package) -> LockedPackage:
 
 
 def _locked_file(place: PackageArchive | PackageSdist | PackageWheel) -> LockedFile:
-    sha256 = place.hashes["sha256"]
-    if not _SHA256.fullmatch(sha256) or place.size is None:
-        raise ValueError("a file without sha256 or size")
-    name = (place.path or "").rpartition("/")[2]
-    return LockedFile(name=name, sha256=sha256, size=place.size)
+    name = (place.path or "").removeprefix(f"{WHEELHOUSE}/")
+    return LockedFile(name=name, sha256=place.hashes["sha256"], size=-1 if place.size is None else place.size)
 
 
 def remedy(path: Path) -> str:
