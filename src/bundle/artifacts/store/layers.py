@@ -221,7 +221,8 @@ def overlay(layers: Sequence[Layer]) -> tuple[dict[str, tuple[Layer, Entry]], li
         Each path with the layer that supplies it, folders before their content; and where bytes differed.
 
     Raises:
-        IntegrityError: one layer has a file, link or folder where another has something of another kind.
+        IntegrityError: one layer has a file, link or folder where another has something of another kind, or a wheel
+            a file of the interpreter.
     """
     held: dict[str, tuple[Layer, Entry]] = {}
     conflicts: list[Conflict] = []
@@ -238,6 +239,9 @@ def overlay(layers: Sequence[Layer]) -> tuple[dict[str, tuple[Layer, Entry]], li
                         remedy="Skip one of them (packages.skip), or correct packages.copyFiles.",
                     )
                 if (other.sha256, other.target) != (entry.sha256, entry.target):
+                    # Documents beside the interpreter, such as LICENSE.txt, are no part of it; pip replaces its pip.
+                    if (before.kind, layer.kind) == ("interpreter", "wheel") and "/" in path and layer.name != "pip":
+                        raise IntegrityError(f"{path} of {layer.name} {layer.version} would replace the interpreter's.")
                     conflicts.append(Conflict(path=path, kept=layer.name, lost=before.name))
             held[path] = (layer, entry)
     return held, conflicts

@@ -19,6 +19,7 @@ from bundle.base.errors import IntegrityError, WorkError
 from bundle.base.filenames import folded, windows_obstacle
 from bundle.base.files import CHUNK
 from bundle.model.platforms import Platform, short_version
+from bundle.model.system_libraries import LINUX_BASE, LINUX_EXPECTED
 
 if TYPE_CHECKING:
     import os
@@ -26,9 +27,18 @@ if TYPE_CHECKING:
     from installer.scripts import ScriptSection
     from installer.utils import Scheme
 
-_INTERPRETER = re.compile(
-    r"((bin|scripts)/)?pythonw?[0-9.]*t?(\.exe|\.dll|\._pth)?|lib/libpython[^/]*|pyvenv\.cfg", re.IGNORECASE
+_INTERPRETERS_OWN = re.compile(
+    r"((bin|scripts)/)?pythonw?[0-9.]*t?(-config)?(\.exe|\.dll)?|lib/libpython[^/]*|bundle\.json"
+    r"|([^/]+/)?(pyvenv\.cfg|pybuilddir\.txt|[^/]*\._pth|python[0-9]+t?\.zip)"
 )
+"""Paths, in lower case, of the interpreter and of files that tell it where its modules are, and of the manifest."""
+
+_OWN_ON_WINDOWS = re.compile(
+    r"(dlls|libs|tcl)/.*|lib/.*\.(py[cdw]?|dll|zip)|[^/]*\.(py[cdw]?|dll|exe|zip)|(?!scripts/)[^/]+/__init__\.[^/]*"
+)
+"""The same of Windows, where modules are also found beside the interpreter, before those of site-packages."""
+
+_PIP = re.compile(r"(bin|scripts)/pip[0-9.]*(\.exe)?")
 
 
 class WheelTree(WheelDestination):
@@ -41,6 +51,8 @@ class WheelTree(WheelDestination):
     def __init__(self, tree: Path, source: CheckedWheel, *, platform: Platform, python: str) -> None:
         self._tree = tree
         self._wheel = source.filename
+        self._name = source.name
+        self._dist_info = source.dist_info_dir
         self._platform = platform
         self._python = python
         site_packages = platform.site_packages(python)
@@ -125,8 +137,7 @@ class WheelTree(WheelDestination):
 
     def _claim(self, path: str) -> None:
         """Make the folders of a path, and make sure that it can be a file of its own."""
-        if _INTERPRETER.fullmatch(path):
-            raise IntegrityError(f"{self._wheel}: {path} would replace the bundle's interpreter")
+        self._check_place(path)
         folder = posixpath.dirname(path)
         parents = [] if folder in self._made else [*reversed(PurePosixPath(folder).parents), PurePosixPath(folder)][1:]
         for each in (*map(str, parents), path):
@@ -137,6 +148,27 @@ class WheelTree(WheelDestination):
         if parents:
             (self._tree / folder).mkdir(parents=True, exist_ok=True)
             self._made.update(map(str, parents))
+
+    def _check_place(self, path: str) -> None:
+        """Keep a wheel out of the interpreter, the manifest and the records of other packages."""
+        lower = folded(path)
+        if lower.startswith(folded(f"{self._site_packages}/")):
+            top = path[len(self._site_packages) + 1 :].partition("/")[0]
+            if folded(top).endswith(".dist-info") and top != self._dist_info:
+                raise IntegrityError(f"{self._wheel}: {path} would be the record of another package")
+            return
+        own = _INTERPRETERS_OWN.fullmatch(lower) or (_PIP.fullmatch(lower) and self._name != "pip")
+        if self._platform.is_windows:
+            own = own or _OWN_ON_WINDOWS.fullmatch(lower)
+        elif lower.startswith(f"{self._platform.stdlib(self._python)}/"):
+            own = True
+        elif posixpath.dirname(lower) == "lib":
+            own = own or posixpath.basename(path) in LINUX_BASE | LINUX_EXPECTED
+        if own:
+            raise IntegrityError(
+                f"{self._wheel}: {path} would replace the bundle's interpreter, or a part of it",
+                cause="Wheels install to site-packages, scripts, headers, and folders of data such as share and etc.",
+            )
 
     def _check_spelling(self, path: str) -> None:
         name = posixpath.basename(path)

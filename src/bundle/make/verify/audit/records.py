@@ -17,6 +17,9 @@ from bundle.make.verify.checks.subject import Subject
 
 _SHOWN = 5
 
+_PTH = 2**20
+"""Bytes of a .pth file that are read."""
+
 
 def check_records(subject: Subject) -> Outcome:
     """Compare every file that a RECORD names with it, and look for files in site-packages that none names.
@@ -30,7 +33,7 @@ def check_records(subject: Subject) -> Outcome:
             if not _compiled(path):
                 checked += 1
                 findings += _compare(subject, distribution, path)
-    findings += _unlisted(subject)
+    findings += (*_unlisted(subject), *_run_at_start(subject))
     return Outcome(findings=tuple(findings), checked=checked)
 
 
@@ -94,6 +97,24 @@ def _unlisted(subject: Subject) -> Iterator[Finding]:
         what = "belongs to no package." if paths == [file] else f"holds {len(paths)} files that belong to no package."
         details = () if paths == [file] else paths[:_SHOWN]
         yield RULES["record-unlisted"].finding(file, what, details=details, severity="note")
+
+
+def _run_at_start(subject: Subject) -> Iterator[Finding]:
+    """Yield a finding for each file of a package that every Python runs as it starts (module `site`)."""
+    site = f"{subject.platform.site_packages(subject.contents.python)}/"
+    for path in sorted(subject.scanned):
+        top, _, rest = path.removeprefix(site).partition("/")
+        if not path.startswith(site) or path in subject.copied or rest not in ("", "__init__.py"):
+            continue
+        name, _, end = top.partition(".")
+        brings = f"of {subject.contents.owners.get(path, 'no package')} is run whenever Python starts."
+        if name in ("sitecustomize", "usercustomize") and (rest or end != "dist-info"):
+            yield RULES["runs-at-start"].finding(path, brings)
+        elif end and top.endswith(".pth"):
+            with (subject.root / path).open("rb") as file:
+                lines = [line.rstrip().decode(errors="replace") for line in file.read(_PTH).splitlines()]
+            if run := [line[:200] for line in lines if line.startswith(("import ", "import\t"))]:
+                yield RULES["runs-at-start"].finding(path, brings, details=run[:_SHOWN], severity="note")
 
 
 def _compiled(path: str) -> bool:

@@ -40,6 +40,13 @@ _ALL = (
         "copyFiles put it there)",
         "Build the bundle again, or accept the finding: uninstalling or inspecting the package will miss the file.",
     ),
+    _records(
+        "runs-at-start",
+        "warning",
+        "a package brings sitecustomize or usercustomize, which every Python of the bundle runs as it starts (a note "
+        "for lines of a .pth file that are run)",
+        "Read the file, and decide whether every program may run it.",
+    ),
     _paths(
         "build-path",
         "error",
