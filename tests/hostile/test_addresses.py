@@ -42,6 +42,9 @@ class Files:
     def is_tied(self, name: str) -> bool:
         return name == "tied"
 
+    def precedence(self, name: str) -> str:
+        return ""
+
     def wheel_metadata(self, file: RemoteFile) -> bytes:
         requires = f"Requires-Dist: {self.requires}\n" if file.filename.startswith("top") else ""
         return f"Metadata-Version: 2.1\n{requires}".encode()

@@ -124,6 +124,15 @@ def test_an_archive_serves_its_platform_and_one_that_nobody_asks_is_a_warning(tm
     ]
 
 
+def test_a_registry_that_is_not_tied_to_packages_is_a_warning(tmp_path: Path) -> None:
+    own = {"url": "https://own.example/simple", "packages": ["own-*"]}
+    any_name = {"registries": {"additional": [own, "https://any.example/simple"]}}
+    (findings,) = check(write_project(tmp_path, {}, **{"3.12.10": any_name})).versions
+    (warning,) = findings.warnings
+    assert warning.startswith("versions/3.12.10/config.json:")
+    assert "comes before the default for every package that it has" in warning
+
+
 RULES: dict[str, Any] = {
     "packages": {
         "skip": {"Used": {"linux-x64": "r"}, "left-out": {"linux-x64": "r"}, "dead-a": {"windows-x64": "r"}},

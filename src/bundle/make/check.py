@@ -96,6 +96,7 @@ def _check(project: Project, version: str, environ: Mapping[str, str], releases:
             warnings.extend(_unused_wheels(loaded.config))
         warnings.extend(_unknown_python(loaded.config, releases))
         warnings.extend(_unused_archives(loaded.config))
+        warnings.extend(_untied_registries(loaded.config))
         try:
             locked = _locked_names(project, version)
         except BundleError as error:
@@ -151,6 +152,15 @@ def _unknown_python(config: Config, releases: Releases) -> Iterable[str]:
 def _unused_archives(config: Config) -> Iterable[str]:
     if config.interpreter.archives and "archive" not in config.interpreter.sources:
         yield 'interpreter.archives is never used: "archive" is not among interpreter.sources.'
+
+
+def _untied_registries(config: Config) -> Iterable[str]:
+    for registry in config.registries.additional:
+        if not registry.packages:
+            yield (
+                f"{registry.origin}: registries.additional: this registry comes before the default for every package "
+                "that it has; tie it to its own packages ({url, packages})."
+            )
 
 
 def _unused_wheels(config: Config) -> Iterable[str]:

@@ -70,6 +70,18 @@ def best_rank(filename: str, ranks: Mapping[str, int]) -> int | None:
     return min((ranks[tag] for tag in tags if tag in ranks), default=None)
 
 
+def lowest_floor(filenames: Iterable[str], platform: Platform, python: str) -> str | None:
+    """Return the oldest glibc or macOS for which one of some wheels fits; None if none fits on any.
+
+    Args:
+        filenames: of wheels whose tags name the version of the system.
+    """
+    ranks = tag_ranks(platform, python, ANY_SYSTEM)
+    tags = (tag for filename in filenames for tag in tags_of(filename) if str(tag) in ranks)
+    found = (re.match(r"(?:manylinux|macosx)_(\d+)_(\d+)_", tag.platform) for tag in tags)
+    return min((f"{match[1]}.{match[2]}" for match in found if match), key=Version, default=None)
+
+
 def fits(tags: Iterable[Tag], platform: Platform, python: str, floors: Floors) -> bool:
     """Return whether a wheel with these tags runs on a platform, down to the floors."""
     ranks = tag_ranks(platform, python, floors)

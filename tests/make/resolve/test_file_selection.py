@@ -30,8 +30,9 @@ def test_a_gap_tells_who_asks_and_what_exists() -> None:
         available=tuple(f"cp3{minor} win32" for minor in range(12)),
     )
 
-    error = missing_error([gap], "linux-x64", "3.12.10", {})
+    error = missing_error([gap], "linux-x64", "3.12.10", {}, remedies={"a": ("versions with a usable file here: 0.9",)})
 
     assert error.what == "a 1.0 has no usable file for linux-x64 (3.12.10)."
     assert error.details[1] == "  asked for by: the configuration, b"
     assert error.details[2].endswith("cp39 win32 and 2 more")
+    assert error.details[3] == "  versions with a usable file here: 0.9"

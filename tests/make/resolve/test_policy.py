@@ -96,6 +96,9 @@ def test_a_wheel_above_the_floor_is_not_available() -> None:
     later = Target(platform=LINUX.platform, python=PYTHON, floors=Floors(glibc="2.34"))
 
     assert decide(newer).kind == "missing"
+    assert decide(newer).reason == (
+        'no wheel fits linux-x64 at build.glibc 2.28 (one would with "2.34"), and there is no sdist'
+    )
     assert decide(newer, target=later).kind == "wheel"
 
 

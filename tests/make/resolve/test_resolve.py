@@ -138,6 +138,20 @@ def test_the_first_registry_that_has_a_name_serves_it(place: Lockable, registry:
     assert pins(place.lock("private", "public")) == {"private": "1.0", "public": "1.0"}
 
 
+def test_an_error_tells_that_the_first_registry_hides_another(
+    place: Lockable, registry: Registry, other: Registry
+) -> None:
+    place.registries["additional"] = [other.url]
+    registry.wheel("six", "1.17.0")
+    other.wheel("six", "1.15.0")
+
+    with pytest.raises(ConfigError) as caught:
+        place.lock("six==1.17.0")
+
+    assert f"{other.url} (versions/3.12.10/config.json:1) is the first registry that has six" in caught.value.what
+    assert "the default was not asked" in caught.value.what
+
+
 def test_a_tied_registry_is_asked_for_its_names_alone_and_nobody_else_for_them(
     place: Lockable, registry: Registry, other: Registry
 ) -> None:
@@ -192,6 +206,8 @@ def test_all_missing_wheels_are_listed_at_once_with_what_exists(place: Lockable,
     assert "old 1.0: no wheel fits linux-x64, and there is no sdist" in details
     assert "asked for by: top" in details
     assert "cp312 win_amd64" in details
+    assert "  wheels for Python 3.12 exist for: windows-x64" in caught.value.details
+    assert "  versions with a usable file here: 2.0" in caught.value.details
 
 
 def test_without_strictness_a_missing_package_leaves_with_what_depended_on_it(
@@ -281,7 +297,20 @@ def test_withdrawn_files_count_only_for_an_exact_requirement(place: Lockable, re
     registry.yanked = {registry.wheel("low", "2.0").name}
 
     assert pins(place.lock("low")) == {"low": "1.0"}
+    assert place.reporter.warnings == []
     assert pins(place.lock("low==2.0")) == {"low": "2.0"}
+    (warning,) = place.reporter.warnings
+    assert warning.startswith("low 2.0 was withdrawn by its publisher: broken.")
+
+
+def test_an_extra_that_a_package_lacks_is_warned_about(place: Lockable, registry: Registry) -> None:
+    registry.wheel("top", "1.0", ["low[Fast.Er]"], extras=["speed"])
+    registry.wheel("low", "1.0", extras=["fast-er"])
+
+    place.lock("top[sped]")
+
+    (warning,) = place.reporter.warnings
+    assert warning == "top 1.0 has no extra 'sped', which the configuration asks for. Did you mean \"speed\"?"
 
 
 def test_a_pin_without_a_wheel_among_usable_versions_is_reported_as_missing(

@@ -33,6 +33,9 @@ class PackageFiles:
     def is_tied(self, name: str) -> bool:
         return name.startswith("tied")
 
+    def precedence(self, name: str) -> str:
+        return ""
+
     def wheel_metadata(self, file: RemoteFile) -> bytes:
         self.read.append(file.filename)
         lines = [f"Requires-Dist: {one}" for one in self.requires.get(file.filename, [])]

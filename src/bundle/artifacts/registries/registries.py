@@ -103,6 +103,19 @@ class Registries:
             return tuple(one for one in self._config.additional if one.packages and one.serves(name))
         return (*(one for one in self._config.additional if not one.packages), self._default)
 
+    def precedence(self, name: str) -> str:
+        """Return which registry serves a name in place of others that were not asked; empty if no other may be."""
+        route = self.route(name)
+        for registry, *others in (route[place:] for place in range(len(route) - 1)):
+            if (page := self._once(registry, name)) is not None:
+                where = f" ({registry.origin})" if registry.origin else ""
+                unasked = " and ".join("the default" if one == self._default else redact(one.url) for one in others)
+                return (
+                    f"{page.registry}{where} is the first registry that has {name}; {unasked} was not asked. "
+                    "Tie that registry to its packages ({url, packages}) to have others from elsewhere."
+                )
+        return ""
+
     def is_tied(self, name: str) -> bool:
         """Return whether the configuration ties a name to registries."""
         return any(one.packages and one.serves(name) for one in self._config.additional)

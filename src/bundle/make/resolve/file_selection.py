@@ -12,12 +12,14 @@ from bundle.make.resolve.coverage import Cell, Cells, GapsError, cell_of
 from bundle.make.resolve.direct import DirectPackages
 from bundle.make.resolve.policy import Decision, wheel_platforms
 from bundle.make.resolve.registry_files import RegistryFiles
-from bundle.make.resolve.solver import Solution
+from bundle.make.resolve.solver import Solution, nearest
 from bundle.make.resolve.solver_index import Candidate, SolverIndex
 from bundle.make.resolve.source_metadata import SourceMetadata
 from bundle.make.sources.sdist import SourceTree
 from bundle.model.config.config import Config
 from bundle.model.locks.lock import ROOT, LockedFile, LockedPackage, SkippedPackage
+from bundle.model.platforms import PLATFORMS, short_version
+from bundle.model.wheeltags import ANY_SYSTEM, best_rank, tag_ranks
 
 if TYPE_CHECKING:
     from bundle.base.report import Reporter
@@ -48,7 +50,9 @@ class FileSelection:
         ]
         gaps = [gap for name in self._versions if name not in self._skip for gap in self._gap(name)]
         if gaps and self._index.policy.packages.resolution.strict_missing:
-            raise missing_error(gaps, self._platform.key, self._config.version, self._cells((*by_rule, *gaps)))
+            remedies = {gap.name: () if gap.name in self._directs else self._remedies(gap.name) for gap in gaps}
+            cells = self._cells((*by_rule, *gaps))
+            raise missing_error(gaps, self._platform.key, self._config.version, cells, remedies=remedies)
         missing = gaps + [
             SkippedPackage(
                 name=name,
@@ -62,6 +66,18 @@ class FileSelection:
         for one in missing:
             reporter.warning(f"{one.name} {one.version} is left out on {self._platform.key}: {one.reason}.")
         return tuple(sorted((*by_rule, *missing), key=lambda one: one.name))
+
+    def warn(self, reporter: Reporter) -> None:
+        """Warn of chosen files that their publishers withdrew, and of extras that packages do not have."""
+        for name, version in self._versions.items():
+            if name in self._skip or name in self._directs:
+                continue
+            file = self._decision(name).file
+            if file is not None and file.yanked is not None:
+                why = f": {file.yanked.rstrip('.')}." if file.yanked else ", without a reason."
+                reporter.warning(f"{name} {version} was withdrawn by its publisher{why} Choose another version.")
+        for line in self._index.unknown_extras(self._versions):
+            reporter.warning(line)
 
     def packages(
         self, skipped: Sequence[SkippedPackage], files: RegistryFiles, sources: SourceMetadata
@@ -143,15 +159,35 @@ class FileSelection:
             )
         ]
 
+    def _remedies(self, name: str) -> tuple[str, ...]:
+        """Return what the registry has in place of a missing file: for other platforms, and of other versions."""
+        candidates, version = self._index.candidates(name) or {}, self._versions[name]
+        wheels = [file.filename for file in candidates[version].release.wheels]
+        python = short_version(self._config.python)
+        ranks = {key: tag_ranks(platform, self._config.python, ANY_SYSTEM) for key, platform in PLATFORMS.items()}
+        served = [key for key, fitting in ranks.items() if any(best_rank(one, fitting) is not None for one in wheels)]
+        usable = [other for other, one in candidates.items() if one.decision.kind != "missing"]
+        lines = [f"wheels for Python {python} exist for: {', '.join(served)}"] if served else []
+        near = nearest(usable, [version]) if usable else []
+        return (*lines, *([f"versions with a usable file here: {', '.join(map(str, near))}"] if near else []))
 
-def missing_error(gaps: Sequence[SkippedPackage], platform_key: str, version: str, cells: Cells) -> GapsError:
+
+def missing_error(
+    gaps: Sequence[SkippedPackage],
+    platform_key: str,
+    version: str,
+    cells: Cells,
+    *,
+    remedies: Mapping[str, Sequence[str]],
+) -> GapsError:
     """Return the one error that lists all gaps.
 
     Args:
         gaps: at least one.
         version: the bundle's.
+        remedies: further lines by the name of a missing package.
     """
-    details = [line for gap in gaps for line in _lines(gap)]
+    details = [line for gap in gaps for line in (*_lines(gap), *(f"  {text}" for text in remedies.get(gap.name, ())))]
     missing = f"{gaps[0].name} {gaps[0].version} has" if len(gaps) == 1 else f"{len(gaps)} packages have"
     return GapsError(f"{missing} no usable file for {platform_key} ({version}).", details=details, cells=cells)
 

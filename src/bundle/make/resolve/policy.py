@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -16,7 +17,7 @@ from bundle.make.resolve.coverage import PLAIN_WHEEL
 from bundle.make.resolve.requirements import parsed_specifier, parsed_version
 from bundle.model.config.config import PlatformPackages
 from bundle.model.platforms import Floors, Platform
-from bundle.model.wheeltags import best_rank, tag_ranks
+from bundle.model.wheeltags import best_rank, lowest_floor, tag_ranks
 
 Kind = Literal["wheel", "source", "missing"]
 
@@ -122,6 +123,16 @@ class Target:
         """Return whether a `Requires-Python` allows the Python; one that does not parse allows all (as in pip)."""
         return _contains(requires_python or "", self.python)
 
+    def floor_hint(self, wheels: Iterable[RemoteFile]) -> str:
+        """Return that a wheel would fit above the floor, and the setting that admits it; or nothing."""
+        admitted = (file.filename for file in wheels if self.admits(file.requires_python))
+        needed = lowest_floor(admitted, self.platform, self.python)
+        floor = self.floors.of(self.platform.system)
+        if needed is None or not floor:
+            return ""
+        ((system, asked),) = floor.items()
+        return f" at build.{system} {asked} (one would with {json.dumps(needed)})"
+
     def best_wheel(self, wheels: Iterable[RemoteFile]) -> RemoteFile | None:
         """Return the wheel whose tag comes first, and of several the one with the highest build number."""
         fitting = (
@@ -199,12 +210,12 @@ class Policy:
             return f"it needs Python {' or '.join(refused)}, and this is {self.target.python}"
         if forced:
             return f"it must be built from source ({forced}), and the registry has no sdist of it"
-        key = self.target.platform.key
+        none = f"no wheel fits {self.target.platform.key}{self.target.floor_hint(release.wheels)}"
         if sdist is None:
-            return f"no wheel fits {key}, and there is no sdist"
+            return f"{none}, and there is no sdist"
         if release.name in self.packages.resolution.only_binary:
-            return f"no wheel fits {key}; there is an sdist, but packages.resolution.onlyBinaryList forbids it"
-        return f"no wheel fits {key}; there is an sdist, but nothing allows it (packages.resolution.allowSourceList)"
+            return f"{none}; there is an sdist, but packages.resolution.onlyBinaryList forbids it"
+        return f"{none}; there is an sdist, but nothing allows it (packages.resolution.allowSourceList)"
 
 
 def wheel_platforms(wheels: Iterable[RemoteFile]) -> tuple[str, ...]:

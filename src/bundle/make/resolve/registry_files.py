@@ -44,6 +44,10 @@ class RegistryFiles:
         """Return the registry's page of a name, with the local wheels added; None if there are no files."""
         return self._local.page(name, self._registries.page(name), self._files)
 
+    def precedence(self, name: str) -> str:
+        """Return which registry serves a name in place of others that were not asked; empty if no other may be."""
+        return self._registries.precedence(name)
+
     def is_tied(self, name: str) -> bool:
         """Return whether the configuration ties a name to registries."""
         return self._registries.is_tied(name)

@@ -43,6 +43,8 @@ class Rewritten:
 
     content: bytes
     requested_by: tuple[RequestedRequirement, ...]
+    extras: frozenset[str] = frozenset()
+    """Normalised names of the extras that the package has."""
 
 
 class Rewriter:
@@ -84,6 +86,7 @@ class Rewriter:
         if python and not any_python and parsed_specifier(python) is not None:
             lines.append(f"Requires-Python: {python}")
         requested_by: list[RequestedRequirement] = []
+        extras = frozenset(map(canonicalize_name, read.get("provides_extra", ())))
         if name not in self._packages.no_deps:
             lines += [f"Provides-Extra: {extra}" for extra in read.get("provides_extra", ())]
             for folded in read.get("requires_dist", ()):
@@ -95,7 +98,7 @@ class Rewriter:
                     continue
                 lines.append(f"Requires-Dist: {self.requirement(parsed)}")
                 requested_by.append(RequestedRequirement(parsed, f"{name} {version}"))
-        return Rewritten(content=("\n".join(lines) + "\n").encode(), requested_by=tuple(requested_by))
+        return Rewritten(content=("\n".join(lines) + "\n").encode(), requested_by=tuple(requested_by), extras=extras)
 
     def is_ruled(self, name: str) -> bool:
         """Return whether a rule replaces every requirement on a name."""

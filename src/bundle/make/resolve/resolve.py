@@ -52,6 +52,7 @@ def resolve(host: BuildHost, *, previous: Lock | None, upgrade: bool | frozenset
         work=host.work / "solver",
     )
     selection = FileSelection(config, index, solution, directs)
+    selection.warn(context.reporter)
     skipped = selection.skipped(context.reporter)
     return Lock(
         version=config.version,

@@ -194,7 +194,8 @@ def _no_such_version(index: SolverIndex) -> list[str]:
         known = index.known(requested.name)
         if known and not any(specifier.contains(version, prereleases=True) for version in known):
             near = ", ".join(map(str, nearest(known, _versions_in(str(specifier)))))
-            lines.add(f"{requested.name} has no version that satisfies {specifier}; the nearest are {near}.")
+            others = f" {served}" if (served := index.precedence(requested.name)) else ""
+            lines.add(f"{requested.name} has no version that satisfies {specifier}; the nearest are {near}.{others}")
     return sorted(lines)
 
 

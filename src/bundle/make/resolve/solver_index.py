@@ -16,9 +16,10 @@ from packaging.version import Version
 from bundle.artifacts.registries.registries import Page
 from bundle.artifacts.registries.simple_api import RemoteFile
 from bundle.base.filenames import LONGEST_NAME
+from bundle.base.text import did_you_mean
 from bundle.make.resolve.index_server import LongWork
 from bundle.make.resolve.policy import Decision, Policy, Release, releases_of
-from bundle.make.resolve.requirements import STUB, RequestedRequirement, Rewriter, exactly
+from bundle.make.resolve.requirements import STUB, RequestedRequirement, Rewriter, Rewritten, exactly
 from bundle.make.sources.sdist import SourceTree
 from bundle.model.config.config import UnsetVariableError
 
@@ -33,6 +34,9 @@ class PackageFiles(Protocol):
 
     def is_tied(self, name: str) -> bool:
         """Return whether the configuration ties a name to registries."""
+
+    def precedence(self, name: str) -> str:
+        """Return which registry serves a name in place of others that were not asked; empty if no other may be."""
 
     def wheel_metadata(self, file: RemoteFile) -> bytes:
         """Return the METADATA of a remote wheel."""
@@ -104,7 +108,7 @@ class SolverIndex:
         self._sources = sources
         self._lock = Lock()
         self._releases: dict[str, dict[Version, Candidate] | None] = {}
-        self._metadata: dict[tuple[str, Version], bytes] = {}
+        self._metadata: dict[tuple[str, Version], Rewritten] = {}
         self._open: dict[str, set[Version]] = defaultdict(set)
         self._everything = False
         overrides = policy.packages.overrides.items()
@@ -158,8 +162,8 @@ class SolverIndex:
             rewritten = self.rewriter.metadata(name, version, raw, any_python=self._is_gap(name, version))
             for requested in rewritten.requested_by:
                 self._note(requested)
-            self._metadata[key] = rewritten.content
-        return self._metadata[key]
+            self._metadata[key] = rewritten
+        return self._metadata[key].content
 
     def candidates(self, name: str) -> Mapping[Version, Candidate] | None:
         """Return every version there is, the newest first, with its decision; None if no registry has the name."""
@@ -195,6 +199,10 @@ class SolverIndex:
         if name in self.policy.packages.skip or name in self._sources:
             return []
         return list(self.candidates(name) or ())
+
+    def precedence(self, name: str) -> str:
+        """Return which registry serves a name in place of others that were not asked; empty if no other may be."""
+        return self._files.precedence(name)
 
     def specifier(self, requested: RequestedRequirement) -> SpecifierSet:
         """Return the specifier that counts for a requirement: the override, if there is one."""
@@ -246,6 +254,22 @@ class SolverIndex:
             used = versions is not None and one.name in versions and str(versions.get(asker)) == version
             if used or (one.name in self.unknown and (versions is None or one.name in versions)):
                 self._sources.add(one)
+
+    def unknown_extras(self, versions: Mapping[str, Version]) -> list[str]:
+        """Return a line for each extra that a solution's requirements name and its packages do not have."""
+        lines = []
+        for one in list(self.requested_by.values()):
+            asker, _, version = one.asker.partition(" ")
+            found = self._metadata.get((one.name, versions[one.name])) if one.name in versions else None
+            used = not asker or str(versions.get(asker)) == version
+            if found is None or not used or one.name in self.policy.packages.skip or not self._counts(one):
+                continue
+            for extra in sorted(one.requirement.extras):
+                if canonicalize_name(extra) not in found.extras:
+                    package = f"{one.name} {versions[one.name]}"
+                    hint = did_you_mean(extra, found.extras)
+                    lines.append(f"{package} has no extra {extra!r}, which {one.who} asks for.{hint}")
+        return sorted(lines)
 
     def _is_foreign(self, requested: RequestedRequirement) -> bool:
         """Return whether metadata name an address for a name that the configuration neither ties nor rules."""
