@@ -28,6 +28,7 @@ MODULES = sorted(HOUSE.rglob("*.py"))
 ROOMS = {
     "base": 0,
     "base/http": 1,
+    "base/native": 1,
     "base/processes": 1,
     "model": 2,
     "model/config": 3,
@@ -60,6 +61,7 @@ ALL = frozenset({"*"})
 DOORS: Mapping[str, frozenset[str]] = {
     "base": ALL,
     "base/http": frozenset({"client", "ranges", "urls"}),
+    "base/native": frozenset({"elf", "formats", "native", "read"}),
     "base/processes": frozenset({"run"}),
     "model": ALL,
     "model/config": frozenset({"config", "json_source", "merge", "project", "schema"}),
@@ -109,6 +111,10 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "artifacts/interpreters/portable/host_copy": "artifacts/interpreters/test_host.py",
     "artifacts/interpreters/portable/normalise": "artifacts/interpreters/test_foreign.py",
     "artifacts/interpreters/source": "artifacts/interpreters/test_choice.py",
+    "base/native/elf": "base/native/test_read.py",
+    "base/native/formats": "base/native/test_read.py",
+    "base/native/macho": "base/native/test_macho_signature.py",
+    "base/native/native": "base/native/test_read.py",
     "base/sandbox": "base/test_extract.py",
     "make/interpreter/prepare": "make/test_build.py",
     "make/pipeline": "make/test_build.py",

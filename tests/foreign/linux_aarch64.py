@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bundle.artifacts.interpreters.portable import run_paths
-from bundle.base.native import read_native
+from bundle.base.native.read import read_native
 from bundle.base.processes.run import check, run
 from bundle.model.system_libraries import LINUX_BASE
 from tests.foreign import debian

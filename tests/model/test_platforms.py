@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 
 from bundle.artifacts.interpreters.portable.content_rules import COMPILERS
-from bundle.base.native import Format
+from bundle.base.native.formats import Format
 from bundle.make.sources.repair import REPAIRERS
 from bundle.model.config import schema
 from bundle.model.platforms import PLATFORMS, SYSTEMS, Floors, Platform, System, platform_of, platforms_of

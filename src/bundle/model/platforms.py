@@ -9,7 +9,7 @@ from typing import Literal
 from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 from packaging.version import Version
 
-from bundle.base.native import Format
+from bundle.base.native.formats import Format
 
 System = Literal["linux", "macosx", "windows"]
 Launcher = Literal["posix", "win-amd64", "win-arm64"]

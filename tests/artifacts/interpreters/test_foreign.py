@@ -23,7 +23,7 @@ from bundle.artifacts.interpreters.sources import sources_for
 from bundle.base.errors import BundleError
 from bundle.base.extract import extract
 from bundle.base.files import sha256_of
-from bundle.base.native import read_native
+from bundle.base.native.read import read_native
 from bundle.model.config.config import ArchiveSpec, Interpreter
 from bundle.model.platforms import PLATFORMS, platforms_of
 from bundle.model.system_libraries import LINUX_BASE

@@ -12,7 +12,7 @@ from bundle.artifacts.interpreters.portable.debian_packages import licence_of
 from bundle.artifacts.interpreters.portable.facts import About, Library, measure_glibc
 from bundle.artifacts.interpreters.source import Request, Tools
 from bundle.base.errors import ConfigError, IntegrityError, WorkError
-from bundle.base.native import HEAD, machines_in
+from bundle.base.native.formats import HEAD, machines_in
 from bundle.model.platforms import Platform, platforms_of
 
 _DEEPEST = 3

@@ -19,7 +19,9 @@ from bundle.artifacts.interpreters.portable.run_paths import replace_run_path, s
 from bundle.base.errors import WorkError
 from bundle.base.extract import extract
 from bundle.base.folders import remove_tree
-from bundle.base.native import has_symbols, native_format, read_native
+from bundle.base.native.elf import has_symbols
+from bundle.base.native.formats import native_format
+from bundle.base.native.read import read_native
 from bundle.base.staging import staged_file
 
 if TYPE_CHECKING:

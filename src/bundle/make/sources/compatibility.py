@@ -12,7 +12,7 @@ from packaging.utils import InvalidWheelFilename
 from packaging.version import Version
 
 from bundle.base.errors import WorkError
-from bundle.base.native import HEAD, is_library_name, machines_in
+from bundle.base.native.formats import HEAD, is_library_name, machines_in
 from bundle.make.sources.failure import native_machine_needed
 from bundle.model.platforms import PLATFORMS, Floors, Platform, platforms_of, short_version
 from bundle.model.wheeltags import fits, is_pure, oldest_glibc, parse_wheel_name, same_system

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from bundle.base.native import Format, Kind, Native, Need
+from bundle.base.native.formats import Format
+from bundle.base.native.native import Kind, Native, Need
 from bundle.make.verify.audit.library_lookup import Tree, links_of, run_folder
 from bundle.model.platforms import PLATFORMS
 

@@ -12,7 +12,8 @@ import pytest
 
 from bundle.artifacts.interpreters.portable.run_paths import patchelf_program
 from bundle.artifacts.wheel.lay_out import lay_out
-from bundle.base.native import dotted, read_native
+from bundle.base.native.native import dotted
+from bundle.base.native.read import read_native
 from bundle.model.platforms import PLATFORMS
 from tests.foreign.downloads import project_file
 from tests.make.audited import PYTHON, good, rules

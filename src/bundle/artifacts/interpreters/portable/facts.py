@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bundle.base.native import Native, dotted, read_native
+from bundle.base.native.native import Native, dotted
+from bundle.base.native.read import read_native
 from bundle.model.platforms import Platform
 from bundle.model.records import to_json
 

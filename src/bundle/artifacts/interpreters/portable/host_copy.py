@@ -13,7 +13,7 @@ from bundle.artifacts.interpreters.portable.debian_packages import Package, lice
 from bundle.artifacts.interpreters.portable.facts import About, Library, measure_glibc
 from bundle.artifacts.interpreters.portable.normalise import normalise
 from bundle.base.errors import WorkError
-from bundle.base.native import read_native
+from bundle.base.native.read import read_native
 from bundle.base.processes.run import check
 from bundle.base.report import Reporter
 from bundle.model.platforms import Platform, short_version

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bundle.base.errors import WorkError
-from bundle.base.native import native_format
+from bundle.base.native.formats import native_format
 from bundle.base.processes.run import Completed, check, run
 from bundle.model.platforms import Platform
 

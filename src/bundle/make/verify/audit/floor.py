@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from bundle.artifacts.interpreters.host import NAME as HOST
-from bundle.base.native import Native, dotted
+from bundle.base.native.native import Native, dotted
 from bundle.make.verify.audit.library_lookup import Link, Tree
 from bundle.make.verify.checks.findings import Finding
 from bundle.make.verify.checks.rules import RULES

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from bundle.artifacts.store.json_cache import JsonCache
 from bundle.artifacts.store.layers import Layer
 from bundle.artifacts.store.store import Store
-from bundle.base.native import Native, dotted, read_native
+from bundle.base.native.native import Native, dotted
+from bundle.base.native.read import read_native
 from bundle.make.verify.audit.floor import measured_floor
 from bundle.model import revisions
 from bundle.model.platforms import Platform

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from bundle.base.native import Native, Need
+from bundle.base.native.native import Native, Need
 from bundle.model.platforms import Platform
 from bundle.model.system_libraries import (
     LINUX_BASE,

@@ -8,7 +8,9 @@ import stat
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from bundle.base.native import Native, is_library_name, native_format, read_native
+from bundle.base.native.formats import is_library_name, native_format
+from bundle.base.native.native import Native
+from bundle.base.native.read import read_native
 from bundle.make.verify.audit.floor import above_floor, measured_floor
 from bundle.make.verify.audit.library_lookup import Link, Place, Tree, links_of, run_folder
 from bundle.make.verify.checks.findings import Finding, Outcome, Severity

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundle.base.native import Format, is_library_name, machines_in, native_format, read_native
+from bundle.base.native.formats import Format, is_library_name, machines_in, native_format
+from bundle.base.native.read import read_native
 from tests.base.nativemaker import elf, macho, pe, universal
 
 

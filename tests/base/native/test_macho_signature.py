@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle.base.native import read_native
+from bundle.base.native.read import read_native
 from tests.base.nativemaker import macho, universal
 
 
