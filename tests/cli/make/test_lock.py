@@ -166,6 +166,42 @@ def test_a_lock_without_platform_is_all_platforms_with_a_table_of_them(place: Lo
     assert "  [1] no GPU there" in lines
 
 
+def test_a_lock_tells_what_it_changes_and_the_table_on_request(place: Lockable, registry: Registry) -> None:
+    call(place, "lock", VERSION)
+    registry.wheel("low", "2.0")
+    registry.wheel("extra", "1.0")
+    place.config("top", "extra", skip={"cuda": dict.fromkeys(PLATFORMS, "no GPU there")})
+    stale = text_of(call(place, "lock", "--check")).splitlines()
+    assert stale[0] == f"0 of {len(PLATFORMS)} locks are fresh."
+    assert stale[-1] == f"To do: bundle lock {VERSION}"
+
+    result = call(place, "lock", "--all", "--upgrade", "low")
+
+    text = text_of(result)
+    assert text.splitlines()[-2:] == [
+        "  + extra 1.0 (required by the configuration)",
+        "    low 1.0 -> 2.0 (required by top)",
+    ]
+    assert result.data["locks"][0]["changes"][1] == {
+        "name": "low",
+        "before": "1.0",
+        "now": "2.0",
+        "why": "required by top",
+    }
+    assert result.data["locks"][0]["bytes"] > 0
+    assert "[1] no GPU there" in text_of(call(place, "lock", VERSION, "--table"))
+    assert text_of(call(place, "lock", "--check")) == f"{len(PLATFORMS)} of {len(PLATFORMS)} locks are fresh.\n"
+
+
+def test_a_change_of_some_platforms_names_them(place: Lockable) -> None:
+    call(place, "lock", VERSION)
+    place.config("top", skip={"cuda": dict.fromkeys(PLATFORMS, "no GPU there"), "low": {"windows-x64": "too large"}})
+
+    lines = text_of(call(place, "lock", VERSION)).splitlines()
+
+    assert "    low 1.0 -> skipped (too large) on windows-x64" in lines
+
+
 def test_all_gaps_of_all_platforms_are_told_in_one_run_and_good_platforms_are_locked(
     place: Lockable, registry: Registry
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,6 +32,7 @@ _EVERYTHING = "*"
 @click.command()
 @click.argument("versions", shell_complete=complete_version, nargs=-1, metavar="VERSION...")
 @platform_option
+@click.option("--all", "everything", is_flag=True, help="All versions; what --check alone means, too.")
 @click.option(
     "--check",
     is_flag=True,
@@ -45,26 +47,25 @@ _EVERYTHING = "*"
     metavar="[PACKAGE]",
     help="Take the newest version of a package, or of all packages, in place of the locked one.",
 )
+@click.option("--table", is_flag=True, help="Print the decision on each package, also where there was a lock before.")
 @offline_option
 @pass_app
 def lock(
-    app: App,
-    versions: tuple[str, ...],
-    platforms: tuple[str, ...],
-    check: bool,
-    upgrades: tuple[str, ...],
-    offline: bool,
+    app: App, /, versions: tuple[str, ...], platforms: tuple[str, ...], upgrades: tuple[str, ...], **options: bool
 ) -> Result:
     """Write or check locks, the list of a platform's packages file by file.
 
-    The default is all platforms of each VERSION. A package keeps its locked version as long as that fits. The table
-    shows the decision for each package on each platform; a dash is a package that nothing requires there.
+    The default is all platforms of each VERSION. A package keeps its locked version as long as that fits. What changed
+    is printed, or, for a version without a lock and with --table, the decision for each package on each platform; a
+    dash is a package that nothing requires there.
     """
     from bundle.make.resolve.locks import examine_lock, left_over, require_known, update_lock
 
     project = app.open_project()
-    names, wanted = _upgrades(upgrades, versions, project)
-    context = app.context(project, offline=offline)
+    names, wanted = _upgrades(
+        upgrades, versions, project, everything=options["everything"] or (options["check"] and not versions)
+    )
+    context = app.context(project, offline=options["offline"])
     orders = select(app, project, wanted, platforms, default="all")
     configs = {config.version: config for config, _ in orders}
     if isinstance(names, frozenset):
@@ -74,8 +75,9 @@ def lock(
         for config in configs.values()
         for platform, path in (left_over(context, config) if not platforms or "all" in platforms else ())
     ]
-    if check:
-        return _checked([examine_lock(context, context.lock_status(*order)) for order in orders], left)
+    table = options["table"]
+    if options["check"]:
+        return _checked([examine_lock(context, context.lock_status(*order)) for order in orders], left, table=table)
     updates = []
     for config, platform in orders:
         update = update_lock(context, context.lock_status(config, platform), upgrade=names)
@@ -86,25 +88,27 @@ def lock(
         updates.append(update)
     for _, _, path in left:
         context.reporter.warning(f"{path} is left over: the version is not built for this platform. Delete it.")
-    return _written(updates)
+    return _written(updates, table=table)
 
 
 def _upgrades(
-    upgrades: tuple[str, ...], versions: tuple[str, ...], project: Project
+    upgrades: tuple[str, ...], versions: tuple[str, ...], project: Project, *, everything: bool
 ) -> tuple[bool | frozenset[str], tuple[str, ...]]:
     """Return the packages to upgrade and the versions; in `lock --upgrade 3.12.10` the word is a version."""
     from packaging.utils import canonicalize_name
 
     known = project.versions()
-    versions = (*versions, *(word for word in upgrades if word in known))
+    if everything and versions:
+        raise ConfigError("--all and versions exclude each other.", remedy="Give one of the two.")
+    versions = tuple(known) if everything else (*versions, *(word for word in upgrades if word in known))
     if not versions:
-        raise ConfigError("No version is given.", remedy="Name one or more; `bundle versions` lists them.")
+        raise ConfigError("No version is given.", remedy="Name one or more, or --all; `bundle versions` lists them.")
     if any(word == _EVERYTHING or word in known for word in upgrades):
         return True, versions
     return frozenset(canonicalize_name(name) for name in upgrades), versions
 
 
-def _written(updates: Sequence[LockUpdate]) -> Result:
+def _written(updates: Sequence[LockUpdate], *, table: bool) -> Result:
     from bundle.make.resolve.locks import coverage_of
 
     locked = [_lock_value(one) for one in updates if one.lock is not None]
@@ -120,13 +124,14 @@ def _written(updates: Sequence[LockUpdate]) -> Result:
             console.print(_summary(one))
         for one in failed:
             console.print(f"{one['version']} for {one['platform']}: failed: {one['what']}")
-        _print_tables(console, tables)
+        _print_changes(console, updates)
+        _print_tables(console, tables if table else coverage_of([one for one in updates if not one.status.lock]))
 
     return Result(
         data={
             "locks": locked,
             "failed": failed,
-            "coverage": [table.as_json() for table in tables],
+            "coverage": [one.as_json() for one in tables],
             "lost": [loss.as_json() for one in updates for loss in one.lost],
         },
         text=text,
@@ -134,7 +139,7 @@ def _written(updates: Sequence[LockUpdate]) -> Result:
     )
 
 
-def _checked(updates: Sequence[LockUpdate], left: Sequence[tuple[Config, Platform, Path]]) -> Result:
+def _checked(updates: Sequence[LockUpdate], left: Sequence[tuple[Config, Platform, Path]], *, table: bool) -> Result:
     from bundle.make.resolve.locks import coverage_of
 
     codes = {"fresh": 0, "stale": 1, "missing": 1, "unreadable": 2, "edited": 4}
@@ -168,8 +173,12 @@ def _checked(updates: Sequence[LockUpdate], left: Sequence[tuple[Config, Platfor
     tables = coverage_of(updates)
 
     def text(console: Console) -> None:
-        print_columns(console, [(one["version"], one["platform"], one["state"]) for one in data])
-        _print_tables(console, tables)
+        others = [one for one in data if one["state"] != "fresh"]
+        console.print(f"{len(data) - len(others)} of {len(data)} locks are fresh.")
+        print_columns(console, [(one["version"], one["platform"], one["state"]) for one in others])
+        _print_changes(console, updates)
+        if table:
+            _print_tables(console, tables)
         for loss in lost:
             console.print(str(loss))
         for one in data:
@@ -177,14 +186,15 @@ def _checked(updates: Sequence[LockUpdate], left: Sequence[tuple[Config, Platfor
                 console.print(one["problem"])
             if one["state"] == "left over":
                 console.print(f"To do: delete {one['path']}")
-            elif one["state"] != "fresh":
-                console.print(f"To do: bundle lock {one['version']} --platform {one['platform']}")
+        behind = sorted({one["version"] for one in others if one["state"] != "left over"})
+        if behind:
+            console.print(f"To do: bundle lock {' '.join(behind)}")
 
     return Result(
         data={
             "fresh": exit_code == 0,
             "locks": data,
-            "coverage": [table.as_json() for table in tables],
+            "coverage": [one.as_json() for one in tables],
             "lost": [loss.as_json() for loss in lost],
         },
         text=text,
@@ -200,6 +210,8 @@ def _lock_value(update: LockUpdate) -> dict[str, Any]:
         "platform": update.status.platform.key,
         "path": str(update.status.path),
         "status": "written" if update.written else "unchanged",
+        "bytes": lock.size if lock else 0,
+        "changes": [asdict(change) for change in update.changes],
         "packages": [
             {"name": one.name, "version": one.version, "decision": one.kind, "reason": one.reason} for one in packages
         ],
@@ -212,10 +224,29 @@ def _lock_value(update: LockUpdate) -> dict[str, Any]:
 
 
 def _summary(one: dict[str, Any]) -> str:
+    from rich.filesize import decimal
+
     counts = Counter([package["decision"] for package in one["packages"]] + [left["kind"] for left in one["skipped"]])
     names = {"wheel": "wheels", "source": "sources", "skipped": "skipped", "missing": "missing"}
     shown = ", ".join(f"{counts[kind]} {name}" for kind, name in names.items() if counts[kind]) or "no packages"
-    return f"{one['version']} for {one['platform']}: {shown} ({one['status']}: {one['path']})"
+    size = f", {decimal(one['bytes'])} to download" if one["bytes"] else ""
+    return f"{one['version']} for {one['platform']}: {shown}{size} ({one['status']}: {one['path']})"
+
+
+def _print_changes(console: Console, updates: Sequence[LockUpdate]) -> None:
+    """Print each change once, with the platforms that it concerns where these are not all of the version."""
+    versions = dict.fromkeys(one.status.config.version for one in updates)
+    for version in versions:
+        mine = [one for one in updates if one.status.config.version == version]
+        platforms: dict[str, list[str]] = {}
+        for one in mine:
+            for change in one.changes:
+                platforms.setdefault(str(change), []).append(one.status.platform.key)
+        if platforms:
+            console.print(f"\n{version} changes:")
+        for text, keys in sorted(platforms.items(), key=lambda item: item[0][2:]):
+            where = "" if len(keys) == len(mine) else f" on {', '.join(keys)}"
+            console.print(f"  {text}{where}")
 
 
 def _print_tables(console: Console, tables: Sequence[Coverage]) -> None:

@@ -1,4 +1,4 @@
-"""The decision on each package on each platform of a version, and the losses of a new lock against the last."""
+"""The decision on each package on each platform of a version, and what a new lock changes against the last."""
 
 from __future__ import annotations
 
@@ -66,8 +66,12 @@ class GapsError(MissingPackageError):
 
 def cells_of(lock: Lock) -> dict[str, Cell]:
     """Return a lock's decision on each package."""
+    return {name: cell_of(package) for name, package in _by_name(lock).items()}
+
+
+def _by_name(lock: Lock) -> dict[str, LockedPackage | SkippedPackage]:
     packages: list[LockedPackage | SkippedPackage] = [*lock.packages, *lock.skipped]
-    return {package.name: cell_of(package) for package in packages}
+    return {package.name: package for package in packages}
 
 
 def cell_of(package: LockedPackage | SkippedPackage) -> Cell:
@@ -111,6 +115,52 @@ def losses(old: Lock | None, cells: Cells) -> tuple[Loss, ...]:
         for name, was in sorted(cells_of(old).items())
         if was.decision in COVERED and name in cells and cells[name].decision not in COVERED
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A package whose version or decision differs between two locks of one platform."""
+
+    name: str
+    before: str | None
+    """The version and, unless it is a wheel, the decision; None if the last lock did not have the package."""
+    now: str | None
+    """The same of the new lock."""
+    why: str
+
+    def __str__(self) -> str:
+        if self.before is None:
+            return f"+ {self.name} {self.now} ({self.why})"
+        if self.now is None:
+            return f"- {self.name} {self.before} ({self.why})"
+        return f"  {self.name} {self.before} -> {self.now} ({self.why})"
+
+
+def changes(old: Lock | None, new: Lock) -> tuple[Change, ...]:
+    """Return the difference between the last lock and the new one, by name; none where there was no lock."""
+    if old is None:
+        return ()
+    before, now = _by_name(old), _by_name(new)
+    pairs = ((name, before.get(name), now.get(name)) for name in sorted({*before, *now}))
+    return tuple(
+        Change(name=name, before=_form(was), now=_form(after), why=_why(after))
+        for name, was, after in pairs
+        if _form(was) != _form(after)
+    )
+
+
+def _form(package: LockedPackage | SkippedPackage | None) -> str | None:
+    if package is None:
+        return None
+    return " ".join(filter(None, (package.version, package.kind if package.kind != "wheel" else "")))
+
+
+def _why(package: LockedPackage | SkippedPackage | None) -> str:
+    if package is None:
+        return "nothing requires it any more"
+    if package.reason != PLAIN_WHEEL:
+        return package.reason.rstrip(".")
+    return f"required by {', '.join(asker or 'the configuration' for asker in package.required_by)}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from bundle.artifacts.context import Context
 from bundle.base.errors import BundleError, ConfigError
 from bundle.base.text import did_you_mean
-from bundle.make.resolve.coverage import Cells, Coverage, GapsError, Loss, cells_of, losses
+from bundle.make.resolve.coverage import Cells, Change, Coverage, GapsError, Loss, cells_of, changes, losses
 from bundle.model.config.config import Config
 from bundle.model.locks.lock import Lock
 from bundle.model.locks.pylock import read_lock, write_lock
@@ -38,6 +38,11 @@ class LockUpdate:
     written: bool = False
     error: BundleError | None = None
     """Why there is no lock."""
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The difference between the lock before and the lock now."""
+        return changes(self.status.lock, self.lock) if self.lock is not None else ()
 
 
 def required_lock(host: BuildHost, status: LockStatus, *, locked: bool) -> Lock:

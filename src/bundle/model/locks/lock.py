@@ -118,6 +118,11 @@ class Lock:
         return next((package for package in self.packages if package.name == name), None)
 
     @property
+    def size(self) -> int:
+        """Bytes of the packages' files, those of build requirements excepted."""
+        return sum(package.file.size for package in self.packages if package.file is not None)
+
+    @property
     def files(self) -> tuple[LockedFile, ...]:
         """Every file once, build requirements included, by name."""
         found: dict[str, LockedFile] = {}
