@@ -84,7 +84,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "make/verify": frozenset({"remembered", "targets", "verify"}),
     "make/verify/checks": ALL,
     "make/verify/audit": frozenset(
-        {"build_paths", "file_names", "floor_of_layers", "licences", "native_files", "records"}
+        {"build_paths", "file_list", "file_names", "floor_of_layers", "licences", "native_files", "records"}
     ),
     "make/verify/trials": frozenset({"dependencies", "imports", "isolation", "relocation", "start"}),
     "make/verify/emulators": frozenset({"find", "loader_errors", "protocol"}),
@@ -119,6 +119,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "make/interpreter/prepare": "make/test_build.py",
     "make/pipeline": "make/test_build.py",
     "make/verify/audit/floor": "make/verify/audit/test_native_files.py",
+    "make/verify/checks/comparison": "make/verify/audit/test_file_list.py",
     "make/verify/checks/rule": "make/verify/checks/test_rules.py",
     "make/verify/emulators/protocol": "make/verify/emulators/test_qemu.py",
     "make/verify/trials/import_probe": "make/verify/trials/test_imports.py",

@@ -122,7 +122,7 @@ def test_a_target_that_not_every_system_has_is_refused(own: Path, target: str) -
 def test_the_description_of_a_bundle_is_not_overwritten(own: Path, target: str) -> None:
     (own / "own" / "bundle.json").write_text("{}")
     rule = ("own", ".") if target == "{folder}" else ("own/bundle.json", target)
-    with pytest.raises(ConfigError, match=r"bundle\.json, the bundle's own description"):
+    with pytest.raises(ConfigError, match=r"(?i)bundle\.json, the bundle's own description"):
         plan(own, rule)
 
 

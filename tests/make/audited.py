@@ -16,6 +16,7 @@ from bundle.model.acceptance import Acceptance
 from bundle.model.manifest import Conflict, Manifest, PythonRecord
 from bundle.model.platforms import PLATFORMS, Floors, Platform
 from tests.base.nativemaker import elf, macho, pe
+from tests.make.listed import with_list
 
 PYTHON = "3.12.10"
 BUILDER = Path("/srv/builder/project")
@@ -76,6 +77,7 @@ class Made:
         )
         policy = Policy(floors=floors or Floors(), acceptances=tuple(acceptances), forbidden=(BUILDER,))
         host = VerificationHost(machine=None, work=self.root.parent / "work", reporter=Reporter(), jobs=2)
+        manifest = with_list(self.root, manifest)
         return verify_bundle(self.root, manifest, policy, host, checks=[check for check in CHECKS if not check.runs])
 
 

@@ -23,6 +23,7 @@ from bundle.model.acceptance import Acceptance
 from bundle.model.config.config import Interpreter
 from bundle.model.manifest import Manifest, PythonRecord
 from bundle.model.platforms import Platform, platform_of, short_version
+from tests.make.listed import with_list
 
 _EXTENSION = """
 #include <Python.h>
@@ -53,6 +54,8 @@ class TinyBundle:
             platform=self.platform.key,
             python=PythonRecord(actual=self.python, source="host"),
         )
+        if "files" in checks:
+            manifest = with_list(self.root, manifest)
         host = VerificationHost(machine=machine or self.platform, work=work, reporter=Reporter(), jobs=2)
         return verify_bundle(
             self.root,

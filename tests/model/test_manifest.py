@@ -71,7 +71,18 @@ def test_the_keys_of_the_file_are_a_contract() -> None:
     value = FULL.as_json()
     assert list(value) == [
         *("format", "bundle", "version", "platform", "python", "interpreter", "layout", "bytecode", "lock", "layers"),
-        *("packages", "overrides", "noDeps", "skipped", "copied", "conflicts", "floor", "floorAsked", "accepted"),
+        *(
+            "packages",
+            "overrides",
+            "noDeps",
+            "skipped",
+            "copied",
+            "conflicts",
+            "floor",
+            "floorAsked",
+            "accepted",
+            "files",
+        ),
     ]
     assert value["python"] == {"requested": "3.12.10", "actual": "3.12.1", "source": "host", "substituted": True}
     assert list(value["packages"][0]) == ["name", "version", "decision", "reason", "requiredBy", "file", "sha256"]

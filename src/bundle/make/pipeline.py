@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -21,7 +22,7 @@ from bundle.base.report import Reporter
 from bundle.base.staging import staged_file, staged_folder, sweep_staging
 from bundle.make.assemble.copyfiles import plan_copies
 from bundle.make.assemble.layers import Layering, direct_url
-from bundle.make.assemble.manifest import describe
+from bundle.make.assemble.manifest import describe, list_files
 from bundle.make.assemble.wheelhouse import carried_lock
 from bundle.make.build_request import BuildRequest
 from bundle.make.interpreter.prepare import Interpreter, prepare_interpreter
@@ -35,6 +36,7 @@ from bundle.make.verify.checks.policy import policy_for
 from bundle.make.verify.remembered import PassedReports
 from bundle.make.verify.verify import VerificationHost, verify_bundle
 from bundle.model.config.config import Config
+from bundle.model.file_list import FILE_LIST
 from bundle.model.locks.lock import Lock
 from bundle.model.locks.status import LockStatus
 from bundle.model.manifest import MANIFEST, WHEELHOUSE, Manifest
@@ -211,14 +213,22 @@ def make_layers(build: Build) -> None:
         site_packages = build.platform.site_packages(build.interpreter.python)
         layers.append(build.layering.copies(plan_copies(rules, site_packages=site_packages, folders=folders)))
     floor = floor_of(layers, build.context.store, build.platform)
-    build.manifest = describe(build.config, build.interpreter, build.lock, layers, built=build.built, floor=floor)
+    documents = {f"{WHEELHOUSE}/pylock.toml": carried_lock(build.lock, build.wheels)} if build.carries else {}
+    files = list_files(layers, documents).as_text()
+    build.manifest = describe(
+        build.config,
+        build.interpreter,
+        build.lock,
+        layers,
+        built=build.built,
+        floor=floor,
+        files=hashlib.sha256(files.encode()).hexdigest(),
+    )
     for conflict in build.manifest.conflicts:
         build.context.reporter.warning(
             f"{conflict.path} differs between {conflict.lost} and {conflict.kept}; the latter is kept"
         )
-    documents = {MANIFEST: pretty_json(build.manifest.as_json())}
-    if build.carries:
-        documents[f"{WHEELHOUSE}/pylock.toml"] = carried_lock(build.lock, build.wheels)
+    documents |= {MANIFEST: pretty_json(build.manifest.as_json()), FILE_LIST: files}
     build.layers = (*layers, build.layering.documents(documents))
 
 

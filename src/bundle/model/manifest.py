@@ -136,6 +136,8 @@ class Manifest:
     floor_asked: Mapping[str, str] = field(default_factory=dict)
     """The oldest system that the configuration asks for."""
     accepted: tuple[Acceptance, ...] = ()
+    files: str = ""
+    """sha256 of the list of all files, `bundle-files.json`; empty in bundles of earlier versions, which have none."""
 
     @property
     def target(self) -> Platform:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cli.conftest import Run
+from tests.make.listed import seal
 
 
 def foreign(folder: Path, text: str = "") -> Path:
@@ -14,7 +15,7 @@ def foreign(folder: Path, text: str = "") -> Path:
     manifest: dict[str, Any] = {"version": "3.12.10", "platform": "windows-x64", "python": {"actual": "3.12.10"}}
     (folder / "bundle.json").write_text(json.dumps(manifest))
     (folder / "data").write_text(text)
-    return folder
+    return seal(folder)
 
 
 def test_a_bundle_for_another_platform_is_checked_as_far_as_possible(run: Run, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Run
+from tests.make.listed import seal
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +20,7 @@ def bundle(folder: Path, platform: str) -> Path:
     folder.mkdir(parents=True)
     manifest: dict[str, Any] = {"version": "3.12.10", "platform": platform, "python": {"actual": "3.12.10"}}
     (folder / "bundle.json").write_text(json.dumps(manifest))
-    return folder
+    return seal(folder)
 
 
 @pytest.mark.parametrize("platform", ["windows-x64", "macosx-aarch64"])

@@ -71,7 +71,7 @@ def described(platform: str) -> Manifest:
         packages={platform: PlatformPackages(overrides={"b": "2", "a": "1"}, no_deps=frozenset({"b"}))},
     )
     layers = [interpreter.layer, layer("wheel", "a", "bin/x"), layer("copyFiles", "copyFiles", "bin/x", "bin/own")]
-    return describe(config, interpreter, lock, layers, built={"b": "w"}, floor={"glibc": "2.17"})
+    return describe(config, interpreter, lock, layers, built={"b": "w"}, floor={"glibc": "2.17"}, files="f")
 
 
 def test_a_manifest_tells_packages_layers_and_conflicts_apart() -> None:

@@ -11,10 +11,12 @@ from bundle.make.verify.verify import CHECKS, VerificationHost, verify_bundle
 from bundle.model.manifest import Manifest, PythonRecord
 from bundle.model.platforms import PLATFORMS, Platform
 from tests.make.conftest import TinyBundle
+from tests.make.listed import with_list
 
 
 def verify(root: Path, platform: str, machine: str, *forbidden: Path, running: bool = True) -> Report:
     manifest = Manifest(version="3.12.10", platform=platform, python=PythonRecord(actual="3.12.10"))
+    manifest = with_list(root, manifest)
     host = VerificationHost(machine=PLATFORMS[machine], work=root.parent / "work", reporter=Reporter())
     return verify_bundle(root, manifest, Policy(forbidden=forbidden), host, running=running)
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from installer.utils import Scheme
 
 _INTERPRETERS_OWN = re.compile(
-    r"((bin|scripts)/)?pythonw?[0-9.]*t?(-config)?(\.exe|\.dll)?|lib/libpython[^/]*|bundle\.json"
+    r"((bin|scripts)/)?pythonw?[0-9.]*t?(-config)?(\.exe|\.dll)?|lib/libpython[^/]*|bundle(-files)?\.json"
     r"|([^/]+/)?(pyvenv\.cfg|pybuilddir\.txt|[^/]*\._pth|python[0-9]+t?\.zip)"
 )
 """Paths, in lower case, of the interpreter and of files that tell it where its modules are, and of the manifest."""

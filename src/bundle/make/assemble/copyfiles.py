@@ -13,7 +13,7 @@ from bundle.base.filenames import folded, leaves, path_obstacle
 from bundle.base.files import canonical_json, sha256_of
 from bundle.base.reflink import place_file
 from bundle.model.config.config import CopyFile
-from bundle.model.manifest import MANIFEST
+from bundle.model.file_list import DESCRIPTIONS
 
 SITE_PACKAGES = ("{site-packages}", "<site-packages>")
 
@@ -107,9 +107,9 @@ def _copy(source: Path, target: PurePosixPath, where: str) -> Copy:
             f"{where}: {source} is neither a file nor a folder.", remedy="Leave sockets, pipes and devices out."
         )
     _check_target(str(target), where)
-    if folded(str(target)) == MANIFEST:
+    if folded(str(target)) in DESCRIPTIONS:
         raise ConfigError(
-            f"{where}: the target is {MANIFEST}, the bundle's own description.", remedy="Give the file another name."
+            f"{where}: the target is {target}, the bundle's own description.", remedy="Give the file another name."
         )
     return Copy(source=source, target=target)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -102,7 +103,8 @@ class Layering:
 
     def documents(self, documents: Mapping[str, str]) -> Layer:
         """Return the layer of a bundle's documents, given by their paths."""
-        key = {"rules": revisions.LAYER, "documents": dict(documents)}
+        hashes = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in documents.items()}
+        key = {"rules": revisions.LAYER, "documents": hashes}
         if found := self.store.find("manifest", key):
             return found
         with self.store.work() as work:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 import bundle
@@ -9,8 +10,9 @@ from bundle.artifacts.catalogue_entry import layer_record
 from bundle.artifacts.store.layers import Layer, overlay
 from bundle.make.interpreter.prepare import Interpreter
 from bundle.model.config.config import Config
+from bundle.model.file_list import FileList, ListedEntry, ListedLayer
 from bundle.model.locks.lock import Lock, LockedPackage
-from bundle.model.manifest import Manifest, PackageRecord, PythonRecord, SkippedRecord
+from bundle.model.manifest import MANIFEST, Manifest, PackageRecord, PythonRecord, SkippedRecord
 
 
 def describe(
@@ -21,6 +23,7 @@ def describe(
     *,
     built: Mapping[str, str],
     floor: Mapping[str, str],
+    files: str,
 ) -> Manifest:
     """Return the manifest of a bundle; the same inputs give the same value.
 
@@ -28,6 +31,7 @@ def describe(
         layers: in the order in which they lie upon each other.
         built: sha256 of the wheels built from source, by package name.
         floor: the oldest system that all of it runs on, measured.
+        files: sha256 of the list of all files.
     """
     choice = interpreter.choice
     packages = config.packages_for(interpreter.platform.key)
@@ -56,7 +60,35 @@ def describe(
         floor=floor,
         floor_asked=config.build.floors.of(interpreter.platform.system),
         accepted=config.verify.accept,
+        files=files,
     )
+
+
+def list_files(layers: Sequence[Layer], documents: Mapping[str, str]) -> FileList:
+    """Return the list of a bundle's files; where several layers hold a path, the last one has it.
+
+    Args:
+        layers: in the order in which they lie upon each other.
+        documents: text by path of the bundle's documents that are to be listed.
+    """
+    entries: dict[str, list[ListedEntry]] = {layer.digest: [] for layer in layers}
+    for path, (layer, entry) in overlay(layers)[0].items():
+        if path in documents:
+            continue
+        mode = 0 if entry.kind == "symlink" else entry.mode
+        entries[layer.digest].append(ListedEntry(path, mode, entry.size, entry.sha256, entry.target))
+    listed = [
+        ListedLayer(kind=one.kind, name=one.name, version=one.version, digest=one.digest, entries=tuple(rows))
+        for one, rows in zip({layer.digest: layer for layer in layers}.values(), entries.values(), strict=True)
+    ]
+    if documents:
+        rows = [_document(path, text.encode()) for path, text in sorted(documents.items())]
+        listed.append(ListedLayer(kind="manifest", name=MANIFEST, version="", digest="", entries=tuple(rows)))
+    return FileList(layers=tuple(listed))
+
+
+def _document(path: str, content: bytes) -> ListedEntry:
+    return ListedEntry(path, 0o644, len(content), hashlib.sha256(content).hexdigest(), None)
 
 
 def _package(package: LockedPackage, wheel: str) -> PackageRecord:

@@ -14,6 +14,7 @@ from bundle.base.report import Reporter
 from bundle.base.staging import sweep_staging
 from bundle.make.verify.acceptance import accept
 from bundle.make.verify.audit.build_paths import check_paths
+from bundle.make.verify.audit.file_list import check_files
 from bundle.make.verify.audit.file_names import check_names
 from bundle.make.verify.audit.licences import check_licences
 from bundle.make.verify.audit.native_files import check_binaries
@@ -61,6 +62,7 @@ class Check:
 
 
 CHECKS = (
+    Check(name="files", title="Comparing every file with what was built", audit=check_files),
     Check(name="records", title="Comparing every recorded file", audit=check_records),
     Check(name="paths", title="Searching for paths of this machine", audit=check_paths),
     Check(name="binaries", title="Auditing native files", audit=check_binaries),

@@ -6,7 +6,7 @@ import hashlib
 import posixpath
 from base64 import urlsafe_b64encode
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bundle.make.verify.checks.byte_scan import Scanned
@@ -28,12 +28,15 @@ def check_records(subject: Subject) -> Outcome:
     """
     findings: list[Finding] = []
     checked = 0
+    # The check `files` tells what differs from what was built; here the packages' own records count.
+    told = subject.comparison.paths if subject.comparison else frozenset()
     for distribution in subject.contents.distributions:
         for path in distribution.files:
-            if not _compiled(path):
+            if not _compiled(path) and path not in told:
                 checked += 1
                 findings += _compare(subject, distribution, path)
-    findings += (*_unlisted(subject), *_run_at_start(subject))
+    files = sorted(path for path in subject.scanned if path not in told)
+    findings += (*_unlisted(subject, files), *_run_at_start(subject, files))
     return Outcome(findings=tuple(findings), checked=checked)
 
 
@@ -75,13 +78,13 @@ def _same(path: Path, scanned: Scanned, recorded: str | None) -> bool:
     return urlsafe_b64encode(digest).decode().rstrip("=") == value.rstrip("=")
 
 
-def _unlisted(subject: Subject) -> Iterator[Finding]:
+def _unlisted(subject: Subject, files: Sequence[str]) -> Iterator[Finding]:
     """Yield an error for each file among those of a package, and a note for each folder that belongs to no package."""
     contents = subject.contents
     site = f"{contents.platform.site_packages(contents.python)}/"
     owners = {path[len(site) :].partition("/")[0] for path in contents.owners if path.startswith(site)}
     strange: defaultdict[str, list[str]] = defaultdict(list)
-    for path in sorted(subject.scanned):
+    for path in files:
         if not path.startswith(site) or path in contents.owners or _compiled(path):
             continue
         top, _, rest = path[len(site) :].partition("/")
@@ -99,10 +102,10 @@ def _unlisted(subject: Subject) -> Iterator[Finding]:
         yield RULES["record-unlisted"].finding(file, what, details=details, severity="note")
 
 
-def _run_at_start(subject: Subject) -> Iterator[Finding]:
+def _run_at_start(subject: Subject, files: Sequence[str]) -> Iterator[Finding]:
     """Yield a finding for each file of a package that every Python runs as it starts (module `site`)."""
     site = f"{subject.platform.site_packages(subject.contents.python)}/"
-    for path in sorted(subject.scanned):
+    for path in files:
         top, _, rest = path.removeprefix(site).partition("/")
         if not path.startswith(site) or path in subject.copied or rest not in ("", "__init__.py"):
             continue

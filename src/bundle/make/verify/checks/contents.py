@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import posixpath
 import re
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from bundle.base.files import read_regular
 from bundle.base.folders import listing
 from bundle.model.platforms import Platform
 
@@ -22,6 +25,10 @@ INTERPRETER = "python"
 
 UNOWNED = "unowned"
 """The package name of modules and scripts that no distribution recorded, such as those of copyFiles."""
+
+_SIZE = re.compile(r"[0-9]{1,18}")
+
+_MOST_OF_MODULE = 2**31
 
 _TAG = re.compile(r"(cpython|cp|pypy|graalpy|pp)-?\d.*|abi3.*")
 """The tag between a native module's name and `.so` or `.pyd` (PEP 3149)."""
@@ -176,17 +183,21 @@ def _initialises(path: Path, name: str) -> bool:
     punycode = stem.encode("punycode").replace(b"-", b"_")
     symbol = b"PyInit_" + stem.encode() if stem.isascii() else b"PyInitU_" + punycode
     # Symbol names end in NUL in ELF, Mach-O and PE alike.
-    return symbol + b"\0" in path.read_bytes()
+    try:
+        return symbol + b"\0" in read_regular(path, most=_MOST_OF_MODULE)
+    except OSError:
+        return False  # A link to nothing, or to a device outside.
 
 
 def _recorded(path: Path, site: str) -> tuple[dict[str, int | None], dict[str, str]]:
     sizes: dict[str, int | None] = {}
     hashes: dict[str, str] = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.reader(file):
+    with suppress(OSError, csv.Error):  # What cannot be read names no files: those that it named belong to no package.
+        text = read_regular(path).decode(errors="replace")
+        for row in csv.reader(io.StringIO(text, newline="")):
             if row and row[0]:
                 name = posixpath.normpath(posixpath.join(site, row[0].replace("\\", "/")))
-                sizes[name] = int(row[2]) if len(row) > 2 and row[2].isdigit() else None
+                sizes[name] = int(row[2]) if len(row) > 2 and _SIZE.fullmatch(row[2]) else None
                 if len(row) > 1 and row[1]:
                     hashes[name] = row[1]
     return sizes, hashes

@@ -16,6 +16,7 @@ _LINK = "Make it a relative link to something inside, or a copy."
 _REQUIRED = "Add the package, skip it with a reason (packages.skip), or override its version (packages.overrides)."
 _INTERPRETER = "Build the bundle again; `bundle interpreters` shows the source of its interpreter."
 
+_files = partial(rule, "files", acceptable=False)
 _records = partial(rule, "records")
 _paths = partial(rule, "paths")
 _binaries = partial(rule, "binaries")
@@ -25,6 +26,38 @@ _imports = partial(rule, "imports")
 _relocation = partial(rule, "relocation", acceptable=False)
 
 _ALL = (
+    _files(
+        "list-missing",
+        "error",
+        "the bundle has no list of its files, as those of earlier versions, or it cannot be read",
+        "Build the bundle again, or unpack its archive again.",
+    ),
+    _files(
+        "list-differs",
+        "error",
+        "`bundle-files.json` and `bundle.json` contradict each other",
+        "Build the bundle again, or unpack its archive again.",
+    ),
+    _files("file-removed", "error", "files that were built are missing", _AGAIN),
+    _files(
+        "file-changed",
+        "error",
+        "files have other bytes, links another target, or one became the other since they were built",
+        _AGAIN,
+    ),
+    _files(
+        "file-added",
+        "error",
+        "files are in no layer of the bundle, and Python did not write them by itself",
+        "Find out who put them there, and remove them; packages of your own belong into a virtual environment.",
+    ),
+    _files(
+        "mode-changed",
+        "error",
+        "files have other permissions than were built (a warning in a bundle for Windows)",
+        "Unpack the archive again, with a program that keeps permissions, such as tar or unzip.",
+    ),
+    _files("modes-unknown", "note", "permissions cannot be compared, or all of them were reduced by a umask"),
     _records("record-missing", "error", "a file that a RECORD names is not there", _AGAIN),
     _records("record-outside", "error", "a RECORD names a file outside the bundle", _AGAIN),
     _records(

@@ -10,12 +10,16 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from bundle.base.files import read_regular
 from bundle.base.report import Reporter
 from bundle.make.verify.checks.byte_scan import Pattern, Scanned, patterns_for, scan
+from bundle.make.verify.checks.comparison import Comparison
 from bundle.make.verify.checks.contents import Contents
 from bundle.make.verify.checks.policy import Policy
+from bundle.model.file_list import FILE_LIST, FileList
 from bundle.model.manifest import Manifest
 from bundle.model.platforms import Platform
+from bundle.model.records import MalformedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +64,24 @@ class Subject:
         sizes = {path: status.st_size for path, status in self.contents.files.items() if stat.S_ISREG(status.st_mode)}
         with self.reporter.task("reading every file", total=len(sizes), unit="files") as task:
             return scan(self.root, sizes, self.searched[0], jobs=self.jobs, done=task.advance)
+
+    @cached_property
+    def file_list(self) -> FileList | str:
+        """The list of all files, or the reason why there is none."""
+        try:
+            return FileList.parse(read_regular(self.root / FILE_LIST))
+        except FileNotFoundError:
+            return "is missing: it was removed, or the bundle was not built by this program."
+        except (OSError, MalformedError) as error:
+            return f"is no list of files: {error}."
+
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """The bundle beside the list of its files; None without such a list."""
+        listed = self.file_list
+        if isinstance(listed, str):
+            return None
+        return Comparison(listed=listed, contents=self.contents, scanned=self.scanned)
 
     @property
     def root(self) -> Path:
