@@ -10,6 +10,7 @@ import pytest
 from bundle.artifacts.runtime import NATIVE, Native, Runtime
 from bundle.base.processes.run import Completed
 from bundle.model.platforms import PLATFORMS
+from tests.make.verify.emulators.fakes import ONCE
 
 LINUX = Runtime(root=Path("/b"), python="3.12.10", platform=PLATFORMS["linux-x64"])
 WINDOWS = Runtime(root=Path("/b"), python="3.12.10", platform=PLATFORMS["windows-x64"])
@@ -62,4 +63,4 @@ def test_the_machine_itself_adds_nothing() -> None:
     assert NATIVE.command(Path("/b/python"), ["-c", "1"]) == ["/b/python", "-c", "1"]
     assert NATIVE.translate(Path("/b/c")) == "/b/c"
     failed = Completed(arguments=("x",), code=-4, output="", errors="qemu: uncaught", seconds=1.0, timed_out=False)
-    assert NATIVE.inconclusive(failed) is None
+    assert NATIVE.inconclusive(failed, ONCE) is None

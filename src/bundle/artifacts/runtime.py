@@ -15,6 +15,18 @@ _WINDOWS_VARIABLES = ("SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "PATHEXT")
 """Without these, no program on Windows starts."""
 
 
+class Again(Protocol):
+    """Starts a program a second time, for what the first run did not tell."""
+
+    def __call__(self, runner: Runner, *, through: str = "") -> Completed:
+        """Run it to its end.
+
+        Args:
+            runner: takes the place of the first.
+            through: code of Python that starts the command in `sys.argv[1:]`; the bundle's interpreter runs it.
+        """
+
+
 class Runner(Protocol):
     """Starts the programs of a bundle, and tells its own failures from theirs."""
 
@@ -56,8 +68,14 @@ class Runner(Protocol):
     def unstarted(self, completed: Completed) -> str | None:
         """Return the runner's error message if it could not start the program at all; None otherwise."""
 
-    def inconclusive(self, completed: Completed) -> str | None:
-        """Return the runner's error message if the failure is its own, not the bundle's; None otherwise."""
+    def inconclusive(self, completed: Completed, again: Again) -> str | None:
+        """Return the runner's error message if the failure is its own, not the bundle's; None otherwise.
+
+        The program may have printed anything. What counts is written where only the runner writes.
+
+        Args:
+            again: starts the program again.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +101,7 @@ class Native:
         """Return None."""
         return None
 
-    def inconclusive(self, completed: Completed) -> str | None:  # noqa: ARG002 - here every failure counts
+    def inconclusive(self, completed: Completed, again: Again) -> str | None:  # noqa: ARG002 - every failure counts
         """Return None."""
         return None
 

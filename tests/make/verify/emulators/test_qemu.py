@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from bundle.base.errors import ConfigError
 from bundle.base.processes.run import Completed
 from bundle.make.verify.emulators.qemu import Qemu, find_qemu
 from bundle.model.platforms import PLATFORMS
-from tests.make.verify.emulators.fakes import ARM, TRACEBACK, ended, having, sysroot
+from tests.make.verify.emulators.fakes import ARM, ONCE, TRACEBACK, again, ended, having, sysroot
 
 
 def qemu(*, chosen: bool = False, children: bool = False) -> Qemu:
@@ -65,46 +66,80 @@ def test_where_the_system_knows_qemu_it_is_told_by_variables() -> None:
 @pytest.mark.parametrize(
     "errors",
     [
-        "qemu: uncaught target signal 4 (Illegal instruction) - core dumped\n",
-        "qemu: uncaught target signal 31 (Bad system call) - core dumped\n",
-        "qemu: unhandled CPU exception 0x5 - aborting\n",
-        "qemu-aarch64-static: Could not open '/lib/ld-linux-aarch64.so.1': No such file or directory\n",
-        TRACEBACK + "OSError: [Errno 38] Function not implemented\n",
-        "Unsupported syscall: 439\n",
         TRACEBACK + "ImportError: libz.so.1: cannot open shared object file: No such file or directory\n",
         "python: /lib/libc.so.6: version `GLIBC_2.38' not found (required by python)\n",
     ],
 )
-def test_what_qemu_cannot_do_and_a_sysroot_lacks_says_nothing_of_the_bundle(errors: str) -> None:
-    words = qemu().inconclusive(ended(errors))
+def test_what_a_sysroot_lacks_says_nothing_of_the_bundle(errors: str) -> None:
+    words = qemu().inconclusive(ended(errors), ONCE)
     assert words is not None
     assert words.split(":")[0] in errors
 
 
-def test_a_qemu_that_dies_or_takes_too_long_says_nothing_of_the_bundle() -> None:
-    assert qemu().inconclusive(ended(code=-11)) == "qemu-aarch64-static was ended by signal 11"
-    assert "7 s" in str(qemu().inconclusive(ended(code=-15, timed_out=True)))
+START = "qemu-aarch64-static: Could not open '/lib/ld-linux-aarch64.so.1': No such file or directory"
+CALLS = '12 brk(NULL) = 0x1\n12 openat(AT_FDCWD,"x",O_RDONLY) = -1 errno=2 (No such file or directory)\n'
+UNKNOWN = "12 Unknown syscall 425\nUnsupported syscall: 425\n"
+ILLEGAL = "--- SIGILL {si_signo=SIGILL, si_code=2, si_addr=0x0000005500f0f000} ---\n"
 
 
 @pytest.mark.parametrize(
-    "completed",
+    ("failed", "log", "words"),
     [
-        ended(TRACEBACK + "ModuleNotFoundError: No module named 'x'\n"),
-        ended(TRACEBACK + "ImportError: libown.so.1: cannot open shared object file: No such file or directory\n"),
-        ended("qemu: uncaught target signal 11 (Segmentation fault) - core dumped\n", -11),
-        ended("qemu: uncaught target signal 6 (Aborted) - core dumped\n", -6),
+        (ended(f"{START}\n"), "", START),
+        (ended(TRACEBACK + "OSError: [Errno 38] Function not implemented\n"), CALLS + UNKNOWN, "syscall: 425"),
+        (ended("thread panicked: Os { Function not implemented (os error 38) }\n", 101), UNKNOWN, "syscall: 425"),
+        (ended("qemu: uncaught target signal 4 (Illegal instruction) - core dumped\n", -4), ILLEGAL, "an instruction"),
+        (ended("ERROR:../accel/tcg/cpu-exec.c:954:cpu_exec: assertion failed\n", -6), CALLS, "ended by signal 6"),
+        (ended("qemu: unhandled CPU exception 0x5 - aborting\n", -6), CALLS, "ended by signal 6"),
+        (ended("QEMU internal SIGSEGV {code=MAPERR, addr=0x20}\n", -11), CALLS, "ended by signal 11"),
     ],
 )
-def test_what_the_bundle_does_wrong_is_its_own_under_qemu(completed: Completed) -> None:
-    assert qemu().inconclusive(completed) is None
+def test_what_qemu_cannot_do_stands_in_its_log(failed: Completed, log: str, words: str, tmp_path: Path) -> None:
+    runner = replace(qemu(), scratch=tmp_path)
+    assert words in str(runner.inconclusive(failed, again(failed, log)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_qemu_that_dies_or_takes_too_long_says_nothing_of_the_bundle(tmp_path: Path) -> None:
+    runner = replace(qemu(), scratch=tmp_path)
+    dead = ended(code=-11)
+    assert runner.inconclusive(dead, again(dead)) == "qemu-aarch64-static was ended by signal 11"
+    assert "7 s" in str(runner.inconclusive(ended(code=-15, timed_out=True), ONCE))
+
+
+RAISED = "--- SIGILL {si_signo=SIGILL, si_code=SI_USER, si_pid=1, si_uid=0} ---\n"
+
+
+@pytest.mark.parametrize(
+    ("failed", "log"),
+    [
+        (ended("ERROR: wrong option\nqemu: uncaught target signal 11 (Segmentation fault) - core dumped\n", -11), None),
+        (ended("Unsupported syscall: 3\nqemu: uncaught target signal 6 (Aborted) - core dumped\n", -6), None),
+        (ended("qemu: uncaught target signal 4 (Illegal instruction) - core dumped\n", -4), CALLS + RAISED),
+        (ended("its standard error is closed\n", -11), CALLS + "--- SIGSEGV {si_signo=SIGSEGV, si_code=1} ---\n"),
+        (ended("", -6), CALLS + "--- SIGIOT {si_signo=SIGIOT, si_code=SI_TKILL, si_pid=1} ---\n"),
+        (ended("", -9), CALLS + "12 kill(12,SIGKILL)"),
+        (ended("ERROR: option --help not recognized\n"), None),
+        (ended("qemu: unhandled CPU exception 0x5\nqemu: uncaught target signal 4 (Illegal instruction)\n"), None),
+        (ended(f"{START}\n"), CALLS),
+        (ended("Unsupported syscall: 439\nvalue error\n"), None),
+        (ended(TRACEBACK + "OSError: [Errno 38] Function not implemented\n"), CALLS),
+        (ended(TRACEBACK + "OSError: [Errno 38] Function not implemented\n"), CALLS + "Unsupported syscall: 293\n"),
+        (ended(TRACEBACK + "ModuleNotFoundError: No module named 'x'\n"), None),
+        (ended(TRACEBACK + "ImportError: libown.so.1: cannot open shared object file: No such file\n"), None),
+    ],
+)
+def test_what_the_bundle_does_wrong_is_its_own_under_qemu(failed: Completed, log: str | None, tmp_path: Path) -> None:
+    second = ONCE if log is None else again(failed, log)
+    assert replace(qemu(), scratch=tmp_path).inconclusive(failed, second) is None
 
 
 def test_a_file_of_another_architecture_is_not_started() -> None:
     words = "qemu-aarch64-static: /b/bin/python: Invalid ELF image for this architecture"
     assert qemu().unstarted(ended(f"{words}\n", 255)) == words
-    assert qemu().inconclusive(ended(f"{words}\n", 255)) is None
+    assert qemu().inconclusive(ended(f"{words}\n", 255), ONCE) is None
 
 
 def test_a_sysroot_that_somebody_named_is_what_a_bundle_has_to_run_on() -> None:
     errors = "python: /lib/libc.so.6: version `GLIBC_2.38' not found (required by python)\n"
-    assert qemu(chosen=True).inconclusive(ended(errors)) is None
+    assert qemu(chosen=True).inconclusive(ended(errors), ONCE) is None

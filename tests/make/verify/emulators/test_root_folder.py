@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from bundle.make.verify.emulators.protocol import Missing
 from bundle.make.verify.emulators.root_folder import RootedRunner, bwrap_prefix, find_root_folder, shown
-from tests.make.verify.emulators.fakes import X64, ended, having, sysroot
+from tests.make.verify.emulators.fakes import ONCE, X64, again, ended, having, sysroot
 
 ROOTED = RootedRunner(root=Path("/old"), prefix=("/usr/bin/bwrap", "--"), shell=False)
 
@@ -39,14 +40,21 @@ def test_a_root_is_shown_whole_but_for_the_places_of_the_bundle_and_its_scratch_
 
 def test_a_root_without_a_library_that_wheels_may_expect_says_nothing_of_the_bundle() -> None:
     errors = "ImportError: libstdc++.so.6: cannot open shared object file: No such file or directory\n"
-    assert ROOTED.inconclusive(ended(errors)) == f"{errors[13:].split(': No')[0]}: /old lacks it"
+    assert ROOTED.inconclusive(ended(errors), ONCE) == f"{errors[13:].split(': No')[0]}: /old lacks it"
 
 
 def test_a_root_that_is_too_old_is_what_a_bundle_does_not_run_on() -> None:
     errors = "python: /lib/libc.so.6: version `GLIBC_2.34' not found (required by python)\n"
-    assert ROOTED.inconclusive(ended(errors)) is None
+    assert ROOTED.inconclusive(ended(errors), ONCE) is None
 
 
 def test_a_root_that_cannot_be_entered_says_nothing_of_the_bundle() -> None:
-    assert ROOTED.inconclusive(ended("bwrap: setting up uid map: Permission denied\n")) is not None
+    failed = ended("bwrap: setting up uid map: Permission denied\n")
+    assert ROOTED.inconclusive(failed, again(failed)) == "bwrap: setting up uid map: Permission denied"
     assert ROOTED.unstarted(ended("bwrap: execvp /b/bin/x: No such file or directory\n")) is not None
+
+
+def test_a_program_that_speaks_like_bubblewrap_is_not_bubblewrap() -> None:
+    failed = ended("bwrap: setting up uid map: Permission denied\n")
+    status = '{ "child-pid": 12 }\n{ "exit-code": 1 }\n'
+    assert ROOTED.inconclusive(failed, again(replace(failed, output=status))) is None

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bundle.base.processes.run import Completed
 from bundle.make.verify.emulators.protocol import Missing
 from bundle.make.verify.emulators.wine import Wine, WineRunner, find_wine
-from tests.make.verify.emulators.fakes import TRACEBACK, ended, having
+from tests.make.verify.emulators.fakes import ONCE, TRACEBACK, again, ended, having
 
 WINE = WineRunner(program="/usr/bin/wine", prefix=Path("/prefix"))
 
@@ -25,26 +24,47 @@ def test_wine_sees_paths_on_drive_z() -> None:
     assert WINE.environment["WINEDLLOVERRIDES"].startswith("mscoree,mshtml,wbemprox")
 
 
-def test_what_wine_lacks_says_nothing_of_the_bundle() -> None:
-    words = "wine: Call from 000000007B013D7E to unimplemented function ucrtbase.dll.crealf, aborting"
-    assert WINE.inconclusive(ended(f"0024:fixme:x\n {words}\n", 0)) == words
+LACKING = "wine: Call from 000000007B013D7E to unimplemented function ucrtbase.dll.crealf, aborting"
+
+LOADED = """
+0024:trace:loaddll:build_module Loaded L"Z:\\\\b\\\\python312.dll" at 0000000180000000: native
+0024:trace:loaddll:build_module Loaded L"C:\\\\windows\\\\system32\\\\odbc32.dll" at 0000000260000000: builtin
+0024:trace:loaddll:build_module Loaded L"C:\\\\windows\\\\system32\\\\ntdll.dll" at 0000000170000000: builtin
+"""
 
 
-def test_a_wine_that_dies_or_takes_too_long_says_nothing_of_the_bundle() -> None:
-    assert WINE.inconclusive(ended(code=-9)) == "Wine was ended by signal 9"
-    assert "7 s" in str(WINE.inconclusive(ended(code=-15, timed_out=True)))
+def crashed(address: int) -> str:
+    return f"wine: Unhandled page fault on read access to 0000000000000000 at address {address:016X} (thread 0024)\n"
 
 
 @pytest.mark.parametrize(
-    "completed",
+    ("errors", "words"),
+    [(LACKING, "crealf"), (LOADED + crashed(0x260001234), "inside Wine's own odbc32.dll")],
+)
+def test_what_wine_lacks_says_nothing_of_the_bundle(errors: str, words: str) -> None:
+    assert words in str(WINE.inconclusive(ended(f"0024:fixme:x\n {errors}\n", 0), again(ended(errors))))
+
+
+def test_a_wine_that_dies_or_takes_too_long_says_nothing_of_the_bundle() -> None:
+    assert WINE.inconclusive(ended(code=-9), ONCE) == "Wine was ended by signal 9"
+    assert "7 s" in str(WINE.inconclusive(ended(code=-15, timed_out=True), ONCE))
+
+
+@pytest.mark.parametrize(
+    ("errors", "apart"),
     [
-        ended(TRACEBACK + "ImportError: DLL load failed while importing _x: Module not found.\n"),
-        ended("wine: Unhandled page fault on read access to 0000000000000000 at address 1\n", 5),
-        ended("Fatal error in launcher: Unable to create process using 'x'\n"),
+        (TRACEBACK + "ImportError: DLL load failed while importing _x: Module not found.\n", None),
+        (crashed(0x180001234), LOADED + crashed(0x180001234)),
+        (crashed(0x170001234), LOADED + crashed(0x170001234)),
+        (crashed(0), LOADED + crashed(0)),
+        ("Fatal error in launcher: Unable to create process using 'x'\n", None),
+        (f"{LACKING}\n", ""),
+        (f"{LACKING}\n", LOADED + crashed(0x180001234)),
     ],
 )
-def test_what_the_bundle_does_wrong_is_its_own_under_wine(completed: Completed) -> None:
-    assert WINE.inconclusive(completed) is None
+def test_what_the_bundle_does_wrong_is_its_own_under_wine(errors: str, apart: str | None) -> None:
+    second = ONCE if apart is None else again(ended(apart))
+    assert WINE.inconclusive(ended(errors, 5), second) is None
 
 
 def test_a_file_that_is_no_windows_program_is_not_started() -> None:

@@ -37,8 +37,19 @@ def good(): print("here I am")
 def bad(): import nothing_of_that_name
 def silent(): raise SystemExit(1)
 def trap():
+    import ctypes, mmap
+    code = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    code.write(bytes(4))
+    ctypes.CFUNCTYPE(None)(ctypes.addressof(ctypes.c_char.from_buffer(code)))()
+def raised():
     import os, signal
     os.kill(os.getpid(), signal.SIGILL)
+def liar():
+    import os, signal, sys
+    sys.stderr.write("ERROR:x.c:1:f: assertion failed\\nqemu: unhandled CPU exception 0x5\\n")
+    sys.stderr.write("wine: Unimplemented function x.dll.y\\n")
+    sys.stderr.flush()
+    os.kill(os.getpid(), signal.SIGSEGV) if os.name == "posix" else __import__("nothing")
 def lacking():
     import ctypes
     ctypes.CDLL("ucrtbase").crealf(1)
@@ -133,7 +144,7 @@ def test_under_qemu_what_the_bundle_does_wrong_and_what_qemu_cannot_do_are_told_
     emulator: Callable[[str], Emulator], work: Path, tmp_path: Path
 ) -> None:
     runner = emulator("linux-aarch64")
-    wheel = scripts(tmp_path, "good", "bad", "trap")
+    wheel = scripts(tmp_path, "good", "bad", "trap", "raised", "liar")
     root = foreign_bundle("linux-aarch64", tmp_path / "bundle", [wheel])
     library = root / "lib/python3.11/lib-dynload/_json.cpython-311-aarch64-linux-gnu.so"
     shutil.copyfile(next(Path("/lib/x86_64-linux-gnu").glob("libz.so.1")), library)
@@ -141,10 +152,12 @@ def test_under_qemu_what_the_bundle_does_wrong_and_what_qemu_cannot_do_are_told_
     assert told(report) == {
         "python: _json": "error",
         "demo: bin/bad": "error",
+        "demo: bin/liar": "error",
+        "demo: bin/raised": "error",
         "demo: bin/trap": "inconclusive",
     }
     (unclear,) = report.of("inconclusive")
-    assert "qemu: uncaught target signal 4 (Illegal instruction)" in unclear.message
+    assert "qemu-aarch64-static (cortex-a72) does not know an instruction of the program" in unclear.message
     assert report.answer == "fail"
 
 
@@ -152,14 +165,16 @@ def test_under_wine_what_the_bundle_does_wrong_and_what_wine_lacks_are_told_apar
     emulator: Callable[[str], Emulator], work: Path, tmp_path: Path
 ) -> None:
     runner = emulator("windows-x64")
-    root = foreign_bundle("windows-x64", tmp_path / "bundle", [scripts(tmp_path, "good", "bad", "silent", "lacking")])
+    root = foreign_bundle(
+        "windows-x64", tmp_path / "bundle", [scripts(tmp_path, "good", "bad", "silent", "lacking", "liar")]
+    )
     launcher = windows_launcher(b"import demo; demo.good()", PLATFORMS["windows-x64"], gui=False)
     wrong = launcher.replace(rb"<launcher_dir>\..\python.exe", rb"C:\somebodys\own\python.exe")
     assert wrong != launcher
     (root / "Scripts" / "absolute.exe").write_bytes(wrong)
     report = run(root, runner, work)
     errors = {subject for subject, severity in told(report).items() if severity == "error"}
-    assert errors == {"demo: Scripts/bad.exe", "unowned: Scripts/absolute.exe"}
+    assert errors == {"demo: Scripts/bad.exe", "demo: Scripts/liar.exe", "unowned: Scripts/absolute.exe"}
     (unclear,) = report.of("inconclusive")
     assert unclear.subject == "demo: Scripts/lacking.exe"
     assert "ucrtbase.dll.crealf" in unclear.message

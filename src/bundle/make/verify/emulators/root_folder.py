@@ -6,10 +6,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from bundle.artifacts.runtime import Again
 from bundle.base.processes.run import Completed
 from bundle.make.verify.emulators.loader_errors import lacking, require_loader
 from bundle.make.verify.emulators.protocol import EmulatedRunner, EmulatorWorkspace, Missing, Which
@@ -19,6 +20,9 @@ _OWN = frozenset({"dev", "proc", "sys", "tmp"})
 """Folders that are this machine's, or empty, instead of the root's."""
 
 _FAULT = re.compile(r"bwrap: .*")
+
+_STARTED = '"child-pid"'
+"""Bubblewrap's status once the program runs; see `--json-status-fd` in bwrap(1)."""
 
 _TEMPORARY = "/tmp"  # noqa: S108 - inside the root, empty and removed with the program
 
@@ -54,11 +58,13 @@ class RootedRunner(EmulatedRunner):
         """Return the command line."""
         return [*self.prefix, str(program), *arguments]
 
-    def inconclusive(self, completed: Completed) -> str | None:
+    def inconclusive(self, completed: Completed, again: Again) -> str | None:
         """Return bubblewrap's error message, or the library that the root lacks."""
         first = completed.errors.partition("\n")[0]
         if completed.code and _FAULT.match(first):
-            return first
+            told = again(replace(self, prefix=(self.prefix[0], "--json-status-fd", "1", *self.prefix[1:])))
+            if _STARTED not in told.output:
+                return first
         return lacking(completed.errors, str(self.root))
 
 

@@ -8,9 +8,10 @@ import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bundle.artifacts.runtime import Again
 from bundle.base.errors import WorkError
 from bundle.base.files import locked
 from bundle.base.folders import copy_tree, listing, remove_tree
@@ -32,16 +33,30 @@ _PREPARING = 300.0
 _LINGERING = "-p60"
 """A server stays that many seconds when its last program has ended, in case no one stops it."""
 
-_EMULATORS_FAULTS = (
-    r"wine: Call from \S+ to unimplemented function .*",
-    r"wine: Unimplemented function .*",
-    r"wine: Unhandled (?:exception 0x80000100|illegal instruction|privileged instruction).*",
-    r"wine(?:server)?: (?:could not|cannot|can't) .*",
-    r"wine client error:.*",
-    r"wineserver: .*",
-    r"\S+:err:\S+ .*(?:unimplemented|not implemented).*",
+_APART = "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:], stderr=subprocess.DEVNULL).returncode & 255)"
+"""Starts a program with another standard error than this process's, which is left to Wine's own messages."""
+
+_CHANNELS = "-all,trace+loaddll"
+"""The address of each library that is loaded."""
+
+_OWN = re.compile(r"wine: .*|wine client error:.*|wineserver: .*")
+
+_FAULTS = re.compile(
+    r"wine: Call from \S+ to unimplemented function .*"
+    r"|wine: Unimplemented function .*"
+    r"|wine: Unhandled exception 0x80000100.*"
+    r"|wine(?:server)?: (?:could not|cannot|can't) .*"
+    r"|wine client error:.*|wineserver: .*"
 )
-_FAULT = re.compile("|".join(f"(?:{pattern})" for pattern in _EMULATORS_FAULTS))
+
+_CRASH = re.compile(r"wine: Unhandled .* at address (?:0x)?([0-9A-Fa-f]+)")
+_LOADED = re.compile(r':loaddll:\w+ Loaded L"(?P<path>.*)" at (?P<address>[0-9A-Fa-f]+): (?P<kind>builtin|native)')
+
+_BASE = re.compile(r"(?:ntdll|kernel32|kernelbase|ucrtbase|msvc\w*|vcruntime\w*)\.dll")
+"""Libraries that crash when a program passes wrong addresses to them."""
+
+_LARGEST = 2**26
+"""Bytes of the largest library of Wine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +72,13 @@ class WineRunner(EmulatedRunner):
     shell: bool = False
     patience: float = 5.0
     place: str = "Wine"
+    channels: str = "-all"
+    """Wine's debug output; none by default."""
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The prefix, and no debug output."""
-        return prefix_environment(self.prefix)
+        """The prefix, and the debug output."""
+        return {**prefix_environment(self.prefix), "WINEDEBUG": self.channels}
 
     def command(self, program: Path, arguments: Sequence[str]) -> list[str]:
         """Return the command line."""
@@ -71,16 +88,31 @@ class WineRunner(EmulatedRunner):
         """Return the path on drive Z:, which is this machine's root."""
         return "Z:" + str(path).replace("/", "\\")
 
-    def inconclusive(self, completed: Completed) -> str | None:
-        """Return Wine's message about a feature that it lacks."""
+    def inconclusive(self, completed: Completed, again: Again) -> str | None:
+        """Return Wine's message about a feature that it lacks, or about a fault of its own."""
         if completed.timed_out:
             return f"no answer within {completed.seconds:.0f} s under Wine"
-        for line in completed.errors.splitlines():
-            if match := _FAULT.search(line):
-                return match[0].strip()
         if completed.code < 0:
             return f"Wine was ended by signal {-completed.code}"
+        if not any(_OWN.match(line.strip()) for line in completed.errors.splitlines()):
+            return None
+        told = again(replace(self, channels=_CHANNELS), through=_APART).errors
+        for line in told.splitlines():
+            if match := _FAULTS.fullmatch(line.strip()):
+                return match[0]
+            if (crash := _CRASH.match(line.strip())) and (library := _builtin_at(int(crash[1], 16), told)):
+                return f"{crash[0]}, inside Wine's own {library}"
         return None
+
+
+def _builtin_at(address: int, told: str) -> str | None:
+    """Return the name of Wine's library at an address, None if it is another one's or the C library."""
+    loaded = {int(match["address"], 16): match for match in _LOADED.finditer(told)}
+    below = max((start for start in loaded if start <= address), default=None)
+    if below is None or address - below > _LARGEST or loaded[below]["kind"] == "native":
+        return None
+    name = loaded[below]["path"].rpartition("\\")[2].lower()
+    return None if _BASE.fullmatch(name) else name
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,7 +39,7 @@ def check_requirements(subject: Subject, isolation: Isolation) -> Outcome:
     )
     if completed.code != 1 or not findings:
         details = last_lines(completed.errors or completed.output)
-        if words := isolation.runner.inconclusive(completed):
+        if words := isolation.inconclusive(completed):
             return Outcome(findings=(inconclusive("pip-fails", "pip check", words, details),))
         findings = (RULES["pip-fails"].about("pip check", "does not run in the bundle.", details=details),)
     return Outcome(findings=findings, checked=count)

@@ -123,7 +123,7 @@ def _import_afresh(isolation: Isolation, name: str, timeout: float) -> Failure |
         message=message,
         output=completed.errors or completed.output,
         acceptable=completed.code > 0 and not completed.timed_out and raised,
-        emulator=isolation.runner.inconclusive(completed),
+        emulator=isolation.inconclusive(completed),
     )
 
 

@@ -6,9 +6,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bundle.artifacts.runtime import Runtime
+from bundle.artifacts.runtime import Runner, Runtime
 from bundle.base.errors import WorkError
 from bundle.base.processes.run import Completed, run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """How a program was started; see `Isolation.run`."""
+
+    arguments: tuple[str | Path, ...]
+    timeout: float
+    stdin: bytes | None
+    variables: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried(Completed):
+    """A program of the bundle that has ended."""
+
+    start: Start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +61,7 @@ class Isolation(Runtime):
             "PIP_NO_INDEX": "1",
         }
 
-    def run_python(self, arguments: Sequence[str | Path], *, timeout: float, stdin: bytes | None = None) -> Completed:
+    def run_python(self, arguments: Sequence[str | Path], *, timeout: float, stdin: bytes | None = None) -> Tried:
         """Run the bundle's interpreter; see `run`."""
         return self.run([self.executable, *self.options, *arguments], timeout=timeout, stdin=stdin)
 
@@ -55,7 +72,7 @@ class Isolation(Runtime):
         timeout: float,
         stdin: bytes | None = None,
         variables: Mapping[str, str] | None = None,
-    ) -> Completed:
+    ) -> Tried:
         """Run a program.
 
         Args:
@@ -66,16 +83,35 @@ class Isolation(Runtime):
         Raises:
             WorkError: the program cannot be started.
         """
-        completed = run(
-            self.command(arguments),
-            env={**self.variables, **(variables or {})},
-            cwd=self.scratch,
-            timeout=timeout * self.runner.patience,
-            stdin=stdin,
-        )
+        start = Start(arguments=tuple(arguments), timeout=timeout, stdin=stdin, variables=variables or {})
+        completed = self._run(start)
         if words := self.runner.unstarted(completed):
             raise WorkError(f"The program {arguments[0]} cannot be started: {words}")
-        return replace(completed, errors=self.relative(completed.errors))
+        return Tried(**vars(replace(completed, errors=self.relative(completed.errors))), start=start)
+
+    def inconclusive(self, tried: Tried) -> str | None:
+        """Return the emulator's error message if a failure is its own, not the bundle's; None otherwise.
+
+        Where the output alone does not tell, the program is started again.
+        """
+
+        def again(runner: Runner, *, through: str = "") -> Completed:
+            start = tried.start
+            if through:
+                begin: tuple[str | Path, ...] = (self.executable, *self.options, "-c", through)
+                start = replace(start, arguments=(*begin, *start.arguments))
+            return replace(self, runner=runner)._run(start)
+
+        return self.runner.inconclusive(tried, again)
+
+    def _run(self, start: Start) -> Completed:
+        return run(
+            self.command(start.arguments),
+            env={**self.variables, **start.variables},
+            cwd=self.scratch,
+            timeout=start.timeout * self.runner.patience,
+            stdin=start.stdin,
+        )
 
     def relative(self, text: str) -> str:
         """Return a text in which the bundle's files are named by their paths inside the bundle."""

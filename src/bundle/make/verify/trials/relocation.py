@@ -15,7 +15,6 @@ from typing import Any
 from bundle.artifacts.runtime import NATIVE
 from bundle.base.errors import WorkError
 from bundle.base.folders import copy_tree, listing, remove_tree
-from bundle.base.processes.run import Completed
 from bundle.base.text import last_lines
 from bundle.make.verify.checks.contents import INTERPRETER, NativeModule
 from bundle.make.verify.checks.findings import Finding, Outcome
@@ -23,7 +22,7 @@ from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
 from bundle.make.verify.trials.failure import inconclusive, no_interpreter
 from bundle.make.verify.trials.imports import import_modules
-from bundle.make.verify.trials.isolation import Isolation
+from bundle.make.verify.trials.isolation import Isolation, Tried
 from bundle.make.verify.trials.scripts import start_scripts
 
 CHECK = "relocation"
@@ -239,9 +238,9 @@ def _path(moved: Isolation, text: str) -> PurePath:
     return PurePosixPath(posixpath.normpath(text))
 
 
-def _ended(moved: Isolation, completed: Completed, rule: str, subject: str, what: str) -> Finding:
+def _ended(moved: Isolation, completed: Tried, rule: str, subject: str, what: str) -> Finding:
     how = "it exceeded the time limit" if completed.timed_out else f"exit code {completed.code}"
     details = last_lines(completed.errors or completed.output)
-    if words := moved.runner.inconclusive(completed):
+    if words := moved.inconclusive(completed):
         return inconclusive(rule, subject, words, details, check=CHECK)
     return RULES[rule].about(subject, f"{what}: {how}.", details=details, check=CHECK)

@@ -15,7 +15,7 @@ from bundle.make.verify.checks.findings import Finding, Outcome
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
 from bundle.make.verify.trials.failure import Failure, signal_name
-from bundle.make.verify.trials.isolation import Isolation
+from bundle.make.verify.trials.isolation import Isolation, Tried
 
 TIMEOUT = 60.0
 """Seconds after which a script counts as started."""
@@ -30,7 +30,7 @@ _LAUNCHER = re.compile(r"Fatal error in launcher: ")
 _NOT_STARTED = {126: "cannot be executed", 127: "names a program that does not exist"}
 
 
-_Way = tuple[str, Callable[[], Completed]]
+_Way = tuple[str, Callable[[], Tried]]
 """The script's path, and the function that starts it."""
 
 
@@ -73,7 +73,7 @@ def start_scripts(subject: Subject, moved: Isolation) -> Outcome:
         except WorkError as error:
             failures[way] = Failure(message=moved.relative(error.what), output=error.cause or "")
             return
-        words = None if completed.timed_out else moved.runner.inconclusive(completed)
+        words = None if completed.timed_out else moved.inconclusive(completed)
         if words is not None:
             failures[way] = Failure(message=words, output=completed.errors, emulator=words)
         elif failure := failure_of(completed):
@@ -121,7 +121,7 @@ def _ways(moved: Isolation, scripts: Mapping[str, str]) -> tuple[dict[str, _Way]
     return ways, notes
 
 
-def _starter(moved: Isolation, command: Sequence[Path]) -> Callable[[], Completed]:
+def _starter(moved: Isolation, command: Sequence[Path]) -> Callable[[], Tried]:
     return lambda: moved.run([*command, "--help"], timeout=TIMEOUT)
 
 
@@ -136,7 +136,7 @@ def _other_ways(moved: Isolation, scripts: Mapping[str, str]) -> dict[str, _Way]
     link.symlink_to(moved.root / path)
     search = f"{moved.root / moved.platform.scripts}:{moved.variables['PATH']}"
 
-    def by_path() -> Completed:
+    def by_path() -> Tried:
         return moved.run(["/bin/sh", "-c", 'exec "$0" --help', link.name], timeout=TIMEOUT, variables={"PATH": search})
 
     return {
@@ -145,10 +145,10 @@ def _other_ways(moved: Isolation, scripts: Mapping[str, str]) -> dict[str, _Way]
     }
 
 
-def _launcher_starter(moved: Isolation, command: Sequence[Path]) -> Callable[[], Completed]:
+def _launcher_starter(moved: Isolation, command: Sequence[Path]) -> Callable[[], Tried]:
     """Return the function that starts a Windows launcher, which may end without output when it finds no Python."""
 
-    def start() -> Completed:
+    def start() -> Tried:
         completed = moved.run([*command, "--help"], timeout=TIMEOUT)
         if completed.code and not (completed.output or completed.errors or completed.timed_out):
             verbose = moved.run([*command, "--help"], timeout=TIMEOUT, variables={"PYTHONVERBOSE": "1"})

@@ -63,7 +63,7 @@ def _trial(isolation: Isolation) -> Refusal | None:
         return None
     details = last_lines(completed.errors or completed.output)
     rule, place = RULES["interpreter-fails"], isolation.runner.place
-    if words := isolation.runner.inconclusive(completed):
+    if words := isolation.inconclusive(completed):
         return lambda check: inconclusive(rule.name, "the interpreter", words, details, check=check)
     message, remedy = f"does not start in {place}: exit code {completed.code}.", rule.remedy
     if older := too_old(completed.errors):
