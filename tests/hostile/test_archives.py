@@ -3,17 +3,21 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import struct
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from bundle.artifacts.registries.metadata import metadata_in
 from bundle.artifacts.wheel.source import open_wheel
 from bundle.base import extract as extraction
 from bundle.base.errors import IntegrityError
 from bundle.base.extract import extract, read_selected
 from bundle.base.folders import remove_tree
+from bundle.make.sources.compatibility import native_platforms
 from bundle.make.sources.sdist import static_metadata
 
 END = bytes(1024)
@@ -120,6 +124,44 @@ def test_a_wheel_that_lies_or_is_too_deep_is_refused(tmp_path: Path, content: by
     wheel.write_bytes(content)
     with pytest.raises(IntegrityError, match=wheel.name), open_wheel(wheel):
         pytest.fail("it was opened")
+
+
+def with_table(entries: int, *, zip64: bool) -> bytes:
+    """A zip file that is nothing but its table of entries."""
+    with zipfile.ZipFile(io.BytesIO(zip_of("a", content=b"")), "a") as archive:
+        assert archive.fp is not None
+        archive.fp.seek(archive.start_dir)
+        one = archive.fp.read(46 + 1)
+    table = one * entries
+    start = b"PK\3\4" + bytes(26)
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(table), len(start), 0)
+    if zip64:
+        place = len(start) + len(table)
+        end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 65535, 65535, 2**32 - 1, 2**32 - 1, 0)
+        end = struct.pack("<4sLQL", b"PK\6\7", 0, place, 1) + end
+        whole = (b"PK\6\6", 44, 45, 45, 0, 0, entries, entries, len(table), len(start))
+        end = struct.pack("<4sQ2H2L4Q", *whole) + end
+    return start + table + end
+
+
+@pytest.mark.parametrize("zip64", [False, True])
+def test_a_zip_with_a_table_that_would_fill_the_memory_is_not_read(tmp_path: Path, zip64: bool) -> None:
+    wheel = tmp_path / "demo-1.0-py3-none-any.whl"
+    wheel.write_bytes(with_table(2**24 // 47 + 1, zip64=zip64))
+    tracemalloc.start()
+    try:
+        with pytest.raises(IntegrityError, match="table of entries is longer"):
+            extract(wheel, tmp_path / "out")
+        with pytest.raises(IntegrityError) as caught, open_wheel(wheel):
+            pass
+        assert "table of entries is longer" in str(caught.value.cause)
+        with wheel.open("rb") as file, pytest.raises(IntegrityError, match="table of entries is longer"):
+            metadata_in(file, wheel.name)
+        with pytest.raises(IntegrityError, match="table of entries is longer"):
+            list(native_platforms(wheel))
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_bomb_is_refused_by_its_ratio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

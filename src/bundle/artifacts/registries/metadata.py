@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 from bundle.artifacts.registries.simple_api import RemoteFile
 from bundle.artifacts.store.json_cache import JsonCache
 from bundle.base.errors import IntegrityError
+from bundle.base.extract import open_zip
 from bundle.base.http.client import NotFoundError
 from bundle.base.http.ranges import SizedReader
 
@@ -106,7 +107,7 @@ def metadata_in(wheel: BinaryIO, filename: str) -> bytes:
     """
     name, version = filename.split("-")[:2]
     try:
-        with zipfile.ZipFile(wheel) as archive:
+        with open_zip(wheel) as archive:
             for info in archive.infolist():
                 folder, slash, rest = info.filename.partition("/")
                 if not slash or rest != "METADATA" or not folder.endswith(".dist-info"):

@@ -28,7 +28,7 @@ from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_n
 from packaging.version import InvalidVersion, Version
 
 from bundle.base.errors import IntegrityError
-from bundle.base.extract import HARMLESS, RATIO, check_overlaps
+from bundle.base.extract import HARMLESS, RATIO, open_zip
 from bundle.base.filenames import path_obstacle
 from bundle.model.wheeltags import MOST_TAGS, agree, parse_wheel_name, product_size
 
@@ -68,7 +68,7 @@ def open_wheel(path: Path) -> Iterator[CheckedWheel]:
         IntegrityError: it is no wheel, unsafe, or contradicts itself or its file name; the text names the file in it.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, open_zip(file) as archive:
             yield CheckedWheel(archive, path)
     except _BROKEN as error:
         raise IntegrityError(f"{path.name} is not a wheel, or is damaged", cause=str(error)) from error
@@ -131,7 +131,6 @@ class CheckedWheel(WheelFile):
         }
 
     def _check_entries(self, size: int) -> dict[str, zipfile.ZipInfo]:
-        check_overlaps(self._archive)
         infos = self._archive.infolist()
         total = sum(info.file_size for info in infos)
         if len(infos) > MOST_FILES or total > LARGEST or total > max(HARMLESS, RATIO * size):

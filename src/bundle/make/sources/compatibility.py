@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from packaging.utils import InvalidWheelFilename
 from packaging.version import Version
 
 from bundle.base.errors import WorkError
+from bundle.base.extract import read_selected
 from bundle.base.native.formats import HEAD, is_library_name, machines_in
 from bundle.make.sources.failure import native_machine_needed
 from bundle.model.platforms import PLATFORMS, Floors, Platform, platforms_of, short_version
@@ -91,10 +91,11 @@ def _above_floor(
 
 
 def native_platforms(wheel: Path) -> Iterator[str]:
-    """Yield the platforms of each native module and library in a wheel."""
-    with zipfile.ZipFile(wheel) as archive:
-        for info in archive.infolist():
-            if is_library_name(info.filename):
-                with archive.open(info) as member:
-                    found = machines_in(member.read(HEAD))
-                yield from platforms_of(*found) if found else ()
+    """Yield the platforms of each native module and library in a wheel.
+
+    Raises:
+        IntegrityError: the wheel is damaged.
+    """
+    for _, head in read_selected(wheel, is_library_name, most=HEAD - 1):
+        found = machines_in(head)
+        yield from platforms_of(*found) if found else ()
