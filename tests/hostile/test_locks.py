@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import tomli_w
 
 from bundle.base.errors import BundleError, ConfigError, IntegrityError
-from bundle.base.files import canonical_json
-from bundle.model.locks.lock import BuildRequirement, Lock, LockedFile, LockedPackage, SkippedPackage, Vcs
 from bundle.model.locks.pylock import dump_lock, parse_lock
+from tests.hostile.locks import LOCK, WHEEL, file, sealed
 
 PATH = Path("versions/3.12.10/pylock.linux-x64.toml")
-
-
-def file(name: str) -> LockedFile:
-    return LockedFile(name=name, sha256="a" * 64, size=1)
-
-
-PLAIN: dict[str, Any] = {"version": "1.0", "reason": "", "required_by": ("",)}
-WHEEL = LockedPackage(name="numpy", kind="wheel", file=file("numpy-1.0-py3-none-any.whl"), **PLAIN)
-HELPER = BuildRequirement(name="helper", version="2.0", file=file("helper-2.0-py3-none-any.whl"))
-SDIST = LockedPackage(name="demo", kind="source", file=file("demo-1.0.tar.gz"), build=(HELPER,), **PLAIN)
-DIRECT = LockedPackage(name="own", kind="source", file=file("v1.zip"), direct=True, **PLAIN)
-COMMIT = LockedPackage(
-    name="tool",
-    kind="source",
-    file=None,
-    vcs=Vcs(url="https://code.example/tool.git", requested="v1", commit="b" * 40, subdirectory="src"),
-    **PLAIN,
-)
-LOCK = Lock(
-    version="3.12.10",
-    platform="linux-x64",
-    python="3.12.10",
-    inputs="c" * 64,
-    packages=(WHEEL, SDIST, DIRECT, COMMIT),
-    skipped=(SkippedPackage(name="gone", version="1.0", reason="", required_by=("",), kind="missing"),),
-)
 
 
 def test_an_honest_lock_is_read() -> None:
@@ -54,10 +25,7 @@ def forged(change: Any) -> bytes:
 
     document = tomllib.loads(dump_lock(LOCK))
     change({one["name"]: one for one in document["packages"]}, document)
-    about = document["tool"]["bundle"]
-    del about["content"]
-    about["content"] = hashlib.sha256(canonical_json(document)).hexdigest()
-    return tomli_w.dumps(document).encode()
+    return sealed(document)
 
 
 def build(**values: Any) -> Any:
@@ -135,6 +103,11 @@ FORGERIES = {
     "skipped: version": skipped(version="x/y"),
     "skipped: tags": skipped(available=["cp312\x1b[2J"]),
     "lock: platform": lambda _, document: document["tool"]["bundle"].update(platform="linux\x00x64"),
+    "lock: no platform": lambda _, document: document["tool"]["bundle"].update(platform=""),
+    "lock: another platform": lambda _, document: document["tool"]["bundle"].update(platform="linux-riscv64"),
+    "lock: no version of Python": lambda _, document: document["tool"]["bundle"].update(python="new"),
+    "package: decision": package("numpy", tool={"bundle": {"decision": "x", "reason": "", "required-by": [""]}}),
+    "skipped: kind": skipped(kind="taken"),
     "lock: python": lambda _, document: document["tool"]["bundle"].update(python=3),
 }
 

@@ -11,6 +11,7 @@ from packaging.version import Version
 
 from bundle.base.filenames import LONGEST_NAME, file_obstacle, path_obstacle, text_obstacle
 from bundle.model.locks.lock import ROOT, BuildRequirement, Lock, LockedPackage, SkippedPackage, Vcs
+from bundle.model.platforms import PLATFORMS
 from bundle.model.wheeltags import parse_wheel_name
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -32,16 +33,20 @@ def check_lock_names(lock: Lock) -> None:
     others = chain.from_iterable(one.dependencies for one in lock.packages)
     for name in (*names, *(one.name for one in builds), *askers, *others):
         _require(name == ROOT or (len(name) <= LONGEST_NAME and is_normalized_name(name)), name)
-    for version in (one.version or "0" for one in (*known, *builds)):
+    for version in (lock.python, *(one.version or "0" for one in (*known, *builds))):
         _require(len(version) <= LONGEST_NAME and str(Version(version)) != "", version)
+    _require(lock.platform in PLATFORMS, lock.platform)
+    for one in lock.skipped:
+        _require(one.kind in ("skipped", "missing"), one.kind)
     for package in lock.packages:
+        _require(package.kind in ("wheel", "source"), package.kind)
         _check_file(package, source=package.kind == "source", direct=package.direct)
         if package.vcs is not None:
             _check_vcs(package.vcs)
-    for one in builds:
-        _check_file(one)
+    for requirement in builds:
+        _check_file(requirement)
     tags = chain.from_iterable(one.available for one in known)
-    for text in (lock.version, lock.platform, lock.python, lock.inputs, *tags):
+    for text in (lock.version, lock.inputs, *tags):
         _require(text_obstacle(text) is None, text)
 
 
