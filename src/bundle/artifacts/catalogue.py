@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from bundle.base.report import Reporter
 
 _FORMAT = 1
+
+_SHOWN = 20
+"""Problems of a broken catalogue that are looked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +156,7 @@ def _schema_problems(value: Any) -> list[str]:
     import jsonschema
 
     schema = json.loads(resources.files("bundle.artifacts").joinpath("catalogue.schema.json").read_text("utf-8"))
-    errors = jsonschema.Draft202012Validator(schema).iter_errors(value)
+    errors = islice(jsonschema.Draft202012Validator(schema).iter_errors(value), _SHOWN)
     return [f"{error.json_path}: {error.message}" for error in errors]
 
 
@@ -161,5 +165,5 @@ def _no_catalogue(path: Path, problems: list[str]) -> IntegrityError:
         f"{path} is not a catalogue of bundles.",
         cause="It was edited, or a merge went wrong.",
         remedy="Restore it from version control, or remove it and build again.",
-        details=problems[:20],
+        details=problems,
     )

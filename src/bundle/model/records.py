@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -62,7 +63,7 @@ def _read(kind: Any, value: Any, path: str, lenient: bool) -> Any:
 
 def _read_record(kind: Any, value: Any, path: str, lenient: bool) -> Any:
     _checked(value, isinstance(value, dict), path, "an object")
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     names = {_camel(part.name): part for part in fields(kind)}
     found = {}
     for key, part in names.items():
@@ -73,6 +74,11 @@ def _read_record(kind: Any, value: Any, path: str, lenient: bool) -> Any:
     if not lenient and (unknown := value.keys() - names.keys()):
         raise MalformedError(f"{_shown(path)} has the unknown key {min(unknown)}")
     return kind(**found)
+
+
+@cache
+def _hints(kind: type) -> Mapping[str, Any]:
+    return get_type_hints(kind)
 
 
 def _checked(value: Any, fits: bool, path: str, expected: str) -> Any:

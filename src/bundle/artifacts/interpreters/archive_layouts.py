@@ -147,7 +147,9 @@ def _libraries(tree: Path) -> Iterator[Library]:
 def _version(root: Path, executable: Path, name: str) -> str:
     """Return the version that the headers say, or on Windows, where they may be left out, the executable."""
     for header in sorted((*root.glob("[iI]nclude/python3.*/patchlevel.h"), *root.glob("[iI]nclude/patchlevel.h"))):
-        if match := re.search(r'#define\s+PY_VERSION\s+"([^"]+)"', header.read_text(encoding="utf-8")):
+        if match := re.search(
+            r'#define\s+PY_VERSION\s+"([^"]+)"', header.read_text(encoding="utf-8", errors="replace")
+        ):
             return match[1]
     if executable.suffix == ".exe" and (version := _file_version(executable)):
         return version

@@ -19,6 +19,7 @@ from bundle.artifacts.interpreters.portable.content_rules import (
     SYSTEM_VARIABLES,
 )
 from bundle.base.errors import WorkError
+from bundle.base.files import read_regular
 
 PREFIX = "/__bundle_prefix__"
 """Stands for the interpreter's folder; replaced when the file is imported."""
@@ -65,14 +66,23 @@ def read(tree: Path) -> tuple[Path, dict[str, Value]] | None:
     if not files:
         return None
     path = files[0]
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if (
-            isinstance(node, ast.Assign)
-            and isinstance(node.targets[0], ast.Name)
-            and node.targets[0].id == "build_time_vars"
-        ):
-            return path, ast.literal_eval(node.value)
-    raise WorkError(f"{path.name} holds no build_time_vars.", cause="This is not an unpatched CPython.")
+    try:
+        variables = _variables(read_regular(path))
+    except (SyntaxError, ValueError, TypeError, AttributeError, RecursionError, MemoryError, OSError) as error:
+        raise WorkError(
+            f"{path.name} holds no build_time_vars that can be read: {error}.",
+            cause="This is not an unpatched CPython.",
+        ) from error
+    return path, variables
+
+
+def _variables(source: bytes) -> dict[str, Value]:
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["build_time_vars"]:
+            variables = ast.literal_eval(node.value)
+            if all(type(name) is str and type(value) in (str, int) for name, value in variables.items()):
+                return dict(variables)
+    raise ValueError("there is no table of texts and numbers")
 
 
 def recorded(variables: Mapping[str, Value], more: Iterable[str] = ()) -> Recorded:
@@ -103,14 +113,14 @@ def rewrite_pkgconfig(folder: Path, places: Recorded) -> None:
         if path.is_symlink():
             continue
         lines = []
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_text(encoding="utf-8", errors="surrogateescape").splitlines():
             if line.startswith("prefix="):
                 lines.append("prefix=${pcfiledir}/../..")
                 continue
             key, separator, value = re.fullmatch(r"([A-Za-z_.]+[=:]|)(\s*)(.*)", line).groups()  # type: ignore[union-attr]
             truth = _replaced(_without_places(value, places), places, prefix="${prefix}")
             lines.append(f"{key}{separator}{truth}".rstrip())
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="surrogateescape")
 
 
 def relocated(name: str, value: Value, places: Recorded) -> Value:
@@ -121,7 +131,10 @@ def relocated(name: str, value: Value, places: Recorded) -> Value:
         return value
     if name == "CONFIG_ARGS":
         # The command line of the original build: its options are facts, its paths are true only there.
-        return shlex.join(option for option in shlex.split(value) if "/" not in option)
+        try:
+            return shlex.join(option for option in shlex.split(value) if "/" not in option)
+        except ValueError:
+            return ""  # A quotation that does not end.
     value = _without_places(value, places)
     if name in COMPILER_VARIABLES:
         first, _, rest = value.partition(" ")
