@@ -10,7 +10,7 @@ _ELF_MACHINES = {"x86_64": 62, "aarch64": 183, "x86": 3}
 _MACHO_MACHINES = {"x86_64": (0x01000007, 3), "arm64": (0x0100000C, 0)}
 _PE_MACHINES = {"amd64": 0x8664, "arm64": 0xAA64, "x86": 0x14C}
 
-_LOAD, _DYNAMIC, _INTERP = 1, 2, 3
+_LOAD, _DYNAMIC, _INTERP, _NOTE, _STACK, _PROPERTY = 1, 2, 3, 4, 0x6474E551, 0x6474E553
 
 
 class _Strings:
@@ -34,6 +34,9 @@ def elf(
     defines: Sequence[str] = (),
     interpreter: str = "",
     initialises: str = "",
+    stack: str = "RW",
+    text_relocations: bool = False,
+    level: int = 1,
 ) -> bytes:
     """Return a shared object, or a program if it names an interpreter.
 
@@ -47,6 +50,9 @@ def elf(
         defines: symbol versions that it offers.
         interpreter: the dynamic linker that it asks for.
         initialises: the module that it exports the function of.
+        stack: what the stack must be, of R, W and X; empty to say nothing.
+        text_relocations: whether its code is written into.
+        level: of x86-64, as its property note says.
     """
     strings = _Strings()
     libraries = list(dict.fromkeys((*needed, *(versions or {}))))
@@ -56,7 +62,7 @@ def elf(
         strings.add(f"PyInit_{initialises}")
     needs = _version_needs(versions or {}, strings)
     offers = _version_definitions(defines, strings)
-    headers = 64 + 56 * (3 if interpreter else 2)
+    headers = 64 + 56 * (2 + bool(interpreter) + bool(stack) + 2 * (level > 1))
     parts: list[bytes] = []
 
     def place(data: bytes) -> int:
@@ -70,16 +76,25 @@ def elf(
         dynamic += [(0x6FFFFFFE, place(needs)), (0x6FFFFFFF, len(versions or {}))]
     if offers:
         dynamic += [(0x6FFFFFFC, place(offers)), (0x6FFFFFFD, len(defines))]
+    if text_relocations:
+        dynamic.append((22, 0))
     table = b"".join(struct.pack("<QQ", tag, value) for tag, value in (*dynamic, (0, 0)))
     start = place(table)
+    note = struct.pack("<3I4s4I", 4, 16, 5, b"GNU\0", 0xC0008002, 4, (1 << level) - 1, 0)
+    noted = place(note) if level > 1 else 0
     size = headers + sum(map(len, parts))
     segments = [(_LOAD, 0, size), (_DYNAMIC, start, len(table))]
     if interpreter:
         segments.insert(0, (_INTERP, linker, len(interpreter) + 1))
+    if stack:
+        segments.append((_STACK, 0, 0))
+    if level > 1:
+        segments += [(_NOTE, noted, len(note)), (_PROPERTY, noted, len(note))]
     head = b"\x7fELF\2\1\1" + bytes(9)
     head += struct.pack("<HHIQQQIHHHHHH", 3, _ELF_MACHINES[machine], 1, 0, 64, 0, 0, 64, 56, len(segments), 64, 0, 0)
     for kind, offset, length in segments:
-        head += struct.pack("<IIQQQQQQ", kind, 7, offset, offset, offset, length, length, 8)
+        flags = sum(4 >> "RWX".index(letter) for letter in stack) if kind == _STACK else 7
+        head += struct.pack("<IIQQQQQQ", kind, flags, offset, offset, offset, length, length, 8)
     return head + b"".join(parts)
 
 
@@ -131,8 +146,9 @@ def macho(
     commands += [_command(0x8000001C, struct.pack("<I", 12), one) for one in run_paths]
     major, minor = map(int, minimum.split("."))
     commands.append(struct.pack("<6I", 0x32, 24, 1, major << 16 | minor << 8, major << 16 | minor << 8, 0))
-    size = sum(map(len, commands)) + (16 if signed else 0)
+    size = 72 + sum(map(len, commands)) + (16 if signed else 0)
     code = -(-(32 + size + 64) // 16) * 16
+    commands.insert(0, struct.pack("<2I16s4Q4I", 0x19, 72, b"__TEXT", 0, code, 0, code, 5, 5, 0, 0))
     if signed:
         commands.append(struct.pack("<4I", 0x1D, 16, code, len(_signature(bytes(code)))))
     kind = 2 if program else 6 if name else 8
@@ -173,13 +189,22 @@ def _signature(code: bytes) -> bytes:
     return struct.pack(">5I", 0xFADE0CC0, 20 + len(directory), 1, 0, 20) + directory
 
 
-def pe(*, machine: str = "amd64", needed: Iterable[str] = (), program: bool = False) -> bytes:
+def pe(
+    *,
+    machine: str = "amd64",
+    needed: Iterable[str] = (),
+    program: bool = False,
+    windows: tuple[int, int] = (6, 0),
+    managed: int | None = None,
+) -> bytes:
     """Return a Windows library, or program.
 
     Args:
         machine: as wheel tags spell it.
         needed: libraries, each for one function.
         program: whether it is a program.
+        windows: the version of NT that it asks for.
+        managed: the flags of its .NET header, if it has one.
     """
     base, raw = 0x1000, 0x200
     libraries = list(needed)
@@ -194,14 +219,19 @@ def pe(*, machine: str = "amd64", needed: Iterable[str] = (), program: bool = Fa
         section += bytes(-len(section) % 8)
         descriptors += struct.pack("<5I", start, 0, 0, start + 44, start + 16)
     section = descriptors + bytes(20) + section
+    clr = base + len(section)
+    if managed is not None:
+        section += struct.pack("<IHHIII", 72, 2, 5, 0, 0, managed) + bytes(52)
     section += bytes(-len(section) % 0x200)
     coff = struct.pack("<HHIIIHH", _PE_MACHINES[machine], 1, 0, 0, 0, 240, 0x22 if program else 0x2022)
     optional = struct.pack("<HBB5I", 0x20B, 14, 0, 0, len(section), 0, 0, base)
-    optional += struct.pack("<QII6HIIII", 0x140000000, 0x1000, 0x200, 6, 0, 0, 0, 6, 0, 0, 0x3000, raw, 0)
+    optional += struct.pack("<QII6HIIII", 0x140000000, 0x1000, 0x200, 6, 0, 0, 0, *windows, 0, 0x3000, raw, 0)
     optional += struct.pack("<HHQQQQII", 3, 0x160, 0x100000, 0x1000, 0x100000, 0x1000, 0, 16)
     directories = [(0, 0)] * 16
     if libraries:
         directories[1] = (base, table)
+    if managed is not None:
+        directories[14] = (clr, 72)
     optional += b"".join(struct.pack("<II", *one) for one in directories)
     header = struct.pack("<8s6IHHI", b".rdata", len(section), base, len(section), raw, 0, 0, 0, 0, 0x40000040)
     head = b"MZ" + bytes(58) + struct.pack("<I", 64) + b"PE\0\0" + coff + optional + header

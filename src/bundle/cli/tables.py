@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-FLOOR_NAMES = {"glibc": "glibc", "macos": "macOS"}
+FLOOR_NAMES = {"glibc": "glibc", "macos": "macOS", "windows": "Windows"}
 """The names, for people, of the systems in the key `floor`."""
 
 

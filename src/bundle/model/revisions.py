@@ -10,10 +10,10 @@ INTERPRETER = 4
 SOURCE_WHEEL = 3
 """A wheel built from source, repaired and rewritten."""
 
-LAYER = 1
+LAYER = 2
 """The layer of a wheel, of copied files or of documents."""
 
-FLOOR = 1
+FLOOR = 2
 """The measured oldest system of a layer."""
 
 FRAME = 2
@@ -22,7 +22,7 @@ FRAME = 2
 ARCHIVE_INDEX = 2
 """The index of an archive; see `docs/bundles.md`."""
 
-VERIFICATION = 7
+VERIFICATION = 8
 """The checks of a bundle, and their rules."""
 
 

@@ -1,7 +1,6 @@
-"""The libraries that each system provides, so that a bundle need not bring them: data, no code.
+"""The libraries that Linux and macOS provide, so that a bundle need not bring them: data, no code.
 
-Sources: PEP 513, 571, 599 and 600 with the policies that auditwheel keeps for them; the libraries of a plain
-macOS and a plain Windows (10, Server 2016 and later).
+Sources: PEP 513, 571, 599 and 600 with the policies that auditwheel keeps for them; the SDK of macOS.
 """
 
 from __future__ import annotations
@@ -69,48 +68,17 @@ SYMBOL_VERSIONS = {
 }
 """The newest symbol versions that libstdc++ and libgcc_s have on every usual system from a glibc on."""
 
-MACOS_FOLDERS = ("/usr/lib/", "/System/Library/")
+MACOS_FOLDERS = ("/usr/lib/swift/", "/usr/lib/system/", "/System/Library/")
 """The folders of libraries that are part of macOS (and since 11.0 need not exist as files)."""
 
-WINDOWS_PREFIXES = ("api-ms-win-", "ext-ms-")
-"""The beginnings of names that Windows maps to its own libraries."""
-
-_WINDOWS = """
-activeds advapi32 advpack avicap32 avifil32 avrt bcrypt bcryptprimitives bluetoothapis cabinet cfgmgr32 clbcatq
-clusapi combase comctl32 comdlg32 compstui credui crypt32 cryptbase cryptnet cryptsp cryptui cryptxml d2d1 d3d10
-d3d10_1 d3d10core d3d11 d3d12 d3d9 d3dcompiler_47 davhlpr dbgeng dbghelp dcomp ddraw dfscli dhcpcsvc dhcpcsvc6
-dinput8 dnsapi drvstore dsound dsparse dsrole dssec dsuiext duser dwmapi dwrite dxcore dxgi dxva2 esent evr fontsub
-fwpuclnt gdi32 gdi32full gdiplus glu32 gpedit hid httpapi iasrecst icmp icuin icuuc icu imagehlp imm32 inetcomm
-iphlpapi kernel32 kernelbase ksuser ktmw32 loadperf logoncli lz32 magnification mapi32 mf mfplat mfplay mfreadwrite
-mlang mpr mprapi msacm32 msasn1 mscms mscoree msctf msdelta msdmo msdrm msi msimg32 mspatcha msvcp60 msvcp_win
-msvcrt msvfw32 mswsock msxml3 msxml6 ncrypt ndfapi netapi32 netutils newdev ninput normaliz nsi ntdll ntdsapi
-ntlanman odbc32 odbccp32 ole32 oleacc oleaut32 oledlg olepro32 opengl32 p2p pdh powrprof prntvpt profapi propsys
-psapi qwave rasapi32 rasdlg resutils riched20 rpcns4 rpcrt4 rstrtmgr rtm rtutils rtworkq samcli schannel schedcli
-sechost secur32 sensapi sensorsutilsv2 setupapi sfc shcore shell32 shfolder shlwapi slc snmpapi srvcli sspicli
-t2embed tapi32 tbs tdh traffic txfw32 ucrtbase uiautomationcore urlmon user32 userenv usp10 uxtheme vdmdbg version
-virtdisk vssapi wbemuuid wdsclientapi websocket wer wevtapi wecapi winbio windowscodecs winhttp wininet winmm
-winscard winspool winsqlite3 wintrust winusb wkscli wlanapi wldap32 wldp wmvcore wofutil ws2_32 wscapi wsock32
-wtsapi32 xinput1_4 xinput9_1_0 xmllite xolehlp xpsprint
+_MACOS = """
+AppleArchive DiagnosticMessagesClient MobileGestalt System System.B archive archive.2 bsm bsm.0 bz2 bz2.1.0 c c++ c++.1
+c++abi charset charset.1 com_err compression coretls cups cups.2 cupsimage cupsimage.2 curl curl.4 curses dbm dl dtrace
+edit edit.2 edit.3 expat expat.1 exslt exslt.0 ffi form form.5.4 gssapi_krb5 iconv iconv.2 icucore icucore.A info
+k5crypto krb5 krb5support lber ldap lzma lzma.5 m menu menu.5.4 ncurses ncurses.5.4 netsnmp netsnmp.25 network objc
+objc.A pam pam.2 panel panel.5.4 pcap pcap.A poll proc pthread readline resolv resolv.9 rpcsvc sandbox sandbox.1 sasl2
+sasl2.2 sqlite3 sqlite3.0 termcap tidy tidy.A util util1.0 xar xar.1 xml2 xml2.2 xslt xslt.1 z z.1
 """
 
-WINDOWS_SYSTEM = frozenset({*(f"{name}.dll" for name in _WINDOWS.split()), "winspool.drv"})
-"""Libraries in System32 of every Windows."""
-
-WINDOWS_EXPECTED = frozenset(
-    {
-        "concrt140.dll",
-        "msvcp140.dll",
-        "msvcp140_1.dll",
-        "msvcp140_2.dll",
-        "msvcp140_atomic_wait.dll",
-        "vccorlib140.dll",
-        "vcomp140.dll",
-        "vcruntime140.dll",
-        "vcruntime140_1.dll",
-        "vcruntime140_threads.dll",
-    }
-)
-"""The Visual C++ redistributable: not part of Windows, but on most machines. CPython brings vcruntime140."""
-
-WINDOWS_DRIVERS = frozenset({"nvcuda.dll", "nvml.dll", "opencl.dll", "vulkan-1.dll", "nvcuvid.dll"})
-"""Libraries of device drivers."""
+MACOS_LIBRARIES = frozenset(f"/usr/lib/lib{name}.dylib" for name in _MACOS.split())
+"""Those in /usr/lib that every macOS has had since 11.0; others may exist."""

@@ -39,3 +39,19 @@ def test_each_part_of_a_universal_file_has_its_own(tmp_path: Path) -> None:
     content = universal({"x86_64": macho(machine="x86_64", signed=False), "arm64": macho()})
     assert signature(tmp_path / "file", content, "arm64") == "sound"
     assert signature(tmp_path / "file", content, "x86_64") == "none"
+
+
+def test_bytes_behind_the_signature_are_seen(tmp_path: Path) -> None:
+    assert signature(tmp_path / "file", macho() + b"more") == "followed"
+    both = universal({"x86_64": macho(machine="x86_64"), "arm64": macho()})
+    assert signature(tmp_path / "file", both, "arm64") == "sound"
+    assert signature(tmp_path / "file", both, "x86_64") == "sound"
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_file_that_is_cut_off_is_damaged(tmp_path: Path, part: float, signed: bool) -> None:
+    content = macho(run_paths=[f"@loader_path/{number:0200}" for number in range(100)], signed=signed)
+    (tmp_path / "file").write_bytes(content[: int(len(content) * part)])
+    native = read_native(tmp_path / "file")
+    assert native is None or native.signature == "void"

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bundle.base.native.formats import machine_of
 from bundle.base.native.native import Kind, Native, Need
+
+if TYPE_CHECKING:
+    import lief
+
+_LEVELS = {"V2": 2, "V3": 3, "V4": 4}
+
+_TEXTREL = 0x4
+"""DF_TEXTREL (ELF gABI, "Dynamic Section")."""
 
 
 def has_symbols(path: Path) -> bool:
@@ -26,12 +34,13 @@ def read_elf(path: Path) -> Native | None:
     import lief
 
     options = lief.ELF.ParserConfig()
-    for part in ("relocations", "dyn_symbols", "symtab_symbols", "notes", "overlay"):
+    for part in ("relocations", "dyn_symbols", "symtab_symbols", "overlay"):
         setattr(options, f"parse_{part}", False)
     binary = lief.ELF.parse(str(path), options)
     if binary is None:
         return None
-    if max((part.file_offset + part.physical_size for part in binary.segments), default=0) > path.stat().st_size:
+    size = path.stat().st_size
+    if max((part.file_offset + part.physical_size for part in binary.segments), default=0) > size:
         return None
     versions = {
         str(requirement.name): tuple(str(symbol.name) for symbol in requirement.get_auxiliary_symbols())
@@ -40,6 +49,7 @@ def read_elf(path: Path) -> Native | None:
     rpath: list[str] = []
     runpath: list[str] = []
     name = ""
+    written = False
     for entry in binary.dynamic_entries:
         if isinstance(entry, lief.ELF.DynamicEntryRunPath):
             runpath += entry.paths
@@ -47,15 +57,19 @@ def read_elf(path: Path) -> Native | None:
             rpath += entry.paths
         elif isinstance(entry, lief.ELF.DynamicSharedObject):
             name = str(entry.name)
+        elif isinstance(entry, lief.ELF.DynamicEntryFlags):
+            written |= entry.tag == lief.ELF.DynamicEntry.TAG.FLAGS and bool(entry.value & _TEXTREL)
+        written |= entry.tag == lief.ELF.DynamicEntry.TAG.TEXTREL
+    header = binary.header
     kinds: dict[Any, Kind] = {lief.ELF.Header.FILE_TYPE.EXEC: "executable", lief.ELF.Header.FILE_TYPE.DYN: "library"}
-    kind = kinds.get(binary.header.file_type, "other")
+    kind = kinds.get(header.file_type, "other")
     # A program that can be loaded anywhere is a shared object by its type; a library that can be started has a name.
     if kind == "library" and binary.has_interpreter and not name:
         kind = "executable"
     return Native(
         format="elf",
         kind=kind,
-        machines=(machine_of(binary.header.machine_type),),
+        machines=(machine_of(header.machine_type),),
         name=name,
         needs=tuple(Need(name=library, versions=versions.get(library, ())) for library in map(str, binary.libraries)),
         run_paths=tuple(filter(None, runpath or rpath)),
@@ -66,4 +80,33 @@ def read_elf(path: Path) -> Native | None:
             for symbol in definition.auxiliary_symbols
         ),
         interpreter=str(binary.interpreter) if binary.has_interpreter else "",
+        executable_stack=_executable_stack(binary),
+        text_relocations=written,
+        level=_level(binary),
+        cut_off=header.section_header_offset + header.section_header_size * header.numberof_sections > size,
     )
+
+
+def _executable_stack(binary: lief.ELF.Binary) -> bool:
+    import lief
+
+    for segment in binary.segments:
+        if segment.type == lief.ELF.Segment.TYPE.GNU_STACK:
+            return lief.ELF.Segment.FLAGS.X in segment.flags
+    # What glibc takes without the segment is a fact of the machine (DEFAULT_STACK_PERMS in its stackinfo.h).
+    return binary.header.machine_type in (lief.ELF.ARCH.X86_64, lief.ELF.ARCH.I386)
+
+
+def _level(binary: lief.ELF.Binary) -> int:
+    """Return the level of x86-64 that a GNU property note asks for (x86-64 psABI, "Program property")."""
+    import lief
+
+    needed = [1]
+    for note in binary.notes:
+        if isinstance(note, lief.ELF.NoteGnuProperty):
+            for part in note.properties:
+                if isinstance(part, lief.ELF.X86ISA):
+                    needed += (
+                        _LEVELS.get(level.name, 1) for flag, level in part.values if flag == lief.ELF.X86ISA.FLAG.NEEDED
+                    )
+    return max(needed)

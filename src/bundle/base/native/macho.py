@@ -34,8 +34,17 @@ def read_macho(path: Path, machine: str) -> Native | None:
     identity = lief.MachO.LoadCommand.TYPE.ID_DYLIB
     weak = (lief.MachO.LoadCommand.TYPE.LOAD_WEAK_DYLIB, lief.MachO.LoadCommand.TYPE.LAZY_LOAD_DYLIB)
     libraries = [(str(library.name), library.command) for library in binary.libraries]
+    length = path.stat().st_size - binary.fat_offset
+    if len(parts) > 1:
+        length = min(length, binary.original_size)
+    ends = (part.file_offset + part.file_size for part in binary.segments)
+    if max(binary.header.sizeof_cmds, *ends, 0) > length:
+        return None
     signed = binary.code_signature if binary.has_code_signature else None
     place = None if signed is None else (binary.fat_offset, signed.data_offset, signed.data_size)
+    signature = signature_of(path, place)
+    if signed is not None and signature == "sound" and signed.data_offset + signed.data_size < length:
+        signature = "followed"
     return Native(
         format="macho",
         kind=kinds.get(binary.header.file_type, "other"),
@@ -45,7 +54,7 @@ def read_macho(path: Path, machine: str) -> Native | None:
         run_paths=tuple(str(command.path) for command in binary.rpaths),
         inherited=True,
         minimum=_macos(binary),
-        signature=signature_of(path, place),
+        signature=signature,
     )
 
 

@@ -9,9 +9,8 @@ import hashlib
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
-Signature = Literal["none", "sound", "void"]
+from bundle.base.native.native import Signature
 
 _EMBEDDED_SIGNATURE = 0xFADE0CC0
 _CODE_DIRECTORY = 0xFADE0C02

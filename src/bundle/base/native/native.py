@@ -8,7 +8,9 @@ from functools import cached_property
 from typing import Literal
 
 from bundle.base.native.formats import Format
-from bundle.base.native.macho_signature import Signature
+
+Signature = Literal["none", "sound", "followed", "void"]
+"""None at all; of these bytes; of these bytes without those behind it; of other bytes."""
 
 Kind = Literal["executable", "library", "other"]
 
@@ -48,11 +50,21 @@ class Native:
     defines: frozenset[str] = frozenset()
     """ELF: the symbol versions that it offers."""
     minimum: str = ""
-    """Mach-O: the oldest macOS that it runs on."""
+    """Mach-O and PE: the oldest macOS or Windows that its header asks for."""
     interpreter: str = ""
     """ELF: the dynamic linker that it asks for."""
     signature: Signature | None = None
-    """Mach-O: None for all else."""
+    """Mach-O and PE: None for ELF."""
+    executable_stack: bool = False
+    """ELF: whether it asks for a stack whose bytes can be run."""
+    text_relocations: bool = False
+    """ELF: whether the loader has to write into its code."""
+    level: int = 1
+    """ELF: the level of x86-64 (psABI) that it says it needs; 1 is every processor."""
+    managed: bool = False
+    """PE: a .NET assembly without machine code, for every machine."""
+    cut_off: bool = False
+    """ELF: whether parts that no loader reads lie beyond its end; files that lack more are damaged."""
 
     def fits(self, binary_format: Format, machine: str) -> bool:
         """Return whether a machine that loads a format could load or start it."""

@@ -141,8 +141,9 @@ def _print(console: Console, folder: Path, manifest: Manifest, report: Report) -
         for line in (*details[len(finding.details) :], f"because: {finding.accepted}"):
             console.print(f"    {line}")
     for name, value in report.floor.items():
-        asked = getattr(manifest.floors, name)
-        console.print(f"runs on {FLOOR_NAMES[name]} >= {value} (measured; {asked} was asked for)")
+        asked = manifest.floors.of(manifest.target.system).get(name)
+        more = f"; {asked} was asked for" if asked else ""
+        console.print(f"runs on {FLOOR_NAMES[name]} >= {value} (measured{more})")
     count = len(report.of("error"))
     verdict = {0: "nothing wrong", 1: "1 error"}.get(count, f"{count} errors")
     unclear = [name for name, answer in report.answers.items() if answer == "inconclusive"]

@@ -28,7 +28,10 @@ def test_nothing_is_found_in_a_good_bundle(tmp_path: Path, key: str) -> None:
 def test_the_floor_is_measured(tmp_path: Path) -> None:
     assert good(tmp_path, LINUX).verify().floor == {"glibc": "2.28"}
     assert good(tmp_path, MAC).verify().floor == {"macos": "12.0"}
-    assert good(tmp_path, WINDOWS).verify().floor == {}
+    windows = good(tmp_path, WINDOWS)
+    assert windows.verify().floor == {"windows": "8.1"}
+    add(windows, pe(needed=["ICU.dll"]))
+    assert windows.verify().floor == {"windows": "10.0.18362"}
 
 
 @pytest.mark.parametrize(
@@ -54,8 +57,73 @@ def test_programs_of_other_systems_that_packages_keep_as_data_are_none_of_our_bu
     made = good(tmp_path, LINUX)
     made.install("launchers", {"launchers/t64.exe": pe(program=True), "launchers/w32.exe": pe(machine="x86")})
     assert made.verify().findings == ()
-    path = made.write(f"{made.site}/launchers/tool", elf(machine="aarch64"))
-    assert ("wrong-machine", path) in rules(made.verify(), "warning")
+    made.install("tools", {"tools/tool": elf(machine="aarch64")})
+    assert rules(made.verify(), "note") == [("wrong-machine", f"{made.site}/tools/tool")]
+
+
+@pytest.mark.parametrize(
+    ("key", "files"),
+    [
+        (LINUX, {"attach_arm.so": elf(machine="aarch64"), "attach_x86.so": elf(machine="x86")}),
+        (ARM, {"attach_amd64.so": elf(), "attach_mac.dylib": macho(machine="x86_64")}),
+        (MAC, {"attach_amd64.dylib": macho(machine="x86_64"), "attach_linux.so": elf()}),
+        (WINDOWS, {"attach_x86.dll": pe(machine="x86"), "attach_arm64.dll": pe(machine="arm64")}),
+    ],
+)
+def test_libraries_of_other_machines_that_nothing_loads_are_data(
+    tmp_path: Path, key: str, files: dict[str, bytes]
+) -> None:
+    made = good(tmp_path, key)
+    made.install("debug", {f"debug/{name}": content for name, content in files.items()})
+    report = made.verify()
+    assert {one.rule for one in report.findings} <= {"wrong-machine"}
+    assert rules(report) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "module", "name", "library"),
+    [
+        (LINUX, elf(needed=["libtds.so.5"], rpath="$ORIGIN/libs"), "libs/libtds.so.5", elf(machine="aarch64")),
+        (MAC, macho(needed=["@loader_path/libs/libtds.dylib"]), "libs/libtds.dylib", macho(machine="x86_64")),
+        (WINDOWS, pe(needed=["tds.dll"]), "tds.dll", pe(machine="arm64")),
+    ],
+)
+def test_a_library_of_another_machine_that_a_module_needs_is_an_error(
+    tmp_path: Path, key: str, module: bytes, name: str, library: bytes
+) -> None:
+    made = good(tmp_path, key)
+    made.install("sql", {"sql/__init__.py": "", f"sql/_sql{made.ending}": module, f"sql/{name}": library})
+    report = made.verify()
+    assert rules(report) == [("wrong-machine", f"{made.site}/sql/{name}")]
+    assert report.of("error")[0].details == (f"{made.site}/sql/_sql{made.ending} needs it.",)
+
+
+def test_a_library_of_another_machine_is_passed_over_where_the_system_has_one(tmp_path: Path) -> None:
+    made = good(tmp_path, LINUX)
+    add(made, elf(needed=["libstdc++.so.6"], rpath="$ORIGIN"))
+    made.install("data", {"more/libstdc++.so.6": elf(machine="aarch64", name="libstdc++.so.6")})
+    assert rules(made.verify()) == []
+
+
+def test_a_wheel_for_one_platform_whose_libraries_are_all_of_another_is_a_warning(tmp_path: Path) -> None:
+    made = good(tmp_path, LINUX)
+    library = {"by_hand/libhand.so": elf(machine="aarch64")}
+    made.install("by_hand", {**library, "by_hand-1.0.dist-info/WHEEL": "Tag: py3-none-manylinux_2_17_x86_64\n"})
+    assert rules(made.verify()) == [("wrong-machine", f"{made.site}/by_hand/libhand.so")]
+    made.install("by_hand", {**library, "by_hand-1.0.dist-info/WHEEL": "Tag: py3-none-any\n"})
+    assert rules(made.verify()) == []
+
+
+def test_an_assembly_for_every_machine_is_no_stranger(tmp_path: Path) -> None:
+    made = good(tmp_path, WINDOWS)
+    made.install("runtime", {"runtime/Runtime.dll": pe(machine="x86", managed=1, needed=["mscoree.dll"])})
+    assert made.verify().findings == ()
+
+
+def test_a_program_of_another_machine_among_the_scripts_is_an_error(tmp_path: Path) -> None:
+    made = good(tmp_path, WINDOWS)
+    path = made.write("Scripts/tool.exe", pe(machine="arm64", program=True))
+    assert rules(made.verify()) == [("wrong-machine", path)]
 
 
 def test_a_universal_file_counts_for_each_of_its_machines(tmp_path: Path) -> None:
@@ -75,6 +143,7 @@ def test_a_universal_file_counts_for_each_of_its_machines(tmp_path: Path) -> Non
         (MAC, macho(needed=["@rpath/libnowhere.dylib"], run_paths=["@loader_path/../lib"]), "@rpath/libnowhere.dylib"),
         (WINDOWS, pe(needed=["nowhere.dll"]), "nowhere.dll"),
         (WINDOWS, pe(needed=["python311.dll"]), "python311.dll"),
+        (WINDOWS, pe(needed=["api-ms-win-core-bogus-l9-9-9.dll"]), "api-ms-win-core-bogus-l9-9-9.dll"),
     ],
 )
 def test_a_library_that_is_nowhere_is_found(tmp_path: Path, key: str, content: bytes, library: str) -> None:
@@ -127,9 +196,67 @@ def test_what_wheels_may_expect_and_what_drivers_bring_is_told_once_for_all_file
     assert [rule for rule, _ in rules(report, "note")] == ["library-of-driver", "library-expected"]
     assert len(report.findings) == 2
     assert "as 1 more file does" in report.findings[0].message
-    windows = good(tmp_path, WINDOWS)
-    path = add(windows, pe(needed=["MSVCP140.dll"]))
-    assert rules(windows.verify()) == [("library-expected", path)]
+
+
+def test_the_redistributable_of_visual_cpp_is_one_warning(tmp_path: Path) -> None:
+    made = good(tmp_path, WINDOWS)
+    path = add(made, pe(needed=["MSVCP140.dll", "VCOMP140.DLL"]), "_one")
+    add(made, pe(needed=["mfc140u.dll"]), "_two")
+    report = made.verify()
+    assert rules(report) == [("library-expected", path)]
+    assert "needs mfc140u.dll, msvcp140.dll, vcomp140.dll of" in report.of("warning")[0].message
+
+
+def test_a_library_in_usr_lib_that_is_not_known_is_a_warning(tmp_path: Path) -> None:
+    made = good(tmp_path, MAC)
+    path = add(made, macho(needed=["/usr/lib/libnotthere.dylib", "/usr/lib/libz.1.dylib"]))
+    assert rules(made.verify()) == [("library-missing", path)]
+    assert made.verify().ok
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        (elf(stack="RWX"), "executable-stack"),
+        (elf(stack=""), "executable-stack"),
+        (elf(text_relocations=True), "text-relocations"),
+        (elf(level=3), "processor-level"),
+    ],
+)
+def test_what_some_systems_do_not_load_is_a_warning(tmp_path: Path, content: bytes, rule: str) -> None:
+    made = good(tmp_path, LINUX)
+    path = add(made, content)
+    report = made.verify()
+    assert rules(report) == [(rule, path)]
+    assert report.ok
+
+
+def test_the_stack_of_a_program_is_its_own_affair(tmp_path: Path) -> None:
+    made = good(tmp_path, LINUX)
+    made.write("bin/tool", elf(interpreter="/lib64/ld-linux-x86-64.so.2", stack="RWX"), executable=True)
+    assert rules(made.verify()) == []
+
+
+def test_the_interpreters_program_is_found_if_it_is_cut_off(tmp_path: Path) -> None:
+    made = good(tmp_path, LINUX)
+    path = made.write("bin/python3.12", (made.root / "bin/python3.12").read_bytes()[:-60], executable=True)
+    assert ("unreadable-binary", path) in rules(made.verify(), "error")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import os\nos.add_dll_directory(os.path.join(os.path.dirname(__file__), 'bin'))\n",
+        "import os\nos.add_dll_directory(os.path.dirname(__file__) + '\\\\Qt6\\\\bin')\n",
+    ],
+)
+def test_folders_that_a_package_adds_for_its_modules_count(tmp_path: Path, source: str) -> None:
+    made = good(tmp_path, WINDOWS)
+    files = {"qt/core.cp312-win_amd64.pyd": pe(needed=["Qt6Core.dll"]), "qt/Qt6/bin/Qt6Core.dll": pe()}
+    made.install("qt", {"qt/__init__.py": "", **files})
+    assert rules(made.verify()) == [("library-unreached", f"{made.site}/qt/core.cp312-win_amd64.pyd")]
+    made.install("qt", {"qt/__init__.py": source, **files})
+    assert rules(made.verify()) == []
 
 
 def test_a_symbol_above_the_floor_is_found(tmp_path: Path) -> None:
@@ -227,3 +354,26 @@ def test_a_file_that_is_cut_off_is_found(tmp_path: Path, key: str, content: byte
     made = good(tmp_path, key)
     path = add(made, content[:-40])
     assert rules(made.verify()) == [("unreadable-binary", path)]
+
+
+def test_folders_that_a_path_file_bootstraps_count_for_every_module(tmp_path: Path) -> None:
+    made = good(tmp_path, WINDOWS)
+    files: dict[str, bytes | str] = {
+        "win/lib/boot.py": "import types_system\nimport os\nos.add_dll_directory(types_system.__path__[0])\n",
+        "types_system/types312.dll": pe(),
+        f"win/api{made.ending}": pe(needed=["types312.dll"]),
+    }
+    made.install("win", files)
+    assert rules(made.verify()) == [("library-unreached", f"{made.site}/win/api{made.ending}")]
+    made.install("win", {**files, "win.pth": "# comment\nwin\nwin\\lib\nimport boot\n"})
+    assert rules(made.verify()) == []
+
+
+def test_libraries_of_one_folder_where_the_loader_does_not_look_are_one_finding_for_a_package(tmp_path: Path) -> None:
+    made = good(tmp_path, WINDOWS)
+    modules = {f"qt/m{number}{made.ending}": pe(needed=["a.dll", f"b{number}.dll"]) for number in range(5)}
+    libraries = {f"qt/bin/{name}.dll": pe() for name in ("a", *(f"b{number}" for number in range(5)))}
+    made.install("qt", {"qt/__init__.py": "", **modules, **libraries})
+    (finding,) = made.verify().of("warning")
+    assert finding.rule == "library-unreached"
+    assert "as is the case for 9 more needs" in finding.message

@@ -12,6 +12,7 @@ from bundle.make.verify.checks.findings import Finding
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
 from bundle.model.system_libraries import SYMBOL_VERSIONS
+from bundle.model.windows_libraries import windows_since
 
 _RUNTIME = re.compile(r"(GLIBCXX|CXXABI|GCC)_(\d+(?:\.\d+)+)")
 """Symbol versions of libstdc++ and libgcc_s."""
@@ -19,11 +20,15 @@ _RUNTIME = re.compile(r"(GLIBCXX|CXXABI|GCC)_(\d+(?:\.\d+)+)")
 
 def measured_floor(natives: Iterable[Native]) -> dict[str, str]:
     """Return the oldest system that native files run on, as `{"glibc": "2.28"}`; empty if unknown."""
-    glibc = macos = ""
+    floor = {"glibc": "", "macos": "", "windows": ""}
     for native in natives:
-        glibc = max(glibc, native.glibc, key=dotted)
-        macos = max(macos, native.minimum, key=dotted)
-    return {name: value for name, value in (("glibc", glibc), ("macos", macos)) if value}
+        floor["glibc"] = max(floor["glibc"], native.glibc, key=dotted)
+        if native.format == "macho":
+            floor["macos"] = max(floor["macos"], native.minimum, key=dotted)
+        elif native.format == "pe":
+            since = (windows_since(need.name.lower()) for need in native.needs if not need.weak)
+            floor["windows"] = max(floor["windows"], native.minimum, *since, key=dotted)
+    return {name: value for name, value in floor.items() if value}
 
 
 def above_floor(subject: Subject, tree: Tree, links: Iterable[Link]) -> Iterator[Finding]:

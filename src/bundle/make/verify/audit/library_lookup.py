@@ -11,26 +11,19 @@ import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from bundle.base.native.native import Native, Need
 from bundle.model.platforms import Platform
-from bundle.model.system_libraries import (
-    LINUX_BASE,
-    LINUX_DRIVERS,
-    LINUX_EXPECTED,
-    MACOS_FOLDERS,
-    WINDOWS_DRIVERS,
-    WINDOWS_EXPECTED,
-    WINDOWS_PREFIXES,
-    WINDOWS_SYSTEM,
-)
+from bundle.model.system_libraries import LINUX_BASE, LINUX_DRIVERS, LINUX_EXPECTED, MACOS_FOLDERS, MACOS_LIBRARIES
+from bundle.model.windows_libraries import WINDOWS_DRIVERS, WINDOWS_EXPECTED, is_windows_library
 
-Place = Literal["inside", "base", "expected", "driver", "elsewhere", "foreign", "nowhere"]
+Place = Literal["inside", "base", "expected", "driver", "elsewhere", "unsure", "foreign", "stranger", "nowhere"]
 """In the bundle where the loader looks; the platform's own; what wheels may expect; a device's driver; in the bundle
-where the loader does not look; by an absolute path of some other machine; nowhere."""
+where the loader does not look; perhaps the platform's; by an absolute path of some other machine; in the bundle where
+the loader looks, but for another machine; nowhere."""
 
-_WORST: tuple[Place, ...] = ("base", "inside", "expected", "driver", "elsewhere", "foreign", "nowhere")
+_WORST: tuple[Place, ...] = ("base", "inside", "expected", "driver", *get_args(Place)[4:])
 
 Look = Callable[["Step", Need], "Answer"]
 
@@ -77,12 +70,26 @@ class Tree:
     """The interpreter's path."""
     modules: Collection[str] = ()
     """Paths of the native modules that an import finds."""
+    strangers: Collection[str] = ()
+    """Paths of the native files for other machines."""
+    added: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Windows: folders that packages add for the loader, by the folder whose modules can count on them."""
 
     def at(self, path: str) -> str | None:
         """Return the native file that a path leads to, None if there is none."""
         path = posixpath.normpath(path)
         path = self.links.get(path, path)
         return path if path in self.natives else None
+
+    def found(self, candidates: Iterable[str]) -> Answer | None:
+        """Return the first native file among places where a loader looks, else the first for another machine."""
+        places = list(candidates)
+        for place in places:
+            if file := self.at(place):
+                return Answer("inside", file)
+        ends = (self.links.get(place, place) for place in map(posixpath.normpath, places))
+        strange = next((place for place in ends if place in self.strangers), None)
+        return Answer("stranger", strange) if strange else None
 
     def named(self) -> Mapping[str, str]:
         """Return the native files by base name, in lower case, and by the name that they have for the loader."""
@@ -139,10 +146,13 @@ def _linux(tree: Tree) -> Iterator[Link]:
     def look(step: Step, need: Need) -> Answer:
         own = _own_folders(step)
         replaced = bool(step.native.run_paths) and not step.native.inherited
-        for folder in own if replaced else (*own, *step.folders, *fallback):
-            if found := tree.at(f"{folder}/{need.name}"):
-                return Answer("inside", found)
-        return _otherwise(need.name)
+        folders = own if replaced else (*own, *step.folders, *fallback)
+        found = tree.found(f"{folder}/{need.name}" for folder in folders)
+        if found and found.place == "inside":
+            return found
+        # The loader goes on behind a library for another machine.
+        otherwise = _otherwise(need.name)
+        return found if found and otherwise.place in ("elsewhere", "nowhere") else otherwise
 
     def _otherwise(name: str) -> Answer:
         if name in LINUX_BASE:
@@ -170,8 +180,10 @@ def _macos(tree: Tree) -> Iterator[Link]:
 
     def look(step: Step, need: Need) -> Answer:
         name = need.name
-        if name.startswith(MACOS_FOLDERS):
+        if name.startswith(MACOS_FOLDERS) or name in MACOS_LIBRARIES:
             return Answer("base")
+        if posixpath.dirname(name) == "/usr/lib":
+            return Answer("unsure")
         if name.startswith("@rpath/"):
             folders = (*_own_folders(step), *step.folders, *fallback)
             candidates = [f"{folder}/{name.removeprefix('@rpath/')}" for folder in folders]
@@ -179,9 +191,8 @@ def _macos(tree: Tree) -> Iterator[Link]:
             candidates = [run_folder(name, tree.executable or step.file) or ""]
         else:
             candidates = [run_folder(name, step.file) or ""]
-        for candidate in filter(None, candidates):
-            if found := tree.at(candidate):
-                return Answer("inside", found)
+        if answer := tree.found(filter(None, candidates)):
+            return answer
         if not name.startswith("@"):
             return Answer("foreign")
         found = named.get(posixpath.basename(name).lower())
@@ -193,33 +204,45 @@ def _macos(tree: Tree) -> Iterator[Link]:
 def _windows(tree: Tree) -> Iterator[Link]:
     """Look as Windows does for CPython's modules: in their folder, in the program's, in those that packages have added.
 
-    Packages add folders with `os.add_dll_directory`; those named `*.libs` are the ones that delvewheel makes.
+    Packages add folders with `os.add_dll_directory`; those named `*.libs` are the ones that delvewheel makes. Names are
+    compared without case.
 
     Source: CPython's `LoadLibraryEx` flags LOAD_LIBRARY_SEARCH_DEFAULT_DIRS and LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR.
     """
     named = tree.named()
     by_folder: dict[str, dict[str, str]] = {}
-    for path in tree.natives:
+    for path in (*tree.strangers, *tree.natives):
         folder, name = posixpath.split(path)
         by_folder.setdefault(folder, {})[name.lower()] = path
-    added = sorted(folder for folder in by_folder if ".libs" in folder)
+    mangled = sorted(folder for folder in by_folder if ".libs" in folder)
     program = posixpath.dirname(tree.executable)
 
     def look(step: Step, need: Need) -> Answer:
         name = need.name.lower()
-        for folder in (*step.folders, posixpath.dirname(step.file), program, *added):
-            if found := by_folder.get(folder, {}).get(name):
-                return Answer("inside", found)
-        if name in WINDOWS_SYSTEM or name.startswith(WINDOWS_PREFIXES):
+        own = posixpath.dirname(step.file)
+        folders = (*step.folders, own, program, *mangled, *_added(tree, step.folders[0] if step.folders else own))
+        answer = tree.found(by_folder[folder][name] for folder in folders if name in by_folder.get(folder, {}))
+        if answer and answer.place == "inside":
+            return answer
+        if is_windows_library(name):
             return Answer("base")
+        if answer:
+            return answer
         if found := named.get(name):
             return Answer("elsewhere", found)
-        if name in WINDOWS_EXPECTED:
+        if WINDOWS_EXPECTED.fullmatch(name):
             return Answer("expected")
         return Answer("driver" if name in WINDOWS_DRIVERS else "nowhere")
 
     # The folder of the file that was asked for counts for all that it needs.
     return _walk(tree, look, passes_on=lambda step: step.folders or (posixpath.dirname(step.file),))
+
+
+def _added(tree: Tree, folder: str) -> Iterator[str]:
+    """Yield the folders that packages have added by the time that a module of a folder is loaded."""
+    for base, folders in tree.added.items():
+        if not base or folder == base or folder.startswith(f"{base}/"):
+            yield from sorted(folders)
 
 
 def _walk(tree: Tree, look: Look, *, passes_on: Callable[[Step], tuple[str, ...]]) -> Iterator[Link]:

@@ -5,174 +5,132 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from bundle.base.native.formats import is_library_name, native_format
 from bundle.base.native.native import Native
 from bundle.base.native.read import read_native
+from bundle.make.verify.audit.added_folders import added_folders
 from bundle.make.verify.audit.floor import above_floor, measured_floor
-from bundle.make.verify.audit.library_lookup import Link, Place, Tree, links_of, run_folder
+from bundle.make.verify.audit.libraries import judge_libraries, judge_versions, needed, through
+from bundle.make.verify.audit.library_lookup import Link, Tree, links_of
+from bundle.make.verify.audit.loading import judge_loading, judge_run_paths
+from bundle.make.verify.audit.path_files import read_start
 from bundle.make.verify.checks.findings import Finding, Outcome, Severity
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
-from bundle.model.system_libraries import WINDOWS_EXPECTED
 
 _CALLED = {"elf": "ELF", "macho": "Mach-O", "pe": "PE"}
-
-_WRITABLE = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - named, not used
-"""Where everybody may put a file."""
 
 
 def check_binaries(subject: Subject) -> Outcome:
     """Audit every ELF, Mach-O and PE file of a bundle; nothing is run, so any machine can do it for any platform."""
+    platform = subject.platform
     findings: list[Finding] = []
     natives: dict[str, Native] = {}
-    modules = frozenset(module.path for module in subject.contents.modules)
+    modules = {module.path: module for module in subject.contents.modules}
     for path, seen in sorted(subject.scanned.items()):
         kind = native_format(seen.head[:4])
-        native = read_native(subject.root / path, subject.platform.machine) if kind else None
+        native = read_native(subject.root / path, platform.machine) if kind else None
         if native is not None:
             natives[path] = native
-        elif kind == subject.platform.binary_format and is_library_name(path):
+        elif kind == platform.binary_format and (is_library_name(path, kind) or _started(subject, path)):
             findings.append(RULES["unreadable-binary"].finding(path, "cannot be read as a native file."))
         elif kind is None and path in modules:
             findings.append(RULES["unreadable-binary"].finding(path, "is named like a native file, but is not one."))
-    own = {
-        path: native
-        for path, native in natives.items()
-        if native.fits(subject.platform.binary_format, subject.platform.machine)
-    }
-    findings += [
-        finding for path, native in natives.items() if path not in own and (finding := _stranger(subject, path, native))
-    ]
-    tree = _tree(subject, own, modules)
-    links = list(links_of(tree, subject.platform))
-    findings += _libraries(tree, links)
-    findings += _versions(tree, links)
+    own = {path: native for path, native in natives.items() if native.fits(platform.binary_format, platform.machine)}
+    others = {path: native for path, native in natives.items() if path not in own}
+    tree = Tree(
+        natives=own,
+        links=_symlinks(subject),
+        executable=platform.executable(subject.contents.python),
+        modules=modules.keys(),
+        strangers=others.keys(),
+        added=added_folders(subject, own),
+    )
+    links = list(links_of(tree, platform))
+    findings += _strangers(subject, tree, others, links)
+    findings += judge_libraries(tree, links, subject.contents.owners)
+    findings += judge_versions(tree, links)
     findings += above_floor(subject, tree, links)
     for path, native in own.items():
-        findings += _run_paths(subject, path, native)
-        findings += _system_needs(subject, path, native)
+        findings += judge_run_paths(subject, path, native)
+        findings += judge_loading(subject, path, native)
     return Outcome(findings=tuple(findings), checked=len(natives), floor=measured_floor(own.values()))
 
 
-def _tree(subject: Subject, own: Mapping[str, Native], modules: frozenset[str]) -> Tree:
+def _symlinks(subject: Subject) -> dict[str, str]:
     links: dict[str, str] = {}
     for path, status in subject.contents.files.items():
         if stat.S_ISLNK(status.st_mode):
             real = os.path.realpath(subject.root / path)
             links[path] = os.path.relpath(real, subject.root).replace(os.sep, "/")
-    executable = subject.platform.executable(subject.contents.python)
-    return Tree(natives=own, links=links, executable=executable, modules=modules)
+    return links
 
 
-def _stranger(subject: Subject, path: str, native: Native) -> Finding | None:
-    """Return the finding about a file of another machine that the bundle could load or start.
+def _started(subject: Subject, path: str) -> bool:
+    """Return whether a file can be started by its place or its mode."""
+    if posixpath.dirname(path) in (subject.platform.scripts, ""):
+        return True
+    return not subject.platform.is_windows and bool(subject.contents.files[path].st_mode & stat.S_IXUSR)
 
-    Programs of other systems that packages keep as data, such as the Windows launchers in pip, do no harm.
+
+def _strangers(subject: Subject, tree: Tree, others: Mapping[str, Native], links: list[Link]) -> Iterator[Finding]:
+    """Yield the findings about files for other machines: what the bundle imports, starts or loads of them cannot work.
+
+    All others are data, such as launchers for Windows and libraries for the processes that a debugger enters.
     """
-    same_system = native.format == subject.platform.binary_format
-    if native.kind == "other":
-        return None
-    library = is_library_name(path, subject.platform.binary_format)
-    started = posixpath.dirname(path) in (subject.platform.scripts, "")
-    severity: Severity = "error"
-    if not library and not started:
-        if not same_system or subject.platform.is_windows:
-            return None
-        severity = "warning"
-    if same_system:
-        message = f"is for {' and '.join(native.machines)}, and the bundle for {subject.platform.machine}."
-    else:
-        called = f"{_CALLED[native.format]} for {' and '.join(native.machines)}"
-        message = f"is {called}, and the bundle for {subject.platform.key}."
-    return RULES["wrong-machine"].finding(path, message, severity=severity)
-
-
-def _libraries(tree: Tree, links: list[Link]) -> Iterator[Finding]:
-    modules = frozenset(tree.modules)
-    shared: defaultdict[tuple[Place, str], list[Link]] = defaultdict(list)
-    for link in links:
-        wanted = link.root in modules or tree.natives[link.root].kind == "executable"
-        name = link.need.name
-        through = (f"It is loaded for {link.root}.",) if link.root != link.file else ()
-        place, found = link.answer
-        if place in ("expected", "driver"):
-            shared[place, name].append(link)
-        elif place == "elsewhere":
-            severity: Severity = "warning" if wanted and not link.need.weak else "note"
-            message = f"needs {name}, which is in the bundle as {found}, where the loader does not look."
-            yield RULES["library-unreached"].finding(link.file, message, details=through, severity=severity)
-        elif place == "foreign" and not link.need.weak:
-            severity = "error" if wanted else "warning"
-            message = f"needs {name}, which is not part of macOS."
-            yield RULES["library-foreign"].finding(link.file, message, details=through, severity=severity)
-        elif place in ("foreign", "nowhere"):
-            severity = "note" if link.need.weak else "error" if wanted else "warning"
-            message = f"needs {name}, which is neither in the bundle nor part of the system."
-            yield RULES["library-missing"].finding(link.file, message, details=through, severity=severity)
-    for (place, name), users in sorted(shared.items()):
-        yield _shared(place, name, users)
-
-
-def _shared(place: Place, name: str, users: list[Link]) -> Finding:
-    """Return one finding for a library of the system that many files need."""
-    files = [link.file for link in users]
-    others = len(files) - 1
-    more = f", as {others} more {'file does' if others == 1 else 'files do'}" if others else ""
-    details = files[:5]
-    if place == "driver":
-        message = f"needs {name}, which comes with a driver{more}."
-        return RULES["library-of-driver"].finding(files[0], message, details=details)
-    redistributable = name.lower() in WINDOWS_EXPECTED
-    owner = "Microsoft's Visual C++ redistributable" if redistributable else "the system"
-    severe = redistributable and not all(link.need.weak for link in users)
-    message = f"needs {name} of {owner}{more}."
-    return RULES["library-expected"].finding(files[0], message, details=details, severity="warning" if severe else None)
-
-
-def _versions(tree: Tree, links: list[Link]) -> Iterator[Finding]:
-    """Compare the symbol versions that files need of libraries in the bundle with those that these have."""
-    for link in links:
-        if link.answer.place != "inside" or not link.need.versions:
+    loaded: dict[str, Link] = {}
+    for link in sorted(links, key=lambda link: (not needed(tree, link), link.need.weak)):
+        if link.answer.place == "stranger":
+            loaded.setdefault(link.answer.file, link)
+    modules = {module.path: module for module in subject.contents.modules}
+    data: dict[str, Native] = {}
+    for path, native in others.items():
+        message = _foreign(subject, native)
+        if path in loaded:
+            link = loaded[path]
+            severity: Severity = "error" if needed(tree, link) and not link.need.weak else "warning"
+            details = (f"{link.file} needs it.", *through(link))
+            yield RULES["wrong-machine"].finding(path, message, details=details, severity=severity)
+        elif native.managed or native.kind == "other":
             continue
-        provider = tree.natives[link.answer.file]
-        # A library without any versions is taken as it is, with a complaint on the target's terminal.
-        missing = [version for version in link.need.versions if provider.defines and version not in provider.defines]
-        if missing:
-            message = f"needs {', '.join(missing)} of {link.answer.file}, which does not have it."
-            yield RULES["version-missing"].finding(link.file, message)
+        elif path in modules:
+            # One that only another Python would import is not missed where the package does without it.
+            severity = "warning" if modules[path].other else "error"
+            yield RULES["wrong-machine"].finding(path, message, severity=severity)
+        elif posixpath.dirname(path) in (subject.platform.scripts, ""):
+            yield RULES["wrong-machine"].finding(path, message)
+        elif native.format == subject.platform.binary_format or is_library_name(path, subject.platform.binary_format):
+            data[path] = native
+    yield from _data(subject, data, tree)
 
 
-def _run_paths(subject: Subject, path: str, native: Native) -> Iterator[Finding]:
-    for entry in native.run_paths:
-        folder = run_folder(entry, path)
-        if folder is not None:
-            if folder == ".." or folder.startswith("../"):
-                yield RULES["run-path-leaves"].finding(
-                    path, f"has the run path {entry}, which leads out of the bundle."
-                )
-        elif any(entry == str(place) or entry.startswith(f"{place}/") for place in subject.policy.forbidden):
-            message = f"has the run path {entry}, a folder of the build machine."
-            yield RULES["run-path-of-build"].finding(path, message)
-        else:
-            risky = not entry.startswith("/") or entry.startswith(_WRITABLE)
-            where = "where everyone may write" if entry.startswith(_WRITABLE) else "outside of the bundle"
-            if not entry.startswith("/"):
-                where = "which depends on the current folder"
-            message = f"has the run path {entry}, {where}."
-            yield RULES["run-path-leaves"].finding(path, message, severity="warning" if risky else None)
+def _data(subject: Subject, data: Mapping[str, Native], tree: Tree) -> Iterator[Finding]:
+    owners = subject.contents.owners
+    whole = {owners.get(path) for path in tree.natives}
+    lacking = {
+        owner for path in data if (owner := owners.get(path)) not in whole and owner and _promises(subject, owner)
+    }
+    for path, native in data.items():
+        severity: Severity = "warning" if owners.get(path) in lacking and native.kind == "library" else "note"
+        message = f"{_foreign(subject, native)[:-1]}; no module or program names it."
+        yield RULES["wrong-machine"].finding(path, message, severity=severity)
 
 
-def _system_needs(subject: Subject, path: str, native: Native) -> Iterator[Finding]:
-    """Yield the objections of the system: an unknown dynamic linker, a missing or void signature."""
-    if native.kind == "executable" and native.interpreter and native.interpreter not in subject.platform.loaders:
-        message = f"asks for the dynamic linker {native.interpreter}."
-        yield RULES["program-interpreter"].finding(path, message)
-    silicon = subject.platform.machine == "arm64"
-    if native.signature == "none" and silicon:
-        yield RULES["signature-missing"].finding(path, "is for Apple silicon, and not signed.")
-    elif native.signature == "void":
-        message = "was changed after it was signed."
-        yield RULES["signature-void"].finding(path, message, severity=None if silicon else "warning")
+def _foreign(subject: Subject, native: Native) -> str:
+    machines = " and ".join(native.machines)
+    if native.format == subject.platform.binary_format:
+        return f"is for {machines}, and the bundle for {subject.platform.machine}."
+    return f"is {_CALLED[native.format]} for {machines}, and the bundle for {subject.platform.key}."
+
+
+def _promises(subject: Subject, package: str) -> bool:
+    """Return whether a package's wheel says that it is for one platform only."""
+    for distribution in subject.contents.distributions:
+        if distribution.name == package:
+            path = f"{posixpath.dirname(distribution.record)}/WHEEL"
+            if path in subject.scanned:
+                tags = [line for line in read_start(subject, path).splitlines() if line.startswith("Tag:")]
+                return bool(tags) and not any(line.rstrip().endswith("-any") for line in tags)
+    return False

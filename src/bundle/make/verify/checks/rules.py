@@ -113,21 +113,22 @@ _ALL = (
     _binaries(
         "wrong-machine",
         "error",
-        "a native file is for another machine or system than the bundle's (a warning for a program that a package "
-        "keeps among its data)",
+        "a native file that the bundle imports, starts or needs is for another machine or system (a warning for all "
+        "libraries of a package whose wheel is for one platform, a note for data)",
         "Fetch the package's wheel for the bundle's platform; if it is data, accept the finding.",
     ),
     _binaries(
         "unreadable-binary",
         "error",
-        "a file is named like a native one, and cannot be read as such",
+        "a file is named like a native one, and cannot be read as such (a warning where only parts are cut off that "
+        "no loader reads)",
         "It is damaged or not a native file: download its package again.",
     ),
     _binaries(
         "library-missing",
         "error",
         "a needed library is neither in the bundle nor among those that the platform has (a warning where only a "
-        "library wants it that no module of the bundle needs)",
+        "library wants it that no module of the bundle needs, and for one in /usr/lib of macOS that is not known)",
         "Add the package that brings the library, repair the wheel (auditwheel, delocate, delvewheel), or accept "
         "the finding if that part is not used.",
     ),
@@ -205,8 +206,29 @@ _ALL = (
     _binaries(
         "signature-void",
         "error",
-        "a Mach-O file was changed after it was signed (a warning for Intel)",
-        "Do not edit it, or sign it again; macOS kills the process that loads it.",
+        "a Mach-O or PE file was changed after it was signed (a warning for Intel's Macs, for packages on Windows, and "
+        "for bytes behind the signature)",
+        "Do not edit it, or sign it again; macOS kills the process that loads it, Windows where a policy asks for it.",
+    ),
+    _binaries(
+        "executable-stack",
+        "warning",
+        "a library asks for an executable stack, or does not say that it needs none; glibc 2.41 and later does not "
+        "load it",
+        "Choose another version of the package, or clear the flag (patchelf --clear-execstack).",
+    ),
+    _binaries(
+        "text-relocations",
+        "warning",
+        "the loader has to write into the code of a file, which SELinux and hardened systems forbid",
+        "Choose another version of the package, or compile it with -fPIC.",
+    ),
+    _binaries(
+        "processor-level",
+        "warning",
+        "a file says that it needs more than the first processors of x86-64 have; glibc 2.33 and later does not load "
+        "it on those",
+        "Choose another wheel of the package, or make sure that all machines have the level.",
     ),
     _names(
         "case-clash",
