@@ -293,11 +293,33 @@ def test_a_windows_launcher_is_the_same_at_any_time() -> None:
         assert [info.date_time for info in archive.infolist()] == [(1980, 1, 1, 0, 0, 0)]
 
 
-def test_a_shipped_script_gets_a_launcher_on_windows_and_stays_itself() -> None:
-    text = b"#!python\r\nprint(1)\r\n"
-    files = shipped_script("tool.py", text, platform=WINDOWS, python=PYTHON)
-    assert [file.name for file in files] == ["tool.py", "tool.exe"]
-    assert files[0].content == text
+def test_a_shipped_script_gets_a_launcher_on_windows_that_runs_it_with_its_flags() -> None:
+    script, launcher = shipped_script("tool.py", b"#!python -Es\r\nprint(1)\r\n", platform=WINDOWS, python=PYTHON)
+    assert (script.name, launcher.name) == ("tool.py", "tool.exe")
+    assert script.content == b"# python -Es\r\nprint(1)\r\n"
+    assert b"#!<launcher_dir>\\..\\python.exe -Es\nPK" in launcher.content
+    with zipfile.ZipFile(io.BytesIO(launcher.content)) as archive:
+        code = archive.read("__main__.py")
+    assert b"join(folder, 'tool.py')" in code
+    compile(code, "code", "exec")
+
+
+@pytest.mark.parametrize(
+    ("first", "comment"),
+    [
+        (b"#!/srv/builder/venv/bin/python3.12", b"# python"),
+        (b"#! /usr/bin/env python3 -u", b"# python -u"),
+        (b"#!python # -*- coding: latin-1 -*-", b"# python # -*- coding: latin-1 -*-"),
+        (b'#!"C:\\a b\\pythonw.exe" -s', b"# pythonw -s"),
+    ],
+)
+def test_the_first_line_of_a_shipped_script_is_a_comment_on_windows(first: bytes, comment: bytes) -> None:
+    script, launcher = shipped_script("tool", first + b"\npass\n", platform=WINDOWS, python=PYTHON)
+    assert script.content == comment + b"\npass\n"
+    assert launcher.name == "tool.exe"
+
+
+def test_what_starts_no_python_stays_itself_on_windows() -> None:
     assert shipped_script("tool.bat", b"echo", platform=WINDOWS, python=PYTHON)[0].content == b"echo"
 
 

@@ -6,7 +6,7 @@ import io
 import re
 import tokenize
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from installer.scripts import Script
@@ -36,6 +36,32 @@ __folder=$(CDPATH=; cd -P "${__real%/*}/" && pwd -P; echo .)
 exec "${__folder%??}/PYTHON"ARGUMENTS "$__script" "$@"
 exit 127
 '''"""
+
+# The module `__main__` becomes the one that Python would have made of the script beside the launcher: processes that
+# `multiprocessing` starts find the script by it, which they would not inside of the launcher.
+_RUN_SCRIPT = """\
+def __code():
+    import sys
+    from importlib.machinery import SourceFileLoader
+    from os.path import dirname, join
+    folder = dirname(dirname(__file__))
+    path = join(folder, NAME)
+    loader = SourceFileLoader("__main__", path)
+    sys.argv[0] = path
+    sys.path[:1] = [] if getattr(sys.flags, "safe_path", sys.flags.isolated) else [folder]
+    names = globals()
+    names.update(__file__=path, __loader__=loader, __package__=None, __spec__=None)
+    del names["__code"]
+    return loader.source_to_code(loader.get_data(path), path)
+exec(__code())
+"""
+
+_RUN_PACKED = """\
+import runpy, sys
+from os.path import dirname, join
+sys.argv[0] = join(dirname(dirname(__file__)), NAME)
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 # Python 2 is left alone: giving its scripts to Python 3 would only change the error.
 _PYTHON_SHEBANG = re.compile(
@@ -87,7 +113,8 @@ def entry_script(
 def shipped_script(name: str, content: bytes, *, platform: Platform, python: str) -> tuple[ScriptFile, ...]:
     """Return the files in the scripts folder for a script of a wheel (`NAME.data/scripts`).
 
-    On Windows a Python script gets a launcher beside it, since no `#!` line counts there.
+    On Windows, where no `#!` line counts, a Python script gets a launcher that runs it with the flags of that line; the
+    line itself becomes a comment.
 
     Args:
         content: the file's bytes; anything that is no Python script passes unchanged.
@@ -95,12 +122,17 @@ def shipped_script(name: str, content: bytes, *, platform: Platform, python: str
     check_script_name(name)
     if not platform.is_windows:
         return (ScriptFile(name=name, content=relocate_script(content, python=python) or content),)
-    shipped = ScriptFile(name=name, content=content)
     found = _PYTHON_SHEBANG.match(content)
     if not found:
-        return (shipped,)
-    launcher = windows_launcher(content, platform, gui=found["name"] == b"pythonw")
-    return shipped, ScriptFile(name=re.sub(r"\.pyw?$", "", name) + ".exe", content=launcher)
+        return (ScriptFile(name=name, content=content),)
+    rest = b"# " + found["name"] + content[found.start("arguments") :]
+    packed = zipfile.is_zipfile(io.BytesIO(content))
+    code = (_RUN_PACKED if packed else _RUN_SCRIPT).replace("NAME", ascii(name)).encode()
+    launcher = windows_launcher(code, platform, gui=found["name"] == b"pythonw", flags=_flags(found))
+    return (
+        ScriptFile(name=name, content=rest),
+        ScriptFile(name=re.sub(r"\.pyw?$", "", name) + ".exe", content=launcher),
+    )
 
 
 def relocate_script(text: bytes, *, python: str) -> bytes | None:
@@ -121,25 +153,23 @@ def relocate_script(text: bytes, *, python: str) -> bytes | None:
         return _polyglot(text[shell.end() :], python=python)
     if not (found := _PYTHON_SHEBANG.match(text)):
         return None
-    flags = found["arguments"] if _FLAGS.fullmatch(found["arguments"]) else b""
     body = text[found.end() :]
     if _COOKIE.match(found[0]):
         encoding, _ = _encoding(text)
         body = f"# -*- coding: {encoding} -*-\n".encode() + body
-    return _polyglot(body, python=python, flags=flags.decode().split())
+    return _polyglot(body, python=python, flags=_flags(found))
 
 
-def windows_launcher(code: bytes, platform: Platform, *, gui: bool) -> bytes:
-    """Return an `.exe` for the scripts folder that runs `code` with the Python in the folder above.
+def windows_launcher(code: bytes, platform: Platform, *, gui: bool, flags: Sequence[str] = ()) -> bytes:
+    """Return an `.exe` for the scripts folder that runs `code` with the Python in the folder above, and its flags.
 
     The executable is PyPA installer's, which reads the `#!` line and the zip file behind itself and understands
     `<launcher_dir>`.
     """
     executable = rf"<launcher_dir>\..\{'pythonw' if gui else 'python'}.exe"
-    shebang = f"#!{executable}\n".encode()
     pattern = Script("launcher", "launcher", "launcher", "gui" if gui else "console")
     _, data = pattern.generate(r"<launcher_dir>\..\python.exe", platform.launcher)
-    program, found, _ = data.partition(shebang)
+    program, found, _ = data.partition(f"#!{executable}\n".encode())
     if not found:
         raise RuntimeError("the launcher template has no #! line of the expected form")
     stream = io.BytesIO()
@@ -147,7 +177,7 @@ def windows_launcher(code: bytes, platform: Platform, *, gui: bool) -> bytes:
         member = zipfile.ZipInfo("__main__.py", (1980, 1, 1, 0, 0, 0))
         member.create_system = 0
         archive.writestr(member, code)
-    return program + shebang + stream.getvalue()
+    return program + f"#!{' '.join((executable, *flags))}\n".encode() + stream.getvalue()
 
 
 def check_script_name(name: str) -> None:
@@ -158,6 +188,11 @@ def check_script_name(name: str) -> None:
     """
     if not name or name in {".", ".."} or any(char in "/\\" or not char.isprintable() for char in name):
         raise IntegrityError(f"The script name {name!r} is not a plain file name")
+
+
+def _flags(found: re.Match[bytes]) -> list[str]:
+    """Return the flags of Python in a `#!` line, none if anything else stands among them."""
+    return found["arguments"].decode().split() if _FLAGS.fullmatch(found["arguments"]) else []
 
 
 def _encoding(text: bytes) -> tuple[str, str | None]:
@@ -171,10 +206,10 @@ def _encoding(text: bytes) -> tuple[str, str | None]:
     return encoding, source if same and "\0" not in source and "\r" not in source else None
 
 
-def _polyglot(body: bytes, *, python: str, flags: list[str] | None = None) -> bytes:
+def _polyglot(body: bytes, *, python: str, flags: Sequence[str] = ()) -> bytes:
     """Put the header in front of a script without its `#!` line, behind its leading comments."""
     interpreter = f"python{short_version(python)}"
-    header = _HEADER.replace("PYTHON", interpreter).replace("ARGUMENTS", "".join(f" {flag}" for flag in flags or ()))
+    header = _HEADER.replace("PYTHON", interpreter).replace("ARGUMENTS", "".join(f" {flag}" for flag in flags))
     encoding, source = _encoding(b"#!\n" + body)
     if source is None:
         # Nothing that Python could read: only the line that may name the encoding stays in front.
