@@ -137,11 +137,11 @@ def compiled(portable_python: TinyBundle, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("compiled")
     include = portable_python.root / "include" / f"python{short_version(portable_python.python)}"
 
-    def make(name: str, before: str = "") -> bytes:
+    def make(name: str, before: str = "", options: Iterable[str] = ()) -> bytes:
         source = folder / f"{name}.c"
         source.write_text(_EXTENSION.format(name=name, before=before))
         target = folder / f"{name}.so"
-        subprocess.run(["cc", "-shared", "-fPIC", f"-I{include}", source, "-o", target], check=True)
+        subprocess.run(["cc", "-shared", "-fPIC", f"-I{include}", source, "-o", target, *options], check=True)
         return target.read_bytes()
 
     return make

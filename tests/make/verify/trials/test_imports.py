@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bundle.make.verify.checks.findings import Report
-from bundle.make.verify.trials.imports import import_modules
+from bundle.make.verify.trials.importing import import_modules
 from bundle.make.verify.trials.isolation import Isolation
 from tests.make.conftest import TinyBundle, accepted
 
@@ -130,3 +131,138 @@ def test_modules_see_an_interpreter_that_has_imported_nothing_for_them(
 def test_nothing_is_written_into_the_bundle(tiny_bundle: TinyBundle, tmp_path: Path) -> None:
     import_modules(isolation(tiny_bundle, tmp_path / "scratch"), ["ssl", "json"], jobs=1)
     assert list(tiny_bundle.root.rglob("__pycache__")) == []
+
+
+# A module of C whose function that makes it imports another module first.
+FIRST = 'if (!PyImport_ImportModule("{}")) return NULL;'
+
+
+def problems(report: Report) -> dict[tuple[str, str], str]:
+    return {(one.severity, one.subject): one.message for one in report.findings if one.severity != "note"}
+
+
+def test_what_loads_in_the_order_of_its_users_passes(
+    tiny_bundle: TinyBundle, compiled: Callable[..., bytes], tmp_path: Path
+) -> None:
+    first = FIRST.format("ring.partner")
+    tiny_bundle.install(
+        "ring",
+        "1.0",
+        {
+            "ring/__init__.py": "",
+            "ring/partner.py": "from ring import _inner\n_inner.__name__\n",
+            "ring/_inner.so": compiled("_inner", first),
+        },
+    )
+    tiny_bundle.install(
+        "started",
+        "1.0",
+        {
+            "started/__init__.py": "",
+            "started/state.py": "READY = False\n",
+            "started/main.py": "import started.state\nstarted.state.READY = True\n",
+            "started/_part.so": compiled(
+                "_part",
+                'if (PyRun_SimpleString("import started.state as s; assert s.READY"))'
+                '{ PyErr_SetString(PyExc_ImportError, "not ready"); return NULL; }',
+            ),
+            "started-1.0.dist-info/entry_points.txt": "[console_scripts]\nstarted = started.main:run\n",
+        },
+    )
+    tiny_bundle.install(
+        "paths",
+        "1.0",
+        {
+            "paths/__init__.py": "import os, sys\nsys.path.insert(0, os.path.dirname(__file__))\n"
+            "from importlib import import_module\n_native = import_module('paths_native')\n"
+            "del sys.modules['paths_native']\ndel sys.path[0]\n",
+            "paths/paths_native.so": compiled("paths_native", FIRST.format("shared_name")),
+            "paths/shared_name.py": "",
+            "paths/_vendored/__init__.py": "",
+            "paths/_vendored/inner/pack/__init__.py": "",
+            "paths/_vendored/inner/pack/deep.so": compiled("deep", FIRST.format("pack")),
+        },
+    )
+    report = tiny_bundle.verify(tmp_path / "work", "imports")
+    assert problems(report) == {}
+
+
+def test_what_is_truly_broken_is_found_in_each_order(
+    tiny_bundle: TinyBundle, compiled: Callable[..., bytes], tmp_path: Path
+) -> None:
+    folder = tmp_path / "libraries"
+    folder.mkdir()
+    (folder / "lib.c").write_text("int gone(void) { return 1; }\n")
+    subprocess.run(["cc", "-shared", "-fPIC", folder / "lib.c", "-o", folder / "libgone.so"], check=True)
+    missing = compiled("_library", "extern int gone(void); gone();", options=[f"-L{folder}", "-lgone"])
+    other = bytearray(compiled("_machine"))
+    other[18:20] = (183).to_bytes(2, "little")  # e_machine: aarch64
+    tiny_bundle.install(
+        "broken",
+        "1.0",
+        {
+            # It goes on without its parts, as many packages do.
+            "broken/__init__.py": "for name in ('_library', '_machine', '_symbol', '_raises', '_sibling'):\n"
+            "    try:\n        __import__('broken.' + name)\n    except ImportError:\n        pass\n",
+            "broken/_library.so": missing,
+            "broken/_machine.so": bytes(other),
+            "broken/_symbol.so": compiled("_symbol", "extern int nowhere(void); nowhere();"),
+            "broken/_raises.so": compiled("_raises", 'PyErr_SetString(PyExc_ImportError, "no"); return NULL;'),
+            "broken/_sibling.so": compiled("_sibling", FIRST.format("broken._absent")),
+            "broken/_crashes.so": compiled("_crashes", "abort();"),
+            "broken/_fine.so": compiled("_fine"),
+            "broken-1.0.dist-info/entry_points.txt": "[console_scripts]\nbroken = broken.__main__:run\n",
+        },
+    )
+    report = tiny_bundle.verify(tmp_path / "work", "imports")
+    assert {one.subject: one.severity for one in report.findings} == {
+        f"broken: broken.{name}": "error"
+        for name in ("_library", "_machine", "_symbol", "_raises", "_sibling", "_crashes")
+    }
+
+
+def test_a_library_that_a_package_opens_by_hand_is_missed(tiny_bundle: TinyBundle, tmp_path: Path) -> None:
+    opens = "import ctypes, os\nctypes.CDLL(os.path.join(os.path.dirname(__file__), 'libcore.so'))\n"
+    tiny_bundle.install("boost", "1.0", {"boost/__init__.py": opens, "boost/lib/readme.so": b""})
+    tiny_bundle.install("magic", "1.0", {"magic.py": "from ctypes import CDLL\nCDLL('libnowhere.so.1')\n"})
+    report = tiny_bundle.verify(tmp_path / "work", "imports")
+    found = {one.subject: one for one in report.of("error")}
+    assert set(found) == {"boost: boost", "magic: magic"}
+    assert found["boost: boost"].file.endswith("/boost/__init__.py")
+    assert '"files": "*/boost/__init__.py"' in found["boost: boost"].remedy
+
+
+def test_what_is_missing_by_choice_is_no_error(
+    tiny_bundle: TinyBundle, compiled: Callable[..., bytes], tmp_path: Path
+) -> None:
+    tiny_bundle.install(
+        "chosen",
+        "1.0",
+        {
+            "chosen/__init__.py": "",
+            "chosen/_extra.so": compiled("_extra", FIRST.format("objgraph")),
+            "chosen/_own.so": compiled("_own", FIRST.format("_chosen_core")),
+            "chosen/tests/__init__.py": "",
+            "chosen/tests/_probe.so": compiled("_probe", 'PyErr_SetString(PyExc_ImportError, "no"); return NULL;'),
+            "chosen/_tk.so": compiled("_tk", FIRST.format("_tkinter")),
+            "needy/__init__.py": "import lxml_of_no_one\n",
+            "exits/__init__.py": "import sys\nsys.exit('not here')\n",
+            "loud/__init__.py": "print('x' * 100000)\n",
+        },
+    )
+    tiny_bundle.install("unmet", "1.0", {"unmet/_a.so": compiled("_a", FIRST.format("objgraph"))}, "needed")
+    report = tiny_bundle.verify(tmp_path / "work", "imports")
+    assert {one.subject: one.severity for one in report.findings} == {
+        "chosen: chosen._extra": "note",
+        "chosen: chosen._own": "error",
+        "chosen: chosen._tk": "note",
+        "chosen: chosen.tests._probe": "warning",
+        "chosen: needy": "warning",
+        "chosen: exits": "warning",
+        "unmet: unmet._a": "error",
+    }
+    messages = {one.subject: one.message for one in report.findings}
+    assert messages["chosen: chosen._extra"].endswith(
+        "It needs the module objgraph, which is not in the bundle, and which chosen does not require."
+    )
+    assert messages["chosen: exits"].startswith("ends the interpreter at import: sys.exit('not here').")

@@ -84,17 +84,47 @@ def test_what_works_in_one_place_only_is_named(
         assert "written while the bundle was used" in found.pop("lib/state")
     assert set(found) == {
         "sysconfig.get_config_var('LIBDIR')",
+        "rooted: rooted",
         "rooted: rooted._fast",
         "rooted: bin/absolute",
         "rooted: bin/absolute through PATH",
         "rooted: bin/absolute through a symlink",
         "rooted: bin/importing",
         "rooted: bin/missing",
-        "rooted: bin/nothing",
     }
+    assert ("tried-in-part", "rooted: bin/nothing") in {(note.rule, note.subject) for note in report.of("note")}
     assert "does not exist" in found["rooted: bin/absolute"]
     assert found["rooted: bin/importing"] == "stops with an import error."
     expected = 'names a program that does not exist (exit code 127). verify.accept expects "never said".'
     assert found["rooted: bin/missing"] == expected
     assert [finding.subject for finding in report.accepted] == ["rooted: bin/known"]
     assert [finding.subject for finding in report.of("warning")] == ["script-fails: bin/untidy"]
+
+
+def test_what_is_no_program_and_what_was_not_asked_for_is_a_note(tiny_bundle: TinyBundle, tmp_path: Path) -> None:
+    writes = "import os\nif os.listdir():\n    raise ImportError('not the first')\nos.mkdir('build')\n"
+    needs = "raise ModuleNotFoundError(\"No module named '{0}'\", name='{0}')\n"
+    tiny_bundle.install(
+        "tools",
+        "1.0",
+        {
+            "tools.py": "",
+            "../../../bin/tool.cmd": "@echo off\n",
+            "../../../bin/completer": "complete -C tool tool\n",
+            "../../../bin/toold": HEADER + "raise ImportError('install tools[d]')\n",
+            "../../../bin/pretty": HEADER + needs.format("rich_of_no_one"),
+            "../../../bin/broken": HEADER + needs.format("tools._core"),
+            "../../../bin/writer": HEADER + writes,
+            "../../../bin/writer2": HEADER + writes,
+            "tools-1.0.dist-info/entry_points.txt": "[console_scripts]\ntoold = tools:main [d]\ntool = tools:main\n",
+        },
+        "server; extra == 'd'",
+    )
+    report = tiny_bundle.verify(tmp_path / "work", "relocation")
+    ways = ("", " through PATH", " through a symlink")
+    assert set(errors(report)) == {f"tools: bin/broken{way}" for way in ways}
+    notes = {note.subject: note.message for note in report.of("note")}
+    assert notes["tools: bin/tool.cmd"] == notes["tools: bin/completer"]
+    assert notes["tools: bin/completer"] == "not started: it is no program of this platform."
+    assert notes["tools: bin/toold"].endswith("It belongs to the extra d, which was not asked for.")
+    assert "It needs the module rich_of_no_one" in notes["tools: bin/pretty"]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from bundle.make.verify.trials.tracebacks import details_of, explanation, first_cause
+from bundle.make.verify.trials.tracebacks import WITHOUT_TK, details_of, explanation, first_cause, missing_module
 
 CHAIN = """\
 Traceback (most recent call last):
@@ -58,3 +58,12 @@ def test_a_module_of_a_package_that_was_left_out_is_explained() -> None:
     assert explanation(alone(missing.format("other")), left_out) == ""
     assert explanation(alone("ImportError: mdurl"), left_out) == ""
     assert explanation(CHAIN, {}) == "this interpreter comes without Tk"
+
+
+def test_a_cause_that_c_raised_has_no_traceback_of_its_own() -> None:
+    between = "\nThe above exception was the direct cause of the following exception:\n\n"
+    text = f"ModuleNotFoundError: No module named '_tkinter'\n{between}ImportError: failed to load\n{between}"
+    text += 'Traceback (most recent call last):\n  File "<string>", line 1, in <module>\nImportError: failed\n'
+    assert first_cause(text) == "ModuleNotFoundError: No module named '_tkinter'"
+    assert missing_module(text) == "_tkinter"
+    assert explanation(text, {}) == WITHOUT_TK

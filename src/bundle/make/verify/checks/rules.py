@@ -283,13 +283,16 @@ _ALL = (
     _imports(
         "import-fails",
         "error",
-        "a native module cannot be imported, with an error that Python raised",
+        "a native module, or a package that opens a library by hand, cannot be imported, with an error that Python "
+        "raised (a warning in a package's tests; a note where only a module is missing that the package does not "
+        "require, or Tk)",
         "Choose another version or build of the package, or accept the error if no program needs the module.",
     ),
     _imports(
         "import-crashes",
         "error",
-        "a native module crashes or ends the interpreter at import, or is not imported within two minutes",
+        "a module crashes or ends the interpreter at import, or is not imported within two minutes (a warning for "
+        "one that only waits and is not native)",
         "Choose another version or build of the package.",
         acceptable=False,
     ),
@@ -309,7 +312,8 @@ _ALL = (
     _relocation(
         "script-fails",
         "error",
-        "a script does not start in a moved bundle",
+        "a script does not start in a moved bundle (a note for one of an extra that was not asked for, or that only "
+        "lacks a module that its package does not require)",
         "Correct the script or the package: everything that it needs must be in the bundle, and be found wherever "
         "the bundle is; or accept the error if no program needs the script.",
         acceptable=True,

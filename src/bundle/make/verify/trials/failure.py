@@ -21,6 +21,9 @@ class Failure:
     output: str
     acceptable: bool = False
     """Whether Python itself raised an error, which can be accepted; a crash cannot."""
+    timed_out: bool = False
+    exited: bool = False
+    """Whether it called `sys.exit`."""
     emulator: str | None = None
     """The emulator's error message, if the emulator failed."""
 

@@ -1,152 +1,91 @@
-"""The import check: every native module of every package, each in a process of its own."""
+"""The import check: every native module of every package, and every package that opens a library by hand."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 
 from bundle.base.errors import WorkError
-from bundle.make.verify.checks.contents import NativeModule
 from bundle.make.verify.checks.findings import Finding, Outcome
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
-from bundle.make.verify.trials.failure import Failure, no_interpreter, signal_name
+from bundle.make.verify.trials.excuses import excuse_import
+from bundle.make.verify.trials.failure import Failure, no_interpreter
+from bundle.make.verify.trials.importing import Target, import_targets
+from bundle.make.verify.trials.installed import Environment
 from bundle.make.verify.trials.isolation import Isolation
 from bundle.make.verify.trials.tracebacks import first_cause
 
 CHECK = "imports"
-TIMEOUT = 120.0
-"""Seconds that one import may take."""
-
-_PROBE = Path(__file__).with_name("import_probe.py")
 
 _ENTRIES = 3
 """Entries of `verify.accept` that the remedy shows."""
 
-_DONE = "imported: "
-
-_PLAIN = f"import os, sys; name = sys.argv[1]; __import__(name); os.write(1, ('\\n{_DONE}' + name).encode())"
-"""The name comes last: a module can end the process with exit code 0, and so can an emulator that gives up."""
-
 
 def check_imports(subject: Subject, isolation: Isolation) -> Outcome:
-    """Import every native module of a bundle."""
-    modules = subject.contents.modules
+    """Import every native module of a bundle, and the packages that may open a library by hand."""
+    environment = Environment(contents=subject.contents)
+    targets = targets_of(environment)
     failures: dict[str, Failure] = {
         module.name: Failure(
             message=f"is built for another interpreter ({module.other}).",
             output=f"ImportError: {module.path} is built for another interpreter ({module.other})",
             acceptable=True,
         )
-        for module in modules
+        for module in subject.contents.modules
         if module.other
     }
-    names = [module.name for module in modules if not module.other]
-    with subject.reporter.task("importing native modules", total=len(modules), unit="modules") as task:
+    fitting = [target for target in targets if target.name not in failures]
+    with subject.reporter.task("importing native modules", total=len(targets), unit="modules") as task:
         try:
-            failures |= import_modules(isolation, names, jobs=subject.jobs, done=task.advance)
+            failures |= import_targets(isolation, environment, fitting, jobs=subject.jobs, done=task.advance)
         except WorkError as error:
             return Outcome(findings=(no_interpreter(CHECK, error),))
-    return Outcome(findings=tuple(_judge(subject, modules, failures)), checked=len(modules))
+    return Outcome(findings=tuple(_judge(subject, environment, targets, failures)), checked=len(targets))
 
 
-def import_modules(
-    isolation: Isolation,
-    names: Sequence[str],
-    *,
-    jobs: int,
-    timeout: float = TIMEOUT,
-    done: Callable[[int], None] = lambda _: None,
-) -> dict[str, Failure]:
-    """Import modules, each in a process of its own.
-
-    Where processes can fork, one pass imports them all (see import_probe.py). Modules that fail there are imported
-    again by a fresh interpreter, and that result counts.
-
-    Args:
-        jobs: how many at once.
-        timeout: seconds that one import may take.
-        done: called with the number of further modules that are done.
-
-    Returns:
-        failures by module name.
-
-    Raises:
-        WorkError: the interpreter cannot be started at all.
-    """
-    passed: set[str] = set()
-    if isolation.platform.system == "linux" and len(names) > 1:
-        # A fork limits macOS programs, and Windows has none.
-        passed = _fork(isolation, names, jobs, timeout)
-        done(len(passed))
-    failures: dict[str, Failure] = {}
-
-    def import_one(name: str) -> None:
-        failure = _import_afresh(isolation, name, timeout)
-        if failure is not None:
-            failures[name] = failure
-        done(1)
-
-    pool = ThreadPoolExecutor(jobs)
-    try:
-        for _ in pool.map(import_one, [name for name in names if name not in passed]):
-            pass
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return failures
+def targets_of(environment: Environment) -> tuple[Target, ...]:
+    """Return the native modules of a bundle, and the names that users of packages with libraries import first."""
+    modules = {
+        module.name: Target(package=module.package, name=module.name, path=module.path)
+        for module in environment.contents.modules
+    }
+    first = {
+        name: Target(package=installed.name, name=name, path=path, native=False)
+        for installed in environment.opens_libraries()
+        for name, path in installed.top_level.items()
+    }
+    return tuple({**first, **modules}.values())
 
 
-def _fork(isolation: Isolation, names: Iterable[str], jobs: int, timeout: float) -> set[str]:
-    request = "\n".join((str(jobs), str(max(1, int(timeout))), *names))
-    # A module that hangs is ended by an alarm; this is for one that blocks it.
-    source = _PROBE.read_text(encoding="utf-8")
-    completed = isolation.run_python(["-c", source], stdin=request.encode(), timeout=5 * timeout)
-    return set(completed.output.splitlines())
-
-
-def _import_afresh(isolation: Isolation, name: str, timeout: float) -> Failure | None:
-    completed = isolation.run_python(["-X", "faulthandler", "-c", _PLAIN, name], timeout=timeout)
-    if completed.timed_out:
-        message = f"was not imported within {completed.seconds:.0f} s."
-    elif completed.code < 0:
-        message = f"crashes at import: killed by {signal_name(completed.code)}."
-    elif completed.code:
-        message = "cannot be imported."
-    elif not completed.output.endswith(_DONE + name):
-        message = "ends the interpreter at import, with exit code 0."
-    else:
-        return None
-    raised = "Traceback (most recent call last)" in completed.errors
-    return Failure(
-        message=message,
-        output=completed.errors or completed.output,
-        acceptable=completed.code > 0 and not completed.timed_out and raised,
-        emulator=isolation.inconclusive(completed),
-    )
-
-
-def _judge(subject: Subject, modules: Sequence[NativeModule], failures: Mapping[str, Failure]) -> Iterator[Finding]:
-    failed = [(module, failures[module.name]) for module in modules if module.name in failures]
+def _judge(
+    subject: Subject, environment: Environment, targets: Sequence[Target], failures: Mapping[str, Failure]
+) -> Iterator[Finding]:
+    failed = [(target, failures[target.name]) for target in targets if target.name in failures]
     remedy = _remedy(failed)
-    for module, failure in failed:
-        yield failure.finding(
-            "import-fails" if failure.acceptable else "import-crashes",
-            f"{module.package}: {module.name}",
+    for target, failure in failed:
+        raised = failure.acceptable or (failure.exited and not target.native)
+        finding = failure.finding(
+            "import-fails" if raised else "import-crashes",
+            f"{target.package}: {target.name}",
             subject.skipped,
-            file=module.path,
-            remedy=remedy if failure.acceptable else None,
+            file=target.path,
+            remedy=remedy if raised else None,
         )
+        yield excuse_import(finding, failure, target, environment, subject.skipped)
 
 
-def _remedy(failed: Sequence[tuple[NativeModule, Failure]]) -> str:
+def _remedy(failed: Sequence[tuple[Target, Failure]]) -> str:
     """Return the remedy for errors that Python raised, with the entries that would accept the first few."""
     entries: list[str] = []
-    acceptable = [(module, failure) for module, failure in failed if failure.acceptable]
-    for module, failure in acceptable[:_ENTRIES]:
+    acceptable = [(target, failure) for target, failure in failed if failure.acceptable]
+    for target, failure in acceptable[:_ENTRIES]:
         cause = first_cause(failure.output) or failure.output
-        files = f"*/{module.name.replace('.', '/')}.*"
+        files = (
+            f"*/{target.name.replace('.', '/')}.*"
+            if target.native
+            else f"*{target.path.rpartition('/site-packages')[2]}"
+        )
         error = cause.partition(": ")[2] or cause
         entry = {"rule": "import-fails", "files": files, "error": error, "reason": "why it is harmless"}
         entries.append(json.dumps(entry, ensure_ascii=False))

@@ -19,6 +19,7 @@ class Start:
     timeout: float
     stdin: bytes | None
     variables: Mapping[str, str]
+    folder: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +73,7 @@ class Isolation(Runtime):
         timeout: float,
         stdin: bytes | None = None,
         variables: Mapping[str, str] | None = None,
+        folder: Path | None = None,
     ) -> Tried:
         """Run a program.
 
@@ -79,11 +81,18 @@ class Isolation(Runtime):
             arguments: see `Runtime.command`.
             timeout: seconds on the machine itself; an emulator gets more.
             variables: further environment variables.
+            folder: the current folder, inside the scratch folder; that itself if None.
 
         Raises:
             WorkError: the program cannot be started.
         """
-        start = Start(arguments=tuple(arguments), timeout=timeout, stdin=stdin, variables=variables or {})
+        start = Start(
+            arguments=tuple(arguments),
+            timeout=timeout,
+            stdin=stdin,
+            variables=variables or {},
+            folder=folder or self.scratch,
+        )
         completed = self._run(start)
         if words := self.runner.unstarted(completed):
             raise WorkError(f"The program {arguments[0]} cannot be started: {words}")
@@ -108,7 +117,7 @@ class Isolation(Runtime):
         return run(
             self.command(start.arguments),
             env={**self.variables, **start.variables},
-            cwd=self.scratch,
+            cwd=start.folder,
             timeout=start.timeout * self.runner.patience,
             stdin=start.stdin,
         )

@@ -16,12 +16,14 @@ from bundle.artifacts.runtime import NATIVE
 from bundle.base.errors import WorkError
 from bundle.base.folders import copy_tree, listing, remove_tree
 from bundle.base.text import last_lines
-from bundle.make.verify.checks.contents import INTERPRETER, NativeModule
+from bundle.make.verify.checks.contents import INTERPRETER
 from bundle.make.verify.checks.findings import Finding, Outcome
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
 from bundle.make.verify.trials.failure import inconclusive, no_interpreter
-from bundle.make.verify.trials.imports import import_modules
+from bundle.make.verify.trials.importing import Target, import_targets
+from bundle.make.verify.trials.imports import targets_of
+from bundle.make.verify.trials.installed import Environment, in_tests
 from bundle.make.verify.trials.isolation import Isolation, Tried
 from bundle.make.verify.trials.scripts import start_scripts
 
@@ -63,7 +65,7 @@ def check_relocation(subject: Subject, isolation: Isolation) -> Outcome:
         before = _state(moved.root)
         outcomes = [
             _where(subject, moved),
-            _modules(subject, moved),
+            _modules(subject, isolation, moved),
             start_scripts(subject, moved),
             _environment(moved),
             _untouched(before, _state(moved.root)),
@@ -171,22 +173,28 @@ def _wrong_places(
     return [RULES["old-place"].about(name, wrong[name]) for name in fresh]
 
 
-def _modules(subject: Subject, moved: Isolation) -> Outcome:
-    """Import one native module of each package, and the modules of the interpreter that need libraries."""
-    accepted = subject.policy.acceptances
-    chosen: dict[str, NativeModule] = {}
-    for module in subject.contents.modules:
-        if not module.other and not any(entry.concerns("import-fails", module.path) for entry in accepted):
-            chosen.setdefault(module.package, module)
-    names = {module.name: module for module in chosen.values()}
+def _modules(subject: Subject, here: Isolation, moved: Isolation) -> Outcome:
+    """Import from each package one native module and the name that users import, and parts of the standard library."""
+    environment = Environment(contents=subject.contents)
+    chosen: dict[tuple[str, bool], Target] = {}
+    for target in targets_of(environment):
+        if not in_tests(target.name):
+            chosen.setdefault((target.package, target.native), target)
+    stdlib = [name for name in _STDLIB if name != "readline" or not moved.platform.is_windows]
+    targets = {target.name: target for target in chosen.values()}
+    targets |= {name: Target(package=INTERPRETER, name=name, path="") for name in stdlib}
     try:
-        stdlib = [name for name in _STDLIB if name != "readline" or not moved.platform.is_windows]
-        failures = import_modules(moved, [*names, *stdlib], jobs=subject.jobs)
+        failures = import_targets(moved, environment, tuple(targets.values()), jobs=subject.jobs)
+        # What fails in its own place, too, is a finding of the check `imports`.
+        suspects = [target for name, target in targets.items() if name in failures and name not in stdlib]
+        broken = import_targets(here, environment, suspects, jobs=subject.jobs)
     except WorkError as error:
         return Outcome(findings=(no_interpreter(CHECK, error),))
     findings: list[Finding] = []
     for name, failure in sorted(failures.items()):
-        named = f"{names[name].package if name in names else INTERPRETER}: {name}"
+        named = f"{targets[name].package}: {name}"
+        if name in broken:
+            continue
         if name in _STDLIB and "ModuleNotFoundError" in failure.output:
             findings.append(RULES["module-absent"].about(named, "this interpreter was built without it."))
             continue
@@ -194,7 +202,7 @@ def _modules(subject: Subject, moved: Isolation) -> Outcome:
         if failure.emulator is None:
             finding = replace(finding, message=f"{finding.message} It was imported in a moved copy.")
         findings.append(finding)
-    return Outcome(findings=tuple(findings), checked=len(names) + len(stdlib))
+    return Outcome(findings=tuple(findings), checked=len(targets))
 
 
 def _environment(moved: Isolation) -> Outcome:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 from bundle.base.errors import WorkError
 from bundle.base.processes.run import Completed
 from bundle.base.text import last_lines
+from bundle.base.threads import all_of, in_parallel
 from bundle.make.verify.checks.findings import Finding, Outcome
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
+from bundle.make.verify.trials.excuses import excuse_script
 from bundle.make.verify.trials.failure import Failure, signal_name
+from bundle.make.verify.trials.installed import Environment
 from bundle.make.verify.trials.isolation import Isolation, Tried
 
 TIMEOUT = 60.0
@@ -30,7 +33,13 @@ _LAUNCHER = re.compile(r"Fatal error in launcher: ")
 _NOT_STARTED = {126: "cannot be executed", 127: "names a program that does not exist"}
 
 
-_Way = tuple[str, Callable[[], Tried]]
+_PROGRAMS = (b"#!", b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf")
+"""The first bytes of what Linux and macOS start: scripts, ELF, Mach-O and its universal files."""
+
+_Start = Callable[[Path], Tried]
+"""Starts a script in a current folder."""
+
+_Way = tuple[str, _Start]
 """The script's path, and the function that starts it."""
 
 
@@ -63,17 +72,21 @@ def failure_of(completed: Completed) -> Failure | None:
 def start_scripts(subject: Subject, moved: Isolation) -> Outcome:
     """Start every script of a copy with `--help`, one of them also by a link from elsewhere and by its name alone."""
     packages = subject.contents.scripts
-    ways, notes = _ways(moved, packages)
+    programs = {path: package for path, package in packages.items() if _is_program(moved, path)}
+    ways, notes = _ways(moved, programs)
+    what = "not started: it is no program of this platform."
+    notes += [RULES["tried-in-part"].about(f"{packages[path]}: {path}", what) for path in packages.keys() - programs]
     failures: dict[str, Failure] = {}
 
     def start(way: str) -> None:
         path, action = ways[way]
-        try:
-            completed = action()
-        except WorkError as error:
-            failures[way] = Failure(message=moved.relative(error.what), output=error.cause or "")
-            return
-        words = None if completed.timed_out else moved.inconclusive(completed)
+        with tempfile.TemporaryDirectory(dir=moved.scratch, prefix="script-", ignore_cleanup_errors=True) as folder:
+            try:
+                completed = action(Path(folder))
+            except WorkError as error:
+                failures[way] = Failure(message=moved.relative(error.what), output=error.cause or "")
+                return
+            words = None if completed.timed_out else moved.inconclusive(completed)
         if words is not None:
             failures[way] = Failure(message=words, output=completed.errors, emulator=words)
         elif failure := failure_of(completed):
@@ -82,18 +95,23 @@ def start_scripts(subject: Subject, moved: Isolation) -> Outcome:
             message = f"started, and was stopped after {completed.seconds:.0f} s."
             notes.append(RULES["tried-in-part"].about(f"{packages[path]}: {way}", message))
 
-    pool = ThreadPoolExecutor(subject.jobs)
-    try:
-        with subject.reporter.task("starting scripts", total=len(ways), unit="scripts") as task:
-            for _ in pool.map(start, ways):
-                task.advance()
-    finally:
-        pool.shutdown(cancel_futures=True)
-    findings = [
-        failure.finding("script-fails", f"{packages[path]}: {way}", subject.skipped, file=path)
-        for way, (path, _) in sorted(ways.items())
-        if (failure := failures.get(way))
-    ]
+    with subject.reporter.task("starting scripts", total=len(ways), unit="scripts") as task:
+
+        def step(way: str) -> None:
+            start(way)
+            task.advance()
+
+        all_of(in_parallel(step, ways, threads=subject.jobs))
+    environment = Environment(contents=subject.contents)
+    findings = []
+    for way, (path, _) in sorted(ways.items()):
+        if failure := failures.get(way):
+            package = packages[path]
+            finding = failure.finding("script-fails", f"{package}: {way}", subject.skipped, file=path)
+            if _IMPORT_ERROR.search(failure.output):
+                script = Path(path).name.removesuffix(".exe")
+                finding = excuse_script(finding, failure.output, script, package, environment, subject.skipped)
+            findings.append(finding)
     return Outcome(findings=(*findings, *sorted(notes, key=lambda finding: finding.subject)), checked=len(ways))
 
 
@@ -121,8 +139,8 @@ def _ways(moved: Isolation, scripts: Mapping[str, str]) -> tuple[dict[str, _Way]
     return ways, notes
 
 
-def _starter(moved: Isolation, command: Sequence[Path]) -> Callable[[], Tried]:
-    return lambda: moved.run([*command, "--help"], timeout=TIMEOUT)
+def _starter(moved: Isolation, command: Sequence[Path]) -> _Start:
+    return lambda folder: moved.run([*command, "--help"], timeout=TIMEOUT, folder=folder)
 
 
 def _other_ways(moved: Isolation, scripts: Mapping[str, str]) -> dict[str, _Way]:
@@ -136,22 +154,24 @@ def _other_ways(moved: Isolation, scripts: Mapping[str, str]) -> dict[str, _Way]
     link.symlink_to(moved.root / path)
     search = f"{moved.root / moved.platform.scripts}:{moved.variables['PATH']}"
 
-    def by_path() -> Tried:
-        return moved.run(["/bin/sh", "-c", 'exec "$0" --help', link.name], timeout=TIMEOUT, variables={"PATH": search})
+    def by_path(folder: Path) -> Tried:
+        command: list[str | Path] = ["/bin/sh", "-c", 'exec "$0" --help', link.name]
+        return moved.run(command, timeout=TIMEOUT, variables={"PATH": search}, folder=folder)
 
     return {
-        f"{path} through a symlink": (path, lambda: moved.run([link, "--help"], timeout=TIMEOUT)),
+        f"{path} through a symlink": (path, _starter(moved, [link])),
         f"{path} through PATH": (path, by_path),
     }
 
 
-def _launcher_starter(moved: Isolation, command: Sequence[Path]) -> Callable[[], Tried]:
+def _launcher_starter(moved: Isolation, command: Sequence[Path]) -> _Start:
     """Return the function that starts a Windows launcher, which may end without output when it finds no Python."""
 
-    def start() -> Tried:
-        completed = moved.run([*command, "--help"], timeout=TIMEOUT)
+    def start(folder: Path) -> Tried:
+        completed = moved.run([*command, "--help"], timeout=TIMEOUT, folder=folder)
         if completed.code and not (completed.output or completed.errors or completed.timed_out):
-            verbose = moved.run([*command, "--help"], timeout=TIMEOUT, variables={"PYTHONVERBOSE": "1"})
+            loud = {"PYTHONVERBOSE": "1"}
+            verbose = moved.run([*command, "--help"], timeout=TIMEOUT, variables=loud, folder=folder)
             if not verbose.errors:
                 return replace(completed, code=127)
         return completed
@@ -163,6 +183,14 @@ def _is_polyglot(path: Path) -> bool:
     """Return whether a script is valid both as shell and as Python, so that the interpreter can run it directly."""
     with path.open("rb") as file:
         return b"\n''':'\n" in file.read(_HEAD)
+
+
+def _is_program(moved: Isolation, path: str) -> bool:
+    """Return whether the platform starts a file by itself; a shell that is told to read one may take any text."""
+    if moved.platform.is_windows:
+        return True
+    with (moved.root / path).open("rb") as file:
+        return file.read(4).startswith(_PROGRAMS)
 
 
 def _has_header(path: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import dropwhile, islice
 
 from packaging.utils import canonicalize_name
 
@@ -17,6 +18,8 @@ _BETWEEN = (
 )
 _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '(?P<module>[\w.]+)'")
 _SHOWN = 6
+
+WITHOUT_TK = "this interpreter comes without Tk"
 
 
 def details_of(text: str) -> tuple[str, ...]:
@@ -42,19 +45,22 @@ def first_cause(text: str) -> str:
     return chain[0][0] if chain else ""
 
 
+def missing_module(text: str) -> str:
+    """Return the dotted name of the module for whose absence the first exception was raised, empty if for another."""
+    match = _NO_MODULE.match(first_cause(text))
+    return match["module"] if match else ""
+
+
 def explanation(text: str, left_out: Mapping[str, str]) -> str:
     """Return why a module is missing, as a clause; empty if the output names none.
 
     Args:
         left_out: normalised names of packages that the bundle does without, each with the reason.
     """
-    match = _NO_MODULE.match(first_cause(text))
-    if match is None:
-        return ""
-    module = match["module"]
+    module = missing_module(text)
     if module.partition(".")[0] in ("tkinter", "_tkinter"):
-        return "this interpreter comes without Tk"
-    parts = module.split(".")
+        return WITHOUT_TK
+    parts = module.split(".") if module else []
     for count in range(len(parts), 0, -1):
         name = canonicalize_name("-".join(parts[:count]))
         if name in left_out:
@@ -66,13 +72,18 @@ def _chain(lines: list[str]) -> list[list[str]]:
     """Return the lines of each exception's message, in the order of the output."""
     chain: list[list[str]] = []
     inside = False
+    before = ""
     for line in lines:
         if line == _TRACEBACK:
             chain.append([])
-            inside = True
+            inside, before = True, ""
         elif line in _BETWEEN:
-            inside = False
-        elif inside and (chain[-1] or not line.startswith(" ")):
+            if before:
+                chain.append([before])  # Raised in C: it has no traceback of its own.
+            inside, before = False, ""
+        elif not inside:
+            before = line
+        elif chain[-1] or not line.startswith(" "):
             chain[-1].append(line)
     return [message for message in chain if message]
 
@@ -80,7 +91,8 @@ def _chain(lines: list[str]) -> list[list[str]]:
 def _place(lines: list[str]) -> str:
     """Return the innermost file and line of the first exception, empty if that is in no file."""
     found = ""
-    for line in lines[lines.index(_TRACEBACK) + 1 :]:
+    after = dropwhile(lambda line: line != _TRACEBACK, lines)
+    for line in islice(after, 1, None):
         if not line.startswith(" "):
             break
         if (match := _FRAME.match(line)) and not _NOWHERE.match(line):
