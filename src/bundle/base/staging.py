@@ -103,9 +103,8 @@ def sweep_staging(folder: Path) -> None:
         folder: where targets are staged; folders in it are not searched, and it may be absent.
     """
     try:
-        entries = [
-            (Path(entry.path), match) for entry in os.scandir(folder) if (match := _LEFTOVER.fullmatch(entry.name))
-        ]
+        with os.scandir(folder) as found:
+            entries = [(Path(entry.path), match) for entry in found if (match := _LEFTOVER.fullmatch(entry.name))]
     except FileNotFoundError:
         return
     for path, match in entries:

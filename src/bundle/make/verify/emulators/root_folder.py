@@ -114,7 +114,9 @@ def shown(root: Path, mounts: Sequence[Path], below: str = "") -> Iterator[Entry
     """
     needed = {Path(*path.parts[1:]) for path in mounts}
     ways = {way for path in needed for way in path.parents}
-    for entry in sorted(os.scandir(root / below), key=lambda entry: entry.name):
+    with os.scandir(root / below) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    for entry in entries:
         path = f"{below}/{entry.name}".lstrip("/")
         if path in _OWN or Path(path) in needed:
             continue
