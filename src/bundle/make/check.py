@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from bundle.base.errors import BundleError, ConfigError, Problems
 from bundle.make.assemble.copyfiles import plan_copies
@@ -184,7 +185,7 @@ def _locked_names(project: Project, version: str) -> set[str] | None:
 
 def _unused_exceptions(merged: Merged, locked: set[str], file: str) -> Iterable[str]:
     for path, name, origin in _exceptions(merged, file):
-        if name not in locked:
+        if not any(fnmatchcase(one, name) for one in locked):
             yield f"{origin}: {path}: {name} is in no lock of this version; remove the entry if it is not needed."
 
 
@@ -225,4 +226,5 @@ def _unused_shared(project: Project) -> Iterable[str]:
         locked |= names
     if shared is None or problems.errors:
         return
-    yield from sorted({name for _, name, _ in _exceptions(merge(Table(shared.origin), shared), SHARED)} - locked)
+    named = {name for _, name, _ in _exceptions(merge(Table(shared.origin), shared), SHARED)}
+    yield from sorted(name for name in named if not any(fnmatchcase(one, name) for one in locked))

@@ -24,6 +24,11 @@ def test_a_configuration_of_good_requirements_and_versions_breaks_no_rule(config
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
+        (
+            {"packages": {"skip": {"torch": {"macos-x64": "r"}}}},
+            'unknown key "macos-x64"; it stands for no platform. Did you mean "macosx-x64"?',
+        ),
+        ({"packages": {"buildWheel": {"torch": {"!linux": {}}}}}, "it stands for no platform"),
         ({"packages": {"dependencies": ["torch=~2.7"]}}, 'packages.dependencies[0]: "torch=~2.7" is not a requirement'),
         (
             {"packages": {"platformSpecific": {"linux-x64": {"dependencies": ["a b"]}}}},

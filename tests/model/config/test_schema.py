@@ -63,8 +63,8 @@ def test_the_schema_knows_the_platforms_that_the_code_knows() -> None:
         ),
         ({"platforms": ["linux-x46"]}, 'not "linux-x46". Did you mean "linux-x64"?'),
         (
-            {"packages": {"skip": {"torch": {"macos-x64": "r"}}}},
-            'macosx-x64, macosx-aarch64, windows-x64. Did you mean "macosx-x64"?',
+            {"packages": {"skip": {"torch": {"macos x64": "r"}}}},
+            '"macos x64" is not a platform, or a pattern such as macosx-* or !linux-x64.',
         ),
         ({"packages": {"platformSpecific": {"windows": {}}}}, 'Did you mean "windows-x64"?'),
         ({"build": {"archives": {"linux": ["zip"]}}}, 'Did you mean "linux-x64"?'),
@@ -83,7 +83,10 @@ def test_the_schema_knows_the_platforms_that_the_code_knows() -> None:
         ({"build": {"parallelDownloads": 1.5}}, "must be true or false or a whole number, not 1.5."),
         ({"packages": {"dependencies": "numpy"}}, 'packages.dependencies: must be a list […], not "numpy".'),
         ({"packages": {"dependencies": None}}, "packages.dependencies: must be a list […], not null."),
-        ({"packages": {"skip": {"a b": {"linux-x64": "r"}}}}, '"a b" is not a package name.'),
+        (
+            {"packages": {"skip": {"a b": {"linux-x64": "r"}}}},
+            '"a b" is not a package name, or a glob',
+        ),
         ({"packages": {"skip": {"a": {"linux-x64": ""}}}}, '"" is not a reason that says something.'),
         ({"packages": {"overrides": {"a": None}}}, "packages.overrides.a: must be a text in quotes, not null."),
         ({"packages": {"copyFiles": [{"from": "x"}]}}, 'packages.copyFiles[0]: "to" is missing.'),

@@ -10,6 +10,7 @@ from deepmerge import Merger
 from packaging.utils import canonicalize_name
 
 from bundle.model.config.json_source import Array, Leaf, Node, Origin, Step, Table, origins, path_text, plain
+from bundle.model.config.patterns import BY_PLATFORM, expanded
 
 WINS = "version wins"
 DEEP = "deep"
@@ -58,9 +59,6 @@ _FOLD_RULES: Rules = {
 }
 """How `platformSpecific.<platform>` goes into the packages around it; of its resolution the keys present win."""
 
-_BY_PLATFORM = ("skip", "forceSource", "buildWheel")
-"""The keys of `packages` whose entries say for each platform on its own whether they apply there."""
-
 
 class Merged:
     """A merged configuration."""
@@ -92,7 +90,7 @@ class Merged:
         specific = packages.get("platformSpecific")
         own = specific.get(platform_key) if isinstance(specific, Table) else None
         folded = _merge(general, own, _FOLD_RULES) if isinstance(own, Table) else general
-        for key in _BY_PLATFORM:
+        for key in BY_PLATFORM:
             named = folded.get(key)
             if isinstance(named, Table):
                 left = Table(named.origin, ((name, _only(entry, platform_key)) for name, entry in named.items()))
@@ -110,7 +108,7 @@ def merge(shared: Table, version: Table) -> Merged:
     Returns:
         The result; package names that are keys, and lists of them, are normalised (PEP 503).
     """
-    return Merged(_merge(_merge(Table(shared.origin), shared, RULES), version, RULES))
+    return Merged(_merge(_merge(Table(shared.origin), expanded(shared), RULES), expanded(version), RULES))
 
 
 def rule(path: tuple[str, ...], rules: Rules = RULES) -> str | None:

@@ -30,6 +30,7 @@ from bundle.model.config.config import (
 )
 from bundle.model.config.json_source import Step, at, origin_of, path_text
 from bundle.model.config.merge import Merged
+from bundle.model.config.patterns import ByName
 from bundle.model.platforms import DEFAULT_GLIBC, DEFAULT_MACOS, PLATFORMS, Floors
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -120,12 +121,14 @@ class Reader:
         return PlatformPackages(
             dependencies=tuple(value.get("dependencies", ())),
             overrides=value.get("overrides", {}),
-            skip=_there(value.get("skip", {}), platform_key),
-            force_source=_there(value.get("forceSource", {}), platform_key),
-            build_wheel={
-                name: self._build_wheel(name, platform_key, entry)
-                for name, entry in _there(value.get("buildWheel", {}), platform_key).items()
-            },
+            skip=ByName(_there(value.get("skip", {}), platform_key)),
+            force_source=ByName(_there(value.get("forceSource", {}), platform_key)),
+            build_wheel=ByName(
+                {
+                    name: self._build_wheel(name, platform_key, entry)
+                    for name, entry in _there(value.get("buildWheel", {}), platform_key).items()
+                }
+            ),
             no_deps=frozenset(value.get("noDeps", ())),
             resolution=Resolution(
                 allow_source_all=resolution.get("allowSourceAll", False),

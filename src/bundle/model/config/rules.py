@@ -10,14 +10,17 @@ from packaging.version import InvalidVersion, Version
 
 from bundle.base.errors import ConfigError
 from bundle.base.http.urls import redact
+from bundle.base.text import did_you_mean
 from bundle.model.config.json_source import KeyPath, Leaf, Node, Table, at
 from bundle.model.config.merge import NAMED, NAMED_REMOVABLE, RULES
+from bundle.model.config.patterns import BY_PLATFORM, platform_keys
 from bundle.model.config.schema import located
+from bundle.model.platforms import PLATFORMS
 
 
 def slips(node: Node) -> list[ConfigError]:
     """Return the errors in a file that no schema can find; values that break the schema are passed over."""
-    return [*_requirements(node), *_overrides(node), *_names_said_twice(node)]
+    return [*_requirements(node), *_overrides(node), *_names_said_twice(node), *_unknown_platforms(node)]
 
 
 def _matches(node: Node, pattern: KeyPath, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Node]]:
@@ -71,6 +74,18 @@ def _overrides(node: Node) -> Iterator[ConfigError]:
                 located(node, path, f'"{text}" is not a version.'),
                 remedy='Write the version alone, without "==", such as "1.2.3".',
             )
+
+
+def _unknown_platforms(node: Node) -> Iterator[ConfigError]:
+    for rules in BY_PLATFORM:
+        for path, table in _matches(node, ("packages", rules, "*")):
+            for pattern in table if isinstance(table, Table) else ():
+                if not platform_keys(pattern):
+                    hint = did_you_mean(pattern, PLATFORMS)
+                    yield ConfigError(
+                        located(node, (*path, pattern), f'unknown key "{pattern}"; it stands for no platform.{hint}'),
+                        remedy=f"The platforms are {', '.join(PLATFORMS)}; `macosx-*` and `!linux-x64` are patterns.",
+                    )
 
 
 def _names_said_twice(node: Node) -> Iterator[ConfigError]:
