@@ -17,7 +17,6 @@ from bundle.make.build_request import BuildRequest
 from bundle.make.build_state import STATE, Record, file_stamp, fingerprint, read_record, tree_stamp, write_record
 from bundle.make.project_folder import require_own
 from bundle.model.config.project import SHARED
-from bundle.model.locks.status import LockStatus
 from bundle.model.revisions import revisions
 
 if TYPE_CHECKING:
@@ -40,8 +39,9 @@ def build_bundle(request: BuildRequest, context: Context) -> dict[str, Any]:
         sweep_staging(state)
         # Taken before the build: edits in the meantime count as changes.
         status = context.lock_status(request.config, request.platform)
-        asked = _asked(request, context, status)
-        if (record := _current(request, _inputs(asked, status.digest))) is not None:
+        asked = _asked(request, context)
+        record = _current(request, _inputs(asked, status.digest)) if status.state == "fresh" else None
+        if record is not None:
             return {**record.result, "status": "unchanged", "seconds": {}}
         if request.config.build.enable_logging:
             from bundle.base.report import Logbook
@@ -91,7 +91,7 @@ def _inputs(asked: str, lock: str | None) -> str:
     return fingerprint({"asked": asked, "lock": lock}, [])
 
 
-def _asked(request: BuildRequest, context: Context, status: LockStatus) -> str:
+def _asked(request: BuildRequest, context: Context) -> str:
     config, project = request.config, context.project
     copies = [
         [rule.target, [[str(path), file_stamp(path)] for path in _files(rule.base / rule.source)]]
@@ -103,7 +103,6 @@ def _asked(request: BuildRequest, context: Context, status: LockStatus) -> str:
         "epoch": context.store.epoch,
         "name": request.name,
         "output": str(request.output),
-        "resolution": status.inputs,
         "interpreters": request.interpreters,
         "mirror": context.environ.get("BUNDLE_PYTHON_MIRROR"),
         "archives": request.archives,

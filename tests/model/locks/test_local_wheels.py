@@ -106,10 +106,11 @@ def test_a_wheel_counts_where_its_tags_fit_down_to_the_floor(root: Path) -> None
 
 def test_handing_over_makes_the_locks_stale_that_it_is_for_and_no_other(root: Path) -> None:
     made = config(root)
-    before = {key: input_checksum(made, key) for key in made.platforms}
+    before = {key: input_checksum(made, key, {"demo"}) for key in made.platforms}
     path = put(root, f"versions/{VERSION}/wheels/{ARM}")
-    first = {key: input_checksum(made, key) for key in made.platforms}
+    first = {key: input_checksum(made, key, {"demo"}) for key in made.platforms}
     path.write_text("another build")
-    second = {key: input_checksum(made, key) for key in made.platforms}
+    second = {key: input_checksum(made, key, {"demo"}) for key in made.platforms}
     assert {key for key in before if before[key] != first[key]} == {"linux-aarch64"}
     assert {key for key in before if first[key] != second[key]} == {"linux-aarch64"}
+    assert len({input_checksum(made, "linux-aarch64", names) for names in ([], ["other"])}) == 1

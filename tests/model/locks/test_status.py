@@ -34,7 +34,7 @@ def lock_of(config: Config) -> Lock:
         version=config.version,
         platform="linux-x64",
         python=config.python,
-        inputs=input_checksum(config, "linux-x64"),
+        inputs=input_checksum(config, "linux-x64", ()),
         packages=(),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -54,14 +56,15 @@ def resolve(host: BuildHost, *, previous: Lock | None, upgrade: bool | frozenset
     selection = FileSelection(config, index, solution, directs)
     selection.warn(context.reporter)
     skipped = selection.skipped(context.reporter)
-    return Lock(
+    lock = Lock(
         version=config.version,
         platform=platform.key,
         python=config.python,
-        inputs=input_checksum(config, platform.key),
+        inputs="",
         packages=selection.packages(skipped, files, sources),
         skipped=skipped,
     )
+    return replace(lock, inputs=input_checksum(config, platform.key, lock.names))
 
 
 def _kept(previous: Lock | None, upgrade: bool | frozenset[str], reporter: Reporter) -> dict[str, LockedPackage]:

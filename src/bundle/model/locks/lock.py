@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -15,8 +16,10 @@ from bundle.model.config.config import Config
 from bundle.model.locks.local_wheels import wheels_for
 from bundle.model.platforms import PLATFORMS
 
-FORMAT = 1
+FORMAT = 2
 """Grows when the meaning of `[tool.bundle]` or of the same inputs changes; locks of another format are stale."""
+
+T = TypeVar("T")
 
 ROOT = ""
 """Stands for the configuration among the packages that require another."""
@@ -118,6 +121,12 @@ class Lock:
         return next((package for package in self.packages if package.name == name), None)
 
     @property
+    def names(self) -> frozenset[str]:
+        """Normalised names of all packages, of those that are left out, and of build requirements."""
+        built = (requirement.name for package in self.packages for requirement in package.build)
+        return frozenset([*(one.name for one in self.packages), *(one.name for one in self.skipped), *built])
+
+    @property
     def size(self) -> int:
         """Bytes of the packages' files, those of build requirements excepted."""
         return sum(package.file.size for package in self.packages if package.file is not None)
@@ -133,8 +142,11 @@ class Lock:
         return tuple(sorted(found.values(), key=lambda file: (file.name, file.sha256)))
 
 
-def input_checksum(config: Config, platform_key: str) -> str:
+def input_checksum(config: Config, platform_key: str, names: Collection[str]) -> str:
     """Return the sha256 of all inputs of a resolution, the content of the registries excepted.
+
+    Args:
+        names: of the packages in the lock; a rule about any other leaves the lock as good as it was.
 
     Raises:
         ConfigError: a local wheel is no wheel by its name.
@@ -154,26 +166,30 @@ def input_checksum(config: Config, platform_key: str) -> str:
             "additional": [[str(one), sorted(one.packages)] for one in config.registries.additional],
         },
         "dependencies": sorted(_normal_requirement(text) for text in packages.dependencies),
-        "overrides": dict(packages.overrides),
-        "skip": dict(packages.skip),
-        "forceSource": dict(packages.force_source),
+        "overrides": _applying(packages.overrides, names),
+        "skip": _applying(packages.skip, names),
+        "forceSource": _applying(packages.force_source, names),
         "buildWheel": {
             name: [rule.reason, list(rule.build_requires), dict(rule.config_settings)]
-            for name, rule in packages.build_wheel.items()
+            for name, rule in _applying(packages.build_wheel, names).items()
         },
-        "noDeps": sorted(packages.no_deps),
+        "noDeps": sorted(packages.no_deps & set(names)),
         "resolution": {
             "allowSourceAll": resolution.allow_source_all,
             "strictMissing": resolution.strict_missing,
-            "allowSourceList": sorted(resolution.allow_source),
-            "forceNoBinaryList": sorted(resolution.force_source),
-            "onlyBinaryList": sorted(resolution.only_binary),
+            "allowSourceList": sorted(resolution.allow_source & set(names)),
+            "forceNoBinaryList": sorted(resolution.force_source & set(names)),
+            "onlyBinaryList": sorted(resolution.only_binary & set(names)),
         },
     }
-    if local := wheels_for(config, platform_key):
+    if local := [wheel for wheel in wheels_for(config, platform_key) if wheel.name in names]:
         # Left out where there are none, so that a new wheel makes only the locks of its own platforms stale.
         inputs["wheels"] = [[wheel.filename, wheel.sha256] for wheel in local]
     return hashlib.sha256(canonical_json(inputs)).hexdigest()
+
+
+def _applying(rules: Mapping[str, T], names: Collection[str]) -> dict[str, T]:
+    return {name: rules[name] for name in sorted(names) if name in rules}
 
 
 def _normal_requirement(text: str) -> str:

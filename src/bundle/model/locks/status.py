@@ -24,7 +24,7 @@ class LockStatus:
     platform: Platform
     path: Path
     inputs: str
-    """Checksum of everything that a resolution depends on now."""
+    """Checksum of everything that the lock depends on now; empty if there is no lock to be read."""
     state: State
     digest: str | None = None
     """sha256 of the lock file; None if it is missing."""
@@ -56,8 +56,8 @@ def status_of(path: Path, config: Config, platform: Platform) -> LockStatus:
     Raises:
         ConfigError: a local wheel of the version is no wheel by its name.
     """
-    inputs = input_checksum(config, platform.key)
     state: State
+    inputs = ""
     lock: Lock | None = None
     error: BundleError | None = None
     content: bytes | None = None
@@ -69,6 +69,7 @@ def status_of(path: Path, config: Config, platform: Platform) -> LockStatus:
     except ConfigError as problem:
         state, error = "missing" if content is None else "unreadable", problem
     else:
+        inputs = input_checksum(config, platform.key, lock.names)
         same = (lock.version, lock.platform, lock.inputs) == (config.version, platform.key, inputs)
         state = "fresh" if same else "stale"
     return LockStatus(
