@@ -9,7 +9,6 @@ from typing import Any, get_args
 
 import pytest
 
-from bundle.artifacts.interpreters.portable.content_rules import COMPILERS
 from bundle.base.native.formats import Format
 from bundle.make.sources.repair import REPAIRERS
 from bundle.model.config import schema
@@ -95,7 +94,6 @@ def test_another_machine_is_no_platform(system: str, machine: str) -> None:
 def test_linux_facts_follow_the_platform(platform: Platform) -> None:
     if platform.system == "linux":
         assert {Path(loader).name for loader in platform.loaders} <= LINUX_BASE
-        assert COMPILERS[f"{platform.multiarch}-gcc"] == "cc"
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,6 @@ library's folder. A change of a rule, here or in a module that applies them, mus
 
 from __future__ import annotations
 
-from bundle.model.platforms import PLATFORMS
-
 DROP = (
     "**/__pycache__",
     "{stdlib}/site-packages",
@@ -107,16 +105,30 @@ LICENCES_OF_STANDALONE = {
 }
 """Libraries linked into the interpreters of python-build-standalone, by its own documentation."""
 
-COMPILERS = {
-    "clang": "cc",
-    "clang++": "c++",
-    "llvm-ar": "ar",
-    **{f"{platform.multiarch}-gcc": "cc" for platform in PLATFORMS.values() if platform.multiarch},
+PROGRAMS = {
+    "AR": "ar",
+    "BLDSHARED": "cc",
+    "CC": "cc",
+    "CPP": "cc",
+    "CXX": "c++",
+    "CXXCPP": "c++",
+    "LD": "ld",
+    "LDCXXSHARED": "c++",
+    "LDSHARED": "cc",
+    "LINKCC": "cc",
+    "MAINCC": "cc",
+    "NM": "nm",
+    "OBJCOPY": "objcopy",
+    "RANLIB": "ranlib",
+    "READELF": "readelf",
+    "STRIP": "strip",
 }
-"""Programs of a build machine, by file name, and the program of the target in their place."""
+"""The sysconfig variables whose first word is a program that builds of C extensions start, and the program that every
+machine with a compiler has for it (POSIX; binutils)."""
 
-COMPILER_VARIABLES = ("AR", "BLDSHARED", "CC", "CXX", "LDCXXSHARED", "LDSHARED", "LINKCC", "MAINCC")
-"""The sysconfig variables whose first word is a program that builds of C extensions start."""
+USUAL_PROGRAMS = frozenset({*PROGRAMS.values(), "cpp", "g++", "gcc", ":"})
+"""Programs that stay as they were recorded: plain names that every machine with a compiler has. All others, such as
+`clang-17`, `x86_64-linux-gnu-gcc`, `zig cc` and whatever has a path, are its maker's."""
 
 SYSTEM_VARIABLES = ("INSTALL", "INSTALL_*", "MKDIR_P", "SHELL", "TZPATH")
 """Globs of the sysconfig variables that speak of the system, even where an interpreter stood in its prefix."""
@@ -125,6 +137,23 @@ SYSTEM_FOLDERS = ("/System/", "/lib/", "/lib64/", "/usr/")
 """Where flags for compilers may point: folders of the system, which every machine has. Any other is one of the build
 machine's."""
 
-FOREIGN_FLAGS = ("-fdebug-default-version=4", "-g")
-"""Compiler flags that are dropped: one that only the compiler of the build machine knows, and one that would record
-the paths of a later build of a C extension."""
+FOREIGN_FLAGS = (
+    "-fdebug-default-version=4",
+    "-flto=thin",
+    "-fuse-ld=*",
+    "-g",
+    "--rtlib=*",
+    "--target=*",
+    "-rtlib=*",
+    "-target=*",
+    "--unwindlib=*",
+    "-unwindlib=*",
+)
+"""Globs of compiler flags that are dropped: those that only the compiler of the build machine knows, or that choose the
+machine for a cross compiler, and the one that would record the paths of a later build of a C extension."""
+
+FOREIGN_FLAGS_WITH_FOLDER = ("--sysroot=*", "-isysroot=*", "-B*/*", "--gcc-toolchain=*")
+"""Globs of flags that are dropped for any folder: they replace the system of the machine that compiles."""
+
+OWN_BINARIES = ("bin/*", "lib/libpython*", "{stdlib}/lib-dynload/*")
+"""Globs of the native files that CPython's own build makes: they hold its prefix."""

@@ -6,18 +6,13 @@ import ast
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from pprint import pformat
 
-from bundle.artifacts.interpreters.portable.content_rules import (
-    COMPILER_VARIABLES,
-    COMPILERS,
-    FOREIGN_FLAGS,
-    SYSTEM_FOLDERS,
-    SYSTEM_VARIABLES,
-)
+from bundle.artifacts.interpreters.portable import compilers
+from bundle.artifacts.interpreters.portable.content_rules import SYSTEM_VARIABLES
 from bundle.base.errors import WorkError
 from bundle.base.files import read_regular
 
@@ -40,9 +35,6 @@ def _relocate(variables):
 _relocate(build_time_vars)
 """
 
-_SEARCH = re.compile(r"(?:^|(?<=\s))-(?:L|I|F|isystem\s+|isysroot\s+|Wl,-rpath[,=]|Wl,-rpath-link[,=])(/\S*)")
-"""Flags that make a compiler or linker look in a folder."""
-
 Value = str | int
 
 
@@ -54,6 +46,8 @@ class Recorded:
     """Where it was installed: every spelling."""
     builds: tuple[str, ...]
     """Where it was compiled."""
+    programs: Mapping[str, str] = field(default_factory=dict)
+    """Programs that it was compiled with, by absolute path, and the usual one in place of each."""
 
 
 def read(tree: Path) -> tuple[Path, dict[str, Value]] | None:
@@ -93,7 +87,8 @@ def recorded(variables: Mapping[str, Value], more: Iterable[str] = ()) -> Record
     """
     prefixes = {str(variables.get("prefix", "")), str(variables.get("exec_prefix", "")), *more}
     builds = {str(variables.get(name, "")) for name in ("abs_builddir", "abs_srcdir")}
-    return Recorded(prefixes=_longest_first(prefixes), builds=_longest_first(builds))
+    programs = compilers.absolute_programs(variables)
+    return Recorded(prefixes=_longest_first(prefixes), builds=_longest_first(builds), programs=programs)
 
 
 def rewrite(tree: Path, places: Recorded) -> None:
@@ -135,32 +130,17 @@ def relocated(name: str, value: Value, places: Recorded) -> Value:
             return shlex.join(option for option in shlex.split(value) if "/" not in option)
         except ValueError:
             return ""  # A quotation that does not end.
-    value = _without_places(value, places)
-    if name in COMPILER_VARIABLES:
-        first, _, rest = value.partition(" ")
-        value = f"{COMPILERS.get(first.rpartition('/')[2], first)} {rest}".strip()
+    value = compilers.with_usual_program(name, _without_places(value, places))
     return _replaced(value, places, prefix=PREFIX)
 
 
 def _without_places(value: str, places: Recorded) -> str:
-    """Take out the flags that point into the places, or into any other folder of the build machine's own.
-
-    The interpreter's own headers and libraries are found by paths, not by flags, and a flag cannot hold a path with a
-    blank in it: it would break every build in such a folder.
-    """
-    if not re.search(r"(^|\s)-", value):
-        return value
-
-    def kept(flag: re.Match[str]) -> str:
-        place = f"{flag[1]}/"
-        own = any(place.startswith(f"{known}/") for known in (*places.prefixes, *places.builds))
-        return flag[0] if place.startswith(SYSTEM_FOLDERS) and not own else ""
-
-    flags = [flag for flag in _SEARCH.sub(kept, value).split() if flag not in FOREIGN_FLAGS]
-    return " ".join(flags)
+    return compilers.without_foreign_flags(value, (*places.prefixes, *places.builds))
 
 
 def _replaced(value: str, places: Recorded, *, prefix: str) -> str:
+    for program, usual in places.programs.items():
+        value = re.sub(rf"(?<![^\s='\"]){re.escape(program)}(?![^\s'\"])", usual, value)
     for place in places.builds:
         value = _swap(value, place, BUILD)
     for place in places.prefixes:
