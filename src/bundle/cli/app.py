@@ -160,3 +160,11 @@ platform_option = click.option(
 )
 
 offline_option = click.option("--offline", is_flag=True, help="Use the cache alone, never the network.")
+
+interpreter_option = click.option(
+    "--interpreter",
+    "interpreters",
+    multiple=True,
+    metavar="WHICH",
+    help="A source, a path, or PLATFORM=PATH in place of the configured sources.",
+)

@@ -57,6 +57,12 @@ class TestAPureSource:
 
 
 class TestANativeSource:
+    def test_is_built_with_the_interpreter_that_is_named(self, project: SmallProject) -> None:
+        refused = project.run("wheel", VERSION, "compiled", "--interpreter", "/nowhere/python")
+        assert refused.code == 2
+        assert "--interpreter /nowhere/python: not an interpreter source" in refused.errors
+        assert project.run("wheel", VERSION, "compiled", "--interpreter", "host").code == 0
+
     def test_is_built_on_its_own_platform_with_a_tag_that_says_the_truth(self, project: SmallProject) -> None:
         (wheel,) = project.run("--json", "wheel", VERSION, "compiled").json["wheels"]
         assert "manylinux" in wheel["path"]

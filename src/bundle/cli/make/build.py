@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bundle.base.errors import BundleError, ConfigError
-from bundle.cli.app import App, Result, complete_version, offline_option, pass_app, platform_option
+from bundle.cli.app import App, Result, complete_version, interpreter_option, offline_option, pass_app, platform_option
 from bundle.cli.selection import select
 
 if TYPE_CHECKING:
@@ -27,13 +27,7 @@ if TYPE_CHECKING:
 )
 @click.option("--locked", is_flag=True, help="Refuse a missing or stale lock instead of writing it.")
 @offline_option
-@click.option(
-    "--interpreter",
-    "interpreters",
-    multiple=True,
-    metavar="WHICH",
-    help="A source, a path, or PLATFORM=PATH in place of the configured sources.",
-)
+@interpreter_option
 @click.option("--no-archive", is_flag=True, help="Make no archives; the bundle is not catalogued.")
 @click.option("--no-verify", is_flag=True, help="Skip the verification; the bundle is not catalogued.")
 @click.option("--verify-store", is_flag=True, help="Read every byte of the stored layers before using them.")

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bundle.cli.app import App, Result, complete_version, offline_option, pass_app, platform_option
+from bundle.cli.app import (
+    App,
+    Result,
+    complete_version,
+    interpreter_option,
+    offline_option,
+    pass_app,
+    platform_option,
+)
 from bundle.cli.selection import current_lock, select
 
 if TYPE_CHECKING:
@@ -17,9 +25,12 @@ if TYPE_CHECKING:
 @click.argument("version", shell_complete=complete_version)
 @click.argument("package")
 @platform_option
+@interpreter_option
 @offline_option
 @pass_app
-def wheel(app: App, version: str, package: str, platforms: tuple[str, ...], offline: bool) -> Result:
+def wheel(
+    app: App, version: str, package: str, platforms: tuple[str, ...], interpreters: tuple[str, ...], offline: bool
+) -> Result:
     """Build the wheel of one package from source, as a build of the bundle does.
 
     The lock must take the package from source. A platform that is not named is this machine's own. In
@@ -32,7 +43,8 @@ def wheel(app: App, version: str, package: str, platforms: tuple[str, ...], offl
     context = app.context(project, offline=offline)
     built = []
     for config, platform in select(app, project, (version,), platforms, default="own"):
-        path = build_package(context, config, platform, current_lock(project, config, platform), package)
+        lock = current_lock(project, config, platform)
+        path = build_package(context, config, platform, lock, package, interpreters=interpreters)
         built.append(
             {
                 "version": version,

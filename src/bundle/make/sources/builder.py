@@ -146,8 +146,13 @@ class SourceBuilder:
         )
 
 
-def build_package(context: Context, config: Config, platform: Platform, lock: Lock, name: str) -> Path:
+def build_package(
+    context: Context, config: Config, platform: Platform, lock: Lock, name: str, *, interpreters: tuple[str, ...] = ()
+) -> Path:
     """Build the wheel of one source package of a lock, or find it built, and put it into the project's wheelhouse.
+
+    Args:
+        interpreters: `--interpreter`.
 
     Raises:
         ConfigError: the lock has no such package, or takes it from a wheel.
@@ -165,7 +170,8 @@ def build_package(context: Context, config: Config, platform: Platform, lock: Lo
             remedy=f"From source come: {sources or 'none'}. packages.forceSource adds others.",
         )
     logs = context.logs(f"{config.version}-{platform.key}")
-    with BuildHost(context=context, config=config, platform=platform, logs=logs) as host:
+    host = BuildHost(context=context, config=config, platform=platform, logs=logs, interpreters=interpreters)
+    with host:
         builder = SourceBuilder(host)
         (planned,) = builder.plan(replace(lock, packages=(package,)))
         wheel = planned.wheel
