@@ -74,7 +74,8 @@ DOORS: Mapping[str, frozenset[str]] = {
     "artifacts/wheel": frozenset({"lay_out", "scripts"}),
     "artifacts/interpreters": frozenset({"choice", "sources", "host", "mirror", "python_build_standalone", "source"}),
     "artifacts/interpreters/portable": frozenset(
-        {"content_rules", "debian_packages", "facts", "host_copy", "host_discovery", "normalise"} | {"run_paths"}
+        {"certificates", "content_rules", "debian_packages", "facts", "host_copy", "host_discovery", "normalise"}
+        | {"run_paths"}
     ),
     "make": frozenset({"build", "build_request", "check", "project_folder"}),
     "make/interpreter": frozenset({"bytecode", "compilers", "prepare"}),
@@ -115,6 +116,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "base/native/macho": "base/native/test_macho_signature.py",
     "base/native/native": "base/native/test_read.py",
     "base/sandbox": "base/test_extract.py",
+    "cli/make/wheel": "make/sources/test_builder.py",
     "make/interpreter/prepare": "make/test_build.py",
     "make/pipeline": "make/test_build.py",
     "make/verify/audit/floor": "make/verify/audit/test_native_files.py",

@@ -37,6 +37,28 @@ def test_no_setting_of_the_user_reaches_a_program(monkeypatch: pytest.MonkeyPatc
     }
 
 
+def test_certificates_of_the_machine_are_named_where_openssl_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = replace(LINUX, root=tmp_path, certificates=str(tmp_path / "ssl"))
+    monkeypatch.setattr("bundle.artifacts.runtime.SYSTEM_FILES", ("/nowhere/ca.crt", str(tmp_path / "ca.crt")))
+
+    def named() -> str | None:
+        return runtime.environment(Path("/home")).get("SSL_CERT_FILE")
+
+    assert named() is None
+    packaged = tmp_path / "lib/python3.12/site-packages/certifi/cacert.pem"
+    packaged.parent.mkdir(parents=True)
+    packaged.touch()
+    assert named() == str(packaged)
+    (tmp_path / "ca.crt").touch()
+    assert named() == str(tmp_path / "ca.crt")
+    (tmp_path / "ssl/certs").mkdir(parents=True)
+    assert named() == str(tmp_path / "ca.crt")
+    (tmp_path / "ssl/certs/0123abcd.0").touch()
+    assert named() is None
+
+
 def test_windows_gets_the_variables_without_which_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYSTEMROOT", "C:/Windows")
     variables = WINDOWS.environment(Path("/home"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bundle.base.processes.run import Completed
+from bundle.model.certificates import CERTIFI, SYSTEM_FILES
 from bundle.model.platforms import Platform
 
 _WINDOWS_VARIABLES = ("SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "PATHEXT")
@@ -119,6 +120,8 @@ class Runtime:
     """The interpreter's version, such as `3.12.10`."""
     platform: Platform
     runner: Runner = NATIVE
+    certificates: str = ""
+    """The folder that its OpenSSL looks for certificates in; empty if unknown."""
 
     @property
     def executable(self) -> Path:
@@ -137,6 +140,7 @@ class Runtime:
             "HOME": str(home),
             **dict.fromkeys(temporary, self.runner.translate(home)),
             "LANG": "C.UTF-8",
+            **self._certificate_environment(),
             **self.runner.environment,
         }
 
@@ -161,6 +165,17 @@ class Runtime:
         return self.runner.command(
             Path(program), [self.runner.translate(part) if isinstance(part, Path) else part for part in rest]
         )
+
+    def _certificate_environment(self) -> dict[str, str]:
+        """Name certificates where OpenSSL would look in a place that this machine does not have, as scripts do."""
+        if not self.certificates or self.platform.is_windows or self.runner is not NATIVE:
+            return {}
+        own = Path(self.certificates)
+        if (own / "cert.pem").exists() or any((own / "certs").glob("*.0")):
+            return {}
+        packaged = self.root / self.platform.site_packages(self.python) / CERTIFI
+        found = next((file for file in (*map(Path, SYSTEM_FILES), packaged) if file.is_file()), None)
+        return {} if found is None else {"SSL_CERT_FILE": str(found)}
 
     def _system_environment(self) -> dict[str, str]:
         if not self.platform.is_windows or self.runner is not NATIVE:

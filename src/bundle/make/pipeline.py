@@ -116,6 +116,7 @@ class Build:
             python=self.interpreter.python,
             reporter=self.context.reporter,
             compiler=self.interpreter.bytecode.compiler(lambda: self.host.python),
+            user_site=self.config.build.user_site,
         )
 
     @property

@@ -145,6 +145,12 @@ class Manifest:
         return PLATFORMS[self.platform]
 
     @property
+    def certificates(self) -> str:
+        """The folder that the interpreter's OpenSSL looks for certificates in; empty if unknown."""
+        place = self.interpreter.get("certificates", "")
+        return place if isinstance(place, str) and place.isprintable() else ""
+
+    @property
     def floors(self) -> Floors:
         """The oldest systems that the bundle was built for."""
         return Floors(**self.floor_asked)

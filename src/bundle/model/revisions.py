@@ -4,13 +4,13 @@ They are part of the keys of the store and of what a build compares to find a bu
 of another revision are made anew. The revision of locks is `FORMAT` in `bundle.model.locks.lock`.
 """
 
-INTERPRETER = 4
+INTERPRETER = 5
 """An interpreter made portable, its compiled modules included."""
 
 SOURCE_WHEEL = 3
 """A wheel built from source, repaired and rewritten."""
 
-LAYER = 2
+LAYER = 3
 """The layer of a wheel, of copied files or of documents."""
 
 FLOOR = 2

@@ -2,6 +2,9 @@
 
 import hashlib
 import io
+import os
+import re
+import shutil
 import struct
 import tarfile
 import zipfile
@@ -13,10 +16,16 @@ import zstandard
 
 from bundle.artifacts.interpreters.archive import Archive
 from bundle.artifacts.interpreters.choice import choose
-from bundle.artifacts.interpreters.source import Offer, Refusal, Request
+from bundle.artifacts.interpreters.portable import sysconfig_data
+from bundle.artifacts.interpreters.portable.normalise import normalise
+from bundle.artifacts.interpreters.source import Offer, Refusal, Request, Tools
+from bundle.artifacts.store.store import Store
 from bundle.base.errors import BundleError, ConfigError, IntegrityError
+from bundle.base.extract import extract
 from bundle.base.files import sha256_of
-from bundle.base.processes.run import run
+from bundle.base.http.client import Downloader
+from bundle.base.processes.run import check, run
+from bundle.base.report import Reporter
 from bundle.model.config.config import ArchiveSpec, Interpreter, Substitute
 from bundle.model.platforms import PLATFORMS
 from tests.artifacts.interpreters.conftest import MakeTools, Portable, request_for
@@ -150,6 +159,121 @@ def test_a_missing_file_and_an_unnamed_platform_are_refusals(portable: Portable,
     (unnamed,) = Archive().offers(request_for(portable.offer.python))
     assert isinstance(unnamed, Refusal)
     assert "interpreter.archives" in unnamed.reason
+
+
+@pytest.fixture(scope="module")
+def maker(portable: Portable, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the archive of a maker whose compilers and prefix stand in the interpreter, packed as it left them."""
+    folder = tmp_path_factory.mktemp("maker")
+    tree = folder / "python"
+    shutil.copytree(portable.tree, tree, symlinks=True)
+    location = portable.offer.location.encode()
+    for path in (*tree.glob("lib/libpython*.so.*"), tree / portable.platform.executable(portable.offer.python)):
+        content = path.read_bytes()
+        neutral = re.compile(rb"/__bundle_prefix[^/\0]*/" + re.escape(location.rpartition(b"/")[2]))
+        path.write_bytes(neutral.sub(lambda found: location if len(found[0]) == len(location) else found[0], content))
+    found = sysconfig_data.read(tree)
+    assert found is not None
+    tools = "/nowhere/tools"
+    variables = {
+        **found[1],
+        "prefix": portable.offer.location,
+        "exec_prefix": portable.offer.location,
+        "AR": f"{tools}/zig-ar",
+        "CC": f"{tools}/cc-x86_64 --sysroot={tools}/root",
+        "CFLAGS": f"-O2 -I{tools}/include --target=x86_64-linux-gnu",
+        "CXX": f"{tools}/c++-x86_64",
+        "LDCXXSHARED": f"{tools}/c++-x86_64 -shared",
+        "LDSHARED": f"{tools}/cc-x86_64 -shared -L{tools}/lib -fuse-ld=lld",
+        "RANLIB": "llvm-ranlib-17",
+    }
+    found[0].write_text(f"build_time_vars = {variables!r}\n")
+    return _tar(tree, folder / "maker.tar", "python")
+
+
+@pytest.fixture(scope="module")
+def from_maker(portable: Portable, maker: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the interpreter of a bundle that was made from it."""
+    folder = tmp_path_factory.mktemp("from maker")
+    archive = Archive(_spec(maker))
+    request = request_for(portable.offer.python)
+    tools = Tools(
+        downloader=Downloader(reporter=Reporter(), environ={}),
+        files=Store(folder / "store", reporter=Reporter()).files,
+        reporter=Reporter(),
+        work=folder / "work",
+    )
+    tools.work.mkdir()
+    (folder / "tree").mkdir()
+    (offer,) = (offer for offer in archive.offers(request) if isinstance(offer, Offer))
+    archive.make(archive.fetch(offer, request, tools), request, folder / "tree", tools)
+    return folder / "tree"
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="this machine has no C compiler")
+def test_pip_builds_a_c_extension_with_an_interpreter_whose_maker_had_compilers_of_its_own(
+    from_maker: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "spam project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
+        '[project]\nname = "spam"\nversion = "1"\n'
+    )
+    (project / "setup.py").write_text(
+        "from setuptools import Extension, setup\n"
+        "setup(ext_modules=[Extension('spam', ['spam.c']), Extension('eggs', ['eggs.cpp'], language='c++')])\n"
+    )
+    for name, suffix, linkage in (("spam", "c", ""), ("eggs", "cpp", 'extern "C" ')):
+        (project / f"{name}.{suffix}").write_text(
+            "#include <Python.h>\n"
+            f'static struct PyModuleDef module = {{PyModuleDef_HEAD_INIT, "{name}", NULL, -1, NULL}};\n'
+            f"{linkage}PyMODINIT_FUNC PyInit_{name}(void) {{ return PyModule_Create(&module); }}\n"
+        )
+    environ = {name: value for name, value in os.environ.items() if name not in ("CC", "CXX", "CFLAGS", "LDSHARED")}
+    command: list[str | Path] = ["-m", "pip", "install", "--quiet", "--target", tmp_path / "target"]
+    python = from_maker / "bin" / "python"
+    check(run([python, *command, project], env=environ, timeout=600), "pip install")
+    program = "import eggs, spam; print(spam.__name__, eggs.__name__)"
+    completed = run([python, "-c", program], env={"PYTHONPATH": str(tmp_path / "target")})
+    assert completed.output == "spam eggs\n"
+    told = check(run([python, "-c", "import sysconfig; print(sysconfig.get_config_vars())"], env={}), "Python").output
+    assert "/nowhere/tools" not in told
+
+
+def test_started_under_a_name_that_hides_its_place_it_does_not_take_its_maker_s_library(
+    from_maker: Path, maker: Path, portable: Portable, tmp_path: Path
+) -> None:
+    command = ["/bin/bash", "-c", 'exec -a nobody "$0" -c "import sys; print(sys.prefix)"']
+    extract(maker, tmp_path)
+    before = run([*command, tmp_path / "python/bin/python"], env={"PATH": "/usr/bin:/bin"})
+    assert portable.offer.location in before.output, "the archive does not show what it is to show"
+    after = run([*command, from_maker / "bin" / "python"], env={"PATH": "/usr/bin:/bin"})
+    assert after.code != 0
+    assert portable.offer.location not in after.output + after.errors
+
+
+def test_it_promises_only_what_it_has_for_programs_that_embed_it(from_maker: Path, tmp_path: Path) -> None:
+    config = from_maker / "bin" / "python3-config"
+    assert "-lpython3" in check(run([config, "--embed", "--libs"], env={"PATH": "/usr/bin:/bin"}), "config").output
+    assert run([config, "--configdir"], env={"PATH": "/usr/bin:/bin"}).code == 1
+    static = tmp_path / "static"
+    shutil.copytree(from_maker, static, symlinks=True)
+    (static / "lib" / "pkgconfig").mkdir(exist_ok=True)
+    (static / "lib" / "pkgconfig" / "python-3.12-embed.pc").write_text("prefix=/install\n")
+    # What the program loads stays loadable, under a name that no linker looks for.
+    (static / "hidden").mkdir()
+    for library in static.glob("lib/libpython*"):
+        library.rename(static / "hidden" / library.name)
+    normalise(static, platform=PLATFORMS["linux-x64"], python="3.12.10")
+    assert not list((static / "lib" / "pkgconfig").glob("*embed*"))
+    env = {"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": str(static / "hidden")}
+    config = static / "bin" / "python3-config"
+    for options in (["--embed", "--libs"], ["--embed", "--ldflags"]):
+        completed = run([config, *options], env=env)
+        assert (completed.code, completed.output) == (1, "")
+        assert "no libpython3." in completed.errors
+    assert "-lpython" not in check(run([config, "--ldflags"], env=env), "config").output
 
 
 def _windows_zip(portable: Portable, target: Path, top: str) -> Path:

@@ -189,7 +189,7 @@ class TestWindows:
         _, tree, _ = made("windows-x64")
         assert sorted(path.name for path in (tree / "Scripts").iterdir()) == ["pip.exe", "pip3.12.exe", "pip3.exe"]
         for launcher in (tree / "Scripts").iterdir():
-            assert b"#!<launcher_dir>\\..\\python.exe\n" in launcher.read_bytes()
+            assert b"#!<launcher_dir>\\..\\python.exe -s\n" in launcher.read_bytes()
 
     def test_there_are_no_links_and_no_two_names_that_windows_takes_for_one(self, made: Callable[[str], Made]) -> None:
         _, tree, _ = made("windows-x64")

@@ -114,6 +114,18 @@ def test_pip_is_fresh_and_says_all_is_well(moved: Path) -> None:
     assert "No broken requirements" in _run(moved / "bin" / "pip3", "check")
 
 
+def test_a_package_in_the_user_s_home_does_not_shadow_the_one_that_a_script_is_of(
+    portable: Portable, moved: Path, tmp_path: Path
+) -> None:
+    short = ".".join(portable.offer.python.split(".")[:2])
+    shadow = tmp_path / f".local/lib/python{short}/site-packages/pip"
+    shadow.mkdir(parents=True)
+    (shadow / "__init__.py").write_text("raise SystemExit('the one of the home')\n")
+    env = {**CLEAN, "HOME": str(tmp_path)}
+    assert "the one of the home" in run([_python(moved), "-m", "pip", "--version"], env=env).errors
+    assert str(moved) in _run(moved / "bin" / "pip3", "--version", env=env)
+
+
 def test_a_virtual_environment_works(moved: Path, tmp_path: Path) -> None:
     environment = tmp_path / "own one"
     _run(_python(moved), "-m", "venv", environment)

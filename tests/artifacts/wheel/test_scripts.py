@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bundle.artifacts.interpreters.portable.certificates import launcher_part
 from bundle.artifacts.wheel.scripts import (
     check_script_name,
     entry_script,
@@ -22,6 +23,7 @@ from bundle.artifacts.wheel.scripts import (
 )
 from bundle.base.errors import IntegrityError
 from bundle.base.processes.run import Completed, check, run
+from bundle.model.certificates import LAUNCHER_PART, SYSTEM_FILES
 from bundle.model.platforms import PLATFORMS
 
 LINUX = PLATFORMS["linux-x64"]
@@ -225,9 +227,23 @@ def test_the_shell_headers_of_other_tools_are_replaced(header: str) -> None:
     assert relocated(header + "print(1)\n") == relocated("#!python\nprint(1)\n")
 
 
-def test_flags_of_the_interpreter_are_kept_and_anything_else_is_not() -> None:
-    assert b'/python3.12" -E -sB "$0"' in relocated("#!python -E -sB\n")
-    assert b'/python3.12" "$0"' in relocated("#!python -E `rm x`\n")
+@pytest.mark.parametrize(
+    ("line", "user_site", "flags"),
+    [
+        ("#!python -E -sB", False, b" -E -sB"),
+        ("#!python -E `rm x`", False, b" -s"),
+        ("#!python -E", False, b" -s -E"),
+        ("#!python -I", False, b" -I"),
+        ("#!python -E", True, b" -E"),
+        ("#!python", True, b""),
+    ],
+)
+def test_flags_of_the_interpreter_are_kept_and_packages_of_the_user_are_left_out(
+    line: str, user_site: bool, flags: bytes
+) -> None:
+    script = relocate_script(f"{line}\n".encode(), python=PYTHON, user_site=user_site)
+    assert script is not None
+    assert b'exec "$__folder/python3.12"' + flags + b' "$__script" "$@"' in script
 
 
 def test_an_encoding_named_in_the_first_or_second_line_holds() -> None:
@@ -280,7 +296,7 @@ def test_a_windows_launcher_starts_the_python_above_it(gui: bool, python: bytes)
     script = entry_script("tool", "m", "f.g", platform=WINDOWS, python=PYTHON, gui=gui)
     assert script.name == "tool.exe"
     assert script.content.startswith(b"MZ")
-    assert b"#!<launcher_dir>\\..\\" + python + b"\nPK" in script.content
+    assert b"#!<launcher_dir>\\..\\" + python + b" -s\nPK" in script.content
     with zipfile.ZipFile(io.BytesIO(script.content)) as archive:
         assert archive.testzip() is None
         code = archive.read("__main__.py")
@@ -428,6 +444,57 @@ def test_a_script_runs_with_every_shell(binaries: Path, tmp_path: Path, shell: s
     assert (beside, arguments) == (whole, ["./show", "1"])
     assert shown(run([*command, "--", "--odd"], cwd=binaries)) == (whole, ["./--odd"])
     assert (binaries / shown(run([*command, "../bin/show"], cwd=binaries))[0]).samefile(whole)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_script_runs_through_a_symlink_where_path_leads_to_no_program(
+    binaries: Path, tmp_path: Path, shell: str
+) -> None:
+    found = shutil.which(shell)
+    assert found is not None
+    command = [found, "sh"] if shell == "busybox" else [found]
+    (tmp_path / "link").symlink_to("b/bin/show")
+    for path in ("/nowhere", ""):
+        completed = run([*command, tmp_path / "link"], env={"PATH": path})
+        assert shown(completed)[0] == str(binaries / "python3.12")
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("link", [False, True])
+def test_a_script_is_told_where_this_machine_has_certificates(
+    binaries: Path, tmp_path: Path, shell: str, link: bool
+) -> None:
+    found = shutil.which(shell)
+    assert found is not None
+    command = [found, "sh"] if shell == "busybox" else [found]
+    certifi = binaries.parent / "lib/python3.12/site-packages/certifi/cacert.pem"
+    certifi.parent.mkdir(parents=True)
+    certifi.touch()
+    (binaries / "told").write_bytes(relocated("#!python\nimport os; print(os.environ.get('SSL_CERT_FILE'))\n"))
+    (tmp_path / "link").symlink_to("b/bin/told")
+    started: list[str | Path] = [*command, tmp_path / "link" if link else binaries / "told"]
+
+    def told(compiled: Path, **env: str) -> str:
+        (binaries.parent / "lib/python3.12" / LAUNCHER_PART).write_bytes(launcher_part(str(compiled), PYTHON))
+        completed = run(started, env={"PATH": "/usr/bin:/bin", **env})
+        assert completed.errors == ""
+        return check(completed, "The script").output.strip()
+
+    usual = next((file for file in SYSTEM_FILES if Path(file).exists()), None)
+    place = tmp_path / "it's ä place"
+    chosen = told(place)
+    assert chosen == usual or (usual is None and Path(chosen).samefile(certifi))
+    assert told(place, SSL_CERT_FILE="/mine") == "/mine"
+    assert told(place, SSL_CERT_DIR="/mine") == "None"
+    (place / "certs").mkdir(parents=True)
+    assert told(place) == chosen
+    (place / "certs" / "0123abcd.0").touch()
+    assert told(place) == "None"
+    (place / "certs" / "0123abcd.0").unlink()
+    (place / "cert.pem").touch()
+    assert told(place) == "None"
 
 
 @pytest.mark.real

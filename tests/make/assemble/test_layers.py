@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,7 @@ def test_the_same_wheel_for_another_python_is_another_layer(layering: Layering, 
     assert other.find_wheel(digest, None) is None
     patch = Layering(store=layering.store, platform=layering.platform, python="3.12.9", reporter=Reporter())
     assert patch.find_wheel(digest, None) is not None
+    assert replace(layering, user_site=True).find_wheel(digest, None) is None
 
 
 def test_a_package_from_a_repository_says_where_it_came_from(layering: Layering, tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
                 "layout": "both",
                 "archives": {"linux-x64": ["tar.gz", "zip"]},
                 "bytecode": True,
+                "userSite": True,
                 "glibc": "2.17",
                 "macos": "12.0",
             },
@@ -98,6 +99,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
     assert config.packages_for("windows-x64").dependencies == ("a==1",)
     build = config.build
     assert (build.enable_logging, build.parallel_downloads, build.timeout) == (True, 1, 60.0)
+    assert build.user_site
     assert (build.layout, build.bytecode, build.floors) == ("both", True, Floors(glibc="2.17", macos="12.0"))
     assert build.archives["linux-x64"] == ("tar.gz", "zip")
     assert build.archives["macosx-x64"] == ("tar.zst",)

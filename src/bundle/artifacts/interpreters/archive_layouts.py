@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bundle.artifacts.interpreters.portable.certificates import compiled_in
 from bundle.artifacts.interpreters.portable.debian_packages import licence_of
 from bundle.artifacts.interpreters.portable.facts import About, Library, measure_glibc
 from bundle.artifacts.interpreters.source import Request, Tools
@@ -78,7 +79,7 @@ def make(unpacked: Unpacked, request: Request, tree: Path, tools: Tools) -> Abou
 
     for path in sorted(unpacked.root.iterdir()):
         shutil.move(path, tree / path.name)
-    dropped = sorted(normalise(tree, platform=request.platform, python=unpacked.python))
+    dropped = sorted(normalise(tree, platform=request.platform, python=unpacked.python, user_site=request.user_site))
     glibc = measure_glibc(tree, request.platform, unpacked.python)
     tools.reporter.detail(f"interpreter {unpacked.python}: left out {', '.join(dropped) or 'nothing'}")
     libraries = tuple(_libraries(tree))
@@ -88,6 +89,7 @@ def make(unpacked: Unpacked, request: Request, tree: Path, tools: Tools) -> Abou
         licences={"CPython": "PSF-2.0", **{library.name: library.licence for library in libraries}},
         libraries=libraries,
         dropped=tuple(dropped),
+        certificates=compiled_in(tree, request.platform, unpacked.python),
     )
 
 

@@ -64,7 +64,7 @@ class Host:
         """Copy it, with the libraries that it needs."""
         original = host_copy.Original(python=offer.python, prefix=Path(offer.location), platform=request.platform)
         home = request.environ.get("HOME") or str(Path.home())
-        return host_copy.copy(original, tree, home=home, reporter=tools.reporter)
+        return host_copy.copy(original, tree, home=home, user_site=request.user_site, reporter=tools.reporter)
 
     def _answers(self, request: Request, machine: Platform) -> Iterator[Offer | Refusal]:
         prefixes: set[Path] = set()

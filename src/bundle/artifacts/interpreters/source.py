@@ -46,6 +46,8 @@ class Request:
     """The platform of this machine, None if it is unknown."""
     environ: Mapping[str, str] = field(repr=False)
     """The environment variables."""
+    user_site: bool = False
+    """Whether its scripts, such as `pip`, import packages of the user's own (`build.userSite`)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,15 +46,19 @@ class WheelTree(WheelDestination):
 
     Args:
         tree: a folder that stands for the bundle's root and has none of the wheel's files yet.
+        user_site: whether scripts import packages of the user's own.
     """
 
-    def __init__(self, tree: Path, source: CheckedWheel, *, platform: Platform, python: str) -> None:
+    def __init__(
+        self, tree: Path, source: CheckedWheel, *, platform: Platform, python: str, user_site: bool = False
+    ) -> None:
         self._tree = tree
         self._wheel = source.filename
         self._name = source.name
         self._dist_info = source.dist_info_dir
         self._platform = platform
         self._python = python
+        self._user_site = user_site
         site_packages = platform.site_packages(python)
         include = "Include" if platform.is_windows else f"include/python{short_version(python)}"
         self._site_packages = site_packages
@@ -76,7 +80,8 @@ class WheelTree(WheelDestination):
     def write_script(self, name: str, module: str, attr: str, section: ScriptSection) -> RecordEntry:
         """Write the script of an entry point."""
         gui = section == "gui"
-        script = entry_script(name, module, attr, platform=self._platform, python=self._python, gui=gui)
+        target, python, user_site = self._platform, self._python, self._user_site
+        script = entry_script(name, module, attr, platform=target, python=python, gui=gui, user_site=user_site)
         self._commands.add(name)
         return self._write_script(script)
 
@@ -95,7 +100,8 @@ class WheelTree(WheelDestination):
         start = stream.read(2)
         if start != b"#!":
             return self._write(target, stream, executable=True, start=start)
-        first, *others = shipped_script(base, start + stream.read(), platform=self._platform, python=self._python)
+        content, platform, python = start + stream.read(), self._platform, self._python
+        first, *others = shipped_script(base, content, platform=platform, python=python, user_site=self._user_site)
         self._launchers += others
         return self._write_script(first)
 

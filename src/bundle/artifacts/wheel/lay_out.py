@@ -34,6 +34,7 @@ def lay_out(
     platform: Platform,
     python: str,
     direct_url: Mapping[str, Any] | None = None,
+    user_site: bool = False,
 ) -> Laid:
     """Lay a wheel out as a bundle holds it.
 
@@ -45,6 +46,7 @@ def lay_out(
             holds a part of them.
         direct_url: where it came from if not from an index (PEP 610). Credentials and queries are taken out; an
             address on this machine is not written at all.
+        user_site: whether the package's scripts import packages of the user's own.
 
     Raises:
         IntegrityError: no wheel, an unsafe one, or one that contradicts its name or its RECORD.
@@ -56,7 +58,7 @@ def lay_out(
             remedy="Run `bundle lock` again, so that it chooses a file for this platform.",
         )
     with open_wheel(wheel) as source:
-        destination = WheelTree(tree, source, platform=platform, python=python)
+        destination = WheelTree(tree, source, platform=platform, python=python, user_site=user_site)
         notes = {"INSTALLER": b"bundle\n"}
         if direct_url and (address := _public(str(direct_url.get("url", "")))):
             notes["direct_url.json"] = canonical_json({**direct_url, "url": address})

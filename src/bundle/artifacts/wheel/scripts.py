@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from installer.scripts import Script
 
 from bundle.base.errors import IntegrityError
+from bundle.model.certificates import LAUNCHER_PART
 from bundle.model.platforms import Platform, short_version
 
 # One text that is a shell program and a Python string at once: `''':'` is the command `:` to the one and the start of
-# a string to the other. Hence no backslash and no three quotes inside. The first case is the usual one and starts no
-# further process; `readlink` is asked only behind a symlink. A dot guards the newlines that a path may end with, and
-# a path that begins with a dash gets `./` in front, so that it is not taken for an option.
+# a string to the other. Hence no backslash and no three quotes inside. The usual case starts no further process;
+# `readlink` is asked only behind a symlink, and found without PATH. A dot guards the newlines that a path may end with,
+# and a path that begins with a dash gets `./` in front, so that it is not taken for an option.
 _HEADER = """\
 ''':'
-case $0 in [!-]*/*) [ -h "$0" ] || exec "${0%/*}/PYTHON"ARGUMENTS "$0" "$@" ;; esac
+__folder=
+case $0 in [!-]*/*) [ -h "$0" ] || { __script=$0; __folder=${0%/*}; } ;; esac
+if [ -z "$__folder" ]; then
 case $0 in
 /*) __script=$0 ;;
 */*) __script=./$0 ;;
@@ -28,12 +31,16 @@ case $0 in
 esac
 __real=$__script
 while [ -h "$__real" ]; do
-__link=$(readlink "$__real"; echo .)
+__link=$(command -p readlink "$__real" || readlink "$__real"; echo .)
 __link=${__link%??}
 case $__link in /*) __real=$__link ;; *) __real=${__real%/*}/$__link ;; esac
 done
 __folder=$(CDPATH=; cd -P "${__real%/*}/" && pwd -P; echo .)
-exec "${__folder%??}/PYTHON"ARGUMENTS "$__script" "$@"
+__folder=${__folder%??}
+fi
+__part=$__folder/../lib/PYTHON/CERTIFICATES
+[ -f "$__part" ] && . "$__part"
+exec "$__folder/PYTHON"ARGUMENTS "$__script" "$@"
 exit 127
 '''"""
 
@@ -72,6 +79,7 @@ _PYTHON_SHEBANG = re.compile(
 # Written by pip, distlib and python-build-standalone where a plain `#!` line is not enough.
 _SHELL_SHEBANG = re.compile(rb"""#!/bin/sh\n'''exec' [^\n]*python[^\n]* "\$0" "\$@"\n' '''\n""")
 _FLAGS = re.compile(rb"(?:[ \t]+-[bBdEiIOPqsSuv]+)*[ \t]*")
+_NO_USER_SITE = "-s"
 _COOKIE = re.compile(rb"#[^\n]*?coding[:=][ \t]*[-\w.]")
 _FRONT = re.compile(r"[ \t\f]*(#.*)?", re.DOTALL)
 _PLAIN_STRING = re.compile(r"[rRuU]?['\"]")
@@ -87,13 +95,21 @@ class ScriptFile:
 
 
 def entry_script(
-    name: str, module: str, attribute: str, *, platform: Platform, python: str, gui: bool = False
+    name: str,
+    module: str,
+    attribute: str,
+    *,
+    platform: Platform,
+    python: str,
+    gui: bool = False,
+    user_site: bool = False,
 ) -> ScriptFile:
     """Return the script of an entry point.
 
     Args:
         attribute: the callable in the module, such as `main` or `Application.start`.
         gui: whether it runs without a console (Windows).
+        user_site: whether it imports packages of the user's own.
 
     Raises:
         IntegrityError: a name that is none: it could leave the scripts folder, or put code into the script.
@@ -105,12 +121,15 @@ def entry_script(
     if platform.is_windows:
         lines += ['    if sys.argv[0].endswith(".exe"):', "        sys.argv[0] = sys.argv[0][:-4]"]
     body = "\n".join((*lines, f"    sys.exit({attribute}())", "")).encode()
+    flags = [] if user_site else [_NO_USER_SITE]
     if platform.is_windows:
-        return ScriptFile(name=f"{name}.exe", content=windows_launcher(body, platform, gui=gui))
-    return ScriptFile(name=name, content=_polyglot(body, python=python))
+        return ScriptFile(name=f"{name}.exe", content=windows_launcher(body, platform, gui=gui, flags=flags))
+    return ScriptFile(name=name, content=_polyglot(body, python=python, flags=flags))
 
 
-def shipped_script(name: str, content: bytes, *, platform: Platform, python: str) -> tuple[ScriptFile, ...]:
+def shipped_script(
+    name: str, content: bytes, *, platform: Platform, python: str, user_site: bool = False
+) -> tuple[ScriptFile, ...]:
     """Return the files in the scripts folder for a script of a wheel (`NAME.data/scripts`).
 
     On Windows, where no `#!` line counts, a Python script gets a launcher that runs it with the flags of that line; the
@@ -118,24 +137,27 @@ def shipped_script(name: str, content: bytes, *, platform: Platform, python: str
 
     Args:
         content: the file's bytes; anything that is no Python script passes unchanged.
+        user_site: whether it imports packages of the user's own.
     """
     check_script_name(name)
     if not platform.is_windows:
-        return (ScriptFile(name=name, content=relocate_script(content, python=python) or content),)
+        relocated = relocate_script(content, python=python, user_site=user_site)
+        return (ScriptFile(name=name, content=relocated or content),)
     found = _PYTHON_SHEBANG.match(content)
     if not found:
         return (ScriptFile(name=name, content=content),)
     rest = b"# " + found["name"] + content[found.start("arguments") :]
     packed = zipfile.is_zipfile(io.BytesIO(content))
     code = (_RUN_PACKED if packed else _RUN_SCRIPT).replace("NAME", ascii(name)).encode()
-    launcher = windows_launcher(code, platform, gui=found["name"] == b"pythonw", flags=_flags(found))
+    flags = _flags(found["arguments"], user_site=user_site)
+    launcher = windows_launcher(code, platform, gui=found["name"] == b"pythonw", flags=flags)
     return (
         ScriptFile(name=name, content=rest),
         ScriptFile(name=re.sub(r"\.pyw?$", "", name) + ".exe", content=launcher),
     )
 
 
-def relocate_script(text: bytes, *, python: str) -> bytes | None:
+def relocate_script(text: bytes, *, python: str, user_site: bool = False) -> bytes | None:
     """Give a POSIX script that starts some Python a header that starts the one beside it instead.
 
     The script's docstring, `from __future__` imports, encoding and leading comments keep their meaning; line numbers
@@ -143,6 +165,7 @@ def relocate_script(text: bytes, *, python: str) -> bytes | None:
 
     Args:
         text: the script, with the `#!` line (or the shell header that pip writes) of another Python.
+        user_site: whether it imports packages of the user's own.
 
     Returns:
         The new script, or None if `text` is no script for Python 3.
@@ -150,14 +173,14 @@ def relocate_script(text: bytes, *, python: str) -> bytes | None:
     if text.startswith(b"#!") and b"\0" not in text:  # a zip file may follow the line
         text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if shell := _SHELL_SHEBANG.match(text):
-        return _polyglot(text[shell.end() :], python=python)
+        return _polyglot(text[shell.end() :], python=python, flags=_flags(b"", user_site=user_site))
     if not (found := _PYTHON_SHEBANG.match(text)):
         return None
     body = text[found.end() :]
     if _COOKIE.match(found[0]):
         encoding, _ = _encoding(text)
         body = f"# -*- coding: {encoding} -*-\n".encode() + body
-    return _polyglot(body, python=python, flags=_flags(found))
+    return _polyglot(body, python=python, flags=_flags(found["arguments"], user_site=user_site))
 
 
 def windows_launcher(code: bytes, platform: Platform, *, gui: bool, flags: Sequence[str] = ()) -> bytes:
@@ -190,9 +213,10 @@ def check_script_name(name: str) -> None:
         raise IntegrityError(f"The script name {name!r} is not a plain file name")
 
 
-def _flags(found: re.Match[bytes]) -> list[str]:
-    """Return the flags of Python in a `#!` line, none if anything else stands among them."""
-    return found["arguments"].decode().split() if _FLAGS.fullmatch(found["arguments"]) else []
+def _flags(arguments: bytes, *, user_site: bool) -> list[str]:
+    """Return the flags of Python in a `#!` line, none if anything else stands among them; and the one for its paths."""
+    flags = arguments.decode().split() if _FLAGS.fullmatch(arguments) else []
+    return flags if user_site or re.search("[sI]", "".join(flags)) else [_NO_USER_SITE, *flags]
 
 
 def _encoding(text: bytes) -> tuple[str, str | None]:
@@ -209,7 +233,8 @@ def _encoding(text: bytes) -> tuple[str, str | None]:
 def _polyglot(body: bytes, *, python: str, flags: Sequence[str] = ()) -> bytes:
     """Put the header in front of a script without its `#!` line, behind its leading comments."""
     interpreter = f"python{short_version(python)}"
-    header = _HEADER.replace("PYTHON", interpreter).replace("ARGUMENTS", "".join(f" {flag}" for flag in flags))
+    header = _HEADER.replace("PYTHON", interpreter).replace("CERTIFICATES", LAUNCHER_PART)
+    header = header.replace("ARGUMENTS", "".join(f" {flag}" for flag in flags))
     encoding, source = _encoding(b"#!\n" + body)
     if source is None:
         # Nothing that Python could read: only the line that may name the encoding stays in front.

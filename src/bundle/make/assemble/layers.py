@@ -35,6 +35,8 @@ class Layering:
     reporter: Reporter
     compiler: Compiler | None = None
     """Compiles .pyc files; None: no bytecode is compiled."""
+    user_site: bool = False
+    """Whether scripts import packages of the user's own (`build.userSite`)."""
 
     def packages(
         self, lock: Lock, *, known: Mapping[str, Layer], wheels: Mapping[str, Path], hashes: Mapping[str, str]
@@ -72,7 +74,14 @@ class Layering:
         with self.store.work() as work:
             tree = work / "tree"
             tree.mkdir()
-            laid = lay_out(wheel, tree, platform=self.platform, python=self.python, direct_url=direct_url)
+            laid = lay_out(
+                wheel,
+                tree,
+                platform=self.platform,
+                python=self.python,
+                direct_url=direct_url,
+                user_site=self.user_site,
+            )
             if self.compiler is not None:
                 compile_tree(tree, python=self.compiler.python)
             key = self._wheel_key(sha256, direct_url)
@@ -122,6 +131,7 @@ class Layering:
             "platform": self.platform.key,
             "python": short_version(self.python),
             "bytecode": self.compiler.version if self.compiler else None,
+            "userSite": self.user_site,
         }
 
 

@@ -70,7 +70,7 @@ def prepare_interpreter(context: Context, config: Config, platform: Platform, ov
         bytecode = _bytecode(context, config, platform, choice.offer.python)
         if bytecode.why_not is not None:
             context.reporter.warning(f"{config.version} for {platform.key} gets no .pyc files: {bytecode.why_not}")
-        key = _key(choice.offer, platform, bytecode)
+        key = _key(choice.offer, config, platform, bytecode)
         layer = context.store.find("interpreter", key)
         if layer is None:
             tree = work / "tree"
@@ -94,6 +94,7 @@ def request_for(context: Context, config: Config, platform: Platform) -> Request
         config=config.interpreter,
         machine=context.machine,
         environ=context.environ,
+        user_site=config.build.user_site,
     )
 
 
@@ -102,7 +103,7 @@ def known_in(context: Context, config: Config, platform: Platform) -> Known:
 
     def known(offer: Offer) -> str | None:
         bytecode = _bytecode(context, config, platform, offer.python)
-        layer = context.store.find("interpreter", _key(offer, platform, bytecode))
+        layer = context.store.find("interpreter", _key(offer, config, platform, bytecode))
         return None if layer is None else layer.version
 
     return known
@@ -112,7 +113,7 @@ def _bytecode(context: Context, config: Config, platform: Platform, python: str)
     return bytecode_of(python, platform, wanted=config.build.bytecode, machine=context.machine, environ=context.environ)
 
 
-def _key(offer: Offer, platform: Platform, bytecode: Bytecode) -> Mapping[str, Any]:
+def _key(offer: Offer, config: Config, platform: Platform, bytecode: Bytecode) -> Mapping[str, Any]:
     return {
         "rules": revisions.INTERPRETER,
         "source": offer.source,
@@ -120,4 +121,5 @@ def _key(offer: Offer, platform: Platform, bytecode: Bytecode) -> Mapping[str, A
         "platform": platform.key,
         # The offer says which version it is, so that its own compilation needs no further name.
         "bytecode": bytecode.by if bytecode.host else bytecode.by is not None,
+        "userSite": config.build.user_site,
     }

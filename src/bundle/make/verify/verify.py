@@ -113,7 +113,13 @@ def verify_bundle(
     outcomes: dict[str, Outcome] = {}
     sweep_staging(host.work)
     with scratch_folder(host.work) as folder, ExitStack() as stack:
-        isolation = Isolation(root=root, python=python, platform=platform, scratch=folder.resolve())
+        isolation = Isolation(
+            root=root,
+            python=python,
+            platform=platform,
+            certificates=manifest.certificates,
+            scratch=folder.resolve(),
+        )
         refusal: Refusal | None = None
         jobs = host.jobs
         if host.emulator is not None:

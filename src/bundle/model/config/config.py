@@ -186,6 +186,8 @@ class BuildOptions:
     archives: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict.fromkeys(PLATFORMS, DEFAULT_ARCHIVES))
     """Archive formats by platform key."""
     bytecode: bool = False
+    user_site: bool = False
+    """Whether console scripts import packages of the user's own (`~/.local`)."""
     floors: Floors = field(default_factory=Floors)
 
 

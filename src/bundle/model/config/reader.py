@@ -201,5 +201,6 @@ def _build_options(value: Mapping[str, Any]) -> BuildOptions:
         layout=value.get("layout", "installed"),
         archives={key: tuple(archives.get(key, DEFAULT_ARCHIVES)) for key in PLATFORMS},
         bytecode=value.get("bytecode", False),
+        user_site=value.get("userSite", False),
         floors=Floors(glibc=value.get("glibc", DEFAULT_GLIBC), macos=value.get("macos", DEFAULT_MACOS)),
     )

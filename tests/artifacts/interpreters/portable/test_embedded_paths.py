@@ -50,6 +50,18 @@ def test_a_prefix_that_names_no_machine_is_left_alone(tmp_path: Path) -> None:
     assert file.read_bytes() == b"/usr/bin/install\0"
 
 
+def test_a_folder_of_the_system_is_replaced_only_where_it_is_the_prefix(tmp_path: Path) -> None:
+    """With it, a Python that cannot find itself would take the library of the distribution's own."""
+    file = tmp_path / "python"
+    file.write_bytes(
+        b"\0/usr\0/usr/share/zoneinfo\0/usr/bin/install\0/usr/lib/python3.12:/usr/lib/python3.12/x\0/my/usr\0"
+    )
+    overwrite([file], Recorded(prefixes=("/usr",), builds=()))
+    assert file.read_bytes() == (
+        b"\0/___\0/usr/share/zoneinfo\0/usr/bin/install\0/___/lib/python3.12:/___/lib/python3.12/x\0/my/usr\0"
+    )
+
+
 def test_what_still_names_the_build_machine_is_found(tmp_path: Path) -> None:
     (tmp_path / "a").write_text(f"see {PREFIX}")
     (tmp_path / "b").write_text("see /home/joe/notes")

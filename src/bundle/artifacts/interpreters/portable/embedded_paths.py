@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from bundle.artifacts.interpreters.portable.content_rules import SYSTEM_FOLDERS
 from bundle.artifacts.interpreters.portable.sysconfig_data import Recorded
 
 
@@ -23,6 +24,12 @@ def overwrite(files: Iterable[Path], places: Recorded) -> None:
         for place in named
         if _is_particular(place)
     ]
+    # Much else begins with a folder of the system: only the prefix itself counts, and where it finds its library.
+    changes += [
+        (re.compile(rb"(?<=[\0:])" + re.escape(place.encode()) + rb"(?=\0|/lib(64)?/python\d)"), _nowhere(place))
+        for place in places.prefixes
+        if f"{place}/" in SYSTEM_FOLDERS
+    ]
     for file in files:
         content = file.read_bytes()
         changed = content
@@ -35,6 +42,10 @@ def overwrite(files: Iterable[Path], places: Recorded) -> None:
 def _neutral(name: str, place: str) -> bytes:
     folder, _, last = place.encode().rpartition(b"/")
     return name.encode().ljust(len(folder), b"_")[: len(folder)] + b"/" + last
+
+
+def _nowhere(place: str) -> bytes:
+    return b"/".ljust(len(place.encode()), b"_")
 
 
 def leftovers(tree: Path, places: Recorded, home: str) -> list[str]:

@@ -82,6 +82,8 @@ class About:
     """The shared libraries that came with it, or along from the machine."""
     dropped: tuple[str, ...] = ()
     """Parts of the original that were left out."""
+    certificates: str = ""
+    """The folder that its OpenSSL looks for certificates in; empty if no file of it says so."""
     remarks: tuple[str, ...] = ()
     """Warnings for the user of the bundle."""
 
@@ -94,6 +96,7 @@ class About:
             "glibcByFile": dict(sorted(self.glibc.above.items())),
             "licences": dict(sorted(self.licences.items())),
             "libraries": to_json(self.libraries),
+            "certificates": self.certificates,
             "dropped": list(self.dropped),
             "remarks": list(self.remarks),
         }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.artifacts.interpreters.portable import embedded_paths, run_paths, sysconfig_data, trimming
+from bundle.artifacts.interpreters.portable.certificates import compiled_in
 from bundle.artifacts.interpreters.portable.content_rules import DROP, DROP_FROM_HOST, EXPECTED_BY_WHEELS
 from bundle.artifacts.interpreters.portable.debian_packages import Package, licence_of, owners
 from bundle.artifacts.interpreters.portable.facts import About, Library, measure_glibc
@@ -55,12 +56,13 @@ class Original:
                 yield path.relative_to(self.prefix).as_posix(), path
 
 
-def copy(original: Original, tree: Path, *, home: str, reporter: Reporter) -> About:
+def copy(original: Original, tree: Path, *, home: str, user_site: bool, reporter: Reporter) -> About:
     """Fill `tree` with a portable copy.
 
     Args:
         tree: an empty folder.
         home: the home folder, whose path must not appear in the copy.
+        user_site: see `normalise`.
 
     Raises:
         WorkError: a library that the interpreter cannot do without is not there.
@@ -81,9 +83,8 @@ def copy(original: Original, tree: Path, *, home: str, reporter: Reporter) -> Ab
     if found is None:
         raise WorkError(f"{original.prefix} has no sysconfig data.")
     places = sysconfig_data.recorded(found[1], (str(original.prefix), str(original.prefix.resolve())))
-    embedded_paths.overwrite(own_files, places)
     packages = _add_licences(tree, libraries)
-    dropped = normalise(tree, platform=original.platform, python=original.python, places=places)
+    dropped = normalise(tree, platform=original.platform, python=original.python, places=places, user_site=user_site)
     if rest := embedded_paths.leftovers(tree, places, home):
         remarks.append(f"paths of the build machine stay in {', '.join(rest)}")
     for remark in remarks:
@@ -98,6 +99,7 @@ def copy(original: Original, tree: Path, *, home: str, reporter: Reporter) -> Ab
         licences={"CPython": "PSF-2.0", **{library.name: library.licence for library in known}},
         libraries=known,
         dropped=tuple(sorted(left_out | dropped)),
+        certificates=compiled_in(tree, original.platform, original.python),
         remarks=tuple(remarks),
     )
 

@@ -6,18 +6,22 @@ import csv
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
-from bundle.artifacts.interpreters.portable import sysconfig_data, trimming
-from bundle.artifacts.interpreters.portable.content_rules import DROP, WINDOWS_FOLDERS
+from bundle.artifacts.interpreters.portable import certificates, embedded_paths, run_paths, sysconfig_data, trimming
+from bundle.artifacts.interpreters.portable.content_rules import DROP, OWN_BINARIES, WINDOWS_FOLDERS
 from bundle.artifacts.interpreters.portable.sysconfig_data import Recorded
 from bundle.base.errors import IntegrityError, WorkError
 from bundle.base.filenames import leaves
+from bundle.model.certificates import LAUNCHER_PART
 from bundle.model.platforms import Platform, short_version
 
 _PYTHON_CONFIG = b'''#!/usr/bin/env python3
 """Prints what programs that embed or extend this Python are compiled and linked with."""
 
+import glob
+import os
 import shlex
 import sys
 import sysconfig
@@ -47,6 +51,18 @@ def answer(option, embed):
     }[option]
 
 
+def missing(options, embed):
+    """What the options speak of and this Python does not have; None if nothing."""
+    variable = sysconfig.get_config_var
+    library = "libpython" + (variable("LDVERSION") or sysconfig.get_python_version())
+    found = glob.glob(os.path.join(glob.escape(variable("LIBDIR") or ""), library + ".*"))
+    if embed and {"--libs", "--ldflags"} & set(options) and not found:
+        return "it has no " + library + " to link with: its executable holds all of it"
+    if "--configdir" in options and not os.path.isdir(variable("LIBPL") or ""):
+        return "it has no folder with the Makefile of its own build"
+    return None
+
+
 def main(arguments):
     usage = f"Usage: {sys.argv[0]} {'|'.join(OPTIONS)}|--help|--embed"
     if "--help" in arguments:
@@ -56,8 +72,13 @@ def main(arguments):
     if not wanted or not set(wanted) <= set(OPTIONS):
         print(usage, file=sys.stderr)
         return 1
+    embed = "--embed" in arguments
+    problem = missing(wanted, embed)
+    if problem is not None:
+        print("This Python cannot answer: " + problem + ".", file=sys.stderr)
+        return 1
     for option in wanted:
-        print(answer(option, "--embed" in arguments))
+        print(answer(option, embed))
     return 0
 
 
@@ -66,12 +87,15 @@ if __name__ == "__main__":
 '''
 
 
-def normalise(tree: Path, *, platform: Platform, python: str, places: Recorded | None = None) -> set[str]:
+def normalise(
+    tree: Path, *, platform: Platform, python: str, places: Recorded | None = None, user_site: bool = False
+) -> set[str]:
     """Turn the tree of a relocatable interpreter into the form that all bundles share.
 
     Args:
         tree: the interpreter: `bin/`, `lib/` and so on, or the Windows layout.
         places: its recorded folders; read from its own records if None.
+        user_site: whether its scripts import packages of the user's own.
 
     Returns:
         The rules that left something out.
@@ -91,12 +115,17 @@ def normalise(tree: Path, *, platform: Platform, python: str, places: Recorded |
         places = places or sysconfig_data.recorded(found[1])
         sysconfig_data.rewrite(tree, places)
         sysconfig_data.rewrite_pkgconfig(tree / "lib" / "pkgconfig", places)
+        _drop_empty_promises(tree)
+        if platform.system == "linux":
+            embedded_paths.overwrite(_own_binaries(tree, platform.stdlib(python)), places)
     _check_links(tree)
     if platform.is_windows:
         _replace_links(tree)
-    _lay_out_pip(tree, platform, python)
+    _lay_out_pip(tree, platform, python, user_site=user_site)
     if not platform.is_windows:
-        _add_scripts(tree, platform, python)
+        _add_scripts(tree, platform, python, user_site=user_site)
+        if compiled := certificates.compiled_in(tree, platform, python):
+            (tree / platform.stdlib(python) / LAUNCHER_PART).write_bytes(certificates.launcher_part(compiled, python))
     _set_modes(tree)
     return dropped
 
@@ -149,6 +178,20 @@ def _arrange_bin(tree: Path, platform: Platform, python: str) -> None:
         (folder / name).symlink_to(f"python{short}")
 
 
+def _own_binaries(tree: Path, stdlib: str) -> Iterator[Path]:
+    for glob in OWN_BINARIES:
+        for path in sorted(tree.glob(glob.replace("{stdlib}", stdlib))):
+            if path.is_file() and not path.is_symlink() and run_paths.is_elf(path):
+                yield path
+
+
+def _drop_empty_promises(tree: Path) -> None:
+    """Remove the .pc files for programs that embed Python, where there is no library of it to link with."""
+    if not any((tree / "lib").glob("libpython3.[0-9]*")):
+        for path in (tree / "lib" / "pkgconfig").glob("python*-embed.pc"):
+            path.unlink()
+
+
 def _check_links(tree: Path) -> None:
     for path in sorted(tree.rglob("*")):
         if not path.is_symlink():
@@ -161,7 +204,7 @@ def _check_links(tree: Path) -> None:
             path.unlink()  # Its target was left out.
 
 
-def _lay_out_pip(tree: Path, platform: Platform, python: str) -> None:
+def _lay_out_pip(tree: Path, platform: Platform, python: str, *, user_site: bool) -> None:
     """Install pip from the wheel in `ensurepip`, never from an installed one."""
     from bundle.artifacts.wheel.lay_out import lay_out
 
@@ -172,7 +215,7 @@ def _lay_out_pip(tree: Path, platform: Platform, python: str) -> None:
             "This interpreter's ensurepip has no pip wheel.",
             cause="Distributions remove it; `python -m venv` does not work without it.",
         )
-    lay_out(found[-1], tree, platform=platform, python=python)
+    lay_out(found[-1], tree, platform=platform, python=python, user_site=user_site)
     _name_pip_after_python(tree, platform, python)
 
 
@@ -199,14 +242,14 @@ def _name_pip_after_python(tree: Path, platform: Platform, python: str) -> None:
         csv.writer(file, lineterminator="\n").writerows(sorted(kept))
 
 
-def _add_scripts(tree: Path, platform: Platform, python: str) -> None:
+def _add_scripts(tree: Path, platform: Platform, python: str, *, user_site: bool) -> None:
     from bundle.artifacts.wheel.scripts import entry_script, relocate_script
 
     short = short_version(python)
-    config = relocate_script(_PYTHON_CONFIG, python=python)
+    config = relocate_script(_PYTHON_CONFIG, python=python, user_site=user_site)
     if config is None:
         raise RuntimeError("the script python-config has no header that can be replaced")
-    pydoc = entry_script("pydoc3", "pydoc", "cli", platform=platform, python=python).content
+    pydoc = entry_script("pydoc3", "pydoc", "cli", platform=platform, python=python, user_site=user_site).content
     for name, content, links in (
         (f"python{short}-config", config, ("python3-config", "python-config")),
         (f"pydoc{short}", pydoc, ("pydoc3", "pydoc")),
