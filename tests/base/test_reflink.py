@@ -8,18 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from bundle.base.reflink import place_file, place_tree
+from bundle.base.files import sha256_of
+from bundle.base.reflink import ChangedBytesError, Placement, place_file, place_tree
 
 MTIME = 315532800
 
 
-def entries(root: Path, out: Path, count: int) -> list[tuple[Path, Path, int]]:
+def entries(root: Path, out: Path, count: int) -> list[Placement]:
     made = []
     for number in range(count):
         source = root / f"source-{number}"
         source.write_bytes(bytes([number % 256]) * number)
         mode = 0o755 if number % 2 else 0o644
-        made.append((source, out / f"folder-{number % 7}" / f"deep-{number % 3}" / f"file-{number}", mode))
+        target = out / f"folder-{number % 7}" / f"deep-{number % 3}" / f"file-{number}"
+        made.append(Placement(str(source), str(target), mode))
     return made
 
 
@@ -32,10 +34,11 @@ def test_a_placed_tree_has_the_content_the_modes_and_the_time_asked_for(tmp_path
         place_tree(wanted, mtime=MTIME, threads=threads)
     finally:
         os.umask(before)
-    for source, target, mode in wanted:
-        assert target.read_bytes() == source.read_bytes()
+    for one in wanted:
+        target = Path(one.target)
+        assert target.read_bytes() == Path(one.source).read_bytes()
         if os.name != "nt":
-            assert stat.S_IMODE(target.stat().st_mode) == mode
+            assert stat.S_IMODE(target.stat().st_mode) == one.mode
         assert target.stat().st_mtime == MTIME
     folders = [path for path in (tmp_path / "out").rglob("*") if path.is_dir()]
     assert len(folders) == 7 + 21
@@ -82,7 +85,7 @@ def test_nothing_is_placed_over_a_file_that_exists(tmp_path: Path) -> None:
 def test_a_failure_in_any_thread_is_raised(tmp_path: Path) -> None:
     (tmp_path / "store").mkdir()
     wanted = entries(tmp_path / "store", tmp_path / "out", 600)
-    wanted[300][0].unlink()
+    Path(wanted[300].source).unlink()
     with pytest.raises(FileNotFoundError):
         place_tree(wanted, mtime=MTIME)
 
@@ -102,8 +105,8 @@ def test_what_the_file_systems_cannot_do_is_done_another_way(tmp_path: Path, mon
     (tmp_path / "store").mkdir()
     wanted = entries(tmp_path / "store", tmp_path / "out", 20)
     place_tree(wanted, mtime=MTIME, threads=1)
-    assert all(target.read_bytes() == source.read_bytes() for source, target, _ in wanted)
-    assert all(target.stat().st_mtime == MTIME for _, target, _ in wanted)
+    assert all(Path(one.target).read_bytes() == Path(one.source).read_bytes() for one in wanted)
+    assert all(Path(one.target).stat().st_mtime == MTIME for one in wanted)
 
 
 @pytest.mark.skipif(not hasattr(os, "copy_file_range"), reason="needs copy_file_range")
@@ -116,3 +119,17 @@ def test_a_disk_that_is_full_is_an_error_and_no_reason_to_try_another_way(
     (tmp_path / "stored").write_text("content")
     with pytest.raises(OSError, match="space"):
         place_file(tmp_path / "stored", tmp_path / "placed")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_other_bytes_than_asked_for_are_found_while_they_are_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    monkeypatch.setattr("bundle.base.reflink._clone", lambda *_: False)
+    (tmp_path / "store").mkdir()
+    wanted = [one._replace(sha256=sha256_of(Path(one.source))) for one in entries(tmp_path / "store", tmp_path, 600)]
+    changed = Path(wanted[300].source)
+    changed.write_bytes(changed.read_bytes()[:-1] + b"?")
+    with pytest.raises(ChangedBytesError) as caught:
+        place_tree(wanted, mtime=MTIME, threads=threads)
+    assert caught.value.source == str(changed)

@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from bundle.base.reflink import place_tree
+from bundle.base.reflink import Placement, place_tree
 
 
 def listing(root: Path) -> dict[str, os.stat_result]:
@@ -37,7 +37,7 @@ def copy_tree(source: Path, target: Path, *, read_only: bool = False) -> None:
         read_only: whether the copy loses every permission to write.
     """
     mask = 0o555 if read_only else 0o777
-    files: list[tuple[Path, Path, int]] = []
+    files: list[Placement] = []
     folders: dict[Path, int] = {target: source.stat().st_mode & mask}
     newest = 0.0
     target.mkdir(parents=True)
@@ -48,7 +48,7 @@ def copy_tree(source: Path, target: Path, *, read_only: bool = False) -> None:
         elif stat.S_ISLNK(status.st_mode):
             (target / path).symlink_to((source / path).readlink())
         else:
-            files.append((source / path, target / path, status.st_mode & mask))
+            files.append(Placement(f"{source}/{path}", f"{target}/{path}", status.st_mode & mask))
             newest = max(newest, status.st_mtime)
     place_tree(files, mtime=int(newest))
     for folder, mode in reversed(folders.items()):

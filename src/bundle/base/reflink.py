@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Iterable, Sequence
@@ -15,6 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from io import FileIO
 from itertools import repeat
 from pathlib import Path
+from typing import NamedTuple
+
+from bundle.base.files import copy_hashed
 
 _FICLONE = 0x40049409
 """Makes one file share another's blocks (ioctl_ficlonerange(2): btrfs, XFS, bcachefs, overlay above them)."""
@@ -25,7 +27,24 @@ _BATCH = 256
 _REFUSED = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EPERM})
 """Errors that say that a file system cannot do what was asked for."""
 
-_Job = tuple[str, str, int]
+
+class Placement(NamedTuple):
+    """One file to be made from a stored one."""
+
+    source: str
+    target: str
+    mode: int
+    """Permission bits."""
+    sha256: str | None = None
+    """Of the stored bytes; compared with them where they are copied, and not where they are cloned, unread."""
+
+
+class ChangedBytesError(Exception):
+    """A stored file does not have the SHA-256 that was asked for."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(source)
+        self.source = source
 
 
 def place_file(source: Path, target: Path) -> None:
@@ -35,25 +54,25 @@ def place_file(source: Path, target: Path) -> None:
         FileExistsError: `target` exists.
     """
     status = source.stat()
-    _place([(os.fspath(source), os.fspath(target), stat.S_IMODE(status.st_mode))], int(status.st_mtime))
+    job = Placement(os.fspath(source), os.fspath(target), stat.S_IMODE(status.st_mode))
+    _place([job], int(status.st_mtime))
 
 
-def place_tree(entries: Sequence[tuple[Path, Path, int]], *, mtime: int, threads: int = 2) -> None:
+def place_tree(entries: Sequence[Placement], *, mtime: int, threads: int = 2) -> None:
     """Make many files with the content of stored ones, as quickly as the system can.
 
     Args:
-        entries: (source, target, permission bits) of each; missing folders of targets are made with mode 0755, and
-            no target exists.
+        entries: missing folders of their targets are made with mode 0755, and no target exists.
         mtime: the modification time of all files, and of the folders made, in seconds since 1970.
         threads: how many work at once.
 
     Raises:
         FileExistsError: a target exists.
+        ChangedBytesError: a stored file has other bytes than were asked for.
     """
-    jobs = [(os.fspath(source), os.fspath(target), mode) for source, target, mode in entries]
-    made = _make_folders({os.path.dirname(target) for _, target, _ in jobs})  # noqa: PTH120 - paths cost seconds here
+    made = _make_folders({os.path.dirname(job.target) for job in entries})  # noqa: PTH120 - paths cost seconds here
     # Files of one folder stay together: two threads that write to one folder wait for its lock.
-    jobs.sort(key=lambda job: os.path.dirname(job[1]))  # noqa: PTH120
+    jobs = sorted(entries, key=lambda job: os.path.dirname(job.target))  # noqa: PTH120
     batches = [jobs[start : start + _BATCH] for start in range(0, len(jobs), _BATCH)]
     if threads < 2 or len(batches) < 2:
         _place(jobs, mtime)
@@ -80,13 +99,15 @@ def _make_folders(folders: Iterable[str]) -> list[str]:
     return ordered[::-1]
 
 
-def _place(jobs: Sequence[_Job], mtime: int) -> None:
-    for source, target, mode in jobs:
+def _place(jobs: Sequence[Placement], mtime: int) -> None:
+    for source, target, mode, sha256 in jobs:
         if sys.platform != "darwin" or not _clone_path(source, target):
             with open(source, "rb", 0) as reading, open(target, "xb", 0) as writing:  # noqa: PTH123
-                if not (_clone(reading, writing) or _copy_in_kernel(reading, writing)):
+                if not _clone(reading, writing) and (sha256 or not _copy_in_kernel(reading, writing)):
                     with open(writing.fileno(), "wb", closefd=False) as buffered:
-                        shutil.copyfileobj(reading, buffered)
+                        found, _ = copy_hashed(reading, buffered)
+                    if sha256 not in (None, found):
+                        raise ChangedBytesError(source)
         os.chmod(target, mode)  # noqa: PTH101
         os.utime(target, (mtime, mtime))
 

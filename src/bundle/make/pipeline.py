@@ -15,13 +15,13 @@ from bundle.artifacts.catalogue_entry import bundle_digest, entry_of
 from bundle.artifacts.context import Context
 from bundle.artifacts.fetch_packages import fetch_packages
 from bundle.artifacts.store.bundle_archive import PackedArchive, pack
-from bundle.artifacts.store.layers import Layer
+from bundle.artifacts.store.layers import DamagedLayerError, Layer
 from bundle.base.errors import Problems
 from bundle.base.files import pretty_json
 from bundle.base.report import Reporter
 from bundle.base.staging import staged_file, staged_folder, sweep_staging
 from bundle.make.assemble.copyfiles import plan_copies
-from bundle.make.assemble.layers import Layering, direct_url
+from bundle.make.assemble.layers import Layering
 from bundle.make.assemble.manifest import describe, list_files
 from bundle.make.assemble.wheelhouse import carried_lock
 from bundle.make.build_request import BuildRequest
@@ -173,7 +173,7 @@ def fetch_files(build: Build) -> None:
         if source is not None and source.refusal is not None:
             continue
         sha256 = package.key if source is None else source.sha256
-        layer = build.layering.find_wheel(sha256, direct_url(package)) if sha256 else None
+        layer = build.layering.find_wheel(sha256, package) if sha256 else None
         if layer is not None:
             build.known[package.name] = layer
         built = source is not None and source.wheel is not None
@@ -326,11 +326,19 @@ STEPS: tuple[tuple[str, Callable[[Build], None]], ...] = (
 
 
 def run(request: BuildRequest, context: Context, status: LockStatus) -> Build:
-    """Take one bundle through all steps.
+    """Take one bundle through all steps, once more if a layer of the store turns out to be damaged.
 
     Raises:
         BundleError: a step failed; an earlier bundle stays in place.
     """
+    try:
+        return _take(request, context, status)
+    except DamagedLayerError as error:
+        context.reporter.warning(f"{error.what} The build begins again.")
+        return _take(request, context, status)
+
+
+def _take(request: BuildRequest, context: Context, status: LockStatus) -> Build:
     with ExitStack() as stack:
         build = Build(request=request, context=context, status=status, stack=stack)
         for name, step in STEPS:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bundle.artifacts.store.layers import Layer
+from bundle.artifacts.store.bundle_archive import pack
+from bundle.artifacts.store.layers import DamagedLayerError, Layer
 from bundle.artifacts.store.store import Store
 from bundle.base.errors import IntegrityError, WorkError
 from bundle.base.report import Reporter
@@ -184,6 +185,48 @@ def test_a_change_that_hides_from_the_stamp_is_found_by_a_full_check(store: Stor
     assert store.check(full=False) == []
     assert store.check(full=True) == [f"layer {layer.digest}: lib/python3.12/os.py has other bytes"]
     assert find(store, full=True) is None
+
+
+def test_a_change_that_hides_from_the_stamp_never_reaches_a_bundle(
+    store: Store, add: AddLayer, collector: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bundle.base.reflink._clone", lambda *_: False)
+    other, layer = add("other", {"else": File(b"x")}), add()
+    hidden = some_file(store, layer)
+    hidden.write_bytes(b"name = 'virus'\n")
+    os.utime(hidden, (EPOCH, EPOCH))
+    (tmp_path / "out").mkdir()
+
+    with pytest.raises(DamagedLayerError, match=r"os\.py has other bytes") as caught:
+        store.materialise([other, layer], tmp_path / "out")
+
+    assert caught.value.digest == layer.digest
+    assert find(store) is None
+    assert find(store, "other") == other
+    assert add(version="again").digest == layer.digest
+
+
+@pytest.mark.parametrize("ending", ["tar.zst", "tar.gz", "zip"])
+def test_nor_does_it_reach_an_archive(store: Store, add: AddLayer, tmp_path: Path, ending: str) -> None:
+    layer = add()
+    hidden = some_file(store, layer)
+    hidden.write_bytes(b"name = 'virus'\n")
+    os.utime(hidden, (EPOCH, EPOCH))
+
+    with pytest.raises(DamagedLayerError):
+        pack(store, [layer], tmp_path / f"archive.{ending}", format=ending)
+
+    assert not (tmp_path / f"archive.{ending}").exists()
+    assert find(store) is None
+
+
+def test_a_forgotten_key_leads_to_nothing(store: Store, add: AddLayer) -> None:
+    layer = add()
+    store.forget("wheel", {"name": "numpy"})
+    store.forget("wheel", {"name": "not there"})
+
+    assert find(store) is None
+    assert store.tree(layer).is_dir()
 
 
 def test_a_layer_that_is_pruned_while_it_is_used_is_a_clear_error(store: Store, add: AddLayer, tmp_path: Path) -> None:

@@ -35,5 +35,5 @@ def test_a_changed_file_never_gets_into_a_zip(store: Store, add: AddLayer, tmp_p
     layer = add()
     (store.tree(layer) / "lib/python3.12/os.py").write_bytes(b"name = 'virus'\n")
 
-    with pytest.raises(IntegrityError, match="other bytes than its layer says"):
+    with pytest.raises(IntegrityError, match=r"os\.py has other bytes"):
         write_zip(store, [layer], tmp_path / "out.zip")

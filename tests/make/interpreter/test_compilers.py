@@ -18,6 +18,7 @@ from bundle.base.report import Reporter
 from bundle.make.assemble.layers import Layering
 from bundle.make.interpreter.bytecode import compile_tree
 from bundle.make.interpreter.compilers import Bytecode, Compiler, best, bytecode_of, check_magic
+from bundle.model.locks.lock import LockedFile, LockedPackage
 from bundle.model.platforms import PLATFORMS
 from tests.artifacts.wheelmaker import make_wheel
 from tests.foreign import debian, linux_aarch64
@@ -86,6 +87,16 @@ MODULES = {
 }
 
 
+TOOL = LockedPackage(
+    name="tool",
+    version="1.0",
+    kind="wheel",
+    file=LockedFile(name="tool.whl", size=1, sha256="f" * 64),
+    reason="",
+    required_by=("",),
+)
+
+
 @pytest.mark.real
 def test_the_same_wheel_compiles_to_the_same_code_for_every_platform(tmp_path: Path) -> None:
     store = Store(tmp_path / "store", reporter=Reporter())
@@ -94,7 +105,7 @@ def test_the_same_wheel_compiles_to_the_same_code_for_every_platform(tmp_path: P
     contents: dict[str, dict[str, tuple[bytes, Any]]] = {}
     for platform in PLATFORMS.values():
         layering = Layering(store=store, platform=platform, python=EXACT, reporter=Reporter(), compiler=compiler)
-        layer = layering.wheel(wheel, sha256=sha256_of(wheel), direct_url=None)
+        layer = layering.wheel(wheel, sha256=sha256_of(wheel), package=TOOL)
         site = store.tree(layer) / platform.site_packages(EXACT)
         contents[platform.key] = {
             path.relative_to(site).as_posix(): (path.read_bytes()[:16], _nameless(path, platform.site_packages(EXACT)))

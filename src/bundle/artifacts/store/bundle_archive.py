@@ -84,14 +84,15 @@ def pack(store: Store, layers: Sequence[Layer], target: Path, *, format: str) ->
 
     Raises:
         ConfigError: the format is none of `FORMATS`.
-        IntegrityError: a layer changed in the store.
+        DamagedLayerError: a layer changed in the store; it is removed.
     """
     sweep_staging(target.parent)
     with naming(target), staged_file(target) as staging:
         if format == "zip":
             from bundle.artifacts.store.zip_archive import write_zip
 
-            write_zip(store, layers, staging)
+            with store.dropping_damaged():
+                write_zip(store, layers, staging)
             digest, size = sha256_of(staging), staging.stat().st_size
         else:
             digest, size = _write_frames(store, layers, staging, format)

@@ -15,9 +15,9 @@ from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol
 
 from bundle.artifacts.store.json_cache import read_json, to_json
-from bundle.artifacts.store.layers import END_OF_TAR, Entry, TarEntry, tar_chunks, tar_entries
+from bundle.artifacts.store.layers import END_OF_TAR, DamagedLayerError, Entry, TarEntry, tar_chunks, tar_entries
 from bundle.artifacts.store.scratch import naming, place_new, touch
-from bundle.base.errors import ConfigError, IntegrityError
+from bundle.base.errors import ConfigError
 from bundle.base.files import CHUNK, open_regular
 from bundle.base.threads import all_of, in_parallel
 from bundle.model import revisions
@@ -170,7 +170,7 @@ class FrameCompressor:
         """Write the frames of a layer into a file; several threads may call this at once.
 
         Raises:
-            IntegrityError: the tree does not have the layer's digest.
+            DamagedLayerError: the tree does not have the layer's digest.
         """
         whole = sha256()
         frames: list[Frame] = []
@@ -206,10 +206,7 @@ class FrameCompressor:
             while pending:
                 write_first()
         if whole.hexdigest() != listing.digest:
-            raise IntegrityError(
-                f"A layer of the store changed while it was read ({tree}).",
-                remedy="`bundle cache verify --repair` removes it; the next build makes it again.",
-            )
+            raise DamagedLayerError(listing.digest, f"{tree} has other bytes")
         return tuple(frames)
 
     def _stream(self, chunks: Iterator[bytes], size: int, file: BinaryIO, seen: Callable[[bytes], None]) -> Frame:
@@ -252,7 +249,7 @@ class FrameCache:
             layers: the tree of each, and its listing.
 
         Raises:
-            IntegrityError: a tree does not have its layer's digest.
+            DamagedLayerError: a tree does not have its layer's digest.
         """
         compressor = compressor_name(format)
         places = {listing.digest: self._paths.frames(listing.digest, compressor) for _, listing in layers}

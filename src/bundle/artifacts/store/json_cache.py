@@ -55,6 +55,10 @@ class JsonCache(Generic[Value]):
         write_json(self._path(key), self._whole(key), value)
         return self._read(_plain(value))
 
+    def remove(self, key: object) -> None:
+        """Remove the value of a key, if there is one."""
+        self._path(key).unlink(missing_ok=True)
+
     def _whole(self, key: object) -> list[object]:
         return [self._rules, key]
 

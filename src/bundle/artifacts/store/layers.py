@@ -34,6 +34,18 @@ FILE_TYPES: Mapping[EntryKind, int] = {"file": stat.S_IFREG, "folder": stat.S_IF
 _BLOCK = 512
 
 
+class DamagedLayerError(IntegrityError):
+    """A layer has other bytes than it was made with; it has to go from the store, and is then made again."""
+
+    def __init__(self, digest: str, what: str) -> None:
+        super().__init__(
+            f"A layer in the store was damaged and is removed: {what}.",
+            cause="The disk is failing, or a program changed files of the store.",
+            remedy="Run the same command again: it makes the layer anew. `bundle cache verify` reads all of the store.",
+        )
+        self.digest = digest
+
+
 class Entry(NamedTuple):
     """One file, link or folder of a layer; a plain tuple, because a bundle has tens of thousands of them."""
 

@@ -15,14 +15,14 @@ from bundle.artifacts.store import maintenance
 from bundle.artifacts.store.file_cache import FileCache
 from bundle.artifacts.store.frames import FrameCache, Frames
 from bundle.artifacts.store.json_cache import JsonCache
-from bundle.artifacts.store.layers import Entry, Layer, LayerKind, normalise, overlay, scan
+from bundle.artifacts.store.layers import DamagedLayerError, Entry, Layer, LayerKind, normalise, overlay, scan
 from bundle.artifacts.store.paths import StorePaths, checked
 from bundle.artifacts.store.scratch import naming, scratch_folder
 from bundle.artifacts.store.trees import Listing, Trees, listing_of, write_listing
 from bundle.base.errors import WorkError
 from bundle.base.files import locked
 from bundle.base.folders import remove_tree
-from bundle.base.reflink import place_tree
+from bundle.base.reflink import ChangedBytesError, Placement, place_tree
 from bundle.base.staging import sweep_staging
 from bundle.model.manifest import Conflict
 from bundle.model.records import from_json
@@ -130,6 +130,10 @@ class Store:
                 value = {"digest": listing.digest, "name": name, "version": version, "about": about}
                 return _layer(kind, listing, self._keys.put(self._key(kind, key), value))
 
+    def forget(self, kind: LayerKind, key: Mapping[str, Any]) -> None:
+        """Remove a key that leads to a layer of something else; the layer stays."""
+        self._keys.remove(self._key(kind, key))
+
     def materialise(self, layers: Sequence[Layer], target: Path) -> list[Conflict]:
         """Lay layers out in a folder; changes to the files there never reach the store.
 
@@ -142,6 +146,7 @@ class Store:
 
         Raises:
             IntegrityError: layers do not fit on each other.
+            DamagedLayerError: a layer has other bytes than it was made with; it is removed.
             WorkError: another process pruned a layer meanwhile.
         """
         held, conflicts = overlay(layers)
@@ -149,11 +154,11 @@ class Store:
         root = os.fspath(target)
         folders: list[str] = []
         links: list[str] = []
-        files: list[tuple[Path, Path, int]] = []
+        files: list[Placement] = []
         for path, (layer, entry) in held.items():
             place = f"{root}/{path}"
             if entry.kind == "file":
-                files.append((Path(f"{sources[layer.digest]}/{path}"), Path(place), entry.mode))
+                files.append(Placement(f"{sources[layer.digest]}/{path}", place, entry.mode, entry.sha256))
             elif entry.kind == "folder":
                 os.mkdir(place)  # noqa: PTH102 - a path object for each of thousands of folders is slow
                 folders.append(place)
@@ -161,8 +166,12 @@ class Store:
                 os.symlink(entry.target or "", place)  # noqa: PTH211
                 links.append(place)
         try:
-            with naming(target):
-                place_tree(files, mtime=self.epoch, threads=_cores())
+            with naming(target), self.dropping_damaged():
+                try:
+                    place_tree(files, mtime=self.epoch, threads=_cores())
+                except ChangedBytesError as error:
+                    digest = next(one for one, tree in sources.items() if error.source.startswith(f"{tree}/"))
+                    raise DamagedLayerError(digest, f"{error.source} has other bytes") from error
         except FileNotFoundError as error:
             raise WorkError(
                 f"A layer was removed from the store while it was used ({error.filename}).",
@@ -186,12 +195,25 @@ class Store:
 
         Args:
             format: one of `frames.FORMATS`.
+
+        Raises:
+            DamagedLayerError: a layer has other bytes than it was made with; it is removed.
         """
         trees = [
             (self._trees.path(layer.digest), Listing(digest=layer.digest, epoch=self.epoch, entries=layer.entries))
             for layer in layers
         ]
-        return self._frames.obtain(trees, format, threads=_cores())
+        with self.dropping_damaged():
+            return self._frames.obtain(trees, format, threads=_cores())
+
+    @contextmanager
+    def dropping_damaged(self) -> Iterator[None]:
+        """Remove the layer that turns out to be damaged in the block; its error goes on."""
+        try:
+            yield
+        except DamagedLayerError as error:
+            self._trees.drop(error.digest)
+            raise
 
     def check(self, *, full: bool, repair: bool = False) -> list[str]:
         """Return the damage of the store, one line for each entry.

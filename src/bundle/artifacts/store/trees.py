@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,7 +164,7 @@ class Trees:
             return listing
         if folder.exists():
             self._reporter.warning(f"A layer in the store is damaged and is removed: {problem} ({folder}).")
-            self._drop(folder)
+            self.drop(digest)
         return None
 
     def put(self, folder: Path, digest: str) -> None:
@@ -175,9 +175,7 @@ class Trees:
                 return
         raise OSError(errno.EBUSY, "another process keeps replacing it", str(place))
 
-    def _drop(self, folder: Path) -> None:
-        with self._work() as work:
-            try:
-                folder.rename(work / "dropped")
-            except FileNotFoundError:
-                return
+    def drop(self, digest: str) -> None:
+        """Remove a layer; another process may do the same."""
+        with self._work() as work, suppress(FileNotFoundError):
+            self._paths.layer(digest).rename(work / "dropped")

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bundle.artifacts.store.layers import FILE_TYPES, TOP, Entry, Layer, overlay, path_order
-from bundle.base.errors import IntegrityError
+from bundle.artifacts.store.layers import FILE_TYPES, TOP, DamagedLayerError, Entry, Layer, overlay, path_order
 from bundle.base.files import copy_hashed
 
 if TYPE_CHECKING:
@@ -28,7 +27,8 @@ def write_zip(store: Store, layers: Sequence[Layer], target: Path) -> None:
     """Write layers, laid on top of each other in lock order, as a deterministic zip file.
 
     Raises:
-        IntegrityError: layers do not fit on each other, or one changed in the store.
+        IntegrityError: layers do not fit on each other.
+        DamagedLayerError: a layer changed in the store.
     """
     held, _ = overlay(layers)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
@@ -37,7 +37,7 @@ def write_zip(store: Store, layers: Sequence[Layer], target: Path) -> None:
             layer, entry = held[path]
             info = _info(entry, f"{TOP}/{path}", store.epoch)
             if entry.kind == "file":
-                _write_file(archive, info, store.tree(layer) / path, entry)
+                _write_file(archive, info, store.tree(layer) / path, layer, entry)
             else:
                 archive.writestr(info, (entry.target or "").encode())
 
@@ -55,11 +55,8 @@ def _info(entry: Entry, name: str, epoch: int) -> zipfile.ZipInfo:
     return info
 
 
-def _write_file(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, entry: Entry) -> None:
+def _write_file(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, layer: Layer, entry: Entry) -> None:
     with path.open("rb") as source, archive.open(info, "w") as target:
         digest, _ = copy_hashed(source, target)
     if digest != entry.sha256:
-        raise IntegrityError(
-            f"{path} has other bytes than its layer says.",
-            remedy="`bundle cache verify --repair` removes the layer; the next build makes it again.",
-        )
+        raise DamagedLayerError(layer.digest, f"{path} has other bytes")

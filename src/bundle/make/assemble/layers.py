@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name, canonicalize_version
+
 from bundle.artifacts.store.layers import Layer
 from bundle.artifacts.store.store import Store
 from bundle.artifacts.wheel.lay_out import lay_out
+from bundle.base.errors import IntegrityError
+from bundle.base.files import copy_hashed
 from bundle.base.report import Reporter
 from bundle.make.assemble.copyfiles import Copy, copy_into, fingerprint
 from bundle.make.interpreter.bytecode import compile_tree
@@ -53,24 +56,36 @@ class Layering:
             if found := known.get(package.name):
                 return found
             with self.reporter.task(f"unpacking {package.name} {package.version}"):
-                return self.wheel(wheels[package.name], sha256=hashes[package.name], direct_url=direct_url(package))
+                return self.wheel(wheels[package.name], sha256=hashes[package.name], package=package)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             return list(pool.map(layer, lock.packages))
 
-    def find_wheel(self, sha256: str, direct_url: Mapping[str, Any] | None) -> Layer | None:
-        """Return the layer of an installed wheel if the store has it; the wheel itself is not needed then."""
-        return self.store.find("wheel", self._wheel_key(sha256, direct_url))
+    def find_wheel(self, sha256: str, package: LockedPackage) -> Layer | None:
+        """Return the layer of an installed wheel if the store has it; the wheel itself is not needed then.
 
-    def wheel(self, wheel: Path, *, sha256: str, direct_url: Mapping[str, Any] | None) -> Layer:
+        A key that leads to the layer of another package is removed with a warning.
+        """
+        key = self._wheel_key(sha256, direct_url(package))
+        layer = self.store.find("wheel", key)
+        if layer is None or _holds(layer, package):
+            return layer
+        self.reporter.warning(
+            f"The store has {layer.name} {layer.version} in place of {package.name} {package.version}; "
+            "the wheel is unpacked anew."
+        )
+        self.store.forget("wheel", key)
+        return None
+
+    def wheel(self, wheel: Path, *, sha256: str, package: LockedPackage) -> Layer:
         """Return the layer of an installed wheel, made if the store lacks it.
 
         Args:
             sha256: the wheel's hash, already verified.
-            direct_url: PEP 610 value for a wheel that came from no index.
         """
-        if found := self.find_wheel(sha256, direct_url):
+        if found := self.find_wheel(sha256, package):
             return found
+        direct = direct_url(package)
         with self.store.work() as work:
             tree = work / "tree"
             tree.mkdir()
@@ -79,12 +94,12 @@ class Layering:
                 tree,
                 platform=self.platform,
                 python=self.python,
-                direct_url=direct_url,
+                direct_url=direct,
                 user_site=self.user_site,
             )
             if self.compiler is not None:
                 compile_tree(tree, python=self.compiler.python)
-            key = self._wheel_key(sha256, direct_url)
+            key = self._wheel_key(sha256, direct)
             return self.store.add("wheel", key, tree, name=laid.name, version=laid.version, about={})
 
     def carried_wheel(self, wheel: Path, *, sha256: str, package: LockedPackage) -> Layer:
@@ -95,7 +110,9 @@ class Layering:
         with self.store.work() as work:
             tree = work / "tree"
             (tree / WHEELHOUSE).mkdir(parents=True)
-            shutil.copyfile(wheel, tree / WHEELHOUSE / wheel.name)
+            with wheel.open("rb") as reading, (tree / WHEELHOUSE / wheel.name).open("wb") as writing:
+                if copy_hashed(reading, writing)[0] != sha256:
+                    raise IntegrityError(f"{wheel} changed while it was copied.", remedy="Run the same command again.")
             about = {"carried": wheel.name}
             return self.store.add("wheel", key, tree, name=package.name, version=package.version, about=about)
 
@@ -133,6 +150,19 @@ class Layering:
             "bytecode": self.compiler.version if self.compiler else None,
             "userSite": self.user_site,
         }
+
+
+def _holds(layer: Layer, package: LockedPackage) -> bool:
+    """Return whether a layer has the metadata of a package, and of no other."""
+    found = [
+        entry.path.split("/")[-2].removesuffix(".dist-info").rpartition("-")
+        for entry in layer.entries
+        if entry.path.endswith(".dist-info/METADATA") and entry.path.split("/")[-3] == "site-packages"
+    ]
+    if [canonicalize_name(name) for name, _, _ in found] != [package.name]:
+        return False
+    # The version of a commit may follow from its repository's tags.
+    return package.vcs is not None or canonicalize_version(found[0][2]) == canonicalize_version(package.version)
 
 
 def direct_url(package: LockedPackage) -> dict[str, Any] | None:
