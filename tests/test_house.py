@@ -77,12 +77,12 @@ DOORS: Mapping[str, frozenset[str]] = {
         {"certificates", "content_rules", "debian_packages", "facts", "host_copy", "host_discovery", "normalise"}
         | {"run_paths"}
     ),
-    "make": frozenset({"build", "build_request", "check", "project_folder"}),
+    "make": frozenset({"build", "build_request", "build_state", "check", "project_folder"}),
     "make/interpreter": frozenset({"bytecode", "compilers", "prepare"}),
     "make/sources": frozenset({"backend", "builder", "compatibility", "environment", "host", "planner", "sdist"}),
     "make/resolve": frozenset({"coverage", "locks"}),
     "make/assemble": frozenset({"copyfiles", "layers", "manifest", "wheelhouse"}),
-    "make/verify": frozenset({"remembered", "targets", "verify"}),
+    "make/verify": frozenset({"archive", "known", "remembered", "targets", "verify"}),
     "make/verify/checks": ALL,
     "make/verify/audit": frozenset(
         {"build_paths", "file_list", "file_names", "floor_of_layers", "licences", "native_files", "records"}

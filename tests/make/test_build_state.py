@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from bundle.make.build_state import Record, file_stamp, fingerprint, read_record, tree_stamp, write_record
+from bundle.make.build_state import (
+    Record,
+    file_stamp,
+    fingerprint,
+    last_manifest,
+    read_record,
+    tree_stamp,
+    write_record,
+)
 
 
 @pytest.fixture
@@ -74,3 +82,11 @@ def test_modules_that_python_compiled_count_only_where_the_bundle_has_them(tree:
     (tree / "bin" / "__pycache__" / "tool.pyc").touch()
     assert tree_stamp(tree, caches=False) == without
     assert tree_stamp(tree) != before
+
+
+def test_the_manifest_of_the_last_build_is_found_by_the_bundles_folder(tmp_path: Path) -> None:
+    record = Record(inputs="i", tree="t", archives={}, result={}, manifest="m")
+    write_record(tmp_path / ".state" / "3.12.10-linux-x64.json", record)
+    assert last_manifest(tmp_path / "3.12.10" / "linux-x64") == "m"
+    assert last_manifest(tmp_path / "3.12.10" / "windows-x64") == ""
+    assert last_manifest(tmp_path) == ""

@@ -76,6 +76,10 @@ class Entry:
     conflicts: tuple[Conflict, ...]
     floor: Mapping[str, str] = field(default_factory=dict)
     """The oldest system that all of it runs on, measured, such as `{"glibc": "2.28"}`; empty where nothing tells."""
+    manifest: str = ""
+    """SHA-256 of its `bundle.json`; empty in entries of earlier versions."""
+    files: str = ""
+    """SHA-256 of the list of its files, which `bundle.json` names as well."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON value of the catalogue's file."""
@@ -122,6 +126,8 @@ def entry_of(
         skipped=bundle.skipped,
         conflicts=bundle.conflicts,
         floor=bundle.floor,
+        manifest=manifest_hash(layers),
+        files=bundle.files,
     )
 
 
@@ -133,6 +139,12 @@ def layer_record(layer: Layer) -> LayerRecord:
 def bundle_digest(layers: Sequence[Layer]) -> str:
     """Return the SHA-256 of a bundle's content: over its layers' digests, in order."""
     return hashlib.sha256(canonical_json([layer.digest for layer in layers])).hexdigest()
+
+
+def manifest_hash(layers: Sequence[Layer]) -> str:
+    """Return the SHA-256 of the `bundle.json` that is in the last of a bundle's layers; empty if it is in none."""
+    documents = layers[-1].entries if layers else ()
+    return next((entry.sha256 or "" for entry in documents if entry.path == manifest.MANIFEST), "")
 
 
 def _relative(path: Path, root: Path) -> str:

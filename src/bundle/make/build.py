@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import bundle
 from bundle.artifacts.catalogue import Catalogue
+from bundle.artifacts.catalogue_entry import manifest_hash
 from bundle.artifacts.context import Context
 from bundle.base.files import locked, sha256_of
 from bundle.base.staging import sweep_staging
@@ -58,6 +59,7 @@ def build_bundle(request: BuildRequest, context: Context) -> dict[str, Any]:
             tree=_stamp(request),
             archives={archive.path.name: file_stamp(archive.path) for archive in done.archives},
             result=value,
+            manifest=manifest_hash(done.layers),
         )
         write_record(_record_path(request), record)
         return value

@@ -32,6 +32,8 @@ class Record:
     """Stamp of each archive by its file name."""
     result: Mapping[str, Any]
     """The report of the build."""
+    manifest: str = ""
+    """SHA-256 of the bundle's `bundle.json`."""
 
 
 def fingerprint(values: Mapping[str, Any], files: Iterable[Path]) -> str:
@@ -76,6 +78,17 @@ def file_stamp(path: Path) -> str:
 def read_record(path: Path) -> Record | None:
     """Return the record of the last build, None if there is none that this version understands."""
     return read_json(path, [FORMAT, path.stem], lambda value: from_json(Record, value))
+
+
+def last_manifest(folder: Path) -> str:
+    """Return the SHA-256 of the `bundle.json` that the last build put into a bundle's folder; empty if none is known.
+
+    Args:
+        folder: the output folder, then version and platform.
+    """
+    place = folder.resolve()
+    record = read_record(place.parent.parent / STATE / f"{place.parent.name}-{place.name}.json")
+    return record.manifest if record else ""
 
 
 def write_record(path: Path, record: Record) -> None:

@@ -184,6 +184,19 @@ def read_index(archive: Path) -> list[IndexedLayer]:
     return layers
 
 
+def bytes_before_index(archive: Path, layers: Sequence[IndexedLayer]) -> bytes:
+    """Return the bytes between the last frame that the index names and the index; as `pack` writes it, an end marker.
+
+    Args:
+        layers: as `read_index` returned them.
+    """
+    with archive.open("rb") as file:
+        end = file.seek(0, 2) - _FOOTER.size - len(_read_index_frame(file)) - 8
+        start = max((frame.offset + frame.length for layer in layers for frame in layer.frames), default=0)
+        file.seek(start)
+        return file.read(max(0, end - start))
+
+
 def _indexed(value: dict[str, Any]) -> IndexedLayer:
     frames = tuple(IndexedFrame(**frame) for frame in value.pop("frames"))
     layer = IndexedLayer(**value, frames=frames)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,9 +61,10 @@ def verify(app: App, target: str, platforms: tuple[str, ...], running: bool, roo
         folders = bundle_folders(target, project=project, platforms=platforms, machine=app.machine, scratch=scratch)
         options = Running(wanted=running or root is not None, root=root)
         # Report an archive by its own path: its unpacked copy is removed.
+        places = [Path(target) if folder.is_relative_to(scratch) else folder for folder in folders]
         results = [
-            (Path(target) if folder.is_relative_to(scratch) else folder, *_verify(app, project, folder, work, options))
-            for folder in folders
+            (place, *_verify(app, project, folder, place, options))
+            for folder, place in zip(folders, places, strict=True)
         ]
 
     def text(console: Console) -> None:
@@ -91,8 +92,16 @@ def _project(app: App) -> Project | None:
         return None  # A folder or an archive can be verified anywhere.
 
 
-def _verify(app: App, project: Project | None, folder: Path, work: Path, running: Running) -> tuple[Manifest, Report]:
+def _verify(app: App, project: Project | None, folder: Path, place: Path, running: Running) -> tuple[Manifest, Report]:
+    """Verify one bundle.
+
+    Args:
+        place: its archive if it was unpacked, else the folder.
+    """
+    from bundle.make.build_state import last_manifest
+    from bundle.make.verify.archive import check_archive
     from bundle.make.verify.checks.policy import policy_for
+    from bundle.make.verify.known import known_of
     from bundle.make.verify.verify import VerificationHost, verify_bundle
     from bundle.model.manifest import read_manifest
 
@@ -107,8 +116,14 @@ def _verify(app: App, project: Project | None, folder: Path, work: Path, running
         config = project.load(manifest.version, app.environ).config
     root = None if project is None else project.root
     policy = policy_for(manifest, config, cache=app.cache, project=root, environ=app.environ)
-    host = VerificationHost(machine=app.machine, work=work, reporter=app.reporter, emulator=emulator)
-    return manifest, verify_bundle(folder, manifest, policy, host, running=running.wanted)
+    built = last_manifest(folder) if place == folder else ""
+    known = known_of(place, manifest, project, built=built, reporter=app.reporter)
+    more = () if place == folder else check_archive(place, manifest, known)
+    host = VerificationHost(
+        machine=app.machine, work=app.store().folder("work"), reporter=app.reporter, emulator=emulator
+    )
+    report = verify_bundle(folder, manifest, replace(policy, known=known), host, running=running.wanted)
+    return manifest, replace(report, findings=(*more, *report.findings))
 
 
 def _print(console: Console, folder: Path, manifest: Manifest, report: Report) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import os
 import posixpath
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from bundle.base.errors import IntegrityError
 from bundle.base.files import read_regular
 from bundle.base.folders import listing
 from bundle.model.platforms import Platform
@@ -137,7 +139,16 @@ class Contents:
 
 def read_contents(root: Path, *, python: str, platform: Platform) -> Contents:
     """Read the contents of a bundle."""
-    files = listing(root)
+    try:
+        files = listing(root)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise IntegrityError(
+            f"{root} cannot be read: its folders lie too deep in each other.",
+            cause="No build makes such a bundle; somebody put them there.",
+            remedy="Remove it, and unpack its archive again.",
+        ) from error
     site = platform.site_packages(python)
     distributions: list[Distribution] = []
     for path in sorted(files):

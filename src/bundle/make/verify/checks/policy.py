@@ -12,8 +12,25 @@ from bundle.artifacts.interpreters.host import NAME as HOST
 from bundle.artifacts.interpreters.portable.host_discovery import candidates
 from bundle.model.acceptance import Acceptance
 from bundle.model.config.config import Config
+from bundle.model.locks.lock import Lock
 from bundle.model.manifest import Manifest
 from bundle.model.platforms import Floors, short_version
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What is known of a bundle from outside, whatever it says of itself."""
+
+    by: str = ""
+    """The file that knows it, such as a catalogue; empty if none does."""
+    manifest: str = ""
+    """SHA-256 of its `bundle.json`."""
+    rebuilt: str = ""
+    """The same of a later build that is in no catalogue, because it was not verified or has no archive."""
+    archive: str = ""
+    """SHA-256 of the archive under test; empty for a folder, and where nothing tells."""
+    lock: Lock | None = None
+    """The lock of its version and platform."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +44,10 @@ class Policy:
     """Folders of the building machine that no file may name."""
     suspicious: tuple[Path, ...] = ()
     """Folders of the building machine whose names are a warning, because other machines have them, too."""
+    known: Known | None = None
+    """None where the bundle was made a moment ago."""
+    copies: bool = True
+    """Whether the version may have files of its own (copyFiles)."""
 
     def also_forbidding(self, folder: Path) -> Policy:
         """Return the policy with one more forbidden folder."""
@@ -39,6 +60,7 @@ class Policy:
             "acceptances": [acceptance.as_json() for acceptance in self.acceptances],
             "forbidden": sorted({str(path) for path in self.forbidden}),
             "suspicious": sorted({str(path) for path in self.suspicious}),
+            "copies": self.copies,
         }
 
 
@@ -67,6 +89,7 @@ def policy_for(
         acceptances=manifest.accepted if config is None else config.verify.accept,
         forbidden=tuple(dict.fromkeys(folders)),
         suspicious=(Path.home(),),
+        copies=config is None or bool(config.packages_for(manifest.platform).copy_files),
     )
 
 

@@ -38,6 +38,37 @@ _ALL = (
         "`bundle-files.json` and `bundle.json` contradict each other",
         "Build the bundle again, or unpack its archive again.",
     ),
+    _files(
+        "bundle-differs",
+        "error",
+        "the bundle or its archive is not the one that a catalogue describes (a warning if it was built since, "
+        "without verification or archive)",
+        "Get the bundle from its source again. If you built it yourself meanwhile, build it in full, so that the "
+        "catalogue describes it.",
+    ),
+    _files(
+        "bundle-unknown",
+        "note",
+        "no catalogue describes the bundle, so that it is compared with its own list only",
+    ),
+    _files(
+        "lock-differs",
+        "error",
+        "the bundle has other packages than the lock of its version (a warning where a catalogue confirms the bundle)",
+        "Build the bundle again, or restore the lock.",
+    ),
+    _files(
+        "archive-index",
+        "error",
+        "the index of a `.tar.zst` is missing or damaged, does not fit the bundle, or does not name all that is inside",
+        "Get the archive from its source again; one that another program packed has no index.",
+    ),
+    _files(
+        "archive-surplus",
+        "error",
+        "an archive holds data that belongs to no entry",
+        "Get the archive from its source again.",
+    ),
     _files("file-removed", "error", "files that were built are missing", _AGAIN),
     _files(
         "file-changed",

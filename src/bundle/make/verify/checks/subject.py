@@ -46,7 +46,7 @@ class Subject:
     @cached_property
     def copied(self) -> frozenset[str]:
         """Paths of the version's own files (copyFiles), which are in no RECORD."""
-        return frozenset(self.manifest.copied)
+        return frozenset(self.manifest.copied if self.policy.copies else ())
 
     @cached_property
     def contested(self) -> frozenset[str]:

@@ -1,0 +1,57 @@
+"""Whether a bundle is the one that a catalogue and a lock describe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bundle.make.verify.checks.findings import Finding
+from bundle.make.verify.checks.rules import RULES
+from bundle.make.verify.checks.subject import Subject
+from bundle.model.locks.lock import Lock
+from bundle.model.manifest import MANIFEST, Manifest
+
+_SHOWN = 10
+
+
+def compare_with_known(subject: Subject) -> Iterator[Finding]:
+    """Yield the differences between a bundle and what is known of it from outside.
+
+    `bundle.json` holds the hash of the list of all files, so its own hash stands for the whole bundle.
+    """
+    known = subject.policy.known
+    if known is None:
+        return
+    scanned = subject.scanned.get(MANIFEST)
+    actual = scanned.sha256.hex() if scanned else ""
+    confirmed = bool(known.manifest) and actual == known.manifest
+    if not known.by:
+        message = "is described by no catalogue here: the bundle is compared with its own list only."
+        yield RULES["bundle-unknown"].about(MANIFEST, message)
+    elif not confirmed and actual == known.rebuilt:
+        message = f"is not what {known.by} describes: the bundle was built since, without verification or archive."
+        yield RULES["bundle-differs"].about(MANIFEST, message, file=MANIFEST, severity="warning")
+    elif not confirmed:
+        message = f"is not what {known.by} describes: it was changed, or belongs to another build."
+        yield RULES["bundle-differs"].finding(MANIFEST, message)
+    if known.lock is not None:
+        yield from _compare_lock(subject.manifest, known.lock, confirmed=confirmed)
+
+
+def _compare_lock(manifest: Manifest, lock: Lock, *, confirmed: bool) -> Iterator[Finding]:
+    rule = RULES["lock-differs"]
+    if manifest.lock != lock.inputs:
+        message = "was built from other requirements than the lock of its version has; their packages are not compared."
+        yield rule.about("the bundle", message, severity="note")
+        return
+    locked = {package.name: (package.version, package.key) for package in lock.packages}
+    held = {package.name: (package.version, package.sha256 or package.commit) for package in manifest.packages}
+    different = sorted(name for name in locked.keys() | held.keys() if locked.get(name) != held.get(name))
+    if different:
+        details = [f"{name}: {_shown(held.get(name))}; in the lock: {_shown(locked.get(name))}" for name in different]
+        message = f"names {len(different)} packages otherwise than the lock of its version."
+        severity = "warning" if confirmed else rule.severity
+        yield rule.about(MANIFEST, message, file=MANIFEST, details=details[:_SHOWN], severity=severity)
+
+
+def _shown(package: tuple[str, str] | None) -> str:
+    return f"{package[0]} ({package[1][:16]})" if package else "not there"
