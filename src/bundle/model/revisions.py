@@ -4,7 +4,7 @@ They are part of the keys of the store and of what a build compares to find a bu
 of another revision are made anew. The revision of locks is `FORMAT` in `bundle.model.locks.lock`.
 """
 
-INTERPRETER = 5
+INTERPRETER = 6
 """An interpreter made portable, its compiled modules included."""
 
 SOURCE_WHEEL = 3
@@ -22,7 +22,7 @@ FRAME = 2
 ARCHIVE_INDEX = 2
 """The index of an archive; see `docs/bundles.md`."""
 
-VERIFICATION = 9
+VERIFICATION = 10
 """The checks of a bundle, and their rules."""
 
 

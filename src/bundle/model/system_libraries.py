@@ -28,6 +28,12 @@ LINUX_BASE = frozenset(
 )
 """The C library itself, on every Linux system."""
 
+LINUX_RUN_PATH = "/usr/$LIB"
+"""A run path that stands for the folder of the system's libraries, whichever name it has there (ld.so(8))."""
+
+CARRIED = "lib/carried"
+"""Folder of a bundle with libraries for systems that lack them; the loader takes those of the system first."""
+
 LINUX_EXPECTED = frozenset(
     {
         "libGL.so.1",

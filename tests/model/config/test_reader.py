@@ -65,6 +65,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
                 "archives": {"linux-x64": ["tar.gz", "zip"]},
                 "bytecode": True,
                 "userSite": True,
+                "carry": False,
                 "glibc": "2.17",
                 "macos": "12.0",
             },
@@ -100,6 +101,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
     build = config.build
     assert (build.enable_logging, build.parallel_downloads, build.timeout) == (True, 1, 60.0)
     assert build.user_site
+    assert not build.carry
     assert (build.layout, build.bytecode, build.floors) == ("both", True, Floors(glibc="2.17", macos="12.0"))
     assert build.archives["linux-x64"] == ("tar.gz", "zip")
     assert build.archives["macosx-x64"] == ("tar.zst",)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bundle.artifacts.interpreters.carried import carry
 from bundle.artifacts.interpreters.portable.certificates import compiled_in
 from bundle.artifacts.interpreters.portable.debian_packages import licence_of
 from bundle.artifacts.interpreters.portable.facts import About, Library, measure_glibc
@@ -80,9 +81,10 @@ def make(unpacked: Unpacked, request: Request, tree: Path, tools: Tools) -> Abou
     for path in sorted(unpacked.root.iterdir()):
         shutil.move(path, tree / path.name)
     dropped = sorted(normalise(tree, platform=request.platform, python=unpacked.python, user_site=request.user_site))
+    carried = carry(tree, request, unpacked.python, tools)
     glibc = measure_glibc(tree, request.platform, unpacked.python)
     tools.reporter.detail(f"interpreter {unpacked.python}: left out {', '.join(dropped) or 'nothing'}")
-    libraries = tuple(_libraries(tree))
+    libraries = (*_libraries(tree), *carried)
     return About(
         python=unpacked.python,
         glibc=glibc,

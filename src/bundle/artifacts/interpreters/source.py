@@ -48,6 +48,8 @@ class Request:
     """The environment variables."""
     user_site: bool = False
     """Whether its scripts, such as `pip`, import packages of the user's own (`build.userSite`)."""
+    carry: bool = False
+    """Whether it takes along the libraries that wheels expect (`build.carry`)."""
 
 
 @dataclass(frozen=True, kw_only=True)

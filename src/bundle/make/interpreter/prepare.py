@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from bundle.artifacts.context import Context
+from bundle.artifacts.interpreters.carried import GLIBC as CARRIED_GLIBC
 from bundle.artifacts.interpreters.choice import Choice, Known, choose
 from bundle.artifacts.interpreters.host import Host
 from bundle.artifacts.interpreters.source import Offer, Request, Tools
 from bundle.artifacts.interpreters.sources import sources_for
 from bundle.artifacts.store.layers import Layer
+from bundle.base.native.native import dotted
 from bundle.make.interpreter.bytecode import compile_tree
 from bundle.make.interpreter.compilers import Bytecode, bytecode_of, check_magic
 from bundle.model import revisions
@@ -95,7 +97,13 @@ def request_for(context: Context, config: Config, platform: Platform) -> Request
         machine=context.machine,
         environ=context.environ,
         user_site=config.build.user_site,
+        carry=_carries(config, platform),
     )
+
+
+def _carries(config: Config, platform: Platform) -> bool:
+    """Return whether the interpreter takes libraries along that run on the oldest system of the configuration."""
+    return platform.system == "linux" and config.build.carry and dotted(config.build.floors.glibc) >= CARRIED_GLIBC
 
 
 def known_in(context: Context, config: Config, platform: Platform) -> Known:
@@ -122,4 +130,5 @@ def _key(offer: Offer, config: Config, platform: Platform, bytecode: Bytecode) -
         # The offer says which version it is, so that its own compilation needs no further name.
         "bytecode": bytecode.by if bytecode.host else bytecode.by is not None,
         "userSite": config.build.user_site,
+        "carry": offer.source != Host.name and _carries(config, platform),
     }

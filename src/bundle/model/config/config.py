@@ -188,6 +188,8 @@ class BuildOptions:
     bytecode: bool = False
     user_site: bool = False
     """Whether console scripts import packages of the user's own (`~/.local`)."""
+    carry: bool = True
+    """Whether interpreters of archives for Linux get the libraries that wheels expect."""
     floors: Floors = field(default_factory=Floors)
 
 

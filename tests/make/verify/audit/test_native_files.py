@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bundle.model.platforms import PLATFORMS, Floors
+from bundle.model.system_libraries import CARRIED, LINUX_RUN_PATH
 from tests.base.nativemaker import elf, macho, pe, universal
 from tests.make.audited import BUILDER, Made, good, rules
 
@@ -295,6 +296,24 @@ def test_a_newer_libstdcxx_than_the_floor_has_is_found_unless_the_bundle_brings_
     brought = ["GLIBCXX_3.4.21", "GLIBCXX_3.4.30", "CXXABI_1.3.11"]
     made.write("lib/libstdc++.so.6", elf(name="libstdc++.so.6", defines=brought))
     assert made.verify().findings == ()
+
+
+def test_a_carried_libstdcxx_is_found_and_does_not_raise_what_systems_have(tmp_path: Path) -> None:
+    """The loader takes the system's own first, which may be older."""
+    made = good(tmp_path, LINUX)
+    program = elf(
+        interpreter=made.platform.loaders[0],
+        needed=["libc.so.6"],
+        rpath=f"$ORIGIN/../lib:{LINUX_RUN_PATH}:$ORIGIN/../{CARRIED}",
+    )
+    made.write("bin/python3.12", program, executable=True)
+    offered = ["GLIBCXX_3.4.21", "GLIBCXX_3.4.28"]
+    made.write(f"{CARRIED}/libstdc++.so.6", elf(name="libstdc++.so.6", defines=offered))
+    add(made, elf(versions={"libstdc++.so.6": ["GLIBCXX_3.4.21"]}))
+    assert made.verify().findings == ()
+    path = add(made, elf(versions={"libstdc++.so.6": offered}))
+    (finding,) = made.verify().findings
+    assert (finding.rule, finding.severity, finding.file) == ("libstdcxx-above-floor", "error", path)
 
 
 def test_a_library_of_the_bundle_that_is_too_old_for_its_user_is_found(tmp_path: Path) -> None:

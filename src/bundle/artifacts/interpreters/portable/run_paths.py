@@ -111,6 +111,28 @@ def replace_run_path(file: Path, entries: Sequence[str]) -> None:
         _patchelf("--remove-rpath", file)
 
 
+def add_run_paths(file: Path, entries: Sequence[str]) -> None:
+    """Let an executable, and all that it loads, look for libraries in further folders, after its own.
+
+    It works on every building machine, also where there is no patchelf.
+    """
+    import lief
+
+    binary = lief.ELF.parse(str(file))
+    if binary is None:
+        raise WorkError(f"{file.name} is not a readable ELF file.")
+    own: list[str] = []
+    for entry in list(binary.dynamic_entries):
+        if isinstance(entry, lief.ELF.DynamicEntryRpath | lief.ELF.DynamicEntryRunPath):
+            own += entry.paths
+            binary.remove(entry)
+    # DT_RPATH: the other kind does not count for what loaded libraries need.
+    binary.add(lief.ELF.DynamicEntryRpath(":".join(dict.fromkeys((*own, *entries)))))
+    mode = file.stat().st_mode
+    binary.write(str(file))
+    file.chmod(mode)
+
+
 def _patchelf(*arguments: str | Path) -> None:
     check(run([patchelf_program(), *arguments], timeout=_TIMEOUT), "Setting relative run paths")
 

@@ -11,7 +11,7 @@ from bundle.make.verify.audit.library_lookup import Link, Tree
 from bundle.make.verify.checks.findings import Finding
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
-from bundle.model.system_libraries import SYMBOL_VERSIONS
+from bundle.model.system_libraries import CARRIED, SYMBOL_VERSIONS
 from bundle.model.windows_libraries import windows_since
 
 _RUNTIME = re.compile(r"(GLIBCXX|CXXABI|GCC)_(\d+(?:\.\d+)+)")
@@ -76,7 +76,8 @@ def _runtime(subject: Subject, links: Iterable[Link]) -> Iterator[Finding]:
     floor = subject.policy.floors.glibc
     known = _known(floor)
     for link in links:
-        if link.answer.place != "expected":
+        # Of the libraries that are carried, the loader takes those of the system where there are any.
+        if link.answer.place != "expected" and not link.answer.file.startswith(f"{CARRIED}/"):
             continue
         newer = []
         for version in link.need.versions:
@@ -86,8 +87,8 @@ def _runtime(subject: Subject, links: Iterable[Link]) -> Iterator[Finding]:
         if newer:
             newest = max(newer, key=dotted)
             message = (
-                f"needs {newest} of {link.need.name}, which the bundle does not bring, and which systems with glibc "
-                f"{floor} do not have."
+                f"needs {newest} of {link.need.name}, which the bundle does not bring for all systems, and which "
+                f"systems with glibc {floor} do not have."
             )
             yield RULES["libstdcxx-above-floor"].finding(link.file, message)
 

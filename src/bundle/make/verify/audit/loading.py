@@ -10,6 +10,7 @@ from bundle.make.verify.audit.library_lookup import run_folder
 from bundle.make.verify.checks.findings import Finding
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
+from bundle.model.system_libraries import LINUX_RUN_PATH
 
 _WRITABLE = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - named, not used
 """Where everybody may put a file."""
@@ -19,6 +20,8 @@ def judge_run_paths(subject: Subject, path: str, native: Native) -> Iterator[Fin
     """Yield the findings about run paths that leave the bundle."""
     for entry in native.run_paths:
         folder = run_folder(entry, path)
+        if entry == LINUX_RUN_PATH:
+            continue
         if folder is not None:
             if folder == ".." or folder.startswith("../"):
                 message = f"has the run path {entry}, which leads out of the bundle."
