@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from bundle.base.errors import ConfigError
 from bundle.make.check import CheckReport, check_versions
 from bundle.model.config.project import Project
 from bundle.model.locks.lock import Lock, LockedFile, LockedPackage, SkippedPackage
-from bundle.model.locks.pylock import write_lock
+from bundle.model.locks.pylock import read_lock, write_lock
 from bundle.model.platforms import Platform
 from tests.model.configs import write_project
 
@@ -185,3 +186,13 @@ def test_a_lock_that_cannot_be_read_is_a_warning(tmp_path: Path) -> None:
     (findings,) = check(tmp_path).versions
     assert len(findings.warnings) == 1
     assert "pylock.linux-x64.toml" in findings.warnings[0]
+
+
+def test_a_skip_that_breaks_a_package_which_stays_is_a_warning(tmp_path: Path) -> None:
+    root = write_project(tmp_path, {"registries": {"default": "https://e/simple"}}, **{"3.12.10": {}})
+    lock_of(root, "3.12.10", "linux-x64", "pdbfixer")
+    path = Project(root).lock_path("3.12.10", "linux-x64")
+    one = SkippedPackage(name="openmm", reason="No wheel.", required_by=("pdbfixer",), kind="skipped")
+    write_lock(replace(read_lock(path), skipped=(one,)), path)
+    (warning,) = check(root, "3.12.10").versions[0].warnings
+    assert "openmm is skipped for linux-x64 (No wheel), but pdbfixer, which stays, requires it there." in warning

@@ -8,12 +8,13 @@ from fnmatch import fnmatchcase
 
 from bundle.base.errors import BundleError, ConfigError, Problems
 from bundle.make.assemble.copyfiles import plan_copies
-from bundle.make.resolve.coverage import cells_of
+from bundle.make.resolve.coverage import broken_skips, cells_of
 from bundle.model.config.config import Config
 from bundle.model.config.json_source import KeyPath, Node, Origin, Table, origin_of, path_text, plain
 from bundle.model.config.merge import Merged, merge
 from bundle.model.config.project import SHARED, Loaded, Project
 from bundle.model.locks.local_wheels import local_wheels, wheels_for
+from bundle.model.locks.lock import Lock
 from bundle.model.locks.pylock import read_lock
 from bundle.model.platforms import PLATFORMS, Platform, short_version
 
@@ -99,12 +100,14 @@ def _check(project: Project, version: str, environ: Mapping[str, str], releases:
         warnings.extend(_unused_archives(loaded.config))
         warnings.extend(_untied_registries(loaded.config))
         try:
-            locked = _locked_names(project, version)
+            locks = _locks(project, version)
         except BundleError as error:
             warnings.append(f"{error.what} {error.remedy}")
         else:
-            if locked is not None:
-                warnings.extend(_unused_exceptions(loaded.tree, locked, f"versions/{version}/config.json"))
+            warnings.extend(broken_skips(locks))
+            if locks:
+                names = _names_in(locks)
+                warnings.extend(_unused_exceptions(loaded.tree, names, f"versions/{version}/config.json"))
     return Findings(
         version=version,
         problems=tuple(_text(error) for error in problems.errors),
@@ -175,11 +178,12 @@ def _unused_wheels(config: Config) -> Iterable[str]:
     ]
 
 
-def _locked_names(project: Project, version: str) -> set[str] | None:
-    """Return every package name in the version's locks, None if it has no lock."""
-    locks = [read_lock(path) for path in (project.lock_path(version, key) for key in PLATFORMS) if path.exists()]
-    if not locks:
-        return None
+def _locks(project: Project, version: str) -> list[Lock]:
+    paths = (project.lock_path(version, key) for key in PLATFORMS)
+    return [read_lock(path) for path in paths if path.exists()]
+
+
+def _names_in(locks: Iterable[Lock]) -> set[str]:
     return {name for lock in locks for name in cells_of(lock)}
 
 
@@ -217,13 +221,13 @@ def _unused_shared(project: Project) -> Iterable[str]:
     locked: set[str] = set()
     for version in project.versions():
         try:
-            names = _locked_names(project, version)
+            locks = _locks(project, version)
         except BundleError:
             # Already a warning of that version.
             return
-        if names is None:
+        if not locks:
             return
-        locked |= names
+        locked |= _names_in(locks)
     if shared is None or problems.errors:
         return
     named = {name for _, name, _ in _exceptions(merge(Table(shared.origin), shared), SHARED)}

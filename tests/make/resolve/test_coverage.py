@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from bundle.base.text import shortened
-from bundle.make.resolve.coverage import PLAIN_WHEEL, Cell, Coverage, cells_of, losses
+from bundle.make.resolve.coverage import PLAIN_WHEEL, Cell, Coverage, broken_skips, cells_of, losses
 from bundle.model.locks.lock import Lock, LockedFile, LockedPackage, SkippedPackage
 
 
@@ -40,6 +41,29 @@ def test_what_was_there_and_is_left_out_now_is_lost_by_name_platform_and_reason(
         "lost: c on windows-x64 (was wheel 1.0, now missing: no wheel fits)",
     ]
     assert lost[0].as_json()["was"]["version"] == "1.0"
+
+
+def skipping(key: str, *askers: str, reason: str = "No wheel.") -> Lock:
+    one = SkippedPackage(name="openmm", reason=reason, required_by=askers, kind="skipped")
+    return replace(lock(package("pdbfixer"), package("viewer"), skipped=(one,)), platform=key)
+
+
+def test_a_skip_that_breaks_what_stays_is_told_once_for_all_platforms() -> None:
+    locks = [skipping("linux-aarch64", "", "pdbfixer"), skipping("windows-x64", "pdbfixer")]
+    (told,) = broken_skips(locks)
+    assert told == (
+        "openmm is skipped for linux-aarch64, windows-x64 (No wheel), but pdbfixer, which stays, requires it there. "
+        "Skip that as well (packages.skip), or install it without dependencies (packages.noDeps)."
+    )
+    (both,) = broken_skips([skipping("linux-x64", "pdbfixer", "viewer")])
+    assert "but pdbfixer and viewer, which stay, require it there. Skip those" in both
+    assert len(broken_skips([skipping("linux-x64", "viewer"), skipping("windows-x64", "viewer", reason="CPU")])) == 2
+
+
+def test_a_skip_that_breaks_nothing_is_not_told() -> None:
+    gone = SkippedPackage(name="x", reason="no wheel", required_by=("pdbfixer",), kind="missing")
+    assert broken_skips([skipping("linux-x64", ""), skipping("windows-x64", "another-that-is-skipped")]) == ()
+    assert broken_skips([lock(package("pdbfixer"), skipped=(gone,))]) == ()
 
 
 def test_what_nothing_asks_for_any_more_and_what_was_left_out_before_is_not_lost() -> None:

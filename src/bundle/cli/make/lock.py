@@ -59,6 +59,7 @@ def lock(
     is printed, or, for a version without a lock and with --table, the decision for each package on each platform; a
     dash is a package that nothing requires there.
     """
+    from bundle.make.resolve.coverage import broken_skips
     from bundle.make.resolve.locks import examine_lock, left_over, require_known, update_lock
 
     project = app.open_project()
@@ -86,6 +87,10 @@ def lock(
                 raise update.error
             context.reporter.warning(f"{config.version} for {platform.key} failed\n{update.error.as_text()}")
         updates.append(update)
+    for config in configs.values():
+        locks = [one.lock for one in updates if one.lock is not None and one.status.config.version == config.version]
+        for warning in broken_skips(locks):
+            context.reporter.warning(f"{config.version}: {warning}")
     for _, _, path in left:
         context.reporter.warning(f"{path} is left over: the version is not built for this platform. Delete it.")
     return _written(updates, table=table)

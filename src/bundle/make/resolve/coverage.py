@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -114,6 +114,28 @@ def losses(old: Lock | None, cells: Cells) -> tuple[Loss, ...]:
         Loss(name=name, platform=old.platform, was=was, now=cells[name])
         for name, was in sorted(cells_of(old).items())
         if was.decision in COVERED and name in cells and cells[name].decision not in COVERED
+    )
+
+
+def broken_skips(locks: Iterable[Lock]) -> tuple[str, ...]:
+    """Return a warning for each package that a rule skips although one that stays requires it.
+
+    Args:
+        locks: of one version; platforms with the same reason share a warning.
+    """
+    platforms: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for lock in locks:
+        staying = {package.name for package in lock.packages}
+        for one in lock.skipped:
+            askers = tuple(sorted(staying.intersection(one.required_by)))
+            if askers and one.kind == "skipped":
+                platforms.setdefault((one.name, one.reason, askers), []).append(lock.platform)
+    return tuple(
+        f"{name} is skipped for {', '.join(keys)} ({reason.rstrip('.')}), but {' and '.join(askers)}, which "
+        f"{'stays' if len(askers) == 1 else 'stay'}, {'requires' if len(askers) == 1 else 'require'} it there. Skip "
+        f"{'that' if len(askers) == 1 else 'those'} as well (packages.skip), or install "
+        f"{'it' if len(askers) == 1 else 'them'} without dependencies (packages.noDeps)."
+        for (name, reason, askers), keys in platforms.items()
     )
 
 

@@ -13,7 +13,17 @@ from packaging.utils import canonicalize_name
 from bundle.artifacts.context import Context
 from bundle.base.errors import BundleError, ConfigError
 from bundle.base.text import did_you_mean
-from bundle.make.resolve.coverage import Cells, Change, Coverage, GapsError, Loss, cells_of, changes, losses
+from bundle.make.resolve.coverage import (
+    Cells,
+    Change,
+    Coverage,
+    GapsError,
+    Loss,
+    broken_skips,
+    cells_of,
+    changes,
+    losses,
+)
 from bundle.model.config.config import Config
 from bundle.model.locks.lock import Lock
 from bundle.model.locks.pylock import read_lock, write_lock
@@ -72,6 +82,8 @@ def required_lock(host: BuildHost, status: LockStatus, *, locked: bool) -> Lock:
     host.context.reporter.info(f"{status.path.name} is {status.state}: resolving")
     lock = resolve(host, previous=status.lock)
     _warn(host.context, losses(status.lock, cells_of(lock)))
+    for warning in broken_skips([lock]):
+        host.context.reporter.warning(warning)
     write_lock(lock, status.path)
     return lock
 
