@@ -47,12 +47,13 @@ ROOMS = {
     "make/verify/checks": 11,
     "make/verify/audit": 12,
     "make/verify/trials": 12,
-    "make/verify": 13,
-    "make": 14,
-    "run": 14,
-    "cli": 15,
-    "cli/project": 16,
-    "cli/make": 16,
+    "make/verify/missing": 13,
+    "make/verify": 14,
+    "make": 15,
+    "run": 15,
+    "cli": 16,
+    "cli/project": 17,
+    "cli/make": 17,
 }
 """The floor of each room; a room may import itself and rooms of lower floors."""
 
@@ -87,9 +88,19 @@ DOORS: Mapping[str, frozenset[str]] = {
     "make/verify": frozenset({"archive", "known", "remembered", "targets", "verify"}),
     "make/verify/checks": ALL,
     "make/verify/audit": frozenset(
-        {"build_paths", "file_list", "file_names", "floor_of_layers", "licences", "native_files", "records"}
+        {
+            "build_paths",
+            "file_list",
+            "file_names",
+            "library_lookup",
+            "floor_of_layers",
+            "licences",
+            "native_files",
+            "records",
+        }
     ),
-    "make/verify/trials": frozenset({"dependencies", "imports", "isolation", "relocation", "start"}),
+    "make/verify/trials": frozenset({"dependencies", "imports", "isolation", "relocation", "start", "tracebacks"}),
+    "make/verify/missing": frozenset({"libraries"}),
     "make/verify/emulators": frozenset({"find", "loader_errors", "protocol"}),
     "cli": frozenset({"app", "selection", "tables"}),
     "cli/project": frozenset(),
@@ -129,6 +140,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "make/verify/checks/rule": "make/verify/checks/test_rules.py",
     "make/verify/emulators/protocol": "make/verify/emulators/test_qemu.py",
     "make/verify/trials/excuses": "make/verify/trials/test_imports.py",
+    "make/verify/missing/stand_ins": "make/verify/missing/test_incomplete.py",
     "make/verify/trials/import_probe": "make/verify/trials/test_imports.py",
     "make/verify/trials/importing": "make/verify/trials/test_imports.py",
     "make/verify/trials/use_probe": "make/verify/trials/test_imports.py",

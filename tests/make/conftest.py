@@ -133,7 +133,7 @@ def tiny_bundle(portable_python: TinyBundle, tmp_path: Path) -> TinyBundle:
 
 @pytest.fixture(scope="session")
 def compiled(portable_python: TinyBundle, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
-    """Compiles a native module of a name, which runs some C at first."""
+    """Compiles a native module of a name, which runs some C at first, and may need a library of the system."""
     folder = tmp_path_factory.mktemp("compiled")
     include = portable_python.root / "include" / f"python{short_version(portable_python.python)}"
 

@@ -25,6 +25,7 @@ from bundle.make.verify.checks.policy import Policy
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
 from bundle.make.verify.emulators.protocol import Emulator, EmulatorWorkspace, Missing
+from bundle.make.verify.missing.libraries import without_missing_libraries
 from bundle.make.verify.trials.dependencies import check_requirements
 from bundle.make.verify.trials.imports import check_imports
 from bundle.make.verify.trials.isolation import Isolation
@@ -142,6 +143,9 @@ def verify_bundle(
             jobs=jobs,
             reporter=host.reporter,
         )
+        if host.emulator is not None and refusal is None and any(check.runs for check in checks):
+            isolation, said = without_missing_libraries(subject, isolation)
+            findings += said
         for check in checks:
             if check.runs and refusal is not None:
                 findings.append(refusal(check.name))

@@ -63,17 +63,9 @@ def test_where_the_system_knows_qemu_it_is_told_by_variables() -> None:
     assert runner.environment == {"QEMU_CPU": "cortex-a72", "QEMU_LD_PREFIX": "/sys/root"}
 
 
-@pytest.mark.parametrize(
-    "errors",
-    [
-        TRACEBACK + "ImportError: libz.so.1: cannot open shared object file: No such file or directory\n",
-        "python: /lib/libc.so.6: version `GLIBC_2.38' not found (required by python)\n",
-    ],
-)
-def test_what_a_sysroot_lacks_says_nothing_of_the_bundle(errors: str) -> None:
-    words = qemu().inconclusive(ended(errors), ONCE)
-    assert words is not None
-    assert words.split(":")[0] in errors
+def test_a_sysroot_of_this_machine_that_is_too_old_says_nothing_of_the_bundle() -> None:
+    errors = "python: /lib/libc.so.6: version `GLIBC_2.38' not found (required by python)\n"
+    assert "is too old" in str(qemu().inconclusive(ended(errors), ONCE))
 
 
 START = "qemu-aarch64-static: Could not open '/lib/ld-linux-aarch64.so.1': No such file or directory"

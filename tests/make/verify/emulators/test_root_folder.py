@@ -38,11 +38,6 @@ def test_a_root_is_shown_whole_but_for_the_places_of_the_bundle_and_its_scratch_
     assert "--ro-bind /home/me/bundle /home/me/bundle --bind /var/cache/s /var/cache/s --chdir /var/cache/s" in text
 
 
-def test_a_root_without_a_library_that_wheels_may_expect_says_nothing_of_the_bundle() -> None:
-    errors = "ImportError: libstdc++.so.6: cannot open shared object file: No such file or directory\n"
-    assert ROOTED.inconclusive(ended(errors), ONCE) == f"{errors[13:].split(': No')[0]}: /old lacks it"
-
-
 def test_a_root_that_is_too_old_is_what_a_bundle_does_not_run_on() -> None:
     errors = "python: /lib/libc.so.6: version `GLIBC_2.34' not found (required by python)\n"
     assert ROOTED.inconclusive(ended(errors), ONCE) is None

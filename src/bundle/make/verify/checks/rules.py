@@ -363,6 +363,14 @@ _ALL = (
     ),
     _relocation("tried-in-part", "note", "a script or virtual environment could not be tried in full"),
     rule("", "interpreter-fails", "error", "the interpreter does not start", _INTERPRETER, acceptable=False),
+    rule(
+        "",
+        "system-lacks",
+        "note",
+        "the emulator's system lacks libraries that all usual systems of the platform have; what fails for that is "
+        "inconclusive",
+        "Give it a system that has them.",
+    ),
     rule("", "not-run", "note", "the check did not run (inconclusive where an emulator was wanted and is missing)"),
     rule(
         "acceptances",

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from bundle.artifacts.runtime import Again
 from bundle.base.processes.run import Completed
 from bundle.base.text import last_lines
-from bundle.make.verify.emulators.loader_errors import has_loader, lacking, require_loader, too_old
+from bundle.make.verify.emulators.loader_errors import has_loader, require_loader, too_old
 from bundle.make.verify.emulators.protocol import EmulatedRunner, EmulatorWorkspace, Missing, Which
 from bundle.model.platforms import Platform
 
@@ -76,7 +76,7 @@ class Qemu(EmulatedRunner):
     @property
     def place(self) -> str:
         """The sysroot."""
-        return str(self.sysroot)
+        return f"the sysroot {self.sysroot}"
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -94,7 +94,7 @@ class Qemu(EmulatedRunner):
         return [self.program, "-cpu", self.platform.qemu_cpu, "-L", str(self.sysroot), str(program), *arguments]
 
     def inconclusive(self, completed: Completed, again: Again) -> str | None:
-        """Return qemu's message about a feature that it lacks, or the library that the sysroot lacks."""
+        """Return qemu's message about a feature that it lacks, or the version that its own sysroot lacks."""
         if completed.timed_out:
             return f"no answer within {completed.seconds:.0f} s under {self.name}"
         if completed.code < 0:
@@ -103,7 +103,7 @@ class Qemu(EmulatedRunner):
             return words
         if not self.chosen and (older := too_old(completed.errors)):
             return f"{older[1]}: the sysroot {self.sysroot} is too old for an answer"
-        return lacking(completed.errors, f"the sysroot {self.sysroot}")
+        return None
 
     def _of_signal(self, number: int, completed: Completed, again: Again) -> str | None:
         """Return qemu's failure if it was ended by a signal that the program neither raised nor deserved."""

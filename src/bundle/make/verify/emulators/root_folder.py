@@ -12,7 +12,7 @@ from typing import Literal
 
 from bundle.artifacts.runtime import Again
 from bundle.base.processes.run import Completed
-from bundle.make.verify.emulators.loader_errors import lacking, require_loader
+from bundle.make.verify.emulators.loader_errors import require_loader
 from bundle.make.verify.emulators.protocol import EmulatedRunner, EmulatorWorkspace, Missing, Which
 from bundle.model.platforms import Platform
 
@@ -52,20 +52,20 @@ class RootedRunner(EmulatedRunner):
     @property
     def place(self) -> str:
         """The root."""
-        return str(self.root)
+        return f"the root {self.root}"
 
     def command(self, program: Path, arguments: Sequence[str]) -> list[str]:
         """Return the command line."""
         return [*self.prefix, str(program), *arguments]
 
     def inconclusive(self, completed: Completed, again: Again) -> str | None:
-        """Return bubblewrap's error message, or the library that the root lacks."""
+        """Return bubblewrap's error message."""
         first = completed.errors.partition("\n")[0]
         if completed.code and _FAULT.match(first):
             told = again(replace(self, prefix=(self.prefix[0], "--json-status-fd", "1", *self.prefix[1:])))
             if _STARTED not in told.output:
                 return first
-        return lacking(completed.errors, str(self.root))
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from bundle.base.errors import WorkError
 from bundle.base.text import last_lines
 from bundle.make.verify.checks.findings import Finding
 from bundle.make.verify.checks.rules import RULES
-from bundle.make.verify.emulators.loader_errors import too_old
+from bundle.make.verify.emulators.loader_errors import lacking, too_old
 from bundle.make.verify.emulators.protocol import Emulator, EmulatorWorkspace, Missing
 from bundle.make.verify.trials.failure import inconclusive, no_interpreter
 from bundle.make.verify.trials.isolation import Isolation
@@ -63,7 +63,8 @@ def _trial(isolation: Isolation) -> Refusal | None:
         return None
     details = last_lines(completed.errors or completed.output)
     rule, place = RULES["interpreter-fails"], isolation.runner.place
-    if words := isolation.inconclusive(completed):
+    # No code of the bundle has run yet: these are the loader's own words.
+    if words := isolation.inconclusive(completed) or lacking(completed.errors, place):
         return lambda check: inconclusive(rule.name, "the interpreter", words, details, check=check)
     message, remedy = f"does not start in {place}: exit code {completed.code}.", rule.remedy
     if older := too_old(completed.errors):

@@ -39,9 +39,14 @@ def details_of(text: str) -> tuple[str, ...]:
     return (*((place,) if place else ()), *(message[0] for message in causes), last[0], *more)
 
 
+def messages(text: str) -> list[list[str]]:
+    """Return the lines of each exception's message, in the order of an interpreter's output."""
+    return _chain([line.rstrip() for line in text.splitlines() if line.strip()])
+
+
 def first_cause(text: str) -> str:
     """Return the line with the message of the exception that came first, empty if there is none."""
-    chain = _chain([line.rstrip() for line in text.splitlines() if line.strip()])
+    chain = messages(text)
     return chain[0][0] if chain else ""
 
 
