@@ -39,6 +39,7 @@ BUILD_WHEEL = st.fixed_dictionaries(
         "configSettings": st.dictionaries(
             st.sampled_from(["cmake.args", "--global-option"]), st.just("-O2") | st.just(["a", "b"]), max_size=2
         ),
+        "network": REASON,
     },
 )
 PACKAGES = st.fixed_dictionaries(

@@ -11,6 +11,15 @@ _SHOWN = 10
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Signs that change what a terminal shows, or that no terminal has; a line's end and a tab are none."""
 
+_ESCAPE = re.compile("\x1b(?:\\[[0-?]*[ -/]*[@-~]?|[\\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\\\)?|[ -/]*[0-~]?)")
+"""A control sequence, a control string or another escape sequence (ECMA-48)."""
+
+_WIDE = 500
+"""Characters of a line of output that are shown."""
+
+_SEARCHED = 2**18
+"""Characters at the end of an output in which its last lines are looked for."""
+
 
 def printable(text: str) -> str:
     """Return a text in which signs that would deceive on a terminal are escaped."""
@@ -37,6 +46,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f' Did you mean "{near[0]}"?' if near else ""
 
 
-def last_lines(text: str, count: int = 6) -> tuple[str, ...]:
-    """Return the last lines of a program's output, without blank ones."""
-    return tuple(line.rstrip() for line in text.splitlines() if line.strip())[-count:]
+def plain(output: str) -> str:
+    """Return a program's output without what steers a terminal: escape sequences and control characters."""
+    return _UNPRINTABLE.sub("", _ESCAPE.sub("", re.sub("\r\n?", "\n", output)))
+
+
+def last_lines(output: str, count: int = 6) -> tuple[str, ...]:
+    """Return the last lines of a program's output, without blank ones, as plain text; overlong ones are cut."""
+    lines = [line.rstrip() for line in plain(output[-_SEARCHED:]).splitlines() if line.strip()]
+    return tuple(line if len(line) <= _WIDE else f"{line[:_WIDE]}…" for line in lines[-count:])

@@ -221,7 +221,7 @@ def make_layers(build: Build) -> None:
         build.interpreter,
         build.lock,
         layers,
-        built=build.built,
+        sources=build.sources,
         floor=floor,
         files=hashlib.sha256(files.encode()).hexdigest(),
     )

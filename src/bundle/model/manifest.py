@@ -26,7 +26,7 @@ FORMAT = 1
 _CONFIGURATION = "(the configuration)"
 """The name of the configuration among those that require a package."""
 
-_OPTIONAL = ("file", "sha256", "repository", "commit", "wheel")
+_OPTIONAL = ("file", "sha256", "repository", "commit", "wheel", "isolation", "network")
 """Keys of a package that are left out where they are empty."""
 
 _PYTHON = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+((a|b|rc)[0-9]+)?")
@@ -77,6 +77,10 @@ class PackageRecord:
     commit: str = ""
     wheel: str = ""
     """sha256 of the wheel that was built from source."""
+    isolation: str = ""
+    """How its build was kept apart from the machine: `bubblewrap` or `none`."""
+    network: str = ""
+    """Why its build could use the network; empty if it could not."""
 
 
 @dataclass(frozen=True, kw_only=True)

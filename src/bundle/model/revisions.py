@@ -7,7 +7,7 @@ of another revision are made anew. The revision of locks is `FORMAT` in `bundle.
 INTERPRETER = 6
 """An interpreter made portable, its compiled modules included."""
 
-SOURCE_WHEEL = 3
+SOURCE_WHEEL = 4
 """A wheel built from source, repaired and rewritten."""
 
 LAYER = 3

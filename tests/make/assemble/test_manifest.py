@@ -9,6 +9,7 @@ from bundle.artifacts.store.layers import Entry, Layer
 from bundle.make.assemble.manifest import describe
 from bundle.make.interpreter.compilers import Bytecode
 from bundle.make.interpreter.prepare import Interpreter
+from bundle.make.sources.planner import SourceBuild
 from bundle.model.acceptance import Acceptance
 from bundle.model.config.config import Config, PlatformPackages, Verification
 from bundle.model.locks.lock import Lock, LockedFile, LockedPackage, SkippedPackage, Vcs
@@ -71,7 +72,8 @@ def described(platform: str) -> Manifest:
         packages={platform: PlatformPackages(overrides={"b": "2", "a": "1"}, no_deps=frozenset({"b"}))},
     )
     layers = [interpreter.layer, layer("wheel", "a", "bin/x"), layer("copyFiles", "copyFiles", "bin/x", "bin/own")]
-    return describe(config, interpreter, lock, layers, built={"b": "w"}, floor={"glibc": "2.17"}, files="f")
+    build = SourceBuild(package=commit, adapted=commit, sha256="w", isolation="bubblewrap", network="It must.")
+    return describe(config, interpreter, lock, layers, sources={"b": build}, floor={"glibc": "2.17"}, files="f")
 
 
 def test_a_manifest_tells_packages_layers_and_conflicts_apart() -> None:
@@ -80,6 +82,8 @@ def test_a_manifest_tells_packages_layers_and_conflicts_apart() -> None:
         ("a", "a.whl", "", ""),
         ("b", "", "c0ffee", "w"),
     ]
+    assert [(one.isolation, one.network) for one in manifest.packages] == [("", ""), ("bubblewrap", "It must.")]
+    assert "isolation" not in manifest.as_json()["packages"][0]
     assert manifest.skipped[0].available == ("x",)
     assert (manifest.overrides, manifest.no_deps) == (("a", "b"), ("b",))
     assert manifest.copied == ("bin/own", "bin/x")

@@ -5,6 +5,7 @@ import os
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from email import message_from_bytes
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
@@ -17,6 +18,7 @@ from bundle.base.processes.run import check, run
 from bundle.base.report import Reporter
 from bundle.make.sources.backend import BuildSpec, backend_requires, build_wheel, prepare_metadata
 from bundle.make.sources.environment import Environment, SourceBuildTools, compiler_identity, make_environment
+from bundle.make.sources.isolation import Isolation, isolation_of
 from bundle.make.sources.sdist import static_requires, unpack_source
 from bundle.model.platforms import PLATFORMS
 from tests.make import sdistmaker
@@ -123,16 +125,21 @@ def test_a_c_extension_has_the_same_bytes_from_any_folder_and_names_none(
     wheels: list[Path] = request.getfixturevalue(backend)
     sdist = sdistmaker.c_extension(tmp_path)
     results = []
-    for place, umask in (("here", 0o022), ("a much longer folder/with ä and more", 0o077)):
+    isolated = isolation_of("strict", PLATFORMS["linux-x64"], os.environ, ())
+    for place, umask, isolation in (
+        ("here", 0o022, Isolation()),
+        ("a much longer folder/with ä and more", 0o077, Isolation()),
+        ("isolated", 0o022, isolated),
+    ):
         reporter = Told()
         before = os.umask(umask)
         try:
             source, environment, tools = prepare(sdist, wheels, place=place, reporter=reporter)
-            results.append(build_wheel(source, environment, DEMO, tools))
+            results.append(build_wheel(source, environment, DEMO, replace(tools, isolation=isolation)))
         finally:
             os.umask(before)
         assert not reporter.warnings
-    assert sha256_of(results[0]) == sha256_of(results[1])
+    assert len({sha256_of(one) for one in results}) == 1
     suffix = EXTENSION_SUFFIXES[0]
     module = member(results[0], f"demo{suffix}")
     assert b".debug_info" not in module

@@ -25,7 +25,7 @@ def tools_of(folder: Path, *, key: str = "linux-x64", python: Path | None = None
 
 def variables_of(tools: SourceBuildTools) -> dict[str, str]:
     root = tools.work / "environment"
-    return build_variables(tools, Environment(root=root, python=root / "bin" / "python"))
+    return build_variables(tools, Environment(root=root, python=root / "bin" / "python"), scratch=tools.work)
 
 
 @pytest.fixture

@@ -52,7 +52,9 @@ def test_every_key_arrives(tmp_path: Path) -> None:
                             "reason": "patched",
                             "buildRequires": ["cmake"],
                             "configSettings": {"cmake.args": ["-DX={packageRoot}"], "k": "v"},
-                        }
+                            "network": "downloads",
+                        },
+                        "windows-x64": {"network": "downloads more"},
                     }
                 },
                 "platformSpecific": {"linux-x64": {"dependencies": ["d"], "copyFiles": [{"from": "bin", "to": "bin"}]}},
@@ -61,6 +63,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
                 "enableLogging": True,
                 "parallelDownloads": False,
                 "timeout": 60,
+                "isolation": "strict",
                 "layout": "both",
                 "archives": {"linux-x64": ["tar.gz", "zip"]},
                 "bytecode": True,
@@ -88,6 +91,9 @@ def test_every_key_arrives(tmp_path: Path) -> None:
             config_settings={"cmake.args": ("-DX={packageRoot}",), "k": "v"},
         )
     }
+    windows = config.packages_for("windows-x64")
+    assert (linux.network, windows.network) == ({"c": "downloads"}, {"c": "downloads more"})
+    assert windows.build_wheel == {}, "a permission alone asks for no source build"
     assert linux.skip == {}
     assert config.packages_for("macosx-x64").skip == {"torch": "no wheel"}
     assert config.packages_for("linux-aarch64").force_source == {"parasail": "no wheel"}
@@ -102,6 +108,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
     assert (build.enable_logging, build.parallel_downloads, build.timeout) == (True, 1, 60.0)
     assert build.user_site
     assert not build.carry
+    assert build.isolation == "strict"
     assert (build.layout, build.bytecode, build.floors) == ("both", True, Floors(glibc="2.17", macos="12.0"))
     assert build.archives["linux-x64"] == ("tar.gz", "zip")
     assert build.archives["macosx-x64"] == ("tar.zst",)

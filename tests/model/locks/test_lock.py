@@ -234,6 +234,8 @@ def test_whatever_a_resolution_depends_on_makes_a_lock_stale(changed: Config) ->
         config(skip={"other": "a rule about a package that is not in the lock"}),
         config(overrides={"other": "2.0"}, force_source={"other": "slow"}, no_deps=frozenset({"other"})),
         config(resolution=Resolution(allow_source=frozenset({"other"}))),
+        replace(PLAIN, build=BuildOptions(isolation="strict")),
+        config(network={"numpy": "downloads its library"}),
     ],
 )
 def test_what_a_resolution_does_not_depend_on_leaves_a_lock_fresh(same: Config) -> None:

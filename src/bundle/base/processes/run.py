@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,15 @@ from functools import partial
 from pathlib import Path
 
 from bundle.base.errors import WorkError
-from bundle.base.processes.stream import stream
+from bundle.base.processes.stream import Sink, stream
+
+MOST_OUTPUT = 2**26
+"""Bytes of output that are kept of a program that is not trusted."""
 
 _TAIL = 20
 """Lines of output that an error shows."""
+
+_REAPER = (sys.executable, "-I", "-B", str(Path(__file__).with_name("reaper.py")))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +49,7 @@ def run(
     timeout: float | None = None,
     log: Path | None = None,
     stdin: bytes | None = None,
+    trusted: bool = True,
 ) -> Completed:
     """Run a program to its end as `stream` does, and collect its output.
 
@@ -52,6 +59,7 @@ def run(
         timeout: in seconds; None for no limit.
         log: a file that standard output and error are appended to instead of being returned.
         stdin: its standard input; empty if None.
+        trusted: if not, everything that it started ends with it, in any session, and its output is cut at 64 MiB.
 
     Returns:
         The result with any exit code; see `check`.
@@ -61,10 +69,12 @@ def run(
     """
     command = tuple(os.fspath(argument) for argument in arguments)
     started = time.monotonic()
-    running = partial(stream, command, env=env, cwd=cwd, timeout=timeout, stdin=stdin)
+    started_as = command if trusted else (*_REAPER, *command)
+    running = partial(stream, started_as, env=env, cwd=cwd, timeout=timeout, stdin=stdin)
+    bounded = (lambda sink: sink) if trusted else _bounded
     parts = bytearray(), bytearray()
     if log is None:
-        code, timed_out = running(output=parts[0].extend, errors=parts[1].extend)
+        code, timed_out = running(output=bounded(parts[0].extend), errors=bounded(parts[1].extend))
     else:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as file:
@@ -73,7 +83,7 @@ def run(
                 file.write(part)
                 file.flush()
 
-            code, timed_out = running(output=append, errors=None)
+            code, timed_out = running(output=bounded(append), errors=None)
     output, errors = (bytes(part).decode(errors="replace").replace("\r\n", "\n") for part in parts)
     return Completed(
         arguments=command,
@@ -83,6 +93,21 @@ def run(
         seconds=time.monotonic() - started,
         timed_out=timed_out,
     )
+
+
+def _bounded(sink: Sink) -> Sink:
+    """Return a sink that hands on the first 64 MiB, and says that it leaves out the rest."""
+    left = MOST_OUTPUT
+
+    def hand_on(part: bytes) -> None:
+        nonlocal left
+        if left > 0:
+            sink(part[:left])
+            if len(part) >= left:
+                sink(f"\n(the output exceeds {MOST_OUTPUT:,} bytes; the rest is left out)\n".encode())
+        left -= len(part)
+
+    return hand_on
 
 
 def check(completed: Completed, what: str, *, log: Path | None = None) -> Completed:

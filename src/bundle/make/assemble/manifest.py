@@ -9,6 +9,7 @@ import bundle
 from bundle.artifacts.catalogue_entry import layer_record
 from bundle.artifacts.store.layers import Layer, overlay
 from bundle.make.interpreter.prepare import Interpreter
+from bundle.make.sources.planner import SourceBuild
 from bundle.model.config.config import Config
 from bundle.model.file_list import FileList, ListedEntry, ListedLayer
 from bundle.model.locks.lock import Lock, LockedPackage
@@ -21,7 +22,7 @@ def describe(
     lock: Lock,
     layers: Sequence[Layer],
     *,
-    built: Mapping[str, str],
+    sources: Mapping[str, SourceBuild],
     floor: Mapping[str, str],
     files: str,
 ) -> Manifest:
@@ -29,7 +30,7 @@ def describe(
 
     Args:
         layers: in the order in which they lie upon each other.
-        built: sha256 of the wheels built from source, by package name.
+        sources: the builds of source packages, by package name.
         floor: the oldest system that all of it runs on, measured.
         files: sha256 of the list of all files.
     """
@@ -46,7 +47,7 @@ def describe(
         bytecode=interpreter.bytecode.as_json(),
         lock=lock.inputs,
         layers=tuple(layer_record(layer) for layer in layers),
-        packages=tuple(_package(package, built.get(package.name, "")) for package in lock.packages),
+        packages=tuple(_package(package, sources.get(package.name)) for package in lock.packages),
         overrides=tuple(sorted(packages.overrides)),
         no_deps=tuple(sorted(packages.no_deps)),
         skipped=tuple(
@@ -91,7 +92,7 @@ def _document(path: str, content: bytes) -> ListedEntry:
     return ListedEntry(path, 0o644, len(content), hashlib.sha256(content).hexdigest(), None)
 
 
-def _package(package: LockedPackage, wheel: str) -> PackageRecord:
+def _package(package: LockedPackage, build: SourceBuild | None) -> PackageRecord:
     return PackageRecord(
         name=package.name,
         version=package.version,
@@ -102,5 +103,7 @@ def _package(package: LockedPackage, wheel: str) -> PackageRecord:
         sha256=package.file.sha256 if package.file else "",
         repository=package.vcs.url if package.vcs else "",
         commit=package.vcs.commit if package.vcs else "",
-        wheel=wheel,
+        wheel=build.sha256 or "" if build else "",
+        isolation=build.isolation if build else "",
+        network=build.network if build else "",
     )

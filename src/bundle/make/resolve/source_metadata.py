@@ -103,7 +103,8 @@ class SourceMetadata:
             # The lock pins the native build requirements of the target; here, the backend is only asked.
             build = self._solved(source, requirements, self._host.machine)
         log = f"{source.name}-{source.version or source.identity[:12]}-requirements"
-        tools = self._host.tools(f"{source.name}-{source.identity[:12]}", log=log)
+        network = bool(self._host.spec(source.name, source.version).network)
+        tools = self._host.tools(f"{source.name}-{source.identity[:12]}", log=log, network=network)
         return make_environment(tools, [self._files.fetched(one.name, one.file) for one in build]), tools
 
     def _key(self, what: str, source: SourceTree, spec: BuildSpec, build: Sequence[BuildRequirement]) -> str:

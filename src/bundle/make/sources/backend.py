@@ -2,17 +2,16 @@
 
 A build gets the source, the bundle's own interpreter, the wheels of its build requirements and the machine's compiler.
 It never changes the source: every step works on a fresh copy, so that an earlier step cannot influence a later one.
-Builds have network access, but pip and uv are told to use no index.
+What backends return is not trusted, see `bench`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,17 +20,27 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from bundle.base.errors import BundleError, IntegrityError, WorkError
+from bundle.base.errors import BundleError, WorkError
+from bundle.base.extract import read_selected
+from bundle.base.files import canonical_json, open_regular
 from bundle.base.folders import remove_tree
+from bundle.base.staging import write_atomically
+from bundle.make.sources.answers import MOST, read_answer
+from bundle.make.sources.bench import Bench
 from bundle.make.sources.canonical_wheel import rewrite_wheel
-from bundle.make.sources.environment import Environment, SourceBuildTools, run_logged
+from bundle.make.sources.environment import Environment, SourceBuildTools, run_hook
 from bundle.make.sources.failure import build_failure
 from bundle.make.sources.repair import make_portable
-from bundle.make.sources.sdist import open_project
+from bundle.make.sources.sdist import LARGEST_METADATA, open_project
 from bundle.model.wheeltags import parse_wheel_name
 
 if TYPE_CHECKING:
     from build import ProjectBuilder
+
+_LARGEST_WHEEL = 2**32
+
+_LOG_END = 2**18
+"""Bytes at the end of a log that are searched for the cause of a failure."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +54,8 @@ class BuildSpec:
     """PEP 508 requirements beyond those that the source declares."""
     config_settings: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     """Settings of the build backend; `{packageRoot}` becomes the folder that the source is built in."""
+    network: str = ""
+    """Why the build may use the network; empty if it may not."""
 
     @property
     def label(self) -> str:
@@ -66,7 +77,7 @@ def backend_requires(
     Raises:
         WorkError: the backend failed or hung, with the end of the log; or a requirement is not valid.
     """
-    with BackendSession(source, environment, spec, tools).asking() as (builder, settings, _):
+    with BackendSession(source, environment, spec, tools).asking() as (builder, settings, _bench):
         answer = builder.get_requires_for_build("wheel", settings)
     try:
         return tuple(sorted({str(Requirement(text)) for text in answer}))
@@ -83,13 +94,12 @@ def prepare_metadata(source: Path, environment: Environment, spec: BuildSpec, to
     Raises:
         WorkError: the backend failed or hung; with the end of the log.
     """
-    with BackendSession(source, environment, spec, tools).asking() as (builder, settings, folder):
-        if prepared := builder.prepare("wheel", folder / "metadata", settings):
-            metadata = _inside(Path(prepared), folder / "metadata") / "METADATA"
-            if metadata.is_file():
-                return metadata.read_bytes()
-        wheel = _inside(Path(builder.build("wheel", folder / "wheel", settings)), folder / "wheel")
-        return _metadata_of(wheel)
+    with BackendSession(source, environment, spec, tools).asking() as (builder, settings, bench):
+        if prepared := builder.prepare("wheel", bench.folder / "metadata", settings):
+            with suppress(FileNotFoundError):
+                return bench.read("metadata", Path(prepared).name, "METADATA", most=LARGEST_METADATA)
+        with _built(builder, settings, bench, tools) as wheel:
+            return _metadata_of(wheel)
 
 
 def build_wheel(source: Path, environment: Environment, spec: BuildSpec, tools: SourceBuildTools) -> Path:
@@ -106,32 +116,51 @@ def build_wheel(source: Path, environment: Environment, spec: BuildSpec, tools: 
     """
     with (
         tools.reporter.task(f"building {spec.label} from source"),
-        BackendSession(source, environment, spec, tools).asking() as (builder, settings, folder),
+        BackendSession(source, environment, spec, tools).asking() as (builder, settings, bench),
+        _built(builder, settings, bench, tools) as wheel,
     ):
-        wheel = _inside(Path(builder.build("wheel", folder / "wheel", settings)), folder / "wheel")
         _check_identity(wheel, spec)
         return rewrite_wheel(
             wheel,
             tools.work / "finished",
             tools,
             private=[path for path, _ in tools.private_paths],
-            scratch=folder / "unpacked",
-            repair=lambda native: make_portable(native, folder / "portable", tools),
+            scratch=wheel.parent / "unpacked",
+            repair=lambda native: make_portable(native, wheel.parent / "portable", tools),
         )
 
 
-def _inside(path: Path, folder: Path) -> Path:
-    if path.resolve().parent != folder.resolve() or not path.exists():
-        raise IntegrityError(f"The build backend says that its result is {path}, which is not in the output folder.")
-    return path
+@contextmanager
+def _built(
+    builder: ProjectBuilder, settings: dict[str, str | list[str]], bench: Bench, tools: SourceBuildTools
+) -> Iterator[Path]:
+    """Build a wheel, and move it to a folder where no build can change it, and which ends with the block."""
+    name = Path(builder.build("wheel", bench.fresh("wheel"), settings)).name
+    finishing = tools.work.absolute() / "finishing"
+    remove_tree(finishing)
+    finishing.mkdir()
+    try:
+        wheel = bench.move("wheel", name, into=finishing, most=_LARGEST_WHEEL)
+    except FileNotFoundError as error:
+        raise WorkError(
+            f"The build backend says that it made {name}, which is not there.",
+            remedy="Choose another version of the package, or report it to its authors.",
+        ) from error
+    try:
+        yield wheel
+    finally:
+        remove_tree(finishing)
 
 
 def _metadata_of(wheel: Path) -> bytes:
-    with zipfile.ZipFile(wheel) as archive:
-        found = [name for name in archive.namelist() if name.count("/") == 1 and name.endswith(".dist-info/METADATA")]
-        if len(found) != 1:
-            raise WorkError(f"The build backend made {wheel.name}, which is not a wheel: it has no single METADATA.")
-        return archive.read(found[0])
+    found = list(read_selected(wheel, _is_metadata, most=LARGEST_METADATA))
+    if len(found) != 1 or len(found[0][1]) > LARGEST_METADATA:
+        raise WorkError(f"The build backend made {wheel.name}, which is not a wheel: it has no single METADATA.")
+    return found[0][1]
+
+
+def _is_metadata(name: str) -> bool:
+    return name.count("/") == 1 and name.endswith(".dist-info/METADATA")
 
 
 def _check_identity(wheel: Path, spec: BuildSpec) -> None:
@@ -159,19 +188,17 @@ class BackendSession:
         self._timed_out = False
 
     @contextmanager
-    def asking(self) -> Iterator[tuple[ProjectBuilder, dict[str, str | list[str]], Path]]:
-        """Yield builder, settings and a scratch folder; turn failures of the block into errors of this tool."""
+    def asking(self) -> Iterator[tuple[ProjectBuilder, dict[str, str | list[str]], Bench]]:
+        """Yield builder, settings and the bench; turn failures of the block into errors of this tool."""
         from build import BuildBackendException, BuildException
 
-        # Always the same place, because builds record its path: another name would change their bytes.
-        folder = self._tools.work.absolute() / "bench"
-        remove_tree(folder)
+        bench = self._bench = Bench(self._tools)
         written = self._tools.log.stat().st_size if self._tools.log.exists() else 0
         try:
-            copy = folder / self._source.name
+            copy = bench.folder / self._source.name
             self._copy_to(copy)
             builder = open_project(copy, str(self._environment.python), self._run)
-            yield builder, self._settings(copy), folder
+            yield builder, self._settings(copy), bench
         except (BuildBackendException, BuildException, zipfile.BadZipFile) as error:
             inner = getattr(error, "exception", error)
             if isinstance(inner, BundleError | OSError):
@@ -179,7 +206,7 @@ class BackendSession:
                 raise inner from None
             raise self._failure(inner, written) from error
         finally:
-            remove_tree(folder)
+            bench.clear()
 
     def _copy_to(self, copy: Path) -> None:
         shutil.copytree(self._source, copy, symlinks=True)
@@ -198,24 +225,36 @@ class BackendSession:
         }
 
     def _run(self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
-        where = Path(cwd) if cwd else None
-        done = run_logged(cmd, self._environment, self._tools, cwd=where, extra=extra_environ)
+        # The last two arguments are the hook and the folder of question and answer, which no build may reach.
+        folder = Path(cmd[-1])
+        asked = self._bench.fresh("hook")
+        shutil.copyfile(folder / "input.json", asked / "input.json")
+        done = run_hook(
+            [*cmd[:-1], asked],
+            self._environment,
+            self._tools,
+            cwd=Path(cwd or self._bench.folder),
+            extra=extra_environ or {},
+        )
         self._timed_out = done.timed_out
+        self._bench.require_in_place()
         if done.code or done.timed_out:
             raise _HookFailedError
-        self._keep_warnings(Path(cmd[-1], "output.json"))
-
-    def _keep_warnings(self, answer: Path) -> None:
-        """Move the backend's warnings into the log; the hooks would raise them as warnings of this process."""
-        told = json.loads(answer.read_text(encoding="utf-8"))
-        with self._tools.log.open("a", encoding="utf-8") as log:
-            log.writelines(f"warning: {warning['message']}\n" for warning in told.pop("warnings", ()))
-        answer.write_text(json.dumps(told), encoding="utf-8")
+        try:
+            content = self._bench.read("hook", "output.json", most=MOST)
+        except FileNotFoundError:
+            # The backend ended the process itself, before it had returned.
+            raise _HookFailedError from None
+        answer, warnings = read_answer(content, cmd[-2])
+        with self._tools.log.open("a", encoding="utf-8", errors="replace") as log:
+            # The hooks would raise them as warnings of this process.
+            log.writelines(f"warning: {warning}\n" for warning in warnings)
+        write_atomically(folder / "output.json", canonical_json(answer))
 
     def _failure(self, error: Exception, written: int) -> WorkError:
-        with self._tools.log.open("ab+") as log:
-            log.seek(written)
-            output = log.read().decode(errors="replace")
+        with open_regular(self._tools.log) as log:
+            log.seek(max(written, log.seek(0, os.SEEK_END) - _LOG_END))
+            output = log.read(_LOG_END).decode(errors="replace")
         if not isinstance(error, _HookFailedError):
             # The hook ran and reported its error itself, which is not in the log.
             output += "\n" + "\n".join(

@@ -19,7 +19,7 @@ from bundle.base.errors import ConfigError, WorkError
 from bundle.base.reflink import place_file
 from bundle.base.staging import staged_file
 from bundle.base.text import did_you_mean
-from bundle.make.sources.backend import build_wheel
+from bundle.make.sources.backend import BuildSpec, build_wheel
 from bundle.make.sources.compatibility import check_fits
 from bundle.make.sources.environment import compiler_identity, make_environment
 from bundle.make.sources.failure import native_machine_needed
@@ -67,7 +67,7 @@ class SourceBuilder:
         if planned.refusal is not None or planned.key is None:
             raise planned.refusal or ValueError(f"{planned.package.name} was not planned")
         try:
-            wheel = self._cache.obtain(planned.key, lambda: self._build(planned.adapted, files))
+            wheel = self._cache.obtain(planned.key, lambda: self._build(planned, files))
         except WorkError as error:
             if self._host.is_target:
                 raise
@@ -84,9 +84,15 @@ class SourceBuilder:
     def _looked_up(self, planned: SourceBuild) -> SourceBuild:
         if planned.refusal is not None:
             return planned
-        key = self._key(planned.adapted)
-        planned = replace(planned, key=key)
+        package = planned.adapted
+        spec = self._host.spec(package.name, package.version)
+        key = self._key(package, spec)
         wheel = self._cache.get(key)
+        if wheel is None and spec.network and self._context.offline:
+            spec = replace(spec, network="")
+            key = self._key(package, spec)
+            wheel = self._cache.get(key)
+        planned = replace(planned, key=key, isolation=self._host.isolation.name, network=spec.network)
         if wheel is None:
             return planned
         try:
@@ -94,9 +100,10 @@ class SourceBuilder:
         except WorkError as error:
             return replace(planned, refusal=error)
 
-    def _build(self, package: LockedPackage, files: Mapping[str, Path]) -> Path:
+    def _build(self, planned: SourceBuild, files: Mapping[str, Path]) -> Path:
+        package = planned.adapted
         label = f"{package.name}-{package.version}"
-        tools = self._host.tools(label, log=label)
+        tools = self._host.tools(label, log=label, network=bool(planned.network))
         tools.log.parent.mkdir(parents=True, exist_ok=True)
         tools.log.unlink(missing_ok=True)
         source = self._source(package, files, tools.work / "source")
@@ -131,9 +138,9 @@ class SourceBuilder:
     def _compiler(self) -> str:
         return compiler_identity(self._context.environ or os.environ)
 
-    def _key(self, package: LockedPackage) -> Mapping[str, Any]:
+    def _key(self, package: LockedPackage, spec: BuildSpec) -> Mapping[str, Any]:
         return built_key(
-            self._host.spec(package.name, package.version),
+            spec,
             source=package.key,
             interpreter=self._host.interpreter.layer.digest,
             wheels=[one.file.sha256 for one in package.build],
@@ -141,6 +148,7 @@ class SourceBuilder:
                 "platform": self._host.machine.key,
                 "compiler": self._compiler,
                 "repairer": repairer_identity(self._host.machine.system),
+                "isolation": self._host.isolation.name,
             },
             epoch=self._context.store.epoch,
         )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from bundle.base.folders import remove_tree
 from bundle.base.processes.run import Completed, check, run
+from bundle.make.sources.isolation import Isolation
 from bundle.model.platforms import Platform
 
 if TYPE_CHECKING:
@@ -55,6 +56,17 @@ class SourceBuildTools:
     """`SOURCE_DATE_EPOCH`: seconds since 1970 that stand in results in place of now."""
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     """Source of PATH and of the compilers' own variables."""
+    isolation: Isolation = field(default_factory=Isolation)
+    network: bool = False
+    """Whether the build may use the network, as far as it is isolated."""
+
+    @property
+    def bench(self) -> Path:
+        """The folder that the source is built in, and the only one that an isolated build may change.
+
+        Always the same place, because builds record its path: another name would change their bytes.
+        """
+        return self.work.absolute() / "bench"
 
     @property
     def private_paths(self) -> tuple[tuple[Path, str], ...]:
@@ -106,35 +118,66 @@ def run_logged(
     command: Sequence[str | Path],
     environment: Environment,
     tools: SourceBuildTools,
-    *,
-    cwd: Path | None = None,
-    extra: Mapping[str, str] | None = None,
 ) -> Completed:
-    """Run a program in the isolated environment, under the time limit, with its output in the log.
-
-    Args:
-        cwd: the working folder; the scratch folder if None.
-        extra: variables to add.
+    """Run a program of this tool for a source build, under the time limit, with its output in the log.
 
     Raises:
         WorkError: the program does not exist.
     """
-    cwd = cwd or tools.work.absolute()
-    cwd.mkdir(parents=True, exist_ok=True)
+    folder = tools.work.absolute()
+    _log_command(command, tools)
+    env = build_variables(tools, environment, scratch=folder)
+    return run(_with_umask(command, tools), env=env, cwd=folder, timeout=tools.timeout, log=tools.log)
+
+
+def run_hook(
+    command: Sequence[str | Path],
+    environment: Environment,
+    tools: SourceBuildTools,
+    *,
+    cwd: Path,
+    extra: Mapping[str, str],
+) -> Completed:
+    """Run a hook of a build backend: isolated, under the time limit, with its output in the log.
+
+    Args:
+        command: the interpreter, the script that calls the hook, and its arguments.
+        cwd: the source, below the bench.
+        extra: variables to add.
+    """
+    _log_command(command, tools)
+    prefixes = (tools.python.absolute().parent.parent, tools.python.resolve().parent.parent)
+    enclosed = tools.isolation.command(
+        _with_umask(command, tools),
+        writable=tools.bench,
+        shown=(*prefixes, environment.root, Path(command[1]).parent),
+        network=tools.network,
+    )
+    env = {**build_variables(tools, environment, scratch=tools.bench), **extra}
+    return run(enclosed, env=env, cwd=cwd, timeout=tools.timeout, log=tools.log, trusted=False)
+
+
+def _log_command(command: Sequence[str | Path], tools: SourceBuildTools) -> None:
     tools.log.parent.mkdir(parents=True, exist_ok=True)
     with tools.log.open("a", encoding="utf-8") as log:
         log.write(f"$ {shlex.join(map(str, command))}\n")
-    if not tools.machine.is_windows:
-        # Builds copy modes into their results, and the umask of this process belongs to all its threads.
-        command = ["/bin/sh", "-c", 'umask 022; exec "$@"', "sh", *command]
-    env = {**build_variables(tools, environment), **(extra or {})}
-    return run(command, env=env, cwd=cwd, timeout=tools.timeout, log=tools.log)
 
 
-def build_variables(tools: SourceBuildTools, environment: Environment) -> dict[str, str]:
-    """Return all environment variables of a build: none of the user's but those that lead to the compilers."""
-    home, scratch = tools.work.absolute() / "home", tools.work.absolute() / "tmp"
-    for folder in (home, scratch):
+def _with_umask(command: Sequence[str | Path], tools: SourceBuildTools) -> Sequence[str | Path]:
+    if tools.machine.is_windows:
+        return command
+    # Builds copy modes into their results, and the umask of this process belongs to all its threads.
+    return ["/bin/sh", "-c", 'umask 022; exec "$@"', "sh", *command]
+
+
+def build_variables(tools: SourceBuildTools, environment: Environment, *, scratch: Path) -> dict[str, str]:
+    """Return all environment variables of a build: none of the user's but those that lead to the compilers.
+
+    Args:
+        scratch: gets the home, the folder of temporary files and uv's cache.
+    """
+    home, temporary = scratch / "home", scratch / "tmp"
+    for folder in (home, temporary):
         folder.mkdir(parents=True, exist_ok=True)
     path = os.pathsep.join([str(environment.python.parent), *_machine_path(tools.environ)])
     variables = {name: tools.environ[name] for name in _KEPT if name in tools.environ}
@@ -142,7 +185,7 @@ def build_variables(tools: SourceBuildTools, environment: Environment) -> dict[s
         "PATH": path,
         "VIRTUAL_ENV": str(environment.root),
         **dict.fromkeys(("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA"), str(home)),
-        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch)),
+        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)),
         **dict.fromkeys(("LANG", "LC_ALL"), "C.UTF-8"),
         "TZ": "UTC",
         "SOURCE_DATE_EPOCH": str(tools.epoch),
@@ -158,7 +201,7 @@ def build_variables(tools: SourceBuildTools, environment: Environment) -> dict[s
         "UV_OFFLINE": "1",
         "UV_NO_CONFIG": "1",
         "UV_PYTHON_DOWNLOADS": "never",
-        "UV_CACHE_DIR": str(tools.work.absolute() / "uv-cache"),
+        "UV_CACHE_DIR": str(scratch / "uv-cache"),
         "UV_NO_PROGRESS": "1",
     }
     if not tools.machine.is_windows:

@@ -6,18 +6,18 @@ import re
 from collections.abc import Sequence
 
 from bundle.base.errors import WorkError
-from bundle.base.text import last_lines
+from bundle.base.text import last_lines, plain
 
 _TAIL = 20
 """Lines of the log that an error shows."""
 
 _TOOL = (
-    r"(?:[\w./-]*/)?(?P<tool>gcc|g\+\+|cc|c\+\+|clang|clang\+\+|gfortran|cmake|ninja|meson|make|cargo|rustc|swig|bison|flex"
+    r"(?P<tool>gcc|g\+\+|cc|c\+\+|clang|clang\+\+|gfortran|cmake|ninja|meson|make|cargo|rustc|swig|bison|flex"
     r"|pkg-config|patch)"
 )
 _NETWORK = (
     r"Temporary failure in name resolution|Name or service not known|urlopen error|Connection refused"
-    r"|because the network was disabled"
+    r"|Network is unreachable|because the network was disabled"
 )
 _MEMORY = r"Killed signal terminated program|internal compiler error: Killed|\bMemoryError\b"
 
@@ -35,15 +35,19 @@ _NO_MODULE = (
     "The build needs the Python module {module}, which none of its declared requirements brings: "
     "name its package in buildRequires."
 )
+_NO_NETWORK = (
+    "The build tries to download something: put it into its source or buildRequires, or give the reason why it may use "
+    "the network (packages.buildWheel.<name>.<platform>.network; never with --offline)."
+)
 
 _SYMPTOMS = (
-    (r"fatal error: '?(?P<header>[\w./+-]+)'?(?:: No such file| file not found)", _NO_HEADER),
-    (r"cannot find -l(?P<library>[\w.+-]+)", _NO_LIBRARY),
-    (rf"command '{_TOOL}' failed: (?:No such file|command not found)", _NO_PROGRAM),
-    (rf"No such file or directory: '{_TOOL}'", _NO_PROGRAM),
+    (r"fatal error: '?(?P<header>[\w./+-]{1,200})'?(?:: No such file| file not found)", _NO_HEADER),
+    (r"cannot find -l(?P<library>[\w.+-]{1,200})", _NO_LIBRARY),
+    (rf"command '(?:[^'\n]{{0,300}}/)?{_TOOL}' failed: (?:No such file|command not found)", _NO_PROGRAM),
+    (rf"No such file or directory: '(?:[^'\n]{{0,300}}/)?{_TOOL}'", _NO_PROGRAM),
     (rf"(?m)(?:^|[\s:/]){_TOOL}: (?:command )?not found", _NO_PROGRAM),
-    (r"No module named '?(?P<module>[\w.]+)'?", _NO_MODULE),
-    (_NETWORK, "The build tries to download something; put all its requirements into its source or buildRequires."),
+    (r"No module named '?(?P<module>[\w.]{1,200})'?", _NO_MODULE),
+    (_NETWORK, _NO_NETWORK),
     (r"No space left on device", "The disk is full."),
     (_MEMORY, "The machine ran out of memory."),
 )
@@ -52,6 +56,7 @@ _SYMPTOMS = (
 
 def guess_cause(output: str) -> str | None:
     """Return the likely cause of a failed build, None if its output shows no known one."""
+    output = plain(output)
     for pattern, cause in _SYMPTOMS:
         if match := re.search(pattern, output):
             return cause.format(**match.groupdict())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from packaging.utils import canonicalize_name
 
 from bundle.artifacts.context import Context
 from bundle.artifacts.interpreters.sources import SOURCES
@@ -15,6 +17,7 @@ from bundle.base.errors import WorkError
 from bundle.make.interpreter.prepare import Interpreter, prepare_interpreter
 from bundle.make.sources.backend import BuildSpec
 from bundle.make.sources.environment import SourceBuildTools
+from bundle.make.sources.isolation import Isolation, isolation_of
 from bundle.model.config.config import Config
 from bundle.model.platforms import PLATFORMS, Platform
 
@@ -38,6 +41,7 @@ class BuildHost:
     bundled: Interpreter | None = None
     """The bundle's interpreter, if there is one already."""
     _stack: ExitStack = field(default_factory=ExitStack, init=False, repr=False)
+    _told: bool = field(default=False, init=False, repr=False)
 
     def __enter__(self) -> Self:
         return self
@@ -89,20 +93,35 @@ class BuildHost:
 
     def spec(self, name: str, version: str) -> BuildSpec:
         """Return how a package is built: its entry in `packages.buildWheel`, if it has one."""
-        rule = self.config.packages_for(self.platform.key).build_wheel.get(name)
+        packages = self.config.packages_for(self.platform.key)
+        spec = BuildSpec(name=name, version=version, network=packages.network.get(canonicalize_name(name), ""))
+        rule = packages.build_wheel.get(name)
         if rule is None:
-            return BuildSpec(name=name, version=version)
-        return BuildSpec(
-            name=name, version=version, build_requires=rule.build_requires, config_settings=rule.config_settings
-        )
+            return spec
+        return replace(spec, build_requires=rule.build_requires, config_settings=rule.config_settings)
 
-    def tools(self, name: str, *, log: str) -> SourceBuildTools:
+    @cached_property
+    def isolation(self) -> Isolation:
+        """How builds are kept apart from this machine.
+
+        Raises:
+            WorkError: `build.isolation` is strict, and this machine has none.
+        """
+        context = self.context
+        hidden = (context.project.root, context.store.root)
+        return isolation_of(self.config.build.isolation, self.machine, context.environ, hidden)
+
+    def tools(self, name: str, *, log: str, network: bool) -> SourceBuildTools:
         """Return the tools of one build.
 
         Args:
             name: of the build's own scratch folder.
             log: stem of its log file.
+            network: whether the configuration permits it; `--offline` wins.
         """
+        if self.isolation.lacking and not self._told:
+            self._told = True
+            self.context.reporter.info(f"sources are built without isolation: {self.isolation.lacking}")
         return SourceBuildTools(
             python=self.python,
             machine=self.machine,
@@ -112,4 +131,6 @@ class BuildHost:
             work=self.work / "builds" / name,
             epoch=self.context.store.epoch,
             environ=self.context.environ,
+            isolation=self.isolation,
+            network=network and not self.context.offline,
         )

@@ -28,6 +28,10 @@ class SourceBuild:
     """Why there is no wheel that fits the target, known without a build."""
     key: Mapping[str, Any] | None = None
     """Everything that shapes the wheel; see `built_key`."""
+    isolation: str = ""
+    """How the build was, or is to be, kept apart from the machine."""
+    network: str = ""
+    """Why it may use the network; empty if it may not."""
     wheel: Path | None = None
     """The wheel of an earlier build, or of this one."""
     sha256: str | None = None

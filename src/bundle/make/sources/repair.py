@@ -19,6 +19,7 @@ from bundle.base.errors import WorkError
 from bundle.base.processes.run import run
 from bundle.base.text import last_lines
 from bundle.make.sources.compatibility import native_platforms
+from bundle.make.sources.isolation import own_programs
 from bundle.model.platforms import System
 from bundle.model.wheeltags import is_pure, tags_of
 
@@ -86,11 +87,12 @@ def make_portable(wheel: Path, into: Path, tools: SourceBuildTools) -> Path:
     into.mkdir(parents=True, exist_ok=True)
     words = [word.format(machine=machine.machine) for word in repairer.command]
     command: list[str | Path] = [sys.executable, "-P", "-m", *words, into, wheel]
-    done = run(command, env=_variables(tools), cwd=into, timeout=tools.timeout)
+    enclosed = tools.isolation.command(command, writable=into, shown=(*own_programs(), wheel), network=False)
+    done = run(enclosed, env=_variables(tools, into / "scratch"), cwd=into, timeout=tools.timeout, trusted=False)
     with tools.log.open("a", encoding="utf-8") as log:
         log.write(f"$ {' '.join(words)} {wheel.name}\n{done.output}{done.errors}\n")
     made = sorted(into.glob("*.whl"))
-    if done.code or done.timed_out or len(made) != 1:
+    if done.code or done.timed_out or len(made) != 1 or made[0].is_symlink() or not made[0].is_file():
         said = last_lines(done.output + done.errors, _SHOWN)
         raise WorkError(
             f"{wheel.name} has native code and could not be made portable.",
@@ -102,9 +104,8 @@ def make_portable(wheel: Path, into: Path, tools: SourceBuildTools) -> Path:
     return made[0]
 
 
-def _variables(tools: SourceBuildTools) -> dict[str, str]:
+def _variables(tools: SourceBuildTools, scratch: Path) -> dict[str, str]:
     """Return a complete environment: nothing of the user's but the way to programs, and the tool's own ones first."""
-    scratch = tools.work.absolute() / "repair"
     scratch.mkdir(parents=True, exist_ok=True)
     own = sysconfig.get_path("scripts")
     kept = {

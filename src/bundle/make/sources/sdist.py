@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from build import ProjectBuilder
     from pyproject_hooks import SubprocessRunner
 
-_LARGEST_METADATA = 16 * 2**20
+LARGEST_METADATA = 16 * 2**20
 """Bytes; a PKG-INFO with a whole manual as its description stays far below."""
 
 _SHAPING = frozenset({"name", "version", "requires-dist", "requires-python", "provides-extra"})
@@ -148,13 +148,13 @@ def _wanted_from_folder(source: Path) -> Iterator[tuple[str, bytes]]:
         names.append("PKG-INFO")
     for name in names:
         file = source / name
-        if file.is_file() and not file.is_symlink() and file.stat().st_size <= _LARGEST_METADATA:
+        if file.is_file() and not file.is_symlink() and file.stat().st_size <= LARGEST_METADATA:
             yield name, file.read_bytes()
 
 
 def _wanted_from_archive(sdist: Path) -> Iterator[tuple[str, bytes]]:
-    for path, content in read_selected(sdist, _is_wanted, most=_LARGEST_METADATA):
-        yield path.rpartition("/")[2], content if len(content) <= _LARGEST_METADATA else b""
+    for path, content in read_selected(sdist, _is_wanted, most=LARGEST_METADATA):
+        yield path.rpartition("/")[2], content if len(content) <= LARGEST_METADATA else b""
 
 
 def _is_wanted(path: str) -> bool:

@@ -35,8 +35,9 @@ def built_key(
         source: sha256 of the sdist, or the commit of a source tree.
         interpreter: digest of the interpreter's layer.
         wheels: sha256 of each build requirement.
-        machine: `platform` key, `compiler` (see `environment.compiler_identity`) and `repairer` (see
-            `repair.repairer_identity`) of this machine; whether a build compiles is not known beforehand.
+        machine: `platform` key, `compiler` (see `environment.compiler_identity`), `repairer` (see
+            `repair.repairer_identity`) and `isolation` of this machine; whether a build compiles is not known
+            beforehand.
         epoch: the time that stands in the wheel.
     """
     return {
@@ -44,6 +45,7 @@ def built_key(
         "version": spec.version,
         "configSettings": dict(spec.config_settings),
         "buildRequires": sorted(spec.build_requires),
+        "network": bool(spec.network),
         "source": source,
         "interpreter": interpreter,
         "wheels": sorted(wheels),

@@ -16,6 +16,7 @@ from bundle.model.acceptance import Acceptance
 from bundle.model.platforms import PLATFORMS, Floors
 
 Layout = Literal["installed", "wheelhouse", "both"]
+IsolationMode = Literal["auto", "strict", "none"]
 Substitute = Literal["never", "patch"]
 
 DEFAULT_SOURCES = ("python-build-standalone", "host")
@@ -182,6 +183,8 @@ class BuildOptions:
     parallel_downloads: int = DEFAULT_PARALLEL_DOWNLOADS
     timeout: float = DEFAULT_TIMEOUT
     """Seconds that one external step may take."""
+    isolation: IsolationMode = "auto"
+    """How source builds are kept apart from this machine."""
     layout: Layout = "installed"
     archives: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict.fromkeys(PLATFORMS, DEFAULT_ARCHIVES))
     """Archive formats by platform key."""
@@ -213,6 +216,8 @@ class PlatformPackages:
     force_source: Mapping[str, str] = field(default_factory=dict)
     """Name to reason."""
     build_wheel: Mapping[str, BuildWheel] = field(default_factory=dict)
+    network: Mapping[str, str] = field(default_factory=dict)
+    """Name to the reason why its source build may use the network."""
     no_deps: frozenset[str] = frozenset()
     resolution: Resolution = field(default_factory=Resolution)
     copy_files: tuple[CopyFile, ...] = ()

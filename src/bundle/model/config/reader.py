@@ -118,6 +118,7 @@ class Reader:
         folded = self._merged.folded(platform_key)
         value = folded.value.get("packages", {})
         resolution = value.get("resolution", {})
+        builds = _there(value.get("buildWheel", {}), platform_key)
         return PlatformPackages(
             dependencies=tuple(value.get("dependencies", ())),
             overrides=value.get("overrides", {}),
@@ -126,9 +127,11 @@ class Reader:
             build_wheel=ByName(
                 {
                     name: self._build_wheel(name, platform_key, entry)
-                    for name, entry in _there(value.get("buildWheel", {}), platform_key).items()
+                    for name, entry in builds.items()
+                    if entry.keys() != {"network"}
                 }
             ),
+            network=ByName({name: entry["network"] for name, entry in builds.items() if "network" in entry}),
             no_deps=frozenset(value.get("noDeps", ())),
             resolution=Resolution(
                 allow_source_all=resolution.get("allowSourceAll", False),
@@ -198,6 +201,7 @@ def _build_options(value: Mapping[str, Any]) -> BuildOptions:
         enable_logging=value.get("enableLogging", False),
         parallel_downloads=int(parallel),
         timeout=float(value.get("timeout", DEFAULT_TIMEOUT)),
+        isolation=value.get("isolation", "auto"),
         layout=value.get("layout", "installed"),
         archives={key: tuple(archives.get(key, DEFAULT_ARCHIVES)) for key in PLATFORMS},
         bytecode=value.get("bytecode", False),
