@@ -120,6 +120,10 @@ class TestAWheelThatIsHandedOver:
         assert wheel["sha256"] in project.lock.read_text()
         built = project.build("--no-verify", "--no-archive")
         assert {one["name"]: one["decision"] for one in built["packages"]} == {"compiled": "wheel", "sourced": "source"}
+        assert {one["name"]: one.get("isolation") for one in built["packages"]} == {
+            "compiled": None,
+            "sourced": "bubblewrap",
+        }
         assert project.build("--no-verify", "--no-archive")["status"] == "unchanged"
 
 
