@@ -35,6 +35,7 @@ from bundle.make.verify.checks.findings import Report, require
 from bundle.make.verify.checks.policy import policy_for
 from bundle.make.verify.remembered import PassedReports
 from bundle.make.verify.verify import VerificationHost, verify_bundle
+from bundle.make.verify.wheels import require_sound_wheels
 from bundle.model.config.config import Config
 from bundle.model.file_list import FILE_LIST
 from bundle.model.locks.lock import Lock
@@ -225,6 +226,7 @@ def make_layers(build: Build) -> None:
         floor=floor,
         files=hashlib.sha256(files.encode()).hexdigest(),
     )
+    require_sound_wheels(build.manifest, build.config.verify.accept)
     for conflict in build.manifest.conflicts:
         build.context.reporter.warning(
             f"{conflict.path} differs between {conflict.lost} and {conflict.kept}; the latter is kept"

@@ -14,6 +14,7 @@ from bundle.base.files import read_regular
 from bundle.model.acceptance import Acceptance
 from bundle.model.platforms import PLATFORMS, Floors, Platform
 from bundle.model.records import MalformedError, from_json, to_json
+from bundle.model.wheel_flaws import WheelFlaw
 
 MANIFEST = "bundle.json"
 """The manifest's file name, at the bundle's root."""
@@ -135,6 +136,8 @@ class Manifest:
     copied: tuple[str, ...] = ()
     """Paths of the version's own files (copyFiles)."""
     conflicts: tuple[Conflict, ...] = ()
+    flaws: tuple[WheelFlaw, ...] = ()
+    """Of the wheels that were installed."""
     floor: Mapping[str, str] = field(default_factory=dict)
     """The oldest system that all of it runs on, measured, such as `{"glibc": "2.28"}`; empty where nothing tells."""
     floor_asked: Mapping[str, str] = field(default_factory=dict)

@@ -54,7 +54,7 @@ def assert_record_is_true(tree: Path, site_packages: str, dist_info: str) -> Non
 
 def refused(wheel: Path, tree: Path, *, platform: Platform = LINUX) -> BundleError:
     with pytest.raises(BundleError) as caught:
-        lay(wheel, tree, platform=platform)
+        lay(wheel, tree, platform=platform).require_sound()
     outside = [path for path in tree.parent.iterdir() if path != tree and path.suffix != ".whl"]
     assert outside == []
     return caught.value

@@ -12,6 +12,7 @@ from bundle.artifacts.wheel import source
 from bundle.base.errors import IntegrityError
 from tests.artifacts.wheel.layouts import (
     SITE,
+    assert_record_is_true,
     content,
     lay,
     refused,
@@ -62,11 +63,57 @@ def test_a_path_that_leaves_the_root_is_refused(tmp_path: Path, path: str) -> No
     assert "demo-1.0-py3-none-any.whl" in error.what
 
 
-@pytest.mark.parametrize("mode", [stat.S_IFLNK | 0o777, stat.S_IFCHR | 0o666, stat.S_IFIFO | 0o666])
-def test_links_and_devices_are_refused(tmp_path: Path, mode: int) -> None:
+@pytest.mark.parametrize("mode", [stat.S_IFCHR | 0o666, stat.S_IFIFO | 0o666, stat.S_IFSOCK | 0o666])
+def test_devices_are_refused(tmp_path: Path, mode: int) -> None:
     error = refused(make_wheel(tmp_path, files={"demo.py": "/etc"}, modes={"demo.py": mode}), tmp_path / "tree")
     assert isinstance(error, IntegrityError)
-    assert "link or a device" in error.what
+    assert "is a device" in error.what
+
+
+def test_a_link_is_a_flaw_and_becomes_a_text_that_leads_nowhere(tmp_path: Path) -> None:
+    mode = stat.S_IFLNK | 0o777
+    wheel = make_wheel(tmp_path, files={"demo/npm": "/etc/passwd"}, modes={"demo/npm": mode})
+    (flaw,) = lay(wheel, tmp_path / "tree").flaws
+    assert (flaw.rule, flaw.file) == ("wheel-link", f"{SITE}/demo/npm")
+    assert not (tmp_path / "tree" / flaw.file).is_symlink()
+    assert content(tmp_path / "tree")[flaw.file] == (b"/etc/passwd", 0o644)
+
+
+@pytest.mark.parametrize("path", ["../evil", "/evil"])
+def test_a_link_at_an_unsafe_place_is_refused(tmp_path: Path, path: str) -> None:
+    wheel = make_wheel(tmp_path, files={path: "x"}, modes={path: stat.S_IFLNK | 0o777})
+    with pytest.raises(IntegrityError):
+        lay(wheel, tmp_path / "tree")
+
+
+@pytest.mark.parametrize("tag", ["py3-manylinux_2_28_x86_64", "py3", "py3-none-any-any", ""])
+def test_a_tag_that_is_none_is_a_note_and_the_files_name_counts(tmp_path: Path, tag: str) -> None:
+    wheel = make_wheel(tmp_path, dist_info={"WHEEL": f"Wheel-Version: 1.0\nTag: {tag}\n"})
+    laid = lay(wheel, tmp_path / "tree")
+    assert [flaw.rule for flaw in laid.flaws] == ["wheel-tags"]
+    laid.require_sound()
+
+
+def test_a_record_that_is_wrong_is_a_flaw_and_the_bundles_own_is_right(tmp_path: Path) -> None:
+    wheel = make_wheel(
+        tmp_path,
+        files={"demo.py": "x", "more.py": "y"},
+        record={"demo.py": ("sha256=AAAA", "1"), "more.py": None, "gone.py": ("sha256=AAAA", "1")},
+    )
+    laid = lay(wheel, tmp_path / "tree")
+    assert sorted((flaw.rule, flaw.file) for flaw in laid.flaws) == [
+        ("wheel-record", f"{SITE}/demo-1.0.dist-info/RECORD"),
+        ("wheel-record", f"{SITE}/demo.py"),
+        ("wheel-record", f"{SITE}/more.py"),
+    ]
+    assert_record_is_true(tmp_path / "tree", SITE, "demo-1.0.dist-info")
+
+
+def test_a_record_about_another_wheel_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source, "MOST_FLAWS", 3)
+    rows: dict[str, tuple[str, str] | None] = {f"gone{number}.py": ("sha256=AAAA", "1") for number in range(4)}
+    with pytest.raises(IntegrityError, match="more than 3 files"):
+        lay(make_wheel(tmp_path, record=rows), tmp_path / "tree")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +123,7 @@ def test_links_and_devices_are_refused(tmp_path: Path, mode: int) -> None:
         (("sha256=LXEWQrcmsEQBYnyp-6wy9chTD6GQPMTbAiWHF5IaSIE", "2"), "demo.py differs from"),
         (("md5=nTOG3UrBe2Tt5XGqdH0ifQ", "1"), "md5"),
         (("", "1"), "without a hash"),
-        (None, "not in the wheel's RECORD"),
+        (None, "is not in the RECORD"),
         (("what", "1"), "damaged"),
         (("sha256=AAAA", "many"), "damaged"),
     ],
@@ -115,7 +162,7 @@ def test_a_stronger_hash_in_record_counts(tmp_path: Path) -> None:
 
 def test_a_file_that_record_names_and_the_wheel_lacks_is_missed(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, record={"gone.py": ("sha256=AAAA", "1")})
-    assert "gone.py is in the wheel's RECORD and missing" in refused(wheel, tmp_path / "tree").what
+    assert "names 'gone.py', which is not in the wheel" in refused(wheel, tmp_path / "tree").what
 
 
 @pytest.mark.parametrize(

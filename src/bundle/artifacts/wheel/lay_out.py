@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -12,9 +12,10 @@ from installer import install
 
 from bundle.artifacts.wheel.destination import WheelTree
 from bundle.artifacts.wheel.source import open_wheel
-from bundle.base.errors import WorkError
+from bundle.base.errors import IntegrityError, WorkError
 from bundle.base.files import canonical_json
 from bundle.model.platforms import Platform, short_version
+from bundle.model.wheel_flaws import WheelFlaw
 from bundle.model.wheeltags import ANY_SYSTEM, fits, tags_of
 
 
@@ -25,6 +26,13 @@ class Laid:
     name: str
     """Normalised (PEP 503)."""
     version: str
+    flaws: tuple[WheelFlaw, ...] = ()
+
+    def require_sound(self) -> None:
+        """Raise an IntegrityError if the wheel has a flaw that is more than a note."""
+        for flaw in self.flaws:
+            if flaw.rule != "wheel-tags":
+                raise IntegrityError(f"{flaw.file} {flaw.message}")
 
 
 def lay_out(
@@ -41,7 +49,7 @@ def lay_out(
     Source: the PyPA specifications "Binary distribution format", "Recording installed projects", "Entry points".
 
     Args:
-        wheel: the wheel; its bytes are compared with its RECORD.
+        wheel: the wheel; its bytes are compared with its RECORD, and what differs is a flaw.
         tree: a folder that stands for the bundle's root and has none of the wheel's files yet; after an error it
             holds a part of them.
         direct_url: where it came from if not from an index (PEP 610). Credentials and queries are taken out; an
@@ -49,7 +57,7 @@ def lay_out(
         user_site: whether the package's scripts import packages of the user's own.
 
     Raises:
-        IntegrityError: no wheel, an unsafe one, or one that contradicts its name or its RECORD.
+        IntegrityError: no wheel, an unsafe one, or one that contradicts its name.
         WorkError: it is for another platform, or cannot exist on this one.
     """
     if not fits(tags_of(wheel.name), platform, python, ANY_SYSTEM):
@@ -63,7 +71,9 @@ def lay_out(
         if direct_url and (address := _public(str(direct_url.get("url", "")))):
             notes["direct_url.json"] = canonical_json({**direct_url, "url": address})
         install(source, destination, notes)
-        return Laid(name=source.name, version=str(source.release))
+        site = platform.site_packages(python)
+        flaws = tuple(replace(flaw, file=f"{site}/{flaw.file}") for flaw in source.flaws)
+        return Laid(name=source.name, version=str(source.release), flaws=flaws)
 
 
 def _public(url: str) -> str | None:

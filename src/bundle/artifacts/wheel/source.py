@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO, Literal, cast
 
 from installer.exceptions import InstallerError
 from installer.records import InvalidRecordEntry, RecordEntry, parse_record_file
@@ -30,11 +30,15 @@ from packaging.version import InvalidVersion, Version
 from bundle.base.errors import IntegrityError
 from bundle.base.extract import HARMLESS, RATIO, open_zip
 from bundle.base.filenames import path_obstacle
+from bundle.model.wheel_flaws import WheelFlaw
 from bundle.model.wheeltags import MOST_TAGS, agree, parse_wheel_name, product_size
 
 MOST_FILES = 200_000
 LARGEST = 20 * 2**30
 """Bytes that a wheel may unpack to."""
+
+MOST_FLAWS = 500
+"""Flaws of a wheel whose RECORD is still about this wheel."""
 
 # The binary distribution format requires SHA-256 or better.
 _HASHES = frozenset({"sha256", "sha384", "sha512"})
@@ -62,7 +66,8 @@ def open_wheel(path: Path) -> Iterator[CheckedWheel]:
     """Open a wheel for PyPA installer's `install`.
 
     Names, kinds, sizes, tags and metadata are checked at once, the bytes of each file when it has been read; within
-    the block, every error that shows a broken wheel becomes an IntegrityError.
+    the block, every error that shows a broken wheel becomes an IntegrityError. Where RECORD or WHEEL is wrong, and the
+    wheel can be installed all the same, that is a flaw.
 
     Raises:
         IntegrityError: it is no wheel, unsafe, or contradicts itself or its file name; the text names the file in it.
@@ -85,6 +90,8 @@ class CheckedWheel(WheelFile):
     def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
         self._archive = archive
         self.filename = path.name
+        self.flaws: dict[WheelFlaw, None] = {}
+        """What is wrong and yet does no harm, with paths inside of the wheel; complete when all files are read."""
         name, version, self.tags = _parsed(path.name)
         super().__init__(archive)
         self.name: NormalizedName = name
@@ -117,7 +124,7 @@ class CheckedWheel(WheelFile):
                 if self._is_installed(name):
                     yield (name, "", ""), cast("BinaryIO", member), bool(stat.S_ISREG(mode) and mode & 0o111)
                 if not member.is_true():
-                    raise IntegrityError(f"{self.filename}: {name} differs from the wheel's RECORD")
+                    self._flaw("wheel-record", name, f"differs from the RECORD of {self.filename}")
 
     def _is_installed(self, name: str) -> bool:
         folder, _, base = name.rpartition("/")
@@ -140,6 +147,9 @@ class CheckedWheel(WheelFile):
             )
         files: dict[str, zipfile.ZipInfo] = {}
         for info in infos:
+            if stat.S_ISLNK(info.external_attr >> 16):
+                message = f"is a link in {self.filename}; as pip does, its target is written as a text"
+                self._flaw("wheel-link", info.orig_filename, message)
             if reason := _unsafe(info):
                 raise IntegrityError(f"{self.filename}: the entry {info.orig_filename!r} {reason}")
             if info.is_dir():
@@ -162,7 +172,7 @@ class CheckedWheel(WheelFile):
         stated = parse_metadata_file(self.read_dist_info("WHEEL")).get_all("Tag", [])
         if sum(map(product_size, stated)) > MOST_TAGS:
             raise IntegrityError(f"{self.filename} says in its WHEEL file that it is for more than {MOST_TAGS} tags")
-        tags = frozenset(tag for line in stated for tag in parse_tag(line))
+        tags = frozenset(tag for line in stated for tag in self._parsed_tag(line))
         if tags and not agree(self.tags, tags):
             raise IntegrityError(
                 f"{self.filename} says in its WHEEL file that it is for {', '.join(sorted(map(str, tags)))}"
@@ -180,20 +190,39 @@ class CheckedWheel(WheelFile):
         for row in parse_record_file(io.StringIO(self.read_dist_info("RECORD"), newline="")):
             entry = RecordEntry.from_elements(*row)
             if record.setdefault(entry.path, entry) != entry:
-                raise IntegrityError(f"{self.filename}: the wheel's RECORD contradicts itself about {entry.path}")
+                message = f"of {self.filename} contradicts itself about {entry.path!r:.200}"
+                self._flaw("wheel-record", f"{folder}/RECORD", message)
         for name in self._files:
-            entry_or_none = record.get(name)
+            found = record.get(name)
             if name in unhashed:
                 continue
-            if entry_or_none is None or entry_or_none.hash_ is None:
-                raise IntegrityError(f"{self.filename}: {name} is not in the wheel's RECORD, or without a hash")
-            if entry_or_none.hash_.name not in _HASHES:
-                raise IntegrityError(f"{self.filename}: RECORD has only a {entry_or_none.hash_.name} hash of {name}")
-        for name in record.keys() - self._files.keys() - unhashed:
+            if found is None or found.hash_ is None:
+                self._flaw("wheel-record", name, f"is not in the RECORD of {self.filename}, or without a hash")
+            elif found.hash_.name not in _HASHES:
+                record[name] = RecordEntry(name, None, found.size)
+                self._flaw("wheel-record", name, f"has only a {found.hash_.name} hash in the RECORD of {self.filename}")
+        for name in sorted(record.keys() - self._files.keys() - unhashed):
             # Old tools listed bytecode and folders, and left them out of the wheel.
             if not name.endswith(("/", ".pyc")):
-                raise IntegrityError(f"{self.filename}: {name} is in the wheel's RECORD and missing from the wheel")
+                message = f"of {self.filename} names {name!r:.200}, which is not in the wheel"
+                self._flaw("wheel-record", f"{folder}/RECORD", message)
         return record
+
+    def _parsed_tag(self, line: str) -> frozenset[Tag]:
+        try:
+            return parse_tag(line)
+        except ValueError:
+            message = f"of {self.filename} has the tag {line!r:.100}, which is none; the file's name counts"
+            self._flaw("wheel-tags", f"{self.dist_info_dir}/WHEEL", message)
+            return frozenset()
+
+    def _flaw(self, rule: Literal["wheel-record", "wheel-link", "wheel-tags"], name: str, message: str) -> None:
+        if len(self.flaws) >= MOST_FLAWS:
+            raise IntegrityError(
+                f"{self.filename}: {name} {message}, and so on for more than {MOST_FLAWS} files",
+                cause="The wheel's RECORD describes another wheel.",
+            )
+        self.flaws[WheelFlaw(rule=rule, file=name, message=f"{message}.")] = None
 
     def _check_entry_points(self) -> None:
         if f"{self.dist_info_dir}/entry_points.txt" not in self._files:
@@ -275,8 +304,8 @@ def _unsafe(info: zipfile.ZipInfo) -> str | None:
     parts = name.removesuffix("/").split("/")
     if {"", "."} & set(parts):
         return "has an empty part or a dot in its path"
-    if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
-        return "is a link or a device"
+    if kind not in {0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK}:
+        return "is a device"
     if info.flag_bits & 0x1:
         return "is encrypted"
     if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:

@@ -25,6 +25,7 @@ from bundle.model import revisions
 from bundle.model.locks.lock import Lock, LockedPackage
 from bundle.model.manifest import MANIFEST, WHEELHOUSE
 from bundle.model.platforms import Platform, short_version
+from bundle.model.records import to_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +101,8 @@ class Layering:
             if self.compiler is not None:
                 compile_tree(tree, python=self.compiler.python)
             key = self._wheel_key(sha256, direct)
-            return self.store.add("wheel", key, tree, name=laid.name, version=laid.version, about={})
+            about = {"flaws": to_json(laid.flaws)} if laid.flaws else {}
+            return self.store.add("wheel", key, tree, name=laid.name, version=laid.version, about=about)
 
     def carried_wheel(self, wheel: Path, *, sha256: str, package: LockedPackage) -> Layer:
         """Return the layer of a wheel that the bundle carries as a file."""

@@ -14,6 +14,8 @@ from bundle.model.config.config import Config
 from bundle.model.file_list import FileList, ListedEntry, ListedLayer
 from bundle.model.locks.lock import Lock, LockedPackage
 from bundle.model.manifest import MANIFEST, Manifest, PackageRecord, PythonRecord, SkippedRecord
+from bundle.model.records import from_json
+from bundle.model.wheel_flaws import WheelFlaw
 
 
 def describe(
@@ -58,6 +60,7 @@ def describe(
         ),
         copied=tuple(sorted(entry.path for layer in own for entry in layer.entries if entry.kind != "folder")),
         conflicts=tuple(overlay(layers)[1]),
+        flaws=tuple(from_json(WheelFlaw, flaw) for layer in layers for flaw in layer.about.get("flaws", ())),
         floor=floor,
         floor_asked=config.build.floors.of(interpreter.platform.system),
         accepted=config.verify.accept,

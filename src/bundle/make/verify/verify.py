@@ -31,6 +31,7 @@ from bundle.make.verify.trials.imports import check_imports
 from bundle.make.verify.trials.isolation import Isolation
 from bundle.make.verify.trials.relocation import check_relocation
 from bundle.make.verify.trials.start import Refusal, enter
+from bundle.make.verify.wheels import check_wheels
 from bundle.model.manifest import Manifest
 from bundle.model.platforms import Platform
 
@@ -65,6 +66,7 @@ class Check:
 CHECKS = (
     Check(name="files", title="Comparing every file with what was built", audit=check_files),
     Check(name="records", title="Comparing every recorded file", audit=check_records),
+    Check(name="wheels", title="Reading the flaws of wheels", audit=check_wheels),
     Check(name="paths", title="Searching for paths of this machine", audit=check_paths),
     Check(name="binaries", title="Auditing native files", audit=check_binaries),
     Check(name="names", title="Checking file names", audit=check_names),

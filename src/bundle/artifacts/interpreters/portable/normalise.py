@@ -215,7 +215,7 @@ def _lay_out_pip(tree: Path, platform: Platform, python: str, *, user_site: bool
             "This interpreter's ensurepip has no pip wheel.",
             cause="Distributions remove it; `python -m venv` does not work without it.",
         )
-    lay_out(found[-1], tree, platform=platform, python=python, user_site=user_site)
+    lay_out(found[-1], tree, platform=platform, python=python, user_site=user_site).require_sound()
     _name_pip_after_python(tree, platform, python)
 
 

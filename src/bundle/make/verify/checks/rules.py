@@ -14,10 +14,12 @@ _RELATIVE = (
 _BESIDE = "Let it find the interpreter beside it, as console scripts of the bundle do."
 _LINK = "Make it a relative link to something inside, or a copy."
 _REQUIRED = "Add the package, skip it with a reason (packages.skip), or override its version (packages.overrides)."
+_MISTAKE = "Choose another version of the package, or accept the mistake of its publisher: the wheel's hash holds."
 _INTERPRETER = "Build the bundle again; `bundle interpreters` shows the source of its interpreter."
 
 _files = partial(rule, "files", acceptable=False)
 _records = partial(rule, "records")
+_wheels = partial(rule, "wheels")
 _paths = partial(rule, "paths")
 _binaries = partial(rule, "binaries")
 _names = partial(rule, "names")
@@ -111,6 +113,21 @@ _ALL = (
         "for lines of a .pth file that are run)",
         "Read the file, and decide whether every program may run it.",
     ),
+    _wheels(
+        "wheel-record",
+        "error",
+        "a wheel's RECORD is wrong about a file, names one that the wheel lacks, or lacks one (a build refuses it "
+        "before anything is assembled)",
+        _MISTAKE,
+    ),
+    _wheels(
+        "wheel-link",
+        "error",
+        "a wheel holds a link, whose target is written as a text, as pip does (a build refuses it before anything is "
+        "assembled)",
+        _MISTAKE,
+    ),
+    _wheels("wheel-tags", "note", "a wheel's WHEEL file has a tag that is none; the file's name counts"),
     _paths(
         "build-path",
         "error",
@@ -120,21 +137,30 @@ _ALL = (
     _paths(
         "absolute-prefix",
         "warning",
-        "a .pc file has an absolute prefix (an error among the interpreter's own)",
-        "Let the prefix follow from the file: ${pcfiledir}/../..",
+        "a file for compilers (.pc, .cmake) or for the shell of Windows (.bat, .cmd) names an absolute place as its "
+        "own (an error in a .pc file of the interpreter)",
+        "Let the place follow from the file, as in ${pcfiledir}/../.., ${CMAKE_CURRENT_LIST_DIR} and %~dp0.",
+    ),
+    _paths(
+        "path-file-leaves",
+        "error",
+        "a .pth file adds a folder outside the bundle to Python's path, or belongs to an editable install",
+        "Install the package itself, not a link to its sources.",
     ),
     _paths("link-leaves", "error", "a symlink is absolute, or leads out of the bundle", _LINK),
     _paths("link-dangles", "error", "a symlink leads to nothing", _LINK),
     _paths(
         "script-interpreter",
         "error",
-        "a script starts an interpreter by an absolute path (a warning: by `env`)",
+        "a script starts a Python by an absolute path, or one beside it that is not there (a warning: by `env`, or "
+        "another program that not every system has)",
         _BESIDE,
     ),
     _paths(
         "launcher-interpreter",
         "error",
-        "a Windows launcher starts an interpreter by an absolute path (a warning: the first on PATH)",
+        "a Windows launcher starts an interpreter by an absolute path, or one that is not in the bundle (a warning: "
+        "the first on PATH)",
         _BESIDE,
     ),
     _paths("too-common", "note", "a folder's name is too short or common to be searched for"),

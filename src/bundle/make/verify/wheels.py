@@ -1,0 +1,43 @@
+"""The flaws of a bundle's wheels: findings like all others, and the refusal of a build."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from bundle.base.errors import IntegrityError, Problems
+from bundle.make.verify.acceptance import accept
+from bundle.make.verify.checks.findings import Finding, Outcome
+from bundle.make.verify.checks.rules import RULES
+from bundle.make.verify.checks.subject import Subject
+from bundle.model.acceptance import Acceptance
+from bundle.model.manifest import Manifest
+
+
+def check_wheels(subject: Subject) -> Outcome:
+    """Tell the flaws of wheels that the build met; the bundle itself shows them no longer."""
+    return Outcome(findings=_findings(subject.manifest), checked=len(subject.manifest.packages))
+
+
+def require_sound_wheels(manifest: Manifest, acceptances: Sequence[Acceptance]) -> None:
+    """Refuse wheels with flaws, all at once, but for those that the configuration accepts.
+
+    Raises:
+        IntegrityError: with an entry for `verify.accept`.
+    """
+    problems = Problems()
+    for finding in accept(_findings(manifest), acceptances, files=(), ran=()):
+        if finding.severity == "error" and finding.accepted is None:
+            entry = json.dumps({"rule": finding.rule, "files": finding.file, "reason": "..."}, ensure_ascii=False)
+            problems.add(
+                IntegrityError(
+                    f"{finding.file} {finding.message}",
+                    cause="A mistake of its publisher: the wheel has the hash that its index states.",
+                    remedy=f"Choose another version of the package, or accept it (verify.accept): {entry}",
+                )
+            )
+    problems.raise_if_any(f"{len(problems.errors)} files of wheels are not what their wheels say.")
+
+
+def _findings(manifest: Manifest) -> tuple[Finding, ...]:
+    return tuple(RULES[flaw.rule].finding(flaw.file, flaw.message) for flaw in manifest.flaws)
