@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from bundle.artifacts.wheel.scripts import windows_launcher
 from bundle.base.report import Reporter
 from bundle.make.verify.audit.build_paths import check_paths
 from bundle.make.verify.checks.contents import read_contents
@@ -131,30 +130,6 @@ def test_the_interpreters_pc_files_must_not_have_an_absolute_prefix(tmp_path: Pa
     ]
 
 
-def test_windows_launchers_must_find_the_interpreter_beside_them(tmp_path: Path) -> None:
-    windows = PLATFORMS["windows-x64"]
-    good = windows_launcher(b"print()", PLATFORMS["windows-x64"], gui=False)
-    before, _, after = good.partition(b"#!<launcher_dir>\\..\\python.exe\n")
-    (tmp_path / "Scripts").mkdir()
-    for name, line in (
-        ("good", b"#!<launcher_dir>\\..\\python.exe\n"),
-        ("absolute", b"#!C:\\Python312\\python.exe\n"),
-        ("quoted", b'#!"C:\\Program Files\\python.exe" -E\n'),
-        ("posix", b"#!/opt/elsewhere/bin/python\n"),
-        ("any", b"#!python.exe\n"),
-    ):
-        (tmp_path / "Scripts" / f"{name}.exe").write_bytes(before + line + after)
-    (tmp_path / "Scripts" / "tool.exe").write_bytes(b"MZ no launcher at all")
-    found = {finding.file.removeprefix("Scripts/"): finding for finding in findings(tmp_path, windows)}
-    assert {name: (finding.rule, finding.severity) for name, finding in found.items()} == {
-        "absolute.exe": ("launcher-interpreter", "error"),
-        "quoted.exe": ("launcher-interpreter", "error"),
-        "posix.exe": ("launcher-interpreter", "error"),
-        "any.exe": ("launcher-interpreter", "warning"),
-    }
-    assert "C:\\Program Files\\python.exe" in found["quoted.exe"].message
-
-
 def test_what_python_wrote_while_the_bundle_was_used_is_a_note(tmp_path: Path) -> None:
     cache = tmp_path / "lib" / "__pycache__"
     cache.mkdir(parents=True)
@@ -171,3 +146,59 @@ def test_a_compiled_module_that_came_with_the_bundle_is_searched(tmp_path: Path)
     (cache / "json.cpython-312.pyc").write_bytes(content)
     (finding,) = findings(tmp_path)
     assert finding.severity == "error"
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("lib/cmake/x/xConfig.cmake", 'set(_IMPORT_PREFIX "/srv/elsewhere/install")\n'),
+        (
+            "lib/cmake/x/xTargets.cmake",
+            'set_target_properties(x PROPERTIES\n  IMPORTED_LOCATION_RELEASE "/opt/x/libx.so"\n',
+        ),
+        ("lib/cmake/x/x.cmake", 'set_and_check(X_DIR "C:/x")\n'),
+        ("Scripts/activate.bat", '@set "VIRTUAL_ENV=C:\\Users\\me\\venv"\r\n'),
+    ],
+)
+def test_files_that_name_an_absolute_place_as_their_own_are_a_warning(tmp_path: Path, path: str, text: str) -> None:
+    (tmp_path / path).parent.mkdir(parents=True)
+    (tmp_path / path).write_text(text)
+    assert [(one.rule, one.file, one.severity) for one in findings(tmp_path)] == [("absolute-prefix", path, "warning")]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("x.cmake", 'set(_IMPORT_PREFIX "${CMAKE_CURRENT_LIST_DIR}/..")\nfind_path(X_H x.h HINTS "/usr/include")\n'),
+        ("x.bat", "set PLACE=%~dp0\r\necho C:\\example\r\n"),
+    ],
+)
+def test_places_that_follow_from_the_file_are_good(tmp_path: Path, path: str, text: str) -> None:
+    (tmp_path / path).write_text(text)
+    assert findings(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "leaves"),
+    [
+        ("/srv/elsewhere/src", True),
+        ("C:\\work\\src", True),
+        ("../../../../elsewhere", True),
+        ("import __editable___demo_finder; __editable___demo_finder.install()", True),
+        ("win32\\lib", False),
+        ("../plugins", False),
+        ("# /srv/elsewhere", False),
+        ("import os; os.environ['X'] = '/srv'", False),
+    ],
+)
+def test_a_path_file_must_not_lead_out_of_the_bundle(tmp_path: Path, line: str, leaves: bool) -> None:
+    site = tmp_path / LINUX.site_packages("3.12.10")
+    site.mkdir(parents=True)
+    (site / "demo.pth").write_text(f"\n{line}\n")
+    assert [(one.rule, one.severity) for one in findings(tmp_path)] == [("path-file-leaves", "error")] * leaves
+
+
+def test_blank_lines_without_end_take_no_time(tmp_path: Path) -> None:
+    for name in ("x.pc", "x.cmake", "x.bat"):
+        (tmp_path / name).write_bytes(b"\n" * 2**20 + b" " * 2**20)
+    assert findings(tmp_path) == []

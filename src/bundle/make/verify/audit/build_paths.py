@@ -1,4 +1,4 @@
-"""The search for paths of the building machine: in files, in symlinks, and as interpreters of scripts and launchers."""
+"""The search for paths of the building machine: in files, in symlinks, and as places that files give as their own."""
 
 from __future__ import annotations
 
@@ -9,16 +9,31 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from bundle.base.filenames import is_absolute
+from bundle.make.verify.audit.path_files import PathLine, path_lines
+from bundle.make.verify.audit.script_starts import judge_start
 from bundle.make.verify.checks.byte_scan import Pattern
 from bundle.make.verify.checks.findings import Finding, Outcome
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
 
-_INTERPRETER_LINE = re.compile(rb"#!\s*(?P<program>\"[^\"\n]+\"|\S+)(?:[ \t]+(?P<argument>\S+))?")
-_PREFIX = re.compile(rb"^\s*prefix\s*=\s*(?P<place>(/|[A-Za-z]:)[^\r\n]*)", re.MULTILINE)
+_SET = re.compile(rb"^[ \t]*@?set[ \t]+\"?\w+=(?P<place>[A-Za-z]:[\\/][^\r\n\"]*)", re.MULTILINE | re.IGNORECASE)
 
-_BESIDE = b"<launcher_dir>"
-"""The launchers' own folder, as PyPA's installer spells it."""
+_PLACES = {
+    ".pc": re.compile(rb"^[ \t]*prefix[ \t]*=[ \t]*(?P<place>(/|[A-Za-z]:)[^\r\n]*)", re.MULTILINE),
+    ".cmake": re.compile(
+        rb"(?:_IMPORT_PREFIX|IMPORTED_LOCATION\w*|IMPORTED_IMPLIB\w*|INTERFACE_INCLUDE_DIRECTORIES|set_and_check\(\w+)"
+        rb"\s+\"(?P<place>(/|[A-Za-z]:[\\/])[^\"\r\n]*)\""
+    ),
+    ".bat": _SET,
+    ".cmd": _SET,
+}
+"""The lines of files that say where their package lies, by the suffix of the file."""
+
+_READ = 2**22
+"""Bytes of such a file that are read."""
+
+_SHOWN = 5
 
 
 def check_paths(subject: Subject) -> Outcome:
@@ -39,39 +54,38 @@ def check_paths(subject: Subject) -> Outcome:
         if stat.S_ISLNK(status.st_mode) and (finding := _link(subject.root, path)):
             findings.append(finding)
     for path in sorted(subject.scanned):
-        findings += _starts(subject, path)
+        if posixpath.dirname(path) == subject.platform.scripts:
+            findings += judge_start(subject, path)
+        findings += _named_places(subject, path)
+    findings += (finding for line in path_lines(subject) if (finding := _path_file(line)))
     return Outcome(findings=tuple(findings), checked=len(files))
 
 
-def launcher_line(data: bytes) -> bytes | None:
-    """Return the `#!` line that a Windows launcher has before the zip file at its end, None if it is no launcher."""
-    end = data.rfind(b"PK\x05\x06")
-    if end < 0 or end + 22 > len(data):
+def _named_places(subject: Subject, path: str) -> Iterator[Finding]:
+    """Yield the absolute places that a file for compilers, or for the shell of Windows, names as its own."""
+    pattern = _PLACES.get(posixpath.splitext(path)[1].lower())
+    if pattern is None:
+        return
+    with (subject.root / path).open("rb") as file:
+        found = dict.fromkeys(os.fsdecode(match["place"].strip()) for match in pattern.finditer(file.read(_READ)))
+    severe = path.endswith(".pc") and subject.contents.is_interpreters(path)
+    if found:
+        first, *others = found
+        message = f"has an absolute prefix, {first}."
+        details = others[:_SHOWN]
+        yield RULES["absolute-prefix"].finding(path, message, details=details, severity="error" if severe else None)
+
+
+def _path_file(line: PathLine) -> Finding | None:
+    """Return the finding about a line of a `.pth` file that leads out of the bundle (module `site`)."""
+    rule = RULES["path-file-leaves"]
+    if line.runs:
+        if any(name.startswith("__editable__") for name in line.modules):
+            return rule.finding(line.file, "belongs to an editable install, whose modules are outside the bundle.")
         return None
-    size = int.from_bytes(data[end + 12 : end + 16], "little")
-    offset = int.from_bytes(data[end + 16 : end + 20], "little")
-    # Offsets count from the beginning of the zip file, or of the whole.
-    start = end - size - offset
-    start = start if start > 0 else data.find(b"PK\x03\x04")
-    line = data[:start].rfind(b"#!")
-    return data[line:start].strip() if line >= 0 and start - line < 2**15 else None
-
-
-def _starts(subject: Subject, path: str) -> Iterator[Finding]:
-    """Yield the findings about the place that a script, a launcher or a .pc file names."""
-    folder, name = posixpath.split(path)
-    if folder == subject.platform.scripts:
-        if path.endswith(".exe"):
-            line = launcher_line((subject.root / path).read_bytes())
-            if line is not None and (finding := _launched(path, line)):
-                yield finding
-        elif finding := _interpreter_line(subject.root, path):
-            yield finding
-    elif name.endswith(".pc") and (match := _PREFIX.search((subject.root / path).read_bytes())):
-        place = os.fsdecode(match["place"].strip())
-        own = subject.contents.is_interpreters(path)
-        message = f"has an absolute prefix, {place}."
-        yield RULES["absolute-prefix"].finding(path, message, severity="error" if own else None)
+    if is_absolute(line.text.replace("\\", "/")) or line.folder.split("/")[0] == "..":
+        return rule.finding(line.file, f"adds {line.text[:200]}, a folder outside the bundle, to Python's path.")
+    return None
 
 
 def _written_by_use(path: str, head: bytes) -> bool:
@@ -99,34 +113,3 @@ def _link(root: Path, path: str) -> Finding | None:
     if not (root / path).exists():
         return RULES["link-dangles"].finding(path, f"is a symlink to {target}, which does not exist.")
     return None
-
-
-def _interpreter_line(root: Path, path: str) -> Finding | None:
-    with (root / path).open("rb") as file:
-        match = _INTERPRETER_LINE.match(file.read(1024))
-    if match is None:
-        return None
-    program, argument = (os.fsdecode(part or b"") for part in match.group("program", "argument"))
-    rule = RULES["script-interpreter"]
-    if posixpath.basename(program) == "env" and "python" in argument:
-        message = f"starts the first {argument} on PATH, not the bundle's interpreter."
-        return rule.finding(path, message, severity="warning")
-    if "python" in posixpath.basename(program):
-        return rule.finding(path, f"starts {program}, an interpreter of the build machine.")
-    return None
-
-
-def _launched(path: str, line: bytes) -> Finding | None:
-    match = _INTERPRETER_LINE.match(line)
-    program = match["program"].strip(b'"') if match else b""
-    if program.startswith(_BESIDE):
-        return None
-    text = os.fsdecode(program)
-    rule = RULES["launcher-interpreter"]
-    if re.match(r"/|\\|[A-Za-z]:", text):
-        return rule.finding(path, f"starts {text}, an interpreter of the build machine.")
-    if not text:
-        return rule.finding(
-            path, "has no usable `#!` line; it does not start the bundle's interpreter.", severity="warning"
-        )
-    return rule.finding(path, f"starts the first {text} on PATH, not the bundle's interpreter.", severity="warning")
