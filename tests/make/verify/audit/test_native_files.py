@@ -208,6 +208,13 @@ def test_the_redistributable_of_visual_cpp_is_one_warning(tmp_path: Path) -> Non
     assert "needs mfc140u.dll, msvcp140.dll, vcomp140.dll of" in report.of("warning")[0].message
 
 
+def test_another_packages_copy_of_the_redistributable_does_not_count(tmp_path: Path) -> None:
+    made = good(tmp_path, WINDOWS)
+    made.install("qt", {"qt/bin/msvcp140.dll": pe()})
+    path = add(made, pe(needed=["MSVCP140.dll"]))
+    assert rules(made.verify()) == [("library-expected", path)]
+
+
 def test_a_library_in_usr_lib_that_is_not_known_is_a_warning(tmp_path: Path) -> None:
     made = good(tmp_path, MAC)
     path = add(made, macho(needed=["/usr/lib/libnotthere.dylib", "/usr/lib/libz.1.dylib"]))

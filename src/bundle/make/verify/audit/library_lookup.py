@@ -228,10 +228,10 @@ def _windows(tree: Tree) -> Iterator[Link]:
             return Answer("base")
         if answer:
             return answer
-        if found := named.get(name):
-            return Answer("elsewhere", found)
         if WINDOWS_EXPECTED.fullmatch(name):
             return Answer("expected")
+        if found := named.get(name):
+            return Answer("elsewhere", found)
         return Answer("driver" if name in WINDOWS_DRIVERS else "nowhere")
 
     # The folder of the file that was asked for counts for all that it needs.
