@@ -78,6 +78,7 @@ def test_the_keys_of_the_file_are_a_contract() -> None:
             "skipped",
             "copied",
             "conflicts",
+            "flaws",
             "floor",
             "floorAsked",
             "accepted",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,10 @@ from bundle.base.native.native import Kind, Native, Need
 if TYPE_CHECKING:
     import lief
 
-_LEVELS = {"V2": 2, "V3": 3, "V4": 4}
+_ISA_NEEDED = 0xC0008002
+"""GNU_PROPERTY_X86_ISA_1_NEEDED; a bit of its value for each level."""
+
+_LONGEST_NOTE = 4096
 
 _TEXTREL = 0x4
 """DF_TEXTREL (ELF gABI, "Dynamic Section")."""
@@ -34,7 +38,7 @@ def read_elf(path: Path) -> Native | None:
     import lief
 
     options = lief.ELF.ParserConfig()
-    for part in ("relocations", "dyn_symbols", "symtab_symbols", "overlay"):
+    for part in ("relocations", "dyn_symbols", "symtab_symbols", "notes", "overlay"):
         setattr(options, f"parse_{part}", False)
     binary = lief.ELF.parse(str(path), options)
     if binary is None:
@@ -101,12 +105,15 @@ def _level(binary: lief.ELF.Binary) -> int:
     """Return the level of x86-64 that a GNU property note asks for (x86-64 psABI, "Program property")."""
     import lief
 
-    needed = [1]
-    for note in binary.notes:
-        if isinstance(note, lief.ELF.NoteGnuProperty):
-            for part in note.properties:
-                if isinstance(part, lief.ELF.X86ISA):
-                    needed += (
-                        _LEVELS.get(level.name, 1) for flag, level in part.values if flag == lief.ELF.X86ISA.FLAG.NEEDED
-                    )
-    return max(needed)
+    if binary.header.machine_type != lief.ELF.ARCH.X86_64:
+        return 1
+    segment = binary.get(lief.ELF.Segment.TYPE.GNU_PROPERTY)
+    data = bytes(segment.content[:_LONGEST_NOTE]) if segment is not None else b""
+    place, level = 16, 1
+    # A note's head and name, 4 numbers, then properties: type, size, and data that fill 8 bytes each.
+    while place + 12 <= len(data):
+        kind, size, value = struct.unpack_from("<3I", data, place)
+        if kind == _ISA_NEEDED:
+            level = max(level, value.bit_length())
+        place += 8 + -(-size // 8) * 8
+    return level
