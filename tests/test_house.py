@@ -85,11 +85,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "make/sources": frozenset({"backend", "builder", "compatibility", "environment", "host", "planner", "sdist"}),
     "make/resolve": frozenset({"coverage", "locks"}),
     "make/assemble": frozenset({"copyfiles", "layers", "manifest", "wheelhouse"}),
-<<<<<<< HEAD
-    "make/verify": frozenset({"archive", "known", "remembered", "targets", "verify"}),
-=======
-    "make/verify": frozenset({"remembered", "targets", "verify", "wheels"}),
->>>>>>> 526bc50 (Accept published wheels with mistakes by rule, file and reason)
+    "make/verify": frozenset({"archive", "known", "remembered", "targets", "verify", "wheels"}),
     "make/verify/checks": ALL,
     "make/verify/audit": frozenset(
         {
