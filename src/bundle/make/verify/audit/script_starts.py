@@ -16,7 +16,7 @@ _INTERPRETER_LINE = re.compile(rb"#!\s*(?P<program>\"[^\"\n]+\"|\S+)(?:[ \t]+(?P
 _BESIDE = "<launcher_dir>"
 """The launchers' own folder, as PyPA's installer spells it."""
 
-_HEADER = re.compile(rb'exec "\$\{0%/\*\}/(?P<program>[^"/\n]+)"')
+_HEADER = re.compile(rb'exec "\$(?:\{0%/\*\}|__folder)/(?P<program>[^"/\n]+)"')
 """The place in a script's header for the shell where it starts an interpreter beside it."""
 
 _EVERYWHERE = re.compile(r"(/usr)?/bin/(sh|bash|env|perl|awk|sed)")
