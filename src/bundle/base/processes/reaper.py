@@ -55,7 +55,8 @@ def main(command: list[str]) -> NoReturn:
     _sweep(seen)
     if code < 0:
         _end_by(-code)
-    os._exit(code)
+    # Windows has exit codes that only fit as negative numbers.
+    os._exit(ctypes.c_int(code).value)
 
 
 def _end_by(number: int) -> None:
