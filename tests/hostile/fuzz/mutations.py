@@ -177,7 +177,6 @@ def _changed(draw: st.DrawFn, value: Any, values: st.SearchStrategy[Any]) -> Any
     holders = list(_holders(value))
     if not holders:
         return draw(values)
-    times = 1000 if len(holders) < 100 else 1
     holder = draw(st.sampled_from(holders))
     key = draw(st.sampled_from(list(holder) if isinstance(holder, dict) else range(len(holder))))
     how = draw(
@@ -192,9 +191,10 @@ def _changed(draw: st.DrawFn, value: Any, values: st.SearchStrategy[Any]) -> Any
         holder[key] = [holder[key]]
     elif how == "exchange":
         other = draw(st.sampled_from(holders))
-        holder[key] = deepcopy(other)
+        holder[key] = deepcopy(other) if len(json.dumps(other)) < _LARGEST else []
     elif isinstance(holder, list):
-        holder += [deepcopy(holder[key])] * (times if how == "many" else 1)
+        times = min(1000, _LARGEST // len(json.dumps(holder[key]))) if how == "many" else 1
+        holder += [deepcopy(holder[key])] * times
     else:
         holder[draw(st.sampled_from(_TEXTS) | changed_text([key]))] = (
             holder.pop(key) if how == "rename" else holder[key]
