@@ -8,6 +8,7 @@ import secrets
 import shutil
 import stat
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,6 +27,30 @@ def listing(root: Path) -> dict[str, os.stat_result]:
                 found[path] = entry.stat(follow_symlinks=False)
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(f"{path}/")
+    return found
+
+
+def files_below(root: Path) -> Iterator[os.DirEntry[str]]:
+    """Yield all files and links below a folder, in no certain order, as deep as the system takes paths."""
+    folders = [os.fspath(root)]
+    while folders:
+        with suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                else:
+                    yield entry
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of a file, or of all files below a folder as far as they can be reached."""
+    found = 0
+    with suppress(OSError):
+        if not stat.S_ISDIR(path.lstat().st_mode):
+            return path.lstat().st_size
+    for entry in files_below(path):
+        with suppress(OSError):
+            found += entry.stat(follow_symlinks=False).st_size
     return found
 
 

@@ -16,7 +16,7 @@ from bundle.artifacts.store.frames import frames_damage
 from bundle.artifacts.store.paths import PARTS
 from bundle.artifacts.store.trees import damage
 from bundle.base.files import locked, sha256_of
-from bundle.base.folders import remove_tree
+from bundle.base.folders import remove_tree, size_of
 from bundle.base.staging import sweep_staging
 from bundle.base.threads import all_of, in_parallel
 
@@ -109,7 +109,7 @@ def prune(paths: StorePaths, *, older_than_days: float, now: float | None, work:
 
 def _removed(path: Path, aside: Path) -> int:
     """Remove an entry and return its bytes; it is renamed first, so that no process finds a part of it."""
-    size = _bytes(path)
+    size = size_of(path)
     try:
         path.rename(aside)
     except FileNotFoundError:
@@ -139,13 +139,4 @@ def size(root: Path) -> dict[str, int]:
     """Return the bytes that each part of the store takes, by the names of its folders; none if there is no store."""
     if not root.is_dir():
         return {}
-    return {folder.name: _bytes(folder) for folder in sorted(root.iterdir()) if folder.is_dir()}
-
-
-def _bytes(path: Path) -> int:
-    if not path.is_dir():
-        try:
-            return path.lstat().st_size
-        except FileNotFoundError:
-            return 0
-    return sum(_bytes(Path(folder, name)) for folder, _, names in os.walk(path) for name in names)
+    return {folder.name: size_of(folder) for folder in sorted(root.iterdir()) if folder.is_dir()}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.base.errors import IntegrityError
+from bundle.base.folders import files_below
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -75,7 +76,8 @@ class StorePaths:
         if part.entries:
             found = folder.glob(part.entries)
         else:
-            found = (path for path in folder.rglob("*") if path.suffix != ".lock" and path.is_file())
+            files = (Path(entry) for entry in files_below(folder) if entry.is_file())
+            found = (path for path in files if path.suffix != ".lock")
         return iter(sorted(path for path in found if path.name[0] != "."))
 
     def staging_folders(self) -> Iterator[Path]:

@@ -1,0 +1,76 @@
+"""Trees deeper than a path or a call can go, in the store and among the results of builds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bundle.artifacts.store.store import Store
+from bundle.base.folders import files_below, remove_tree, size_of
+from bundle.base.report import Reporter
+from bundle.make.project_folder import remove_output
+from bundle.model.config.project import Project
+
+DEPTHS = (1_100, 2_500)
+
+
+def grow(folder: Path, depth: int) -> Path:
+    """Make folders within each other below a folder, with one file in the first and one in the last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "first").write_bytes(b"12345")
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(os.open("last", os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    os.close(here)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def removed(tmp_path: Path) -> Iterator[None]:
+    """Leave nothing that pytest cannot remove."""
+    yield
+    remove_tree(tmp_path)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store(tmp_path / "store", reporter=Reporter())
+    store.folder("files")
+    return store
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("part", ["work/deep", "files/aa/aaaa", "keys/aa", "pages", "layers/aa/" + "a" * 64, "unknown"])
+def test_the_store_is_measured_and_pruned(store: Store, part: str, depth: int) -> None:
+    grow(store.root / part, depth)
+    assert store.size()[part.partition("/")[0]] >= 5
+    store.prune(older_than_days=0, now=4e9)
+    assert store.check(full=True, repair=True) is not None
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("place", ["wheelhouse", "logs/3.12.10"])
+def test_the_results_of_builds_are_removed(tmp_path: Path, place: str, depth: int) -> None:
+    project = Project(tmp_path)
+    grow(project.output / place, depth)
+    freed = remove_output(project)
+    assert freed is not None
+    assert freed >= 5
+    assert not project.output.exists()
+
+
+def test_what_is_not_too_deep_is_measured_whole(tmp_path: Path) -> None:
+    grow(tmp_path / "deep", 1_100)
+    (tmp_path / "deep" / "link").symlink_to("nowhere")
+    assert {entry.name for entry in files_below(tmp_path)} == {"first", "last", "link"}
+    assert size_of(tmp_path) == 5 + len("nowhere")
+    assert size_of(tmp_path / "deep" / "first") == 5
+    assert size_of(tmp_path / "deep" / "link") == len("nowhere")
+    assert size_of(tmp_path / "nothing") == 0
