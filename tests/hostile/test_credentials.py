@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
 import pytest
 
-from bundle.base.errors import ConfigError
-from bundle.base.http.urls import CredentialStore, redact
+from bundle.artifacts.registries.registries import Registries
+from bundle.base.errors import ConfigError, Problems
+from bundle.base.http import urls
+from bundle.base.http.client import Answer, Conditional
+from bundle.base.http.urls import CredentialStore, holds_concealed, redact
+from bundle.model.config.config import Registries as Configured
+from bundle.model.config.merge import merge
+from bundle.model.config.reader import Reader
+from tests.model.configs import table
 
 CORP = {"BUNDLE_INDEX_PYPI_CORP_USERNAME": "u", "BUNDLE_INDEX_PYPI_CORP_PASSWORD": "p"}
 
@@ -70,6 +80,79 @@ def test_credentials_of_a_url_go_to_its_origin(other: str) -> None:
 )
 def test_a_secret_is_shown_in_no_message(url: str) -> None:
     assert "S3CR3T" not in redact(f"{url} failed")
+
+
+@pytest.fixture
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(urls, "_concealed", set())
+
+
+def conceal(value: str, template: str) -> str:
+    """Configure a registry whose address has a value of the environment, and return the address."""
+    tree = table({"registries": {"default": template}})
+    reader = Reader(merge(tree, table({})), root=Path("/x"), environ={"SECRET": value}, problems=Problems())
+    config = reader.config(version="3.12.10", python="3.12.10", variant=None, folder=Path("/x/versions/3.12.10"))
+    assert config.registries.default
+    return config.registries.default
+
+
+@pytest.mark.usefixtures("forgotten")
+@pytest.mark.parametrize(
+    "template",
+    [
+        "https://a.example/${SECRET}/simple",
+        "https://a.example/x/${SECRET}",
+        "https://a.example/x-${SECRET}-y/simple",
+        "https://a.example/simple?k=${SECRET}",
+        "https://a.example/simple#${SECRET}",
+        "https://user:${SECRET}@a.example/simple",
+        "https://${SECRET}@a.example/simple",
+    ],
+)
+@pytest.mark.parametrize("value", ["correcthorsebattery", "a b/c+d=e&f@g", "ünlock-mé", "(.*)+[x]{9}", "%41%42cdefg"])
+def test_what_a_variable_put_into_a_url_is_shown_nowhere(template: str, value: str) -> None:
+    url = conceal(value, template)
+    for spelled in (value, quote(value), quote(value, safe=""), quote(value, safe="").lower(), quote_plus(value)):
+        assert spelled not in redact(f"GET {url} and {spelled} failed: https://b.example/{spelled}")
+    assert holds_concealed(f'<a href="{url}">'.encode())
+    assert "a.example" in redact(url)
+
+
+@pytest.mark.usefixtures("forgotten")
+@pytest.mark.parametrize(
+    ("value", "template"),
+    [
+        ("index.corp", "https://${SECRET}/simple"),
+        ("https://a.example/simple", "${SECRET}"),
+        ("eu", "https://${SECRET}.x/"),
+    ],
+)
+def test_a_variable_with_no_secret_is_shown(value: str, template: str) -> None:
+    url = conceal(value, template)
+    assert redact(f"{url}/numpy/") == f"{url}/numpy/"
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_an_address_from_a_variable_is_shown_without_its_tokens() -> None:
+    url = conceal("https://u:p@a.example/feed/zz9zz9zz/simple", "${SECRET}")
+    assert redact(url) == "https://a.example/feed/***/simple"
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_page_that_names_a_secret_is_not_kept(tmp_path: Path) -> None:
+    url = conceal("correcthorsebattery", "https://a.example/${SECRET}/simple")
+    page = f'<a href="{url}/demo-1.0.tar.gz#sha256={"a" * 64}">x</a>'.encode()
+
+    def get(url: str, *, accept: str | None = None, cached: Conditional | None = None) -> Answer:
+        return Answer(url=url, status=200, headers={"content-type": "text/html"}, content=page)
+
+    registries = Registries(Configured(default=url), get=get, folder=tmp_path, environ={})
+    found = registries.page("demo")
+    assert found is not None
+    registries.remember(found.files[0])
+    assert found.files[0].url.startswith(url)
+    kept = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert not any(b"correcthorse" in content for content in kept)
 
 
 @pytest.mark.parametrize(

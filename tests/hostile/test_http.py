@@ -96,7 +96,7 @@ def redirected(location: str) -> str | None:
     response.url = "https://a.example/x"
     response.headers["Location"] = location
     response.raw = io.BytesIO()
-    with Session({}, connections=1, configured=lambda url: "plain.example" in url) as session:
+    with Session({}, connections=1, configured=lambda url: "plain.example" in url, deadline=lambda: 60.0) as session:
         return session.get_redirect_target(response)
 
 
@@ -104,7 +104,7 @@ def redirected(location: str) -> str | None:
     "new", ["http://a.example/", "https://a.example:444/", "https://b.example/", "https://a.example.b.example/"]
 )
 def test_credentials_follow_no_redirection_to_another_origin(new: str) -> None:
-    with Session({}, connections=1, configured=lambda _: True) as session:
+    with Session({}, connections=1, configured=lambda _: True, deadline=lambda: 60.0) as session:
         assert session.should_strip_auth("https://a.example/x", new)
         assert session.should_strip_auth(new, "https://a.example/x")
         assert not session.should_strip_auth("https://a.example/x", "https://a.example/y")
@@ -183,6 +183,23 @@ class Handler(QuietHandler):
         self.head(200, Transfer_Encoding="chunked")
         self.pour(b"1\r\nx\r\n", 0.02)
 
+    def drip_status(self) -> None:
+        self.pour(b"H", 0.02)
+
+    def drip_name(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        self.pour(b"x", 0.02)
+
+    def drip_headers(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        self.pour(b"A: b\r\n", 0.1)
+
+    def drip_continue(self) -> None:
+        self.pour(b"HTTP/1.1 100 Continue\r\n\r\n", 0.02)
+
+    def drip_redirection(self) -> None:
+        self.head(302, Location="/drip-headers", Content_Length="0")
+
     def small(self) -> None:
         self.head(200, Content_Length="5")
         self.wfile.write(b"small")
@@ -249,7 +266,13 @@ def as_page(made: Downloader, url: str, folder: Path) -> object:
 
 
 @REAL
-@pytest.mark.parametrize("path", ["drip", "drip-chunks"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("drip", "drip-chunks", "drip-status", "drip-name", "drip-headers", "drip-continue"),
+        "drip-redirection",
+    ],
+)
 @pytest.mark.parametrize("ask", [into_file, as_page])
 def test_a_slow_drip_ends_at_the_deadline(
     server: str, path: str, ask: Callable[[Downloader, str, Path], object], tmp_path: Path

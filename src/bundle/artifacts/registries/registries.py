@@ -18,7 +18,7 @@ from bundle.artifacts.registries.simple_api import ACCEPT, RemoteFile, parse_pag
 from bundle.artifacts.store.json_cache import JsonCache
 from bundle.base.errors import IntegrityError, NetworkError
 from bundle.base.http.client import Answer, Conditional, NotFoundError, redact
-from bundle.base.http.urls import leaves_https, origin
+from bundle.base.http.urls import holds_concealed, leaves_https, origin
 from bundle.base.staging import write_atomically
 from bundle.model.config.config import Registries as RegistriesConfig
 from bundle.model.config.config import Registry
@@ -241,7 +241,7 @@ class Registries:
             etag=headers.get("etag"),
             modified=headers.get("last-modified"),
         )
-        if cached != document:
+        if cached != document and not holds_concealed(document.content):
             cache.write(document)
         return document
 

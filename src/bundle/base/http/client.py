@@ -308,7 +308,12 @@ class Downloader:
     def _session(self) -> requests.Session:
         from bundle.base.http.session import Session
 
-        return Session(self._environ, connections=self.parallel, configured=self.credentials.configured)
+        return Session(
+            self._environ,
+            connections=self.parallel,
+            configured=self.credentials.configured,
+            deadline=lambda: self.deadline,
+        )
 
     def _require_network(self, url: str) -> None:
         if self.offline:

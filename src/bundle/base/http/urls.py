@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from bundle.base.errors import ConfigError
 from bundle.base.text import printable
@@ -28,8 +28,38 @@ _SECRET_PART = re.compile(
 """A part of a path that is a token, by its place, its first letters, or its look: long, of letters and digits."""
 
 
+_SHORTEST = 6
+"""Characters of a value that `conceal` takes; a shorter one would be a part of too many words."""
+
+_concealed: set[str] = set()
+"""Kept for the whole process, because messages are made in many places, and by libraries that know no configuration."""
+
+
+def conceal(value: str, url: str) -> None:
+    """Let `redact` take a value out of all texts, also where it is percent-encoded.
+
+    Args:
+        value: from the environment; one that is an address stands for the parts of its path.
+        url: the address that it was put into; the name of its host is no secret.
+    """
+    host = re.split("[/?#]", url.partition("//")[2])[0].rpartition("@")[2]
+    parts = [value]
+    if "://" in value:
+        parts = [part for part in re.split("[/?#]", value.partition("://")[2])[1:] if not part.isalpha()]
+    for part in parts:
+        if len(part) >= _SHORTEST and part not in host:
+            _concealed.update({part, unquote(part), quote(part), quote(part, safe=""), quote_plus(part)})
+
+
+def holds_concealed(content: bytes) -> bool:
+    """Return whether a document holds a value that must not be kept."""
+    return any(value.encode() in content for value in _concealed)
+
+
 def redact(url: str) -> str:
     """Return a URL, or a text with URLs, as it may be shown: no user, password, token or control character."""
+    for value in sorted(_concealed, key=len, reverse=True):
+        url = re.sub(re.escape(value), "***", url, flags=re.IGNORECASE)
     return _SECRET_PART.sub("***", _SECRET.sub(r"\1***", _USER.sub(r"\1", printable(url))))
 
 

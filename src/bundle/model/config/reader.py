@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle.base.errors import ConfigError, Problems
+from bundle.base.http.urls import conceal
 from bundle.model.acceptance import Acceptance
 from bundle.model.config.config import (
     DEFAULT_ARCHIVES,
@@ -145,6 +146,7 @@ class Reader:
                     source=entry["from"],
                     target=entry["to"],
                     base=self._base("packages", "copyFiles", index, "from", merged=folded),
+                    replace=entry.get("replace", False),
                 )
                 for index, entry in enumerate(value.get("copyFiles", ()))
             ),
@@ -170,6 +172,8 @@ class Reader:
         """Return the URL with every set variable in its place, and the names of the others."""
         missing = [name for name in _VARIABLE.findall(template) if not self._environ.get(name)]
         url = _VARIABLE.sub(lambda match: self._environ.get(match[1]) or match[0], template)
+        for name in _VARIABLE.findall(template):
+            conceal(self._environ.get(name, ""), url)
         return url, tuple(dict.fromkeys(missing))
 
     def _demand(self, missing: tuple[str, ...], *path: Step) -> None:
