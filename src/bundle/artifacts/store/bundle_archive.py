@@ -36,6 +36,9 @@ _SKIPPABLE = 0x184D2A50
 _FOOTER = struct.Struct("<I12s")
 _FOOTER_MARK = b"bundle-index"
 
+_LARGEST_INDEX = 2**26
+"""Bytes; an index of a thousand layers has less than one million."""
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -227,7 +230,7 @@ def _read_index_frame(file: BinaryIO) -> bytes:
     if len(tail) == _FOOTER.size:
         length, mark = _FOOTER.unpack(tail)
         start = size - _FOOTER.size - length - 8
-        if mark == _FOOTER_MARK and start >= 0:
+        if mark == _FOOTER_MARK and start >= 0 and length <= _LARGEST_INDEX:
             file.seek(start)
             if file.read(8) == struct.pack("<II", _SKIPPABLE, length + _FOOTER.size):
                 return file.read(length)

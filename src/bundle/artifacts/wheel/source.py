@@ -36,6 +36,8 @@ from bundle.model.wheeltags import MOST_TAGS, agree, parse_wheel_name, product_s
 MOST_FILES = 200_000
 LARGEST = 20 * 2**30
 """Bytes that a wheel may unpack to."""
+_LARGEST_DOCUMENT = 2**26
+"""Bytes of a file in .dist-info, some of which are read as a whole."""
 
 MOST_FLAWS = 500
 """Flaws of a wheel whose RECORD is still about this wheel."""
@@ -156,6 +158,8 @@ class CheckedWheel(WheelFile):
                 continue
             if info.filename in files:
                 raise IntegrityError(f"{self.filename} holds {info.filename} twice")
+            if ".dist-info/" in info.filename and info.file_size > _LARGEST_DOCUMENT:
+                raise IntegrityError(f"{self.filename}: {info.filename} claims {info.file_size} bytes")
             files[info.filename] = info
         return files
 

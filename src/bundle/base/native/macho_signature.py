@@ -21,6 +21,10 @@ _DIRECTORY = struct.Struct(">9I4B")
 """The head of a code directory: all numbers are big-endian, on every machine."""
 
 
+_MOST_BLOBS, _SMALLEST_PAGE = 50, 512
+"""More blobs, or smaller pages, would only be hashed again and again."""
+
+
 def signature_of(path: Path, place: tuple[int, int, int] | None) -> Signature:
     """Compare a Mach-O file with its signature.
 
@@ -31,8 +35,9 @@ def signature_of(path: Path, place: tuple[int, int, int] | None) -> Signature:
         return "none"
     start, offset, size = place
     with path.open("rb") as file:
+        whole = file.seek(0, 2)
         file.seek(start)
-        code = file.read(offset + size)
+        code = file.read(max(0, min(offset + size, whole - start)))
     try:
         directories = list(_directories(code[offset:]))
         sound = bool(directories) and all(_fits(code, directory) for directory in directories)
@@ -45,6 +50,8 @@ def _directories(signature: bytes) -> Iterator[bytes]:
     magic, _, count = struct.unpack_from(">3I", signature)
     if magic != _EMBEDDED_SIGNATURE:
         raise ValueError("no signature at the recorded place")
+    if count > _MOST_BLOBS:
+        raise ValueError("more blobs than a signature has")
     for number in range(count):
         _, offset = struct.unpack_from(">2I", signature, 12 + 8 * number)
         magic, length = struct.unpack_from(">2I", signature, offset)
@@ -57,7 +64,7 @@ def _fits(code: bytes, directory: bytes) -> bool:
     hashes, slots, limit = fields[4], fields[7], fields[8]
     width, kind, _, page_power = fields[9:13]
     page = 1 << page_power if page_power else limit
-    if limit > len(code) or kind not in _HASHES or not page or slots != -(-limit // page):
+    if limit > len(code) or kind not in _HASHES or slots != -(-limit // max(page, _SMALLEST_PAGE)):
         return False
     view = memoryview(code)[:limit]
     return all(
