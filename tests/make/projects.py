@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -345,8 +345,18 @@ class World:
         return small_project(root, cache or self.store, self.registry.url, **values)
 
 
+class Folders(Protocol):
+    """Makes folders, as pytest's `TempPathFactory` does."""
+
+    def getbasetemp(self) -> Path:
+        """Return the folder of all."""
+
+    def mktemp(self, basename: str) -> Path:
+        """Return a new folder."""
+
+
 @contextmanager
-def small_world(factory: pytest.TempPathFactory) -> Iterator[World]:
+def small_world(factory: Folders) -> Iterator[World]:
     """Serve a registry while the block runs."""
     store = factory.getbasetemp() / "small-store"
     setuptools = factory.getbasetemp() / "setuptools"

@@ -1,46 +1,22 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import signal
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bundle.base.files import sha256_of
 from bundle.base.staging import host_mark
-from tests.make.projects import VERSION, Run, SmallProject, Started, World, leftovers, publish_source, small_world
+from tests.make.killing import PACKAGES, Killing
+from tests.make.projects import VERSION, Run, SmallProject, World, leftovers, publish_source, small_world
 from tests.make.sdistmaker import IN_TREE, WRITER, make_sdist
 
 pytestmark = pytest.mark.real
 
 KILLS = 20
-
-EMPTY = 4
-"""Kills of builds that start with nothing at all; the others know that the result was verified before, which saves most
-of the time, and so are killed more often in the steps that write."""
-
-PACKAGES: dict[str, Any] = {
-    "dependencies": ["hello", "sourced"],
-    "copyFiles": [{"from": "own/bin", "to": "bin"}],
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reference:
-    """A build that nobody disturbed."""
-
-    project: SmallProject
-    seconds: float
-    """How long it took from nothing."""
-    seconds_verified: float
-    """The same where its result was verified before."""
 
 
 @pytest.fixture(scope="module")
@@ -50,73 +26,24 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def reference(world: World, tmp_path_factory: pytest.TempPathFactory) -> Reference:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    project = world.project(folder / "project", cache=folder / "cache", packages=PACKAGES)
-    started = time.monotonic()
-    spent = project.build()["seconds"]
-    seconds = time.monotonic() - started
-    return Reference(project=project, seconds=seconds, seconds_verified=seconds - spent["verify"])
+def killing(world: World, tmp_path_factory: pytest.TempPathFactory) -> Killing:
+    return Killing(world, tmp_path_factory.mktemp("killed"))
 
 
-def test_a_build_killed_at_any_moment_is_ended_well_by_the_next(
-    reference: Reference, world: World, tmp_path: Path
-) -> None:
-    chance = random.Random(20)
-    digest = sha256_of(reference.project.archive)
-
-    def start(folder: Path, *, verified: bool) -> tuple[SmallProject, Started]:
-        project = world.project(folder / "project", cache=folder / "cache", packages=PACKAGES)
-        if verified:
-            _copy_evidence(reference.project.cache, project.cache)
-        return project, project.start("build", VERSION)
-
-    def kill(number: int) -> str:
-        """Return what is wrong after a kill at a random moment of one twentieth of the time; empty if all is well."""
-        index, count, seconds = number, EMPTY, reference.seconds
-        if number >= EMPTY:
-            index, count, seconds = number - EMPTY, KILLS - EMPTY, reference.seconds_verified
-        moment = seconds * (index + chance.random()) / count
-        project, running = start(tmp_path / str(number), verified=number >= EMPTY)
-        while not running.killed_after(moment):
-            # The machine is quicker now than it was when the time was taken.
-            moment /= 2
-            project, running = start(tmp_path / f"{number} after {moment}", verified=number >= EMPTY)
-        found = [path.name for path in leftovers(project.root, project.cache)]
-        wrong = _wrong_in_the_next(project, digest)
-        return f"killed after {moment:.2f} s with {found}: {wrong}" if wrong else ""
-
-    # Two at once, so that the moments of one run fall where the other one makes it slow.
-    with ThreadPoolExecutor(2) as pool:
-        wrong = list(filter(None, pool.map(kill, range(KILLS))))
+def test_a_command_killed_at_any_moment_is_ended_well_by_the_next(killing: Killing) -> None:
+    wrong = [str(kill) for kill in killing.kills(KILLS) if kill.wrong]
     assert not wrong, "\n".join(wrong)
 
 
-def _wrong_in_the_next(project: SmallProject, digest: str) -> str:
-    again = project.run("build", VERSION)
-    if again.code:
-        return again.errors
-    if sha256_of(project.archive) != digest:
-        return "other bytes"
-    if remaining := leftovers(project.root):
-        return f"left {remaining}"
-    for what in ("cache", "catalogue"):
-        checked = project.run(what, "verify")
-        if checked.code:
-            return checked.output + checked.errors
-    remaining = leftovers(project.cache)
-    return f"left {remaining}" if remaining else ""
-
-
-def test_what_killed_builds_leave_anywhere_is_swept_away(reference: Reference, world: World, tmp_path: Path) -> None:
+def test_what_killed_builds_leave_anywhere_is_swept_away(killing: Killing, world: World, tmp_path: Path) -> None:
     project = world.project(tmp_path / "project", cache=tmp_path / "cache", packages=PACKAGES)
-    _copy_evidence(reference.project.cache, project.cache)
-    folders = {path.parent for path in reference.project.root.rglob("*") if path.is_file()}
-    folders = {folder for folder in folders if not folder.is_relative_to(reference.project.tree)}
-    folders = {folder for folder in folders if not {"own", "logs"} & set(folder.parts)} - {reference.project.root}
-    assert reference.project.catalogue.parent in folders
+    _copy_evidence(killing.project.cache, project.cache)
+    folders = {path.parent for path in killing.project.root.rglob("*") if path.is_file()}
+    folders = {folder for folder in folders if not folder.is_relative_to(killing.project.tree)}
+    folders = {folder for folder in folders if not {"own", "logs"} & set(folder.parts)} - {killing.project.root}
+    assert killing.project.catalogue.parent in folders
     for folder in folders:
-        here = project.root / folder.relative_to(reference.project.root)
+        here = project.root / folder.relative_to(killing.project.root)
         here.mkdir(parents=True, exist_ok=True)
         dead = f".anything.4194304-{host_mark()}{'0' * 16}.staging"
         (here / dead).write_text("half")
@@ -126,7 +53,7 @@ def test_what_killed_builds_leave_anywhere_is_swept_away(reference: Reference, w
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["ctrl-c", "sigterm", "sighup"])
 def test_an_interrupted_build_says_so_and_takes_its_children_along(
-    reference: Reference, world: World, tmp_path: Path, number: signal.Signals
+    killing: Killing, world: World, tmp_path: Path, number: signal.Signals
 ) -> None:
     publish_source(world.registry, "hanging", "print('it hangs', flush=True); time.sleep(600)")
     packages = {"dependencies": ["hanging"], "resolution": {"allowSourceList": ["hanging"]}}
