@@ -3,7 +3,9 @@ from __future__ import annotations
 import json
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,9 +13,11 @@ from bundle.base.errors import ConfigError, WorkError
 from bundle.base.report import PlainReporter, PrintableConsole, WarningsReporter
 from bundle.base.text import printable
 from bundle.make.assemble.copyfiles import fingerprint, plan_copies
+from bundle.make.check import check_versions
 from bundle.model.config.config import CopyFile
 from bundle.model.config.project import Project
 from bundle.model.locks.local_wheels import local_wheels
+from bundle.model.platforms import PLATFORMS
 
 VERSION = "3.12.10"
 
@@ -29,7 +33,8 @@ def own(tmp_path: Path) -> Path:
 def plan(base: Path, *rules: tuple[str, str]) -> str:
     copies = plan_copies(
         [CopyFile(source=source, target=target, base=base) for source, target in rules],
-        site_packages="lib/python3.12/site-packages",
+        platform=PLATFORMS["linux-x64"],
+        python="3.12.10",
         folders=("bin",),
     )
     return fingerprint(copies)
@@ -179,3 +184,89 @@ def test_names_from_elsewhere_do_not_reach_the_terminal_raw(text: str, capsys: p
 
 def test_honest_text_is_shown_as_it_is() -> None:
     assert printable("Größe: 3 €\n\t日本語 😀") == "Größe: 3 €\n\t日本語 😀"
+
+
+INTERPRETERS = {
+    "linux-x64": [
+        *("bin/python3.12", "bin/python", "bin/python3", "lib/python3.12/os.py", "lib/python3.12/new.py"),
+        *("lib/python3.12/lib-dynload/x.so", "lib/libpython3.12.so.1.0", "pyvenv.cfg", "bin/pyvenv.cfg"),
+        *("lib/python312.zip", "lib/libssl.so.3"),
+    ],
+    "macosx-aarch64": ["LIB/Python3.12/os.py", "bin/Python3.12"],
+    "windows-x64": [
+        *(
+            "python.exe",
+            "PYTHON312.dll",
+            "Lib/os.py",
+            "lib/numpy.py",
+            "DLLs/_ssl.pyd",
+            "python312._pth",
+            "python312.zip",
+        ),
+    ],
+}
+
+
+@pytest.mark.parametrize(("key", "target"), [(key, path) for key, paths in INTERPRETERS.items() for path in paths])
+def test_a_file_of_the_interpreter_is_replaced_only_by_an_explicit_word(own: Path, key: str, target: str) -> None:
+    (own / "own" / "file").write_text("x")
+    rule = CopyFile(source="own/file", target=target, base=own)
+    where: dict[str, Any] = {"platform": PLATFORMS[key], "python": VERSION, "interpreter": ["lib/libssl.so.3"]}
+    with pytest.raises(ConfigError, match="belongs to the interpreter") as refused:
+        plan_copies([rule], **where)
+    assert '"replace": true' in refused.value.remedy
+    assert [str(copy.target) for copy in plan_copies([replace(rule, replace=True)], **where)] == [target]
+
+
+@pytest.mark.parametrize("target", ["bundle.json", "Bundle.JSON", "bundle-files.json"])
+def test_what_describes_the_bundle_is_replaced_by_no_word(own: Path, target: str) -> None:
+    (own / "own" / "file").write_text("x")
+    rule = CopyFile(source="own/file", target=target, base=own, replace=True)
+    with pytest.raises(ConfigError, match="description"):
+        plan_copies([rule], platform=PLATFORMS["linux-x64"], python=VERSION)
+
+
+@pytest.mark.parametrize(
+    "target", ["bin/tool", "lib/libown.so", "{site-packages}/own.py", "share/python3.12/x", "etc/x"]
+)
+def test_other_places_need_no_word(own: Path, target: str) -> None:
+    (own / "own" / "file").write_text("x")
+    rule = CopyFile(source="own/file", target=target, base=own)
+    assert plan_copies([rule], platform=PLATFORMS["linux-x64"], python=VERSION)
+
+
+IMPOSSIBLE = {
+    "a device": ["share/nul.txt"],
+    "a folder that is a device": ["aux/file"],
+    "a colon": ["share/a:b"],
+    "a question mark": ["share/what?"],
+    "a blank at the end": ["share/name "],
+    "a dot at the end": ["share./file"],
+    "two cases": ["share/readme", "share/README"],
+    "two cases of a folder": ["share/a", "Share/b"],
+    "two forms of a letter": ["share/\u00e9", "share/e\u0301"],
+}
+
+
+@pytest.mark.parametrize("targets", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_what_windows_cannot_have_is_found_by_a_check(own: Path, targets: list[str]) -> None:
+    (own / "own" / "file").write_text("x")
+    rules = [{"from": "own/file", "to": target} for target in targets]
+    (own / "config.json").write_text(json.dumps({"platforms": ["windows-x64"], "packages": {"copyFiles": rules}}))
+    problems = (
+        check_versions(Project(own.parents[1]), [VERSION], {}, releases=lambda *_: [VERSION]).versions[0].problems
+    )
+    assert len(problems) == 1, problems
+    (own / "config.json").write_text(json.dumps({"platforms": ["linux-x64"], "packages": {"copyFiles": rules}}))
+    assert not check_versions(Project(own.parents[1]), [VERSION], {}, releases=lambda *_: [VERSION]).failed
+
+
+def test_rules_that_clash_with_each_other_are_found_by_a_check(own: Path) -> None:
+    (own / "own" / "file").write_text("x")
+    rules = [{"from": "own/file", "to": "share/x"}, {"from": "own/file", "to": "share/x/y"}]
+    (own / "config.json").write_text(json.dumps({"platforms": ["linux-x64"], "packages": {"copyFiles": rules}}))
+    problems = (
+        check_versions(Project(own.parents[1]), [VERSION], {}, releases=lambda *_: [VERSION]).versions[0].problems
+    )
+    assert len(problems) == 1
+    assert "a file, and a folder" in problems[0]

@@ -222,3 +222,29 @@ def test_two_folders_of_data_are_told_apart(tmp_path: Path) -> None:
     lay(wheel, tmp_path / "tree")
     assert zipfile.is_zipfile(wheel)
     assert not (tmp_path / "tree/bundle.json").exists()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "other.egg-info/PKG-INFO",
+            "other-1.0.egg-info/PKG-INFO",
+            "other-1.0-py3.12.egg-info",
+            "Other.EGG-INFO/PKG-INFO",
+        ),
+        *("other.egg-link", "other-1.0-py3.12.egg/EGG-INFO/PKG-INFO", "numpy.egg-info/requires.txt"),
+    ],
+)
+def test_a_wheel_describes_no_other_package_in_the_old_form(tmp_path: Path, path: str) -> None:
+    error = refused(make_wheel(tmp_path, files={path: "x"}), tmp_path / "tree")
+    assert "record of another package" in error.what
+    error = refused(make_wheel(tmp_path / "data", files={f"{{data}}/purelib/{path}": "x"}), tmp_path / "data" / "tree")
+    assert "record of another package" in error.what
+
+
+@pytest.mark.parametrize(
+    "path", ["demo.egg-info/PKG-INFO", "Demo-1.0-py3.12.egg-info/x", "demo/x.egg-info", "demo.egginfo"]
+)
+def test_its_own_old_form_is_harmless(tmp_path: Path, path: str) -> None:
+    lay(make_wheel(tmp_path, files={path: "x"}), tmp_path / "tree")

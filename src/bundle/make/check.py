@@ -123,14 +123,22 @@ def _check_copies(loaded: Loaded, problems: Problems) -> None:
     said: set[tuple[Origin, str]] = set()
     for key in loaded.config.platforms:
         folded = loaded.tree.folded(key).tree
-        for index, rule in enumerate(loaded.config.packages_for(key).copy_files):
+        rules = loaded.config.packages_for(key).copy_files
+        alone = [((rule,), ("packages", "copyFiles", index)) for index, rule in enumerate(rules)]
+        failed = False
+        for some, path in (*alone, (rules, ("packages", "copyFiles"))):
             try:
-                plan_copies([rule], site_packages=PLATFORMS[key].site_packages(loaded.config.python), folders=())
+                if path[-1] == "copyFiles" and failed:
+                    continue  # All together would only fail once more.
+                plan_copies(some, platform=PLATFORMS[key], python=loaded.config.python)
             except ConfigError as error:
-                origin = origin_of(folded, ("packages", "copyFiles", index))
+                failed = True
+                origin = origin_of(folded, path)
                 if (origin, error.what) not in said:
                     said.add((origin, error.what))
-                    problems.add(ConfigError(f"{origin}: {error.what}", cause=error.cause, remedy=error.remedy))
+                    details = [line for line in error.details if "copyFiles" in line]
+                    what = " ".join([f"{origin}: {error.what}", *details])
+                    problems.add(ConfigError(what, cause=error.cause, remedy=error.remedy))
 
 
 def _unknown_python(config: Config, releases: Releases) -> Iterable[str]:

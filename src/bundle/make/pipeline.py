@@ -138,7 +138,8 @@ class Build:
 
 def check_own_files(build: Build) -> None:
     """Refuse at once what would fail at the end: files of the version's own that cannot be copied."""
-    plan_copies(build.config.packages_for(build.platform.key).copy_files, site_packages="lib", folders=())
+    rules = build.config.packages_for(build.platform.key).copy_files
+    plan_copies(rules, platform=build.platform, python=build.config.python)
 
 
 def choose_interpreter(build: Build) -> None:
@@ -212,8 +213,11 @@ def make_layers(build: Build) -> None:
     rules = build.config.packages_for(build.platform.key).copy_files
     if rules:
         folders = {entry.path for layer in layers for entry in layer.entries if entry.kind == "folder"}
-        site_packages = build.platform.site_packages(build.interpreter.python)
-        layers.append(build.layering.copies(plan_copies(rules, site_packages=site_packages, folders=folders)))
+        own = {entry.path for entry in build.interpreter.layer.entries if entry.kind != "folder"}
+        copies = plan_copies(
+            rules, platform=build.platform, python=build.interpreter.python, folders=folders, interpreter=own
+        )
+        layers.append(build.layering.copies(copies))
     floor = floor_of(layers, build.context.store, build.platform)
     documents = {f"{WHEELHOUSE}/pylock.toml": carried_lock(build.lock, build.wheels)} if build.carries else {}
     files = list_files(layers, documents).as_text()

@@ -7,6 +7,7 @@ import pytest
 from bundle.base.errors import ConfigError
 from bundle.make.assemble.copyfiles import Copy, copy_into, fingerprint, plan_copies
 from bundle.model.config.config import CopyFile
+from bundle.model.platforms import PLATFORMS
 
 SITE = "lib/python3.12/site-packages"
 
@@ -26,7 +27,8 @@ def own(tmp_path: Path) -> Path:
 def plan(base: Path, *rules: tuple[str, str], folders: tuple[str, ...] = ("bin", SITE)) -> tuple[Copy, ...]:
     return plan_copies(
         [CopyFile(source=source, target=target, base=base) for source, target in rules],
-        site_packages=SITE,
+        platform=PLATFORMS["linux-x64"],
+        python="3.12.10",
         folders=folders,
     )
 

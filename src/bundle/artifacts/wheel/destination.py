@@ -12,31 +12,21 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from installer.destinations import WheelDestination
 from installer.records import Hash, RecordEntry
+from packaging.utils import canonicalize_name
 
 from bundle.artifacts.wheel.scripts import ScriptFile, entry_script, shipped_script
 from bundle.artifacts.wheel.source import CheckedWheel, Member
 from bundle.base.errors import IntegrityError, WorkError
 from bundle.base.filenames import folded, windows_obstacle
 from bundle.base.files import CHUNK
+from bundle.model.interpreter_places import is_closed_to_wheels
 from bundle.model.platforms import Platform, short_version
-from bundle.model.system_libraries import LINUX_BASE, LINUX_EXPECTED
 
 if TYPE_CHECKING:
     import os
 
     from installer.scripts import ScriptSection
     from installer.utils import Scheme
-
-_INTERPRETERS_OWN = re.compile(
-    r"((bin|scripts)/)?pythonw?[0-9.]*t?(-config)?(\.exe|\.dll)?|lib/libpython[^/]*|bundle(-files)?\.json"
-    r"|([^/]+/)?(pyvenv\.cfg|pybuilddir\.txt|[^/]*\._pth|python[0-9]+t?\.zip)"
-)
-"""Paths, in lower case, of the interpreter and of files that tell it where its modules are, and of the manifest."""
-
-_OWN_ON_WINDOWS = re.compile(
-    r"(dlls|libs|tcl)/.*|lib/.*\.(py[cdw]?|dll|zip)|[^/]*\.(py[cdw]?|dll|exe|zip)|(?!scripts/)[^/]+/__init__\.[^/]*"
-)
-"""The same of Windows, where modules are also found beside the interpreter, before those of site-packages."""
 
 _PIP = re.compile(r"(bin|scripts)/pip[0-9.]*(\.exe)?")
 
@@ -160,21 +150,24 @@ class WheelTree(WheelDestination):
         lower = folded(path)
         if lower.startswith(folded(f"{self._site_packages}/")):
             top = path[len(self._site_packages) + 1 :].partition("/")[0]
-            if folded(top).endswith(".dist-info") and top != self._dist_info:
+            if self._is_record_of_another(top):
                 raise IntegrityError(f"{self._wheel}: {path} would be the record of another package")
             return
-        own = _INTERPRETERS_OWN.fullmatch(lower) or (_PIP.fullmatch(lower) and self._name != "pip")
-        if self._platform.is_windows:
-            own = own or _OWN_ON_WINDOWS.fullmatch(lower)
-        elif lower.startswith(f"{self._platform.stdlib(self._python)}/"):
-            own = True
-        elif posixpath.dirname(lower) == "lib":
-            own = own or posixpath.basename(path) in LINUX_BASE | LINUX_EXPECTED
-        if own:
+        pips = _PIP.fullmatch(lower) and self._name != "pip"
+        if pips or is_closed_to_wheels(path, self._platform, self._python):
             raise IntegrityError(
                 f"{self._wheel}: {path} would replace the bundle's interpreter, or a part of it",
                 cause="Wheels install to site-packages, scripts, headers, and folders of data such as share and etc.",
             )
+
+    def _is_record_of_another(self, name: str) -> bool:
+        """Return whether a file or folder in site-packages describes a package, and not this one."""
+        stem, dot, end = name.rpartition(".")
+        if folded(end) == "dist-info":
+            return name != self._dist_info
+        # Its version and the Python may follow: NAME-VERSION-pyX.Y.egg-info.
+        owner = canonicalize_name(stem.partition("-")[0])
+        return bool(dot) and folded(end) in ("egg-info", "egg", "egg-link") and owner != self._name
 
     def _check_spelling(self, path: str) -> None:
         name = posixpath.basename(path)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from bundle.base.errors import ConfigError, Problems
-from bundle.base.filenames import folded, leaves, path_obstacle
+from bundle.base.filenames import folded, leaves, path_obstacle, windows_obstacle
 from bundle.base.files import canonical_json, sha256_of
 from bundle.base.reflink import place_file
 from bundle.model.config.config import CopyFile
 from bundle.model.file_list import DESCRIPTIONS
+from bundle.model.interpreter_places import is_standard
+from bundle.model.platforms import Platform
 
 SITE_PACKAGES = ("{site-packages}", "<site-packages>")
 
@@ -30,31 +32,67 @@ class Copy:
     """Relative to the bundle's root."""
 
 
-def plan_copies(rules: Sequence[CopyFile], *, site_packages: str, folders: Collection[str]) -> tuple[Copy, ...]:
+def plan_copies(
+    rules: Sequence[CopyFile],
+    *,
+    platform: Platform,
+    python: str,
+    folders: Collection[str] = (),
+    interpreter: Collection[str] = (),
+) -> tuple[Copy, ...]:
     """Say which file goes where; a later rule wins.
 
     A folder's content goes into the target folder. A file goes into the target if that ends with a slash or is a
     folder of the bundle, else it gets the target's name.
 
     Args:
-        site_packages: that folder, relative to the bundle's root.
         folders: the folders that the bundle has without these files, relative to its root.
+        interpreter: the interpreter's files, as far as they are known, relative to the same.
 
     Raises:
-        ConfigError: sources that do not exist, and paths that leave their root, all together.
+        ConfigError: sources that do not exist, paths that leave their root or that the platform cannot have, and files
+            of the interpreter without `replace`, all together.
     """
     problems = Problems()
+    site_packages = platform.site_packages(python)
+    known = {folded(path) for path in interpreter}
     copies: dict[PurePosixPath, Copy] = {}
     for rule in rules:
         with problems.collecting():
             for copy in _expand(rule, site_packages, folders):
+                target = str(copy.target)
+                if not rule.replace and (is_standard(target, platform, python) or folded(target) in known):
+                    raise _replaces(rule, copy)
                 copies[copy.target] = copy
-    for target in copies:
-        if above := next((folder for folder in target.parents if folder in copies), None):
-            what = f"copyFiles make {str(above)!r} a file, and a folder that holds {str(target)!r}."
+    for path in copies:
+        if above := next((folder for folder in path.parents if folder in copies), None):
+            what = f"copyFiles make {str(above)!r} a file, and a folder that holds {str(path)!r}."
             problems.add(ConfigError(what, remedy="Give one of them another target."))
+    if platform.system != "linux":
+        _check_spelling(copies, platform, problems)
     problems.raise_if_any("Some copyFiles rules are wrong.")
     return tuple(copies[target] for target in sorted(copies))
+
+
+def _check_spelling(targets: Iterable[PurePosixPath], platform: Platform, problems: Problems) -> None:
+    """Find names that the platform cannot have, and those that are the same to it."""
+    spelt: dict[str, str] = {}
+    for path in dict.fromkeys(path for target in sorted(targets) for path in (*reversed(target.parents[:-1]), target)):
+        obstacle = windows_obstacle(path.name) if platform.is_windows else None
+        same = spelt.setdefault(folded(str(path)), str(path))
+        if same != str(path):
+            obstacle = f"it is the same file as {same!r}"
+        if obstacle:
+            what = f"copyFiles make {str(path)!r}, which {platform.key} cannot have: {obstacle}."
+            problems.add(ConfigError(what, remedy="Rename it, or copy it on other platforms only (platformSpecific)."))
+
+
+def _replaces(rule: CopyFile, copy: Copy) -> ConfigError:
+    return ConfigError(
+        f"copyFiles from {rule.source!r} to {rule.target!r}: {str(copy.target)!r} belongs to the interpreter.",
+        cause="A file there replaces a part of Python, or is found before all packages.",
+        remedy='Copy it to another place, such as {site-packages}; or say `"replace": true` in the entry.',
+    )
 
 
 def fingerprint(copies: Sequence[Copy]) -> str:

@@ -173,6 +173,8 @@ class CopyFile:
     """`to`: relative to the bundle's root; may start with `{site-packages}` or `<site-packages>`."""
     base: Path
     """Folder of the config file that asked for it."""
+    replace: bool = False
+    """Whether it may replace files of the interpreter."""
 
 
 @dataclass(frozen=True, kw_only=True)
