@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+import os
+import tarfile
+import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from zstandard import compress as zstd
 
 from bundle.base.errors import ConfigError
 from bundle.make.build_request import BuildRequest
-from bundle.make.build_state import STATE
+from bundle.make.build_state import STATE, Record, write_record
 from bundle.make.project_folder import remove_output, require_own
 from bundle.model.config.project import Project
 from bundle.model.manifest import Manifest, PythonRecord
@@ -25,10 +32,14 @@ def manifest(version: str = VERSION, platform: str = PLATFORM) -> Any:
     return Manifest(version=version, platform=platform, python=PythonRecord(actual="3.12.10")).as_json()
 
 
+MANIFEST = json.dumps(manifest())
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     (tmp_path / "project").mkdir()
-    own = {"build": {"archives": {PLATFORM: ["tar.zst", "zip"]}}, "platforms": [PLATFORM]}
+    build = {"archives": {PLATFORM: ["tar.zst", "tar.gz", "zip"]}, "enableLogging": True}
+    own = {"build": build, "platforms": [PLATFORM]}
     return Project(write_project(tmp_path / "project", {}, **{VERSION: own}))
 
 
@@ -101,11 +112,89 @@ def test_results_of_builds_are_replaced(request_: BuildRequest, place: str) -> N
     if place == "an empty folder":
         request_.folder.mkdir(parents=True)
     elif place != "nothing":
-        put(request_.archive_path("zip"), "archive")
         put(request_.folder / "bundle.json", json.dumps(manifest()) if place == "a bundle" else "damaged")
     if place in ("a record", "a killed build"):
         put(request_.output / STATE / f"{NAME}.{'json' if place == 'a record' else 'lock'}", "")
 
+    require_own(request_)
+
+
+def packed(path: Path, content: str, *, name: str = "python/bundle.json") -> Path:
+    """Write an archive with one file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(name, content)
+    else:
+        info = tarfile.TarInfo(name)
+        info.size = len(content)
+        stream = io.BytesIO()
+        with tarfile.open(fileobj=stream, mode="w") as tar:
+            tar.addfile(info, io.BytesIO(content.encode()))
+        path.write_bytes(gzip.compress(stream.getvalue()) if path.suffix == ".gz" else zstd(stream.getvalue()))
+    return path
+
+
+def recorded(request: BuildRequest, *archives: str) -> None:
+    record = Record(inputs="", tree="", archives=dict.fromkeys(archives, "another stamp"), result={})
+    write_record(request.output / STATE / f"{NAME}.json", record)
+
+
+@pytest.mark.parametrize("end", ["tar.zst", "tar.gz", "zip"])
+@pytest.mark.parametrize("place", ["recorded", "holds the bundle"])
+def test_archives_of_builds_are_replaced(request_: BuildRequest, end: str, place: str) -> None:
+    put(request_.folder / "bundle.json", json.dumps(manifest()))
+    if place == "recorded":
+        put(request_.archive_path(end), "damaged since")
+        recorded(request_, f"{NAME}.{end}")
+    else:
+        packed(request_.archive_path(end), json.dumps(manifest()))
+
+    require_own(request_)
+
+
+FOREIGN: Mapping[str, Callable[[Path], object]] = {
+    "a text": lambda path: put(path, "mine"),
+    "nothing": lambda path: put(path, ""),
+    "an archive of something else": lambda path: packed(path, "{}", name="python/notes.txt"),
+    "an archive with another manifest": lambda path: packed(path, json.dumps(manifest("3.11.9"))),
+    "an archive with a manifest elsewhere": lambda path: packed(path, json.dumps(manifest()), name="bundle.json"),
+    "an archive with a broken manifest": lambda path: packed(path, "[" * 100_000),
+    "a folder": lambda path: put(path / "file", "mine"),
+    "a pipe": os.mkfifo,
+    "a link": lambda path: path.symlink_to(put(path.with_name("mine"), "mine")),
+    "a link to an archive": lambda path: path.symlink_to(
+        packed(path.parent / f"x{path.suffix}", json.dumps(manifest()))
+    ),
+}
+
+
+@pytest.mark.parametrize("end", ["tar.zst", "tar.gz", "zip"])
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_an_archive_of_the_user_beside_a_bundle_is_not_replaced(request_: BuildRequest, end: str, foreign: str) -> None:
+    put(request_.folder / "bundle.json", json.dumps(manifest()))
+    recorded(request_, f"{NAME}.other")
+    FOREIGN[foreign](request_.archive_path(end))
+
+    with pytest.raises(ConfigError, match="is in the way") as refused:
+        require_own(request_)
+
+    assert refused.value.exit_code == 2
+    assert f"{NAME}.{end}" in refused.value.what
+
+
+@pytest.mark.parametrize("foreign", ["a text", "a folder", "a pipe", "a link"])
+def test_a_log_of_the_user_is_not_replaced(request_: BuildRequest, foreign: str) -> None:
+    request_.output.mkdir()
+    FOREIGN[foreign](request_.log)
+
+    with pytest.raises(ConfigError, match=rf"{NAME}\.log is in the way"):
+        require_own(request_)
+
+
+@pytest.mark.parametrize("content", ["", f"building {NAME}\nmore\n"])
+def test_a_log_of_a_build_is_replaced(request_: BuildRequest, content: str) -> None:
+    put(request_.log, content)
     require_own(request_)
 
 

@@ -13,6 +13,7 @@ from bundle.artifacts.catalogue import Catalogue
 from bundle.artifacts.catalogue_entry import manifest_hash
 from bundle.artifacts.context import Context
 from bundle.base.files import locked, sha256_of
+from bundle.base.folders import listing
 from bundle.base.staging import sweep_staging
 from bundle.make.build_request import BuildRequest
 from bundle.make.build_state import STATE, Record, file_stamp, fingerprint, read_record, tree_stamp, write_record
@@ -47,11 +48,13 @@ def build_bundle(request: BuildRequest, context: Context) -> dict[str, Any]:
         if request.config.build.enable_logging:
             from bundle.base.report import Logbook
 
-            log = stack.enter_context((request.output / f"{request.name}.log").open("w", encoding="utf-8"))
+            # Never through a link, nor into a pipe.
+            request.log.unlink(missing_ok=True)
+            log = stack.enter_context(request.log.open("x", encoding="utf-8"))
             context = replace(context, reporter=Logbook(context.reporter, log))
         from bundle.make.pipeline import run
 
-        context.reporter.info(f"building {request.name}")
+        context.reporter.info(request.log_start)
         done = run(request, context, status)
         value = _value(done)
         record = Record(
@@ -116,7 +119,7 @@ def _asked(request: BuildRequest, context: Context) -> str:
 
 def _files(source: Path) -> Iterator[Path]:
     if source.is_dir():
-        yield from sorted(path for path in source.rglob("*") if "__pycache__" not in path.parts)
+        yield from (source / path for path in sorted(listing(source)) if "__pycache__" not in path.split("/"))
     yield source
 
 

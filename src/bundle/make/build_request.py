@@ -43,6 +43,16 @@ class BuildRequest:
         """Folder for the output of build backends."""
         return self.output / "logs" / self.name
 
+    @property
+    def log(self) -> Path:
+        """The log of the build, where `build.enableLogging` asks for one."""
+        return self.output / f"{self.name}.log"
+
+    @property
+    def log_start(self) -> str:
+        """The first line of the log."""
+        return f"building {self.name}"
+
     def archive_path(self, archive_format: str) -> Path:
         """Return the final place of an archive."""
         return self.output / f"{self.name}.{archive_format}"

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
 from bundle.artifacts.store.bundle_archive import FORMATS
-from bundle.base.errors import ConfigError, Problems
-from bundle.base.files import pretty_json
-from bundle.base.folders import remove_tree
+from bundle.artifacts.store.layers import TOP
+from bundle.base.errors import ConfigError, IntegrityError, Problems
+from bundle.base.extract import read_selected
+from bundle.base.files import open_regular, pretty_json
+from bundle.base.folders import remove_tree, size_of
 from bundle.base.staging import is_leftover, staged_folder
 from bundle.make.build_request import BuildRequest
-from bundle.make.build_state import STATE
+from bundle.make.build_state import STATE, read_record
 from bundle.model.config.json_source import at, plain
 from bundle.model.config.project import Project, parse_version
-from bundle.model.manifest import read_manifest
+from bundle.model.manifest import MANIFEST, Manifest, read_manifest
 from bundle.model.platforms import PLATFORMS
 
 
@@ -66,7 +69,7 @@ def remove_output(project: Project) -> int | None:
             remedy=f"Move it out of {output.name}/, or remove it by hand.",
             details=map(str, foreign[1:20]),
         )
-    freed = sum(path.lstat().st_size for path in output.rglob("*") if not path.is_dir() or path.is_symlink())
+    freed = size_of(output)
     remove_tree(output)
     return freed
 
@@ -85,16 +88,46 @@ def require_own(request: BuildRequest) -> None:
     """Refuse to replace files of the user by the results of a build.
 
     Raises:
-        ConfigError: the bundle's folder or an archive exists, and no build made it.
+        ConfigError: the bundle's folder, an archive or the log exists, and no build made it.
     """
-    paths = (request.folder, *map(request.archive_path, request.archives))
-    found = [path for path in paths if os.path.lexists(path) and (not path.is_dir() or any(path.iterdir()))]
-    if found and not _is_result(request.output, request.config.version, request.platform.key):
-        raise ConfigError(
-            f"{found[0]} is in the way: no build of {request.name} made it.",
-            cause=f"{request.folder} has no bundle.json of this version and platform, and {STATE} has no record of it.",
-            remedy="Move it away, or name another folder with --output.",
-        )
+    folder = request.folder
+    filled = os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir()))
+    if filled and not _is_result(request.output, request.config.version, request.platform.key):
+        cause = f"It has no bundle.json of this version and platform, and {STATE} has no record of it."
+        raise _in_the_way(request, folder, cause)
+    record = read_record(request.output / STATE / f"{request.name}.json")
+    known = record.archives if record is not None else {}
+    for path in map(request.archive_path, request.archives):
+        if os.path.lexists(path) and not (_is_file(path) and (path.name in known or _is_archive_of(request, path))):
+            cause = f"It holds no bundle.json of this version and platform, and {STATE} has no record of it."
+            raise _in_the_way(request, path, cause)
+    logs = request.config.build.enable_logging and os.path.lexists(request.log)
+    if logs and not (_is_file(request.log) and _first_line(request.log) in ("", request.log_start)):
+        raise _in_the_way(request, request.log, f"It does not begin with {request.log_start!r}, as logs do.")
+
+
+def _in_the_way(request: BuildRequest, path: Path, cause: str) -> ConfigError:
+    what = f"{path} is in the way: no build of {request.name} made it."
+    return ConfigError(what, cause=cause, remedy="Move it away, or name another folder with --output.")
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def _first_line(path: Path) -> str:
+    """Return the first line of a file."""
+    with open_regular(path) as file:
+        return file.readline(2**10).decode(errors="replace").rstrip("\n")
+
+
+def _is_archive_of(request: BuildRequest, path: Path) -> bool:
+    """Return whether an archive holds the manifest of a bundle of the same version and platform."""
+    with suppress(ConfigError, IntegrityError, ValueError, RecursionError):
+        for _, content in read_selected(path, f"{TOP}/{MANIFEST}".__eq__, most=2**26):
+            found = Manifest.from_json(json.loads(content))
+            return (found.version, found.platform) == (request.config.version, request.platform.key)
+    return False
 
 
 def _foreign_files(output: Path) -> list[Path]:
