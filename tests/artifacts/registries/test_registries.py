@@ -113,7 +113,7 @@ def test_offline_the_cache_answers_or_says_that_it_cannot(tmp_path: Path) -> Non
 def test_a_damaged_page_in_the_cache_is_no_page(tmp_path: Path) -> None:
     internet = Internet({f"{DEFAULT}/a/": link("a-1.tar.gz")})
     registries(internet, tmp_path).page("a")
-    (cached,) = (tmp_path / "pages").iterdir()
+    (cached,) = (tmp_path / "pages").glob("*/*.json")
     cached.write_bytes(cached.read_bytes() + b"x")
 
     with pytest.raises(NetworkError):
@@ -167,5 +167,5 @@ def test_the_cache_holds_what_a_page_said(tmp_path: Path) -> None:
     internet = Internet({f"{DEFAULT}/a/": link("a-1.tar.gz")})
     registries(internet, tmp_path).page("a")
 
-    (cached,) = (tmp_path / "pages").iterdir()
-    assert json.loads(cached.read_bytes().splitlines()[0])["url"] == f"{DEFAULT}/a/"
+    (cached,) = (tmp_path / "pages").glob("*/*.json")
+    assert json.loads(cached.read_bytes())["value"]["url"] == f"{DEFAULT}/a/"

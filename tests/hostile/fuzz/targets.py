@@ -304,8 +304,8 @@ def manifest(content: bytes, folder: Path) -> None:
     policy_for(found, None, cache=folder, project=None, environ={}).as_json()
 
 
-def cached_page(content: bytes, folder: Path) -> None:
-    """Read a page from a damaged cache."""
+def cached_page(content: Any, folder: Path) -> None:
+    """Read a page from a cache with other bytes, or with another value whose checksum fits."""
 
     def get(url: str, *, accept: str | None = None, cached: Conditional | None = None) -> Answer:
         kind = {"content-type": "text/html", "etag": '"x"'}
@@ -318,8 +318,12 @@ def cached_page(content: bytes, folder: Path) -> None:
     for part in ("pages", "urls"):
         for path in (folder / part).rglob("*") if (folder / part).exists() else ():
             if path.is_file():
-                path.write_bytes(content)
-    assert registries[1].page("demo")
+                key = json.loads(path.read_bytes())["key"]
+                if isinstance(content, bytes):
+                    path.write_bytes(content)
+                else:
+                    path.write_bytes(_sealed_json(as_json({"key": key, "value": content})))
+    registries[1].page("demo")
     registries[1].remembered(DIGEST)
 
 
@@ -380,6 +384,7 @@ def installers(files: tuple[bytes, bytes], folder: Path) -> None:
         default_index({"HOME": os.fspath(folder), **files_of})
 
 
+PAGE = {"url": URL, "contentType": "text/html", "content": samples.HTML, "etag": None, "modified": "now"}
 UV = '[[index]]\nurl = "https://index.example/simple"\ndefault = true\n'
 PIP = "[global]\nindex-url = https://index.example/simple\ntimeout = 60\n"
 HEADERS = {
@@ -426,7 +431,7 @@ TARGETS: Mapping[str, Target] = {
     "compressed": Target(inputs=changed_bytes(samples.COMPRESSED), feed=archive, weight=2),
     "interpreter": Target(inputs=interpreters(), feed=interpreter, weight=20),
     "manifest": Target(inputs=changed_json([samples.MANIFEST]), feed=manifest),
-    "cached-page": Target(inputs=changed_bytes([b'{"url": "x"}\nx']) | changed_json([{"url": URL}]), feed=cached_page),
+    "cached-page": Target(inputs=changed_value([PAGE]) | changed_json([PAGE]), feed=cached_page),
     "layer": Target(inputs=changed_value(LAYERS), feed=layer),
     "native": Target(inputs=changed_bytes(samples.NATIVES), feed=native, weight=2),
     "installers": Target(inputs=st.tuples(changed_lines([UV]), changed_lines([PIP])), feed=installers),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -19,9 +18,9 @@ from bundle.artifacts.store.json_cache import JsonCache
 from bundle.base.errors import IntegrityError, NetworkError
 from bundle.base.http.client import Answer, Conditional, NotFoundError, redact
 from bundle.base.http.urls import holds_concealed, leaves_https, origin
-from bundle.base.staging import write_atomically
 from bundle.model.config.config import Registries as RegistriesConfig
 from bundle.model.config.config import Registry
+from bundle.model.records import from_json, to_json
 
 
 class Get(Protocol):
@@ -74,7 +73,7 @@ class Registries:
     ) -> None:
         self._config = config
         self._get = get
-        self._pages = folder / "pages"
+        self._pages = JsonCache(folder / "pages", _Document.read)
         self._seen = JsonCache(folder / "urls", _SeenFile.read)
         self._environ = environ
         self._offline = offline
@@ -196,13 +195,12 @@ class Registries:
         url = f"{base.rstrip('/')}/{name}/"
         if urlsplit(base).scheme == "file":
             url += "index.html"
-        cache = _CachedPage(self._pages / sha256(_bare(url).encode()).hexdigest())
         try:
-            document = self._document(url, cache)
+            document = self._document(url)
         except NotFoundError:
             return None
         found_at = _add_credentials(document.url, base)
-        named = parse_page(document.content, content_type=document.content_type, url=found_at)
+        named = parse_page(document.content.encode("latin-1"), content_type=document.content_type, url=found_at)
         files = tuple(file for file in named if self._configured(file.url) or not leaves_https(url, file.url))
         if named and not files:
             raise NetworkError(
@@ -217,8 +215,11 @@ class Registries:
         additional = [one.url for one in self._config.additional if not one.missing]
         return origin(url) in {origin(one) for one in (*additional, self._config.default or "")}
 
-    def _document(self, url: str, cache: _CachedPage) -> _Document:
-        cached = cache.read(url)
+    def _document(self, url: str) -> _Document:
+        key = sha256(_bare(url).encode()).hexdigest()
+        cached = self._pages.find(key)
+        if cached is not None and cached.url == redact(url):
+            cached = replace(cached, url=_bare(url))
         if self._offline and not url.startswith("file:"):
             if cached is None:
                 raise NetworkError(
@@ -237,51 +238,33 @@ class Registries:
         document = _Document(
             url=_bare(answer.url),
             content_type=headers.get("content-type", "text/html"),
-            content=answer.content,
+            content=answer.content.decode("latin-1"),
             etag=headers.get("etag"),
             modified=headers.get("last-modified"),
         )
-        if cached != document and not holds_concealed(document.content):
-            cache.write(document)
+        if cached != document and not holds_concealed(answer.content):
+            self._pages.put(key, to_json(replace(document, url=redact(document.url))))
         return document
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Document:
+    """What a registry answered."""
+
     url: str
+    """Without credentials; in the cache without any secret."""
     content_type: str
-    content: bytes
+    content: str
+    """Each byte is the character of its number, so that JSON holds any page."""
     etag: str | None
     modified: str | None
 
-
-class _CachedPage:
-    """One file: a line of JSON about the document, then the document.
-
-    It is no `JsonCache`: a page is not made anew but confirmed by the registry (ETag), and its body, often of
-    megabytes, stays as it came.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def read(self, url: str) -> _Document | None:
-        """Return the document of a URL, which the cache has without its secrets."""
-        try:
-            head, _, content = self._path.read_bytes().partition(b"\n")
-            about = json.loads(head)
-            if about["url"] == redact(url):
-                about["url"] = _bare(url)
-            if about.pop("sha256") != sha256(content).hexdigest():
-                return None
-            return _Document(content=content, **about)
-        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return None
-
-    def write(self, document: _Document) -> None:
-        about = asdict(document) | {"url": redact(document.url), "sha256": sha256(document.content).hexdigest()}
-        del about["content"]
-        write_atomically(self._path, json.dumps(about).encode() + b"\n" + document.content)
+    @classmethod
+    def read(cls, value: Any) -> _Document:
+        document = from_json(cls, value)
+        urlsplit(document.url)
+        document.content.encode("latin-1")
+        return document
 
 
 def _bare(url: str) -> str:

@@ -33,7 +33,7 @@ PARTS: Mapping[str, Part] = {
     "keys": Part(json=True),
     "layers": Part(entries="??/*"),
     "metadata": Part(json=True),
-    "pages": Part(),
+    "pages": Part(json=True),
     "repositories": Part(entries="*/", locks=True),
     "urls": Part(json=True),
     "verified": Part(json=True),
