@@ -181,3 +181,32 @@ def test_a_run_under_nohup_goes_on_when_the_terminal_closes() -> None:
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 130, errors
+
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "bundle"
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"PYTHONPATH": "HERE"},
+        {"PYTHONHOME": "/does/not/exist"},
+        {"PYTHONSTARTUP": "HERE/sitecustomize.py", "PYTHONINSPECT": "1"},
+        {"PYTHONUSERBASE": "HERE"},
+        {"PYTHONPLATLIBDIR": "nothing", "PYTHONEXECUTABLE": "/bin/false"},
+        {"PYTHONWARNINGS": "error", "PYTHONOPTIMIZE": "2", "PYTHONVERBOSE": "1"},
+        {"PYTHONBREAKPOINT": "os.abort", "PYTHONDEVMODE": "1", "PYTHONPROFILEIMPORTTIME": "1"},
+    ],
+    ids=lambda variables: next(iter(variables)),
+)
+def test_no_variable_of_python_reaches_the_program(tmp_path: Path, variables: Mapping[str, str]) -> None:
+    for name in ("sitecustomize", "usercustomize", "click", "hashlib", "toolchain", "bundle", "json"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w'); raise SystemExit(77)")
+    environ = {**os.environ, **{key: value.replace("HERE", str(tmp_path)) for key, value in variables.items()}}
+    done = subprocess.run(
+        [SCRIPT, "--version"], env=environ, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == b""
+    assert not (tmp_path / "ran").exists()
