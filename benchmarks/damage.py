@@ -20,6 +20,7 @@ from tests.make.verify.damage import Damage  # noqa: E402
 
 from bundle.base.report import Reporter  # noqa: E402
 from bundle.make.verify.known import known_of  # noqa: E402
+from bundle.model.config.project import SHARED, Project  # noqa: E402
 from bundle.model.manifest import read_manifest  # noqa: E402
 
 
@@ -33,7 +34,7 @@ def main() -> None:
     missed = 0
     for folder in options.folders:
         manifest = read_manifest(folder)
-        known = known_of(folder, manifest, None, built="", reporter=Reporter())
+        known = known_of(folder, manifest, _project(folder), built="", reporter=Reporter())
         damage = Damage(folder.resolve(), Random(options.seed), known)
         before = damage.found()
         found: Counter[str] = Counter()
@@ -52,6 +53,12 @@ def main() -> None:
         print(f"{manifest.version} {manifest.platform}: {found.total()} of {options.changes} found ({kinds_found})")
         print(f"  unchanged it {passes}; known by {known.by or 'nothing'}")
     sys.exit(missed > 0)
+
+
+def _project(folder: Path) -> Project | None:
+    """Return the project in whose output folder a bundle lies."""
+    root = folder.resolve().parents[2]
+    return Project(root) if (root / SHARED).is_file() else None
 
 
 if __name__ == "__main__":

@@ -9,7 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from bundle.base.folders import listing
+from bundle.base.report import Reporter
 from bundle.make.verify.checks.comparison import kind_of
+from bundle.make.verify.checks.contents import read_contents
+from bundle.make.verify.checks.policy import Policy
+from bundle.make.verify.checks.subject import Subject
 from bundle.model.file_list import DESCRIPTIONS, FILE_LIST, FileList, ListedEntry, ListedLayer
 from bundle.model.manifest import MANIFEST, Manifest
 
@@ -39,3 +43,9 @@ def seal(root: Path) -> Path:
     value = json.loads(path.read_bytes())
     path.write_text(json.dumps(value | {"files": with_list(root, Manifest.from_json(value)).files}))
     return root
+
+
+def subject_of(root: Path, manifest: Manifest) -> Subject:
+    """Return a bundle as checks get it, under a policy of nothing."""
+    contents = read_contents(root, python=manifest.python.actual, platform=manifest.target)
+    return Subject(contents=contents, manifest=manifest, policy=Policy(), jobs=1, reporter=Reporter())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +23,7 @@ from bundle.make.verify.checks.rules import RULES
 from bundle.model.manifest import Manifest
 
 _ZSTD = (b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18")
+_GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
 _ZIP_END = 22
 """Bytes of the record at the end of a zip file that has no comment (APPNOTE.TXT, section 4.3.16)."""
@@ -42,8 +45,10 @@ def check_archive(archive: Path, manifest: Manifest, known: Known) -> tuple[Find
         head = file.read(4)
     if head == _ZSTD[0] or head[1:] == _ZSTD[1]:
         problems = _index_problems(archive, manifest)
+    elif head == _ZIP:
+        problems = _zip_problems(archive)
     else:
-        problems = _zip_problems(archive) if head == _ZIP else iter(())
+        problems = _gzip_problems(archive) if head[:2] == _GZIP else iter(())
     rule = RULES["archive-index" if archive.suffix == ".zst" else "archive-surplus"]
     return (*findings, *(rule.about(archive.name, problem) for problem in problems))
 
@@ -109,6 +114,17 @@ def _decompressed(frame: bytes, size: int) -> bytes:
     except zstandard.ZstdError:
         return b""
     return content if decompressor.eof and not decompressor.unused_data else b""
+
+
+def _gzip_problems(archive: Path) -> Iterator[str]:
+    # It was unpacked before, so its headers are sound; here only the place of the end counts.
+    with gzip.open(archive) as stream:
+        with tarfile.open(fileobj=stream, mode="r:") as tar:
+            while tar.next() is not None:
+                tar.members.clear()  # type: ignore[attr-defined]  # kept for random access
+            stream.seek(tar.offset)
+        if any(any(chunk) for chunk in iter(lambda: stream.read(CHUNK), b"")):
+            yield "holds data behind the end of its tar file."
 
 
 def _zip_problems(archive: Path) -> Iterator[str]:

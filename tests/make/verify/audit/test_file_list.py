@@ -7,16 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bundle.base.report import Reporter
 from bundle.make.verify.audit.file_list import check_files
 from bundle.make.verify.audit.records import check_records
-from bundle.make.verify.checks.contents import read_contents
 from bundle.make.verify.checks.findings import Outcome
-from bundle.make.verify.checks.policy import Policy
-from bundle.make.verify.checks.subject import Subject
 from bundle.model.manifest import Manifest, PythonRecord
 from tests.make.audited import PYTHON, Made, good
-from tests.make.listed import with_list
+from tests.make.listed import subject_of, with_list
 
 STAMP = bytes(16)
 """A compiled module that is judged by time; the magic number does not matter."""
@@ -27,13 +23,8 @@ def listed(made: Made) -> Manifest:
     return with_list(made.root, manifest)
 
 
-def subject(made: Made, manifest: Manifest) -> Subject:
-    contents = read_contents(made.root, python=PYTHON, platform=made.platform)
-    return Subject(contents=contents, manifest=manifest, policy=Policy(), jobs=1, reporter=Reporter())
-
-
 def check(made: Made, manifest: Manifest) -> Outcome:
-    return check_files(subject(made, manifest))
+    return check_files(subject_of(made.root, manifest))
 
 
 def found(made: Made, manifest: Manifest) -> list[tuple[str, str]]:
@@ -203,9 +194,9 @@ def test_what_the_list_tells_is_not_told_again_by_records(made: Made) -> None:
     made.write(f"{made.site}/sums/__init__.py", "changed")
     made.write(f"{made.site}/sums/added.py", "added")
     assert {rule for rule, _ in found(made, manifest)} == {"file-changed", "file-added"}
-    assert check_records(subject(made, manifest)).findings == ()
+    assert check_records(subject_of(made.root, manifest)).findings == ()
     (made.root / "bundle-files.json").unlink()
-    rules = {finding.rule for finding in check_records(subject(made, manifest)).findings}
+    rules = {finding.rule for finding in check_records(subject_of(made.root, manifest)).findings}
     assert rules == {"record-differs", "record-unlisted"}
 
 

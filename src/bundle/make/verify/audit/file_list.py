@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from bundle.make.verify.audit.outside import compare_with_known
+from bundle.make.verify.audit.outside import compare_wheels, compare_with_known
 from bundle.make.verify.checks.comparison import HAS_MODES, Comparison, Difference
 from bundle.make.verify.checks.findings import Finding, Outcome
 from bundle.make.verify.checks.rules import RULES
@@ -23,7 +23,7 @@ _RUN_AT_START = re.compile(r"(site|user)customize(\..*)?|pyvenv\.cfg|.*\._pth|.*
 
 def check_files(subject: Subject) -> Outcome:
     """Compare a bundle with the list of its files, and the list with the manifest, which keeps its hash."""
-    findings = [*compare_with_known(subject), *_list(subject)]
+    findings = [*compare_with_known(subject), *_list(subject), *compare_wheels(subject)]
     comparison = subject.comparison
     if comparison is None:
         return Outcome(findings=tuple(findings))

@@ -8,6 +8,7 @@ from email.message import Message
 from email.parser import HeaderParser
 from pathlib import Path
 
+from bundle.base.files import read_regular
 from bundle.make.verify.checks.contents import Distribution
 from bundle.make.verify.checks.findings import Finding, Outcome
 from bundle.make.verify.checks.rules import RULES
@@ -39,8 +40,8 @@ def _stated_licence(root: Path, distribution: Distribution) -> str | None:
     Source: the PyPA specification "Core metadata"; PEP 639.
     """
     try:
-        text = (root / _metadata(distribution)).read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
+        text = read_regular(root / _metadata(distribution)).decode(errors="replace")
+    except OSError:
         text = ""
     metadata = HeaderParser().parsestr(text)
     if expression := _field(metadata, "License-Expression"):

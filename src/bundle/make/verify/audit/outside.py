@@ -1,16 +1,22 @@
-"""Whether a bundle is the one that a catalogue and a lock describe."""
+"""Whether a bundle is the one that a catalogue and a lock describe, and its wheels those of the lock beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
 
+from packaging.pylock import Pylock, PylockValidationError
+
+from bundle.base.files import read_regular
 from bundle.make.verify.checks.findings import Finding
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
 from bundle.model.locks.lock import Lock
-from bundle.model.manifest import MANIFEST, Manifest
+from bundle.model.manifest import MANIFEST, WHEELHOUSE, Manifest
 
 _SHOWN = 10
+
+_WHEELS_LOCK = f"{WHEELHOUSE}/pylock.toml"
 
 
 def compare_with_known(subject: Subject) -> Iterator[Finding]:
@@ -55,3 +61,35 @@ def _compare_lock(manifest: Manifest, lock: Lock, *, confirmed: bool) -> Iterato
 
 def _shown(package: tuple[str, str] | None) -> str:
     return f"{package[0]} ({package[1][:16]})" if package else "not there"
+
+
+def compare_wheels(subject: Subject) -> Iterator[Finding]:
+    """Yield a finding for each wheel below `packages/` that its `pylock.toml` does not have so, or that is missing.
+
+    What differs from the list of the bundle's files is told with that.
+    """
+    rule = RULES["wheel-differs"]
+    if subject.manifest.layout not in ("wheelhouse", "both"):
+        return
+    told = subject.comparison.paths if subject.comparison else frozenset()
+    try:
+        locked = _locked(subject)
+    except (OSError, ValueError, RecursionError, PylockValidationError) as error:
+        if _WHEELS_LOCK not in told:
+            yield rule.finding(_WHEELS_LOCK, f"is no lock of wheels: {error}.")
+        return
+    held = {path for path in subject.scanned if path.startswith(f"{WHEELHOUSE}/")} - {_WHEELS_LOCK}
+    for path in sorted((held | locked.keys()) - told):
+        if path not in locked:
+            yield rule.finding(path, f"is in no package of {_WHEELS_LOCK}.")
+        elif path not in held:
+            yield rule.finding(path, f"is missing; {_WHEELS_LOCK} names it.")
+        elif subject.scanned[path].sha256.hex() != locked[path]:
+            yield rule.finding(path, f"has another SHA-256 than {_WHEELS_LOCK} says.")
+
+
+def _locked(subject: Subject) -> Mapping[str, str]:
+    """Return the SHA-256 of each wheel by its path in the bundle."""
+    lock = Pylock.from_dict(tomllib.loads(read_regular(subject.root / _WHEELS_LOCK).decode()))
+    wheels = (wheel for package in lock.packages for wheel in package.wheels or ())
+    return {f"{WHEELHOUSE}/{wheel.path or wheel.name}": wheel.hashes.get("sha256", "") for wheel in wheels}

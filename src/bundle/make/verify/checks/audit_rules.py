@@ -80,6 +80,12 @@ AUDIT_RULES = (
         "Find out who put them there, and remove them; packages of your own belong into a virtual environment.",
     ),
     _files(
+        "wheel-differs",
+        "error",
+        "a wheel in `packages/` is not what the lock beside it says, or one of the two lacks it",
+        "Build the bundle again, or unpack its archive again.",
+    ),
+    _files(
         "mode-changed",
         "error",
         "files have other permissions than were built (a warning in a bundle for Windows)",
