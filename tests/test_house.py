@@ -74,7 +74,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "artifacts/registries": frozenset({"fetch", "git", "metadata", "registries", "simple_api"}),
     "artifacts/wheel": frozenset({"lay_out", "scripts"}),
     "artifacts/interpreters": frozenset(
-        {"carried", "choice", "sources", "host", "mirror", "python_build_standalone", "source"}
+        {"carried", "choice", "debian_mirror", "sources", "host", "mirror", "python_build_standalone", "source"}
     ),
     "artifacts/interpreters/portable": frozenset(
         {"certificates", "content_rules", "debian_packages", "facts", "host_copy", "host_discovery", "normalise"}

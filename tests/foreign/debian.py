@@ -14,6 +14,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
+from bundle.artifacts.interpreters.debian_mirror import debian_mirror
 from bundle.base.processes.run import check, run
 from tests.foreign.cache import kept
 from tests.foreign.downloads import downloader
@@ -34,24 +35,15 @@ class File:
     sha256: str
 
 
-def mirror(sources: Path = Path("/etc/apt")) -> str:
+def mirror() -> str:
     """Return the address of the machine's mirror of Debian.
-
-    Args:
-        sources: apt's configuration.
 
     Raises:
         NoMirrorError: there is none.
     """
-    parts = (*sources.glob("sources.list.d/*.sources"), *sources.glob("sources.list.d/*.list"))
-    for path in (*sorted(parts), sources / "sources.list"):
-        text = path.read_text(encoding="utf-8") if path.is_file() else ""
-        addresses = re.findall(r"^URIs:\s*(\S+)", text, re.MULTILINE)
-        addresses += re.findall(r"^deb\s+(?:\[[^]]*\]\s*)?(\S+)", text, re.MULTILINE)
-        for address in addresses:
-            if re.search(r"/debian/?$", address):
-                return str(address).rstrip("/")
-    raise NoMirrorError(f"{sources} names no mirror of Debian")
+    if address := debian_mirror({}):
+        return address
+    raise NoMirrorError("apt of this machine names no mirror of Debian")
 
 
 @cache

@@ -15,7 +15,7 @@ from bundle.artifacts.interpreters.portable.facts import About
 from bundle.artifacts.interpreters.source import Offer, Request, Tools
 from bundle.artifacts.store.store import Store
 from bundle.artifacts.wheel.lay_out import lay_out
-from bundle.base.errors import NetworkError
+from bundle.base.errors import ConfigError, NetworkError
 from bundle.base.files import sha256_of
 from bundle.base.http.client import Downloader
 from bundle.base.native.native import dotted
@@ -61,6 +61,15 @@ def test_without_the_network_the_error_says_what_to_do(tmp_path: Path, make_tool
     assert "build.carry" in (caught.value.remedy or "")
     assert "mirror.example" in (caught.value.cause or "")
     assert carry(tmp_path / "tree", replace(request, carry=False), "3.12.10", make_tools("none", offline=True)) == ()
+
+
+def test_where_no_mirror_is_known_an_explicit_wish_is_an_error(
+    tmp_path: Path, make_tools: MakeTools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bundle.artifacts.interpreters.carried.debian_mirror", lambda _: "")
+    request = replace(request_for("3.12.10", platform=PLATFORMS["linux-x64"]), carry=True)
+    with pytest.raises(ConfigError, match="no mirror of Debian"):
+        carry(tmp_path / "tree", request, "3.12.10", make_tools(offline=True))
 
 
 def _make(archive: Path, folder: Path, portable: Portable) -> tuple[Path, About]:

@@ -12,20 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bundle.artifacts.interpreters.debian_mirror import VARIABLE, debian_mirror
 from bundle.artifacts.interpreters.portable.debian_packages import licence_of
 from bundle.artifacts.interpreters.portable.facts import Library
 from bundle.artifacts.interpreters.portable.run_paths import add_run_paths
 from bundle.artifacts.interpreters.source import Request, Tools, obtain
-from bundle.base.errors import NetworkError, WorkError
+from bundle.base.errors import ConfigError, NetworkError, WorkError
 from bundle.model.platforms import Platform
 from bundle.model.system_libraries import CARRIED, LINUX_RUN_PATH
 
 GLIBC = (2, 18)
 """The oldest glibc that they run on, on every platform."""
-
-MIRROR_VARIABLE = "BUNDLE_DEBIAN_MIRROR"
-
-_HOSTS = ("https://mirror.example/debian", "https://snapshot.example/debian")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +95,7 @@ def carry(tree: Path, request: Request, python: str, tools: Tools) -> tuple[Libr
         python: its version.
 
     Raises:
+        ConfigError: no mirror of Debian is known, and a package is not in the cache.
         NetworkError: a package is not in the cache and cannot be downloaded.
     """
     if not request.carry:
@@ -118,21 +116,21 @@ def carry(tree: Path, request: Request, python: str, tools: Tools) -> tuple[Libr
 
 def _obtain(package: Package, request: Request, tools: Tools) -> Path:
     filename, sha256 = package.file(request.platform), package.sha256[request.platform.key]
-    named = request.environ.get(MIRROR_VARIABLE, "").rstrip("/")
-    hosts = (named,) if named else _HOSTS
-    for number, host in enumerate(hosts, 1):
-        try:
-            return obtain(sha256, f"{host}/{package.folder}/{filename}", filename, tools)
-        except NetworkError as error:
-            if number == len(hosts):
-                raise NetworkError(
-                    f"{filename}, which build.carry takes a library from, cannot be downloaded.",
-                    cause=error.what,
-                    remedy=f"Name a mirror of Debian in {MIRROR_VARIABLE}, or set build.carry to false: the bundle "
-                    "then relies on the system's libstdc++, libgcc_s and libz.",
-                ) from error
-            tools.reporter.detail(error.what)
-    raise WorkError("There is no host to ask for packages of Debian.")
+    mirror = debian_mirror(request.environ)
+    if not mirror and tools.files.get(sha256) is None:
+        raise ConfigError(
+            "build.carry is true, and no mirror of Debian is known to take the libraries from.",
+            remedy=f"Name one in {VARIABLE}, or set build.carry to false.",
+        )
+    try:
+        return obtain(sha256, f"{mirror}/{package.folder}/{filename}", filename, tools)
+    except NetworkError as error:
+        raise NetworkError(
+            f"{filename}, which build.carry takes a library from, cannot be downloaded.",
+            cause=error.what,
+            remedy=f"Name a mirror of Debian in {VARIABLE}, or set build.carry to false: the bundle then relies on the "
+            "system's libstdc++, libgcc_s and libz.",
+        ) from error
 
 
 def _data(package: Path) -> tarfile.TarFile:

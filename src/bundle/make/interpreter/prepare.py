@@ -11,6 +11,7 @@ from typing import Any
 from bundle.artifacts.context import Context
 from bundle.artifacts.interpreters.carried import GLIBC as CARRIED_GLIBC
 from bundle.artifacts.interpreters.choice import Choice, Known, choose
+from bundle.artifacts.interpreters.debian_mirror import VARIABLE, debian_mirror
 from bundle.artifacts.interpreters.host import Host
 from bundle.artifacts.interpreters.source import Offer, Request, Tools
 from bundle.artifacts.interpreters.sources import sources_for
@@ -72,7 +73,13 @@ def prepare_interpreter(context: Context, config: Config, platform: Platform, ov
         bytecode = _bytecode(context, config, platform, choice.offer.python)
         if bytecode.why_not is not None:
             context.reporter.warning(f"{config.version} for {platform.key} gets no .pyc files: {bytecode.why_not}")
-        key = _key(choice.offer, config, platform, bytecode)
+        key = _key(choice.offer, request, bytecode)
+        may_carry = config.build.carry is None and choice.offer.source != Host.name and _may_carry(config, platform)
+        if may_carry and not request.carry:
+            context.reporter.warning(
+                f"{config.version} for {platform.key} carries no libstdc++, libgcc_s and libz: no mirror of Debian is "
+                f"known to take them from. Name one in {VARIABLE}, or set build.carry."
+            )
         layer = context.store.find("interpreter", key)
         if layer is None:
             tree = work / "tree"
@@ -97,13 +104,18 @@ def request_for(context: Context, config: Config, platform: Platform) -> Request
         machine=context.machine,
         environ=context.environ,
         user_site=config.build.user_site,
-        carry=_carries(config, platform),
+        carry=_carries(context, config, platform),
     )
 
 
-def _carries(config: Config, platform: Platform) -> bool:
+def _carries(context: Context, config: Config, platform: Platform) -> bool:
     """Return whether the interpreter takes libraries along that run on the oldest system of the configuration."""
-    return platform.system == "linux" and config.build.carry and dotted(config.build.floors.glibc) >= CARRIED_GLIBC
+    wanted = bool(debian_mirror(context.environ)) if config.build.carry is None else config.build.carry
+    return wanted and _may_carry(config, platform)
+
+
+def _may_carry(config: Config, platform: Platform) -> bool:
+    return platform.system == "linux" and dotted(config.build.floors.glibc) >= CARRIED_GLIBC
 
 
 def known_in(context: Context, config: Config, platform: Platform) -> Known:
@@ -111,7 +123,7 @@ def known_in(context: Context, config: Config, platform: Platform) -> Known:
 
     def known(offer: Offer) -> str | None:
         bytecode = _bytecode(context, config, platform, offer.python)
-        layer = context.store.find("interpreter", _key(offer, config, platform, bytecode))
+        layer = context.store.find("interpreter", _key(offer, request_for(context, config, platform), bytecode))
         return None if layer is None else layer.version
 
     return known
@@ -121,14 +133,14 @@ def _bytecode(context: Context, config: Config, platform: Platform, python: str)
     return bytecode_of(python, platform, wanted=config.build.bytecode, machine=context.machine, environ=context.environ)
 
 
-def _key(offer: Offer, config: Config, platform: Platform, bytecode: Bytecode) -> Mapping[str, Any]:
+def _key(offer: Offer, request: Request, bytecode: Bytecode) -> Mapping[str, Any]:
     return {
         "rules": revisions.INTERPRETER,
         "source": offer.source,
         "offer": dict(offer.key),
-        "platform": platform.key,
+        "platform": request.platform.key,
         # The offer says which version it is, so that its own compilation needs no further name.
         "bytecode": bytecode.by if bytecode.host else bytecode.by is not None,
-        "userSite": config.build.user_site,
-        "carry": offer.source != Host.name and _carries(config, platform),
+        "userSite": request.user_site,
+        "carry": offer.source != Host.name and request.carry,
     }

@@ -193,7 +193,8 @@ class BuildOptions:
     bytecode: bool = False
     user_site: bool = False
     """Whether console scripts import packages of the user's own (`~/.local`)."""
-    carry: bool = True
+    carry: bool | None = None
+    """None: where a mirror of Debian is known."""
     """Whether interpreters of archives for Linux get the libraries that wheels expect."""
     floors: Floors = field(default_factory=Floors)
 

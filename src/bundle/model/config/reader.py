@@ -210,6 +210,6 @@ def _build_options(value: Mapping[str, Any]) -> BuildOptions:
         archives={key: tuple(archives.get(key, DEFAULT_ARCHIVES)) for key in PLATFORMS},
         bytecode=value.get("bytecode", False),
         user_site=value.get("userSite", False),
-        carry=value.get("carry", True),
+        carry=value.get("carry"),
         floors=Floors(glibc=value.get("glibc", DEFAULT_GLIBC), macos=value.get("macos", DEFAULT_MACOS)),
     )
