@@ -13,7 +13,7 @@ from bundle.make.verify.checks.findings import Report
 from bundle.make.verify.checks.policy import Policy
 from bundle.make.verify.verify import CHECKS, VerificationHost, verify_bundle
 from bundle.model.acceptance import Acceptance
-from bundle.model.manifest import Conflict, Manifest, PythonRecord
+from bundle.model.manifest import Conflict, LayerRecord, Manifest, PythonRecord
 from bundle.model.platforms import PLATFORMS, Floors, Platform
 from tests.base.nativemaker import elf, macho, pe
 from tests.make.listed import with_list
@@ -66,6 +66,7 @@ class Made:
         acceptances: Iterable[Acceptance] = (),
         copied: Collection[str] = (),
         contested: Collection[str] = (),
+        layers: Iterable[LayerRecord] = (),
     ) -> Report:
         """Run every check that runs nothing of the bundle."""
         manifest = Manifest(
@@ -73,6 +74,7 @@ class Made:
             platform=self.platform.key,
             python=PythonRecord(actual=PYTHON, source=source),
             copied=tuple(copied),
+            layers=tuple(layers),
             conflicts=tuple(Conflict(path=path, kept="one", lost="other") for path in contested),
         )
         policy = Policy(floors=floors or Floors(), acceptances=tuple(acceptances), forbidden=(BUILDER,))

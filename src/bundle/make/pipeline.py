@@ -31,7 +31,7 @@ from bundle.make.sources.builder import SourceBuilder
 from bundle.make.sources.host import BuildHost
 from bundle.make.sources.planner import SourceBuild
 from bundle.make.verify.audit.floor_of_layers import floor_of
-from bundle.make.verify.checks.findings import Report, require
+from bundle.make.verify.checks.findings import Report, require, rows
 from bundle.make.verify.checks.policy import policy_for
 from bundle.make.verify.remembered import PassedReports
 from bundle.make.verify.verify import VerificationHost, verify_bundle
@@ -161,7 +161,8 @@ def lock_packages(build: Build) -> None:
     """Decide which file of which package the bundle holds."""
     sweep_staging(build.config.folder)
     build.lock = required_lock(build.host, build.status, locked=build.request.locked)
-    for left_out in build.lock.skipped:
+    # A lock that was just made has told of them.
+    for left_out in build.lock.skipped if build.lock is build.status.lock else ():
         if left_out.kind == "missing":
             build.context.reporter.warning(f"{left_out.name} is left out: {left_out.reason}")
 
@@ -274,8 +275,8 @@ def verify_tree(build: Build) -> None:
 
 
 def _warn(report: Report, reporter: Reporter) -> None:
-    for finding in report.of("warning"):
-        reporter.warning(f"{finding.check}: {finding.subject}: {finding.message}")
+    for row in rows(report.of("warning")):
+        reporter.warning("\n".join(row.lines))
 
 
 def pack_archives(build: Build) -> None:

@@ -143,6 +143,8 @@ class Manifest:
     floor_asked: Mapping[str, str] = field(default_factory=dict)
     """The oldest system that the configuration asks for."""
     accepted: tuple[Acceptance, ...] = ()
+    known: bool = True
+    """Whether findings that are known to be harmless fail nothing (`verify.known`)."""
     files: str = ""
     """sha256 of the list of all files, `bundle-files.json`; empty in bundles of earlier versions, which have none."""
 
@@ -166,6 +168,8 @@ class Manifest:
         """Return the JSON value of `bundle.json`."""
         value: dict[str, Any] = to_json(self)
         value["python"]["substituted"] = self.python.substituted
+        if self.known:
+            del value["known"]
         value["accepted"] = [acceptance.as_json() for acceptance in self.accepted]
         for record in (*value["packages"], *value["skipped"]):
             record["requiredBy"] = [name or _CONFIGURATION for name in record["requiredBy"]]

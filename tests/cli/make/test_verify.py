@@ -5,6 +5,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
+from tests.base.nativemaker import pe
 from tests.cli.conftest import Run
 from tests.make.listed import seal
 
@@ -71,3 +72,26 @@ def test_a_malformed_manifest_is_wrong_usage(run: Run, tmp_path: Path) -> None:
     code, _, errors = run("verify", str(folder))
     assert code == 2
     assert "python.actual is '../../etc', not a version of Python" in errors
+
+
+def test_known_findings_are_counted_and_listed_on_demand(run: Run, tmp_path: Path) -> None:
+    folder = foreign(tmp_path / "bundle")
+    site = folder / "Lib" / "site-packages"
+    info = site / "numba-0.60.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "numba" / "np" / "ufunc").mkdir(parents=True)
+    module = site / "numba" / "np" / "ufunc" / "tbbpool.cp312-win_amd64.pyd"
+    module.write_bytes(pe(machine="amd64", needed=["tbb12.dll"]))
+    (info / "RECORD").write_text("numba/np/ufunc/tbbpool.cp312-win_amd64.pyd,,\nnumba-0.60.0.dist-info/RECORD,,\n")
+    seal(folder)
+    code, output, _ = run("verify", str(folder))
+    assert code == 0
+    assert "1 known finding is harmless; --explain lists them" in output
+    assert "tbb12.dll" not in output
+    code, output, _ = run("verify", "--explain", str(folder))
+    assert code == 0
+    assert "known: binaries: Lib/site-packages/numba/np/ufunc/tbbpool" in output
+    assert "because: It is one of numba's three threading layers;" in output
+    assert "because: the check did not run" in output
+    (found,) = json.loads(run("--json", "verify", str(folder))[1])["bundles"]
+    assert [one["rule"] for one in found["findings"] if one["known"]] == ["library-missing"]

@@ -4,16 +4,22 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from bundle.base.errors import ConfigError
 from bundle.make.verify.acceptance import accept
+from bundle.make.verify.checks.contents import read_contents
+from bundle.make.verify.checks.findings import Report
+from bundle.make.verify.checks.known_findings import known_findings
+from bundle.make.verify.checks.policy import Policy
 from bundle.make.verify.checks.rules import RULES
-from bundle.model.acceptance import Acceptance
+from bundle.model.acceptance import Acceptance, package_and_versions
 from bundle.model.config.project import Project
 from bundle.model.config.schema import schema
+from bundle.model.platforms import PLATFORMS
 from tests.base.nativemaker import elf
-from tests.make.audited import Made, good, rules
+from tests.make.audited import PYTHON, Made, good, rules
 
 REASON = "Nobody loads it."
 
@@ -101,13 +107,70 @@ def test_every_rule_is_explained_in_the_documentation() -> None:
     assert [row for row in rows if row.startswith("| `")] == [rule.row for rule in RULES.values()]
 
 
-def test_an_error_is_looked_for_in_the_whole_output() -> None:
+def test_an_error_is_looked_for_in_the_whole_output(tmp_path: Path) -> None:
+    contents = read_contents(broken(tmp_path).root, python=PYTHON, platform=PLATFORMS["linux-x64"])
     finding = RULES["import-fails"].about("a: a.b", "cannot be imported.", file="lib/a/b.so", details=["shown"])
     finding = replace(finding, output="No module named '_tkinter'\nshown")
     entry = Acceptance(rule="import-fails", files="*/a/*", error="_tkinter", reason=REASON)
-    (found,) = accept([finding], [entry], files=[finding.file], ran=["imports"])
+    (found,) = accept([finding], Policy(acceptances=(entry,)), contents, ran=["imports"])
     assert found.accepted == REASON
     assert "output" not in found.as_json()
-    (other,) = accept([finding], [replace(entry, error="libGL")], files=[finding.file], ran=["imports"])
+    policy = Policy(acceptances=(replace(entry, error="libGL"),))
+    (other,) = accept([finding], policy, contents, ran=["imports"])
     assert other.accepted is None
     assert other.message == 'cannot be imported. verify.accept expects "libGL".'
+
+
+def test_a_finding_is_accepted_by_its_package_version_and_module(tmp_path: Path) -> None:
+    made = broken(tmp_path)
+
+    def errors(**entry: str) -> list[str]:
+        acceptance = Acceptance(rule="library-missing", reason=REASON, **entry)  # type: ignore[arg-type]
+        return [one.file for one in made.verify(acceptances=[acceptance]).of("error")]
+
+    assert errors(package="more") == errors(package="m*<2") == errors(files="more._*", package="more==1.0") == []
+    assert errors(files="more._a") == [f"{made.site}/more/_b.abi3.so"]
+    assert len(errors(package="more<1")) == len(errors(package="sums")) == 2
+
+
+def test_a_known_finding_is_none_unless_the_configuration_says_otherwise(tmp_path: Path) -> None:
+    contents = read_contents(broken(tmp_path).root, python=PYTHON, platform=PLATFORMS["linux-x64"])
+    finding = RULES["library-missing"].finding(contents.modules[0].path, "needs libno.so.")
+    entry = Acceptance(rule="library-missing", package="more", platforms=("linux-x64",), reason=REASON)
+    (known,) = accept([finding], Policy(harmless=(entry,)), contents, ran=["binaries"])
+    assert (known.known, known.accepted, known.severity) == (REASON, None, "error")
+    report = Report(findings=(known,), checked={"binaries": 1}, seconds=0)
+    assert (report.ok, report.known, report.answers) == (True, (known,), {"binaries": "pass"})
+    elsewhere = replace(entry, platforms=("windows-x64",))
+    for policy in (
+        Policy(harmless=()),
+        Policy(harmless=(elsewhere,)),
+        Policy(harmless=(replace(entry, package="more<1"),)),
+    ):
+        assert accept([finding], policy, contents, ran=["binaries"]) == (finding,)
+    both = Policy(harmless=(entry,), acceptances=(replace(entry, reason="Mine."),))
+    (own,) = accept([finding], both, contents, ran=["binaries"])
+    assert (own.accepted, own.known) == ("Mine.", None)
+
+
+def test_known_findings_are_written_as_acceptances_are() -> None:
+    described = schema()["properties"]["verify"]["properties"]["accept"]["items"]
+    for entry in known_findings():
+        assert set(entry.platforms) <= PLATFORMS.keys()
+        jsonschema.validate(replace(entry, platforms=()).as_json(), {**described, "$defs": schema()["$defs"]})
+        package_and_versions(entry.package)
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ({"rule": "build-path", "reason": "a"}, "it names neither files nor a package"),
+        ({"rule": "build-path", "package": "a<", "reason": "b"}, '"a<" is not a package with versions'),
+    ],
+)
+def test_an_acceptance_of_everything_or_of_no_versions_is_refused(
+    tmp_path: Path, entry: dict[str, str], problem: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        project(tmp_path, [], [entry]).load("3.12.10", {})
+    assert problem in caught.value.what + "".join(caught.value.details)

@@ -50,4 +50,5 @@ def test_the_printed_entries_are_valid(tmp_path: Path) -> None:
     accept = json.loads(f"[{''.join(caught.value.details)}]")
     (tmp_path / "shared-config.json").write_text(json.dumps({"verify": {"accept": accept}}))
     (entry,) = loaded.load("3.12.10", {}).config.verify.accept
-    assert entry.concerns("import-fails", "lib/python3.12/site-packages/scipy/a.abi3.so")
+    assert entry.rule == "import-fails"
+    assert entry.fits(["lib/python3.12/site-packages/scipy/a.abi3.so"])

@@ -45,8 +45,11 @@ class Running:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Run Linux bundles in the system at DIR, such as an old release or the C library alone. Implies --run.",
 )
+@click.option("--explain", is_flag=True, help="Say of every finding that is no error why it is none.")
 @pass_app
-def verify(app: App, target: str, platforms: tuple[str, ...], running: bool, root: Path | None) -> Result:
+def verify(
+    app: App, target: str, platforms: tuple[str, ...], running: bool, root: Path | None, explain: bool
+) -> Result:
     """Check that a bundle is complete and portable; with --run, that it works.
 
     Portable means: it names no path of the machine that built it, and needs no newer system than its floor. The
@@ -69,7 +72,7 @@ def verify(app: App, target: str, platforms: tuple[str, ...], running: bool, roo
 
     def text(console: Console) -> None:
         for folder, manifest, report in results:
-            _print(console, folder, manifest, report)
+            _print(console, folder, manifest, report, explain=explain)
 
     return Result(
         data={
@@ -126,10 +129,11 @@ def _verify(app: App, project: Project | None, folder: Path, place: Path, runnin
     return manifest, replace(report, findings=(*more, *report.findings))
 
 
-def _print(console: Console, folder: Path, manifest: Manifest, report: Report) -> None:
+def _print(console: Console, folder: Path, manifest: Manifest, report: Report, *, explain: bool) -> None:
     from rich.table import Table
 
-    from bundle.make.verify.checks.findings import with_details_once
+    from bundle.make.verify.checks.findings import rows
+    from bundle.make.verify.checks.rules import RULES
 
     console.print(f"{manifest.version} for {manifest.platform} (Python {manifest.python.actual}): {folder}")
     table = Table("check", "checked", "answer", "errors", "inconclusive", "warnings", "notes")
@@ -142,19 +146,22 @@ def _print(console: Console, folder: Path, manifest: Manifest, report: Report) -
         table.add_row(name, str(report.checked.get(name, "not run")), answer, *(str(count or "") for count in counts))
     console.print(table)
     remedies: set[str] = set()
-    for finding, details in with_details_once(
-        (*report.of("error"), *report.of("inconclusive"), *report.of("warning"), *report.of("note"))
-    ):
-        console.print(f"{finding.severity}: {finding.check}: {finding.subject}: {finding.message} ({finding.rule})")
-        for line in details:
-            console.print(f"    {line}")
-        if finding.remedy and finding.severity != "note" and finding.remedy not in remedies:
-            console.print(f"  to do: {finding.remedy}")
-            remedies.add(finding.remedy)
-    for finding, details in with_details_once(report.accepted):
-        console.print(f"accepted: {finding.check}: {finding.subject}: {finding.message} ({finding.rule})")
-        for line in (*details[len(finding.details) :], f"because: {finding.accepted}"):
-            console.print(f"    {line}")
+    for row in rows((*report.of("error"), *report.of("inconclusive"), *report.of("warning"), *report.of("note"))):
+        console.print(f"{row.finding.severity}: {row.lines[0]}", *row.lines[1:], sep="\n")
+        remedy = row.finding.remedy
+        if explain and row.finding.severity in ("warning", "note"):
+            console.print(f"    because: {RULES[row.finding.rule].meaning}")
+        if remedy and row.finding.severity != "note" and remedy not in remedies:
+            console.print(f"  to do: {remedy}")
+            remedies.add(remedy)
+    for row in rows(report.accepted):
+        console.print(f"accepted: {row.head}", *row.lines[1:], f"    because: {row.finding.accepted}", sep="\n")
+    for row in rows(report.known) if explain else ():
+        console.print(f"known: {row.head}", *row.lines[1:], f"    because: {row.finding.known}", sep="\n")
+    if report.known and not explain:
+        count = len(report.known)
+        found = "1 known finding is" if count == 1 else f"{count} known findings are"
+        console.print(f"{found} harmless; --explain lists them")
     for name, value in report.floor.items():
         asked = manifest.floors.of(manifest.target.system).get(name)
         more = f"; {asked} was asked for" if asked else ""

@@ -64,6 +64,7 @@ def describe(
         floor=floor,
         floor_asked=config.build.floors.of(interpreter.platform.system),
         accepted=config.verify.accept,
+        known=config.verify.known,
         files=files,
     )
 

@@ -157,7 +157,7 @@ def verify_bundle(
             findings += outcomes[check.name].findings
     ran = any(check.runs for check in checks if check.name in outcomes)
     return Report(
-        findings=accept(findings, policy.acceptances, files=subject.contents.files, ran=outcomes),
+        findings=accept(findings, policy, subject.contents, ran=outcomes),
         checked={name: outcome.checked for name, outcome in outcomes.items()},
         seconds=time.monotonic() - started,
         floor={name: value for outcome in outcomes.values() for name, value in outcome.floor.items()},

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 from bundle.base.errors import IntegrityError, Problems
 from bundle.make.verify.acceptance import accept
+from bundle.make.verify.checks.contents import Contents
 from bundle.make.verify.checks.findings import Finding, Outcome
+from bundle.make.verify.checks.policy import Policy
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
 from bundle.model.acceptance import Acceptance
@@ -26,7 +29,10 @@ def require_sound_wheels(manifest: Manifest, acceptances: Sequence[Acceptance]) 
         IntegrityError: with an entry for `verify.accept`.
     """
     problems = Problems()
-    for finding in accept(_findings(manifest), acceptances, files=(), ran=()):
+    # Nothing is assembled yet: there are no packages to ask for, and entries name files.
+    empty = Contents(root=Path(), python=manifest.python.actual, platform=manifest.target, files={}, distributions=())
+    policy = Policy(acceptances=tuple(acceptances), harmless=())
+    for finding in accept(_findings(manifest), policy, empty, ran=()):
         if finding.severity == "error" and finding.accepted is None:
             entry = json.dumps({"rule": finding.rule, "files": finding.file, "reason": "..."}, ensure_ascii=False)
             problems.add(

@@ -204,6 +204,8 @@ class Verification:
     """How bundles are verified."""
 
     accept: tuple[Acceptance, ...] = ()
+    known: bool = True
+    """Whether findings that are known to be harmless fail nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from packaging.version import InvalidVersion, Version
 from bundle.base.errors import ConfigError
 from bundle.base.http.urls import redact
 from bundle.base.text import did_you_mean
+from bundle.model.acceptance import package_and_versions
 from bundle.model.config.json_source import KeyPath, Leaf, Node, Table, at
 from bundle.model.config.merge import NAMED, NAMED_REMOVABLE, RULES
 from bundle.model.config.patterns import BY_PLATFORM, platform_keys
@@ -20,7 +21,8 @@ from bundle.model.platforms import PLATFORMS
 
 def slips(node: Node) -> list[ConfigError]:
     """Return the errors in a file that no schema can find; values that break the schema are passed over."""
-    return [*_requirements(node), *_overrides(node), *_names_said_twice(node), *_unknown_platforms(node)]
+    found = [*_requirements(node), *_overrides(node), *_names_said_twice(node), *_unknown_platforms(node)]
+    return [*found, *_acceptances(node)]
 
 
 def _matches(node: Node, pattern: KeyPath, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Node]]:
@@ -86,6 +88,23 @@ def _unknown_platforms(node: Node) -> Iterator[ConfigError]:
                         located(node, (*path, pattern), f'unknown key "{pattern}"; it stands for no platform.{hint}'),
                         remedy=f"The platforms are {', '.join(PLATFORMS)}; `macosx-*` and `!linux-x64` are patterns.",
                     )
+
+
+def _acceptances(node: Node) -> Iterator[ConfigError]:
+    for path, entry in _matches(node, ("verify", "accept", "*")):
+        if isinstance(entry, Table) and at(entry, ("files",)) is None and at(entry, ("package",)) is None:
+            yield ConfigError(
+                located(node, path, "it names neither files nor a package."),
+                remedy='Add "files", a glob of paths or modules, or "package".',
+            )
+    for path, text in _texts(node, ("verify", "accept", "*", "package")):
+        try:
+            package_and_versions(text)
+        except ValueError:
+            yield ConfigError(
+                located(node, path, f'"{text}" is not a package with versions.'),
+                remedy='Write a name, a glob of names, or either with versions, such as "scipy>=1.17,<1.19".',
+            )
 
 
 def _names_said_twice(node: Node) -> Iterator[ConfigError]:

@@ -8,7 +8,7 @@ import pytest
 from bundle.base.report import Reporter
 from bundle.make.verify.audit.build_paths import check_paths
 from bundle.make.verify.checks.contents import read_contents
-from bundle.make.verify.checks.findings import Finding, with_details_once
+from bundle.make.verify.checks.findings import Finding, rows
 from bundle.make.verify.checks.policy import Policy
 from bundle.make.verify.checks.subject import Subject
 from bundle.model.manifest import Manifest, PythonRecord
@@ -79,8 +79,9 @@ def test_every_file_is_found_and_many_are_shown_as_one(tmp_path: Path) -> None:
         (tmp_path / f"f{number:02}").write_text(str(HOME))
     found = findings(tmp_path)
     assert len(found) == 60
-    ((finding, details),) = with_details_once(found)
-    assert (finding.rule, finding.file, details[-1]) == ("build-path", "f00", "so do f01, f02, f03, and 56 more")
+    (row,) = rows(found)
+    assert (row.finding.rule, row.finding.file) == ("build-path", "f00")
+    assert row.others == "so do f01, f02, f03, and 56 more"
 
 
 def test_links_must_be_relative_and_stay_inside(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bundle.model.acceptance import Acceptance
+from bundle.model.manifest import LayerRecord
+from tests.base.nativemaker import elf
 from tests.make.audited import good, rules
 
 
@@ -78,3 +81,26 @@ def test_files_of_no_package_are_told_once_by_their_folder(tmp_path: Path) -> No
         (f"{made.site}/alone.pth", "belongs to no package."),
         (f"{made.site}/own", "holds 2 files that belong to no package."),
     ]
+
+
+def test_what_two_packages_bring_is_an_error_where_it_is_code(tmp_path: Path) -> None:
+    made = good(tmp_path, "linux-x64")
+    made.install("one", {"shared/__init__.py": "1", "shared/data.txt": "1", "shared/tool": elf()})
+    contested = [f"{made.site}/shared/{name}" for name in ("__init__.py", "data.txt", "tool")]
+
+    def conflicts(*kinds: str, accept: str = "") -> list[tuple[str, str]]:
+        layers = [
+            LayerRecord(digest="", kind=kind, name=name, version="1", size=1)
+            for name, kind in zip(("one", "other"), kinds, strict=True)
+        ]
+        entries = [Acceptance(rule="package-conflict", files=accept, reason="Both are the same.")] if accept else []
+        report = made.verify(contested=contested, layers=layers, acceptances=entries)
+        return [
+            (one.file.rpartition("/")[2], one.severity)
+            for one in (*report.of("error"), *report.of("warning"))
+            if one.rule == "package-conflict"
+        ]
+
+    assert conflicts("wheel", "wheel") == [("__init__.py", "error"), ("tool", "error"), ("data.txt", "warning")]
+    assert conflicts("wheel", "wheel", accept="*/shared/[_t]*") == [("data.txt", "warning")]
+    assert conflicts("copyFiles", "wheel") == conflicts("wheel", "interpreter") == []

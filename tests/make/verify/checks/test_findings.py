@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bundle.base.errors import VerificationError
-from bundle.make.verify.checks.findings import Finding, Report, Severity, require
+from bundle.make.verify.checks.findings import Finding, Report, Severity, require, rows
 
 
 def report(*severities: Severity) -> Report:
@@ -36,8 +36,7 @@ def test_every_error_is_named_and_each_reason_told_once() -> None:
     assert caught.value.details == (
         "imports: scipy: scipy.m0: cannot be imported. (import-fails)",
         "    ImportError: libx.so: no such file",
-        "imports: scipy: scipy.m2: cannot be imported. (import-fails)",
-        "    (the same as scipy: scipy.m0)",
+        "    so do scipy: scipy.m2",
     )
     assert caught.value.remedy == "Choose another version."
 
@@ -47,3 +46,29 @@ def test_json_holds_every_finding() -> None:
     assert data["ok"] is True
     assert data["seconds"] == 1.23
     assert data["findings"][0]["details"] == ["ImportError: libx.so: no such file"]
+
+
+def finding(subject: str, message: str = "fails.", *, file: str = "", details: tuple[str, ...] = ()) -> Finding:
+    return Finding(
+        check="c", rule="r", severity="warning", subject=subject, message=message, file=file, details=details
+    )
+
+
+def test_there_is_one_row_for_each_cause() -> None:
+    found = [
+        *(finding(f"f{number}", file=f"f{number}", details=(str(number),)) for number in range(9)),
+        finding("scipy: a", details=("x",)),
+        finding("scipy: b", details=("x",)),
+        finding("numpy: c", details=("x",)),
+        finding("scipy: d", details=("y",)),
+        finding("pip check"),
+        finding("pip check"),
+    ]
+    assert [row.lines for row in rows(found)] == [
+        ("c: f0: fails. (r)", "    0", "    so do f1, f2, f3, and 5 more"),
+        ("c: scipy: a: fails. (r)", "    x", "    so do scipy: b"),
+        ("c: numpy: c: fails. (r)", "    (the same as scipy: a)"),
+        ("c: scipy: d: fails. (r)", "    y"),
+        ("c: pip check: fails. (r)",),
+        ("c: pip check: fails. (r)",),
+    ]

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bundle.base.native.formats import native_format
 from bundle.make.verify.checks.byte_scan import Scanned
 from bundle.make.verify.checks.contents import Distribution
 from bundle.make.verify.checks.findings import Finding, Outcome
@@ -16,6 +17,9 @@ from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
 
 _SHOWN = 5
+
+_CODE = (".py", ".pth", ".pyc", ".so", ".pyd", ".dll", ".dylib", ".exe")
+"""Ends of the names of files that are run or loaded."""
 
 _PTH = 2**20
 """Bytes of a .pth file that are read."""
@@ -36,7 +40,7 @@ def check_records(subject: Subject) -> Outcome:
                 checked += 1
                 findings += _compare(subject, distribution, path)
     files = sorted(path for path in subject.scanned if path not in told)
-    findings += (*_unlisted(subject, files), *_run_at_start(subject, files))
+    findings += (*_unlisted(subject, files), *_run_at_start(subject, files), *_conflicts(subject))
     return Outcome(findings=tuple(findings), checked=checked)
 
 
@@ -118,6 +122,18 @@ def _run_at_start(subject: Subject, files: Sequence[str]) -> Iterator[Finding]:
                 lines = [line.rstrip().decode(errors="replace") for line in file.read(_PTH).splitlines()]
             if run := [line[:200] for line in lines if line.startswith(("import ", "import\t"))]:
                 yield RULES["runs-at-start"].finding(path, brings, details=run[:_SHOWN], severity="note")
+
+
+def _conflicts(subject: Subject) -> Iterator[Finding]:
+    """Yield a finding for each path that two packages brought; the version's own files may replace any."""
+    packages = {layer.name for layer in subject.manifest.layers if layer.kind == "wheel"}
+    for conflict in subject.manifest.conflicts:
+        if not {conflict.kept, conflict.lost} <= packages:
+            continue
+        scanned = subject.scanned.get(conflict.path)
+        code = conflict.path.endswith(_CODE) or (scanned is not None and native_format(scanned.head[:4]) is not None)
+        message = f"is brought by {conflict.lost}, too, with other bytes; the bundle has those of {conflict.kept}."
+        yield RULES["package-conflict"].finding(conflict.path, message, severity=None if code else "warning")
 
 
 def _compiled(path: str) -> bool:

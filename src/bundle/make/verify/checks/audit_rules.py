@@ -114,6 +114,14 @@ AUDIT_RULES = (
         "for lines of a .pth file that are run)",
         "Read the file, and decide whether every program may run it.",
     ),
+    _records(
+        "package-conflict",
+        "error",
+        "two packages bring different bytes for one path, and one of them lost its own (a warning for a file without "
+        "code)",
+        "Leave one of the packages out, choose versions that do not clash, or accept the finding if the file that was "
+        "kept serves both.",
+    ),
     _wheels(
         "wheel-record",
         "error",

@@ -63,6 +63,11 @@ class Distribution:
     hashes: Mapping[str, str] = field(default_factory=dict)
     """Recorded hash by path, as `sha256=` and URL-safe base64 without padding; without those that have none."""
 
+    @property
+    def version(self) -> str:
+        """The version, as the folder of its metadata spells it."""
+        return posixpath.basename(posixpath.dirname(self.record)).removesuffix(".dist-info").rpartition("-")[2]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -39,6 +39,8 @@ class Finding:
     """Relative to the bundle's root, with `/`; empty if it is about no file."""
     accepted: str | None = None
     """The reason for which the configuration accepts it; None if it does not."""
+    known: str | None = None
+    """The reason for which it is known to be harmless; None if it is not known."""
     output: str = field(default="", repr=False, compare=False)
     """The whole output of a program that failed, for acceptances; reports show its details only."""
 
@@ -78,7 +80,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether there is no error that is not accepted."""
+        """Whether there is no error that is neither accepted nor known to be harmless."""
         return not self.of("error")
 
     @property
@@ -98,9 +100,18 @@ class Report:
         """The findings that the configuration accepts."""
         return tuple(finding for finding in self.findings if finding.accepted is not None)
 
+    @property
+    def known(self) -> tuple[Finding, ...]:
+        """The findings that are known to be harmless."""
+        return tuple(finding for finding in self.findings if finding.known is not None)
+
     def of(self, severity: Severity) -> tuple[Finding, ...]:
-        """Return the findings of one severity, without those that are accepted."""
-        return tuple(finding for finding in self.findings if finding.severity == severity and finding.accepted is None)
+        """Return the findings of one severity, without those that are accepted or known to be harmless."""
+        return tuple(
+            finding
+            for finding in self.findings
+            if finding.severity == severity and finding.accepted is None and finding.known is None
+        )
 
     def _answer(self, check: str | None) -> Answer:
         if any(check in (None, finding.check) for finding in self.of("error")):
@@ -133,40 +144,57 @@ def require(report: Report, what: str = "The bundle") -> None:
     errors = report.of("error")
     if not errors:
         return
-    details = [line for finding, details in with_details_once(errors) for line in _lines(finding, details)]
+    details = [line for row in rows(errors) for line in row.lines]
     remedies = list(dict.fromkeys(finding.remedy for finding in errors if finding.remedy))
     count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
     raise VerificationError(f"{what} failed verification: {count}.", details=details, remedy=" ".join(remedies) or None)
 
 
-def with_details_once(findings: Iterable[Finding]) -> Iterator[tuple[Finding, tuple[str, ...]]]:
-    """Yield each finding with its details, in order; details that many findings share are shown once."""
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A finding as text, and the findings with the same cause."""
+
+    finding: Finding
+    head: str
+    details: tuple[str, ...]
+    """The details of the finding."""
+    others: str = ""
+    """The others with the same cause; empty if there are none."""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The text, the details indented."""
+        return (self.head, *(f"    {line}" for line in (*self.details, self.others) if line))
+
+
+def rows(findings: Iterable[Finding]) -> Iterator[Row]:
+    """Yield a row for each cause, in order; details that several causes share are shown once."""
     shown: dict[tuple[str, ...], str] = {}
-    for finding, others in _alike(findings):
-        details = finding.details
-        if details and (first := shown.get(details)):
-            details = (f"(the same as {first})",)
+    for first, others in _alike(findings):
+        details = first.details
+        if details and (before := shown.get(details)):
+            details = (f"(the same as {before})",)
         elif details:
-            shown[details] = finding.subject
-        yield finding, (*details, *others)
-
-
-def _alike(findings: Iterable[Finding]) -> list[tuple[Finding, tuple[str, ...]]]:
-    """Return findings of a rule with the same message about many files as one, with a line about the others."""
-    groups: dict[tuple[str, ...], tuple[Finding, list[str]]] = {}
-    for number, finding in enumerate(findings):
-        # Findings about programs differ in their details.
-        alike = finding.subject == finding.file
-        key = (finding.rule, finding.severity, finding.message) if alike else (str(number),)
-        groups.setdefault(key, (finding, []))[1].append(finding.subject)
-    result: list[tuple[Finding, tuple[str, ...]]] = []
-    for finding, (_, *others) in groups.values():
+            shown[details] = first.subject
         more = f", and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
-        line = (f"so do {', '.join(others[:_SHOWN])}{more}",) if others else ()
-        result.append((finding, line))
-    return result
+        yield Row(
+            finding=first,
+            head=f"{first.check}: {first.subject}: {first.message} ({first.rule})",
+            details=details,
+            others=f"so do {', '.join(others[:_SHOWN])}{more}" if others else "",
+        )
 
 
-def _lines(finding: Finding, details: Sequence[str]) -> Iterator[str]:
-    yield f"{finding.check}: {finding.subject}: {finding.message} ({finding.rule})"
-    yield from (f"    {line}" for line in details)
+def _alike(findings: Iterable[Finding]) -> list[tuple[Finding, list[str]]]:
+    """Return the findings of a rule with the same message as one, with the subjects of the others.
+
+    They are about files, or about the modules or scripts of one package and have the same details.
+    """
+    groups: dict[tuple[object, ...], tuple[Finding, list[str]]] = {}
+    for number, finding in enumerate(findings):
+        package, named, _ = finding.subject.partition(": ")
+        about_file = finding.subject == finding.file
+        where = () if about_file else (package, finding.details) if named else (number,)
+        key = (finding.rule, finding.severity, finding.message, finding.accepted, finding.known, *where)
+        groups.setdefault(key, (finding, []))[1].append(finding.subject)
+    return [(finding, others) for finding, (_, *others) in groups.values()]

@@ -10,6 +10,7 @@ from typing import Any
 
 from bundle.artifacts.interpreters.host import NAME as HOST
 from bundle.artifacts.interpreters.portable.host_discovery import candidates
+from bundle.make.verify.checks.known_findings import known_findings
 from bundle.model.acceptance import Acceptance
 from bundle.model.config.config import Config
 from bundle.model.locks.lock import Lock
@@ -40,6 +41,8 @@ class Policy:
     floors: Floors = field(default_factory=Floors)
     """The oldest systems that the bundle must run on."""
     acceptances: tuple[Acceptance, ...] = ()
+    harmless: tuple[Acceptance, ...] = field(default_factory=known_findings)
+    """Findings that are known to be harmless."""
     forbidden: tuple[Path, ...] = ()
     """Folders of the building machine that no file may name."""
     suspicious: tuple[Path, ...] = ()
@@ -58,6 +61,7 @@ class Policy:
         return {
             "floors": {"glibc": self.floors.glibc, "macos": self.floors.macos},
             "acceptances": [acceptance.as_json() for acceptance in self.acceptances],
+            "harmless": [entry.as_json() for entry in self.harmless],
             "forbidden": sorted({str(path) for path in self.forbidden}),
             "suspicious": sorted({str(path) for path in self.suspicious}),
             "copies": self.copies,
@@ -87,6 +91,7 @@ def policy_for(
     return Policy(
         floors=manifest.floors if config is None else config.build.floors,
         acceptances=manifest.accepted if config is None else config.verify.accept,
+        harmless=known_findings() if (manifest.known if config is None else config.verify.known) else (),
         forbidden=tuple(dict.fromkeys(folders)),
         suspicious=(Path.home(),),
         copies=config is None or bool(config.packages_for(manifest.platform).copy_files),
