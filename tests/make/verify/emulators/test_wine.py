@@ -37,9 +37,16 @@ def crashed(address: int) -> str:
     return f"wine: Unhandled page fault on read access to 0000000000000000 at address {address:016X} (thread 0024)\n"
 
 
+DIAGNOSIS = '00f4:err:winediag:load_odbc failed to open library "libodbc.so.2": cannot open shared object file\n'
+
+
 @pytest.mark.parametrize(
     ("errors", "words"),
-    [(LACKING, "crealf"), (LOADED + crashed(0x260001234), "inside Wine's own odbc32.dll")],
+    [
+        (LACKING, "crealf"),
+        (LOADED + crashed(0x260001234), "inside Wine's own odbc32.dll"),
+        (LOADED + DIAGNOSIS + crashed(0x180001234), 'Wine failed to open library "libodbc.so.2"'),
+    ],
 )
 def test_what_wine_lacks_says_nothing_of_the_bundle(errors: str, words: str) -> None:
     assert words in str(WINE.inconclusive(ended(f"0024:fixme:x\n {errors}\n", 0), again(ended(errors))))
@@ -57,6 +64,8 @@ def test_a_wine_that_dies_or_takes_too_long_says_nothing_of_the_bundle() -> None
         (crashed(0x180001234), LOADED + crashed(0x180001234)),
         (crashed(0x170001234), LOADED + crashed(0x170001234)),
         (crashed(0), LOADED + crashed(0)),
+        (crashed(0x180001234), DIAGNOSIS + LOADED + crashed(0x180001234)),
+        (DIAGNOSIS + crashed(0x180001234), LOADED + crashed(0x180001234)),
         ("Fatal error in launcher: Unable to create process using 'x'\n", None),
         (f"{LACKING}\n", ""),
         (f"{LACKING}\n", LOADED + crashed(0x180001234)),

@@ -36,8 +36,8 @@ _LINGERING = "-p60"
 _APART = "import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:], stderr=subprocess.DEVNULL).returncode & 255)"
 """Starts a program with another standard error than this process's, which is left to Wine's own messages."""
 
-_CHANNELS = "-all,trace+loaddll"
-"""The address of each library that is loaded."""
+_CHANNELS = "-all,trace+loaddll,err+winediag"
+"""The address of each library that is loaded, and the libraries of this machine that Wine's own do not find."""
 
 _OWN = re.compile(r"wine: .*|wine client error:.*|wineserver: .*")
 
@@ -51,6 +51,8 @@ _FAULTS = re.compile(
 
 _CRASH = re.compile(r"wine: Unhandled .* at address (?:0x)?([0-9A-Fa-f]+)")
 _LOADED = re.compile(r':loaddll:\w+ Loaded L"(?P<path>.*)" at (?P<address>[0-9A-Fa-f]+): (?P<kind>builtin|native)')
+
+_WITHOUT = re.compile(r".*:err:winediag:\w+ (failed to open library .*)")
 
 _BASE = re.compile(r"(?:ntdll|kernel32|kernelbase|ucrtbase|msvc\w*|vcruntime\w*)\.dll")
 """Libraries that crash when a program passes wrong addresses to them."""
@@ -97,11 +99,18 @@ class WineRunner(EmulatedRunner):
         if not any(_OWN.match(line.strip()) for line in completed.errors.splitlines()):
             return None
         told = again(replace(self, channels=_CHANNELS), through=_APART).errors
+        without = None
         for line in told.splitlines():
+            if (loaded := _LOADED.search(line)) and loaded["kind"] == "native":
+                without = None  # What an earlier module asked for is no reason for a crash in a later one.
+            elif lacking := _WITHOUT.match(line):
+                without = f"Wine {lacking[1]}"
             if match := _FAULTS.fullmatch(line.strip()):
                 return match[0]
             if (crash := _CRASH.match(line.strip())) and (library := _builtin_at(int(crash[1], 16), told)):
                 return f"{crash[0]}, inside Wine's own {library}"
+            if crash and without:
+                return without
         return None
 
 
