@@ -70,6 +70,13 @@ def project(folder: Path, shared: object, version: object) -> Project:
     return Project(folder)
 
 
+@pytest.mark.parametrize(("key", "judged"), [("linux-x64", True), ("macosx-x64", False), ("windows-x64", False)])
+def test_an_acceptance_for_another_system_is_not_judged(tmp_path: Path, key: str, judged: bool) -> None:
+    made = good(tmp_path, key)
+    report = made.verify(acceptances=[accepted(made, "glibc-above-floor", "*")])
+    assert [rule for rule, _ in rules(report)] == (["unused-acceptance"] if judged else [])
+
+
 def test_the_versions_acceptances_are_added_to_the_shared_ones(tmp_path: Path) -> None:
     first = {"rule": "build-path", "files": "a", "reason": "known"}
     second = {"rule": "case-clash", "files": "b/*", "reason": "known, too"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -11,6 +11,24 @@ from bundle.make.verify.checks.findings import Finding, Severity
 from bundle.make.verify.checks.policy import Policy
 from bundle.make.verify.checks.rules import RULES
 from bundle.model.acceptance import Acceptance
+from bundle.model.platforms import System
+
+_ONLY_ON: Mapping[str, tuple[System, ...]] = {
+    "launcher-interpreter": ("windows",),
+    "link-on-windows": ("windows",),
+    "long-path": ("windows",),
+    "name-on-windows": ("windows",),
+    "absolute-prefix": ("linux", "macosx"),
+    "run-path-of-build": ("linux", "macosx"),
+    "glibc-above-floor": ("linux",),
+    "libstdcxx-above-floor": ("linux",),
+    "program-interpreter": ("linux",),
+    "version-missing": ("linux",),
+    "library-foreign": ("macosx",),
+    "macos-above-floor": ("macosx",),
+    "signature-missing": ("macosx",),
+}
+"""The systems of the rules that find nothing on the others."""
 
 
 def accept(
@@ -38,7 +56,12 @@ def accept(
             finding = replace(finding, message=f'{finding.message} verify.accept expects "{entries[0].error}".')
         marked.append(finding)
     unused = (entry for entry in dict.fromkeys(policy.acceptances) if entry not in used)
-    judged = [entry for entry in unused if entry.rule in RULES and RULES[entry.rule].check in ran]
+    system = contents.platform.system
+    judged = [
+        entry
+        for entry in unused
+        if entry.rule in RULES and RULES[entry.rule].check in ran and system in _ONLY_ON.get(entry.rule, (system,))
+    ]
     return (*marked, *(_unused(entry, packages) for entry in judged))
 
 

@@ -54,6 +54,17 @@ def test_other_paths_are_not_taken_for_it(tmp_path: Path, content: bytes) -> Non
     assert findings(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("place", "severity"), [("/etc/ssl", "note"), ("/usr/lib/ssl", "note"), ("/opt/maker/ssl", "warning")]
+)
+def test_the_folder_with_certificates_is_named(tmp_path: Path, place: str, severity: str) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/libcrypto.so.3").write_bytes(f'\x7fELF\0OPENSSLDIR: "{place}"\0'.encode())
+    (finding,) = findings(tmp_path)
+    assert (finding.rule, finding.severity) == ("certificates-place", severity)
+    assert f"looks for certificates in {place}" in finding.message
+
+
 def test_spellings_of_urls_json_and_windows_programs_are_found(tmp_path: Path) -> None:
     windows = PLATFORMS["windows-x64"]
     place = Path("/srv/räume & spaces/project")

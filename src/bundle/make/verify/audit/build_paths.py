@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from bundle.artifacts.interpreters.portable.certificates import compiled_in
 from bundle.base.filenames import is_absolute
 from bundle.make.verify.audit.path_files import PathLine, path_lines
 from bundle.make.verify.audit.script_starts import judge_start
@@ -29,6 +30,9 @@ _PLACES = {
     ".cmd": _SET,
 }
 """The lines of files that say where their package lies, by the suffix of the file."""
+
+_OF_SYSTEM = ("/etc/", "/usr/", "/System/", "/private/etc/", "/__bundle_", "/install/")
+"""How folders begin that belong to the system, or exist on no machine."""
 
 _READ = 2**22
 """Bytes of such a file that are read."""
@@ -58,6 +62,7 @@ def check_paths(subject: Subject) -> Outcome:
             findings += judge_start(subject, path)
         findings += _named_places(subject, path)
     findings += (finding for line in path_lines(subject) if (finding := _path_file(line)))
+    findings += _certificates(subject)
     return Outcome(findings=tuple(findings), checked=len(files))
 
 
@@ -86,6 +91,16 @@ def _path_file(line: PathLine) -> Finding | None:
     if is_absolute(line.text.replace("\\", "/")) or line.folder.split("/")[0] == "..":
         return rule.finding(line.file, f"adds {line.text[:200]}, a folder outside the bundle, to Python's path.")
     return None
+
+
+def _certificates(subject: Subject) -> Iterator[Finding]:
+    """Yield where the interpreter looks for certificates; on Windows it asks the system itself."""
+    place = compiled_in(subject.root, subject.platform, subject.manifest.python.actual)
+    if place and not subject.platform.is_windows:
+        own = place.startswith(_OF_SYSTEM)
+        message = f"looks for certificates in {place}{'' if own else ', which is not a folder of the system'}."
+        executable = subject.platform.executable(subject.manifest.python.actual)
+        yield RULES["certificates-place"].finding(executable, message, severity=None if own else "warning")
 
 
 def _written_by_use(path: str, head: bytes) -> bool:

@@ -174,6 +174,13 @@ AUDIT_RULES = (
     ),
     _paths("too-common", "note", "a folder's name is too short or common to be searched for"),
     _paths(
+        "certificates-place",
+        "note",
+        "the folder in which the interpreter's OpenSSL looks for certificates (a warning where it is not one of the "
+        "system's, and others might make it)",
+        "Set SSL_CERT_FILE where machines have no certificates there; console scripts of the bundle do so themselves.",
+    ),
+    _paths(
         "written-by-use", "note", "compiled modules that Python wrote when the bundle was used; they are in no archive"
     ),
     _binaries(
