@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import zipfile
 from pathlib import Path
 from random import Random
@@ -82,3 +83,21 @@ def test_no_damage_to_a_signed_file_makes_the_reader_fail(tmp_path: Path, signed
         path.write_bytes(damaged)
         found = read_native(path)
         assert found is None or found.format == "pe"
+
+
+def test_libraries_that_are_loaded_late_are_weak_needs(tmp_path: Path) -> None:
+    content = bytearray(pe(needed=["first.dll"]))
+    base, raw = 0x1000, 0x200
+    table = len(content) - raw
+    # One descriptor with relative addresses, the end of the table, and the name (Microsoft, "PE Format").
+    content += struct.pack("<8I", 1, base + table + 64, 0, 0, 0, 0, 0, 0) + bytes(32) + b"late.dll\0"
+    content += bytes(-len(content) % 0x200)
+    optional = 64 + 24
+    struct.pack_into("<II", content, optional + 112 + 8 * 13, base + table, 32)
+    section = optional + 240
+    struct.pack_into("<I", content, section + 8, len(content) - raw)
+    struct.pack_into("<I", content, section + 16, len(content) - raw)
+
+    needs = read(tmp_path, bytes(content)).needs
+
+    assert [(need.name, need.weak) for need in needs] == [("first.dll", False), ("late.dll", True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,29 @@ if TYPE_CHECKING:
     import lief
 
 
+_MAGICS = {
+    b"\xce\xfa\xed\xfe": ("<", False),
+    b"\xcf\xfa\xed\xfe": ("<", True),
+    b"\xfe\xed\xfa\xce": (">", False),
+    b"\xfe\xed\xfa\xcf": (">", True),
+}
+"""Byte order, and whether it has 64 bits, by the first bytes. Source: mach-o/loader.h."""
+
+_FAT = {b"\xca\xfe\xba\xbe": False, b"\xca\xfe\xba\xbf": True}
+"""Whether the places of the parts have 64 bits, by the first bytes of a universal file. Source: mach-o/fat.h."""
+
+_SEGMENT, _SEGMENT_64 = 0x1, 0x19
+
+_MOST_HEADER = 2**12
+_MOST_COMMANDS = 10_000
+
+
 def read_macho(path: Path, machine: str) -> Native | None:
     """Read a Mach-O file; None if it is damaged."""
     import lief
 
+    if not _bounded(path):
+        return None
     # The parts are gone when the whole is: it must outlive them.
     whole = lief.MachO.parse(str(path), lief.MachO.ParserConfig.quick)
     if whole is None:
@@ -56,6 +76,47 @@ def read_macho(path: Path, machine: str) -> Native | None:
         minimum=_macos(binary),
         signature=signature,
     )
+
+
+def _bounded(path: Path) -> bool:
+    """Return whether the segments of each part together are no larger than the file, as LIEF copies them all."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        for start in _starts(file.read(_MOST_HEADER)):
+            file.seek(start)
+            header = file.read(32)
+            if len(header) < 32 or header[:4] not in _MAGICS:
+                continue
+            order, wide = _MAGICS[header[:4]]
+            count, length = struct.unpack_from(f"{order}II", header, 16)
+            file.seek(start + (32 if wide else 28))
+            commands = file.read(min(length, size))
+            if count > _MOST_COMMANDS or _segments(commands, count, order) > 2 * size:
+                return False
+    return True
+
+
+def _starts(head: bytes) -> list[int]:
+    if head[:4] not in _FAT:
+        return [0]
+    wide = _FAT[head[:4]]
+    form, step = (">IIQ", 32) if wide else (">III", 20)
+    count = min(struct.unpack_from(">I", head, 4)[0], (len(head) - 8) // step)
+    return [struct.unpack_from(form, head, 8 + number * step)[2] for number in range(count)]
+
+
+def _segments(commands: bytes, count: int, order: str) -> int:
+    """Return the bytes that all segments have in the file together."""
+    total = place = 0
+    for _ in range(count):
+        if place + 8 > len(commands):
+            break
+        kind, length = struct.unpack_from(f"{order}II", commands, place)
+        form = {_SEGMENT: (f"{order}I", 36), _SEGMENT_64: (f"{order}Q", 48)}.get(kind)
+        if form is not None and place + form[1] + 8 <= len(commands):
+            total += struct.unpack_from(form[0], commands, place + form[1])[0]
+        place += max(length, 8)
+    return total
 
 
 def _macos(binary: lief.MachO.Binary) -> str:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _WINDOWS = {(6, 2): "8", (6, 3): "8.1", (10, 0): "10"}
 """The names of the versions of NT from 8 on."""
 
+_MOST_LIBRARIES = 4096
+_LONGEST_NAME = 512
+
 _IL_ONLY, _32BIT_REQUIRED = 0x1, 0x2
 """Flags of a CLI header (ECMA-335, II.25.3.3.1)."""
 
@@ -25,7 +28,8 @@ def read_pe(path: Path) -> Native | None:
     import lief
 
     options = lief.PE.ParserConfig()
-    for part in ("rsrc", "reloc", "exports", "exceptions", "arm64x_binary"):
+    # LIEF reads every function of every import; a file may have them overlap to be far larger than itself.
+    for part in ("imports", "rsrc", "reloc", "exports", "exceptions", "arm64x_binary"):
         setattr(options, f"parse_{part}", False)
     binary = lief.PE.parse(str(path), options)
     if binary is None:
@@ -37,6 +41,7 @@ def read_pe(path: Path) -> Native | None:
     # The one directory whose address is a place in the file.
     if certificates is not None and certificates.size and certificates.rva + certificates.size > size:
         return None
+    content = path.read_bytes()
     library = lief.PE.Header.CHARACTERISTICS.DLL in binary.header.characteristics_list
     header = binary.optional_header
     return Native(
@@ -44,8 +49,8 @@ def read_pe(path: Path) -> Native | None:
         kind="library" if library else "executable",
         machines=(machine_of(binary.header.machine),),
         needs=(
-            *(Need(name=str(one.name)) for one in binary.imports),
-            *(Need(name=str(one.name), weak=True) for one in _delayed(binary)),
+            *(Need(name=name) for name in _imported(binary, content)),
+            *(Need(name=name, weak=True) for name in _imported(binary, content, delayed=True)),
         ),
         minimum=_WINDOWS.get((header.major_subsystem_version, header.minor_subsystem_version), ""),
         signature=_signature(binary, signed=certificates is not None and certificates.size > 0),
@@ -53,9 +58,30 @@ def read_pe(path: Path) -> Native | None:
     )
 
 
-def _delayed(binary: lief.PE.Binary) -> Iterator[lief.PE.DelayImport]:
-    if binary.has_delay_imports:
-        yield from binary.delay_imports
+def _imported(binary: lief.PE.Binary, content: bytes, *, delayed: bool = False) -> Iterator[str]:
+    """Yield the names of the libraries in a table of imports. Source: Microsoft, "PE Format", .idata and delay-load."""
+    import lief
+
+    types = lief.PE.DataDirectory.TYPES
+    table = binary.data_directory(types.DELAY_IMPORT_DESCRIPTOR if delayed else types.IMPORT_TABLE)
+    if table is None or not table.rva:
+        return
+    # A delayed table of the first compilers has addresses in memory in place of relative ones.
+    size, place = (32, 4) if delayed else (20, 12)
+    start = binary.rva_to_offset(table.rva)
+    for number in range(_MOST_LIBRARIES):
+        entry = content[start + number * size :][:size]
+        if len(entry) < size or not any(entry):
+            return
+        (address,) = struct.unpack_from("<I", entry, place)
+        if delayed and not entry[0] & 1:
+            address -= binary.optional_header.imagebase
+        if address <= 0:
+            return
+        where = binary.rva_to_offset(address)
+        name, end, _ = content[where : where + _LONGEST_NAME].partition(b"\0")
+        if name and end:
+            yield name.decode(errors="replace")
 
 
 def _signature(binary: lief.PE.Binary, *, signed: bool) -> Signature:
