@@ -232,7 +232,7 @@ def make_layers(build: Build) -> None:
         files=hashlib.sha256(files.encode()).hexdigest(),
     )
     require_sound_wheels(build.manifest, build.config.verify.accept)
-    for conflict in build.manifest.conflicts:
+    for conflict in () if build.request.verify else build.manifest.conflicts:
         build.context.reporter.warning(
             f"{conflict.path} differs between {conflict.lost} and {conflict.kept}; the latter is kept"
         )
@@ -260,6 +260,8 @@ def verify_tree(build: Build) -> None:
         environ=context.environ,
         origins=build.interpreter.origins,
     )
+    # Those about other bundles make no difference, so that a new one leaves this verification as it is.
+    policy = replace(policy, acceptances=build.manifest.accepted)
     passed = PassedReports(context.store.folder("verified"), policy)
     build.report = passed.find(build.digest)
     if build.report is not None:

@@ -17,6 +17,12 @@ from bundle.model.manifest import Conflict, Manifest
 from bundle.model.platforms import PLATFORMS
 
 ENTRY = Acceptance(rule="build-path", files="a", reason="known")
+HERE = Acceptance(rule="build-path", files="*/x", package="a<2", reason="known")
+ELSEWHERE = (
+    Acceptance(rule="build-path", files="*/numba/*", reason="no such file"),
+    Acceptance(rule="import-fails", package="numba", reason="no such package"),
+    Acceptance(rule="import-fails", package="a>=2", reason="another version"),
+)
 
 
 def layer(kind: str, name: str, *paths: str) -> Layer:
@@ -68,8 +74,8 @@ def described(platform: str) -> Manifest:
         version="3.12.10",
         python="3.12.10",
         folder=Path("/versions"),
-        verify=Verification(accept=(ENTRY,)),
-        packages={platform: PlatformPackages(overrides={"b": "2", "a": "1"}, no_deps=frozenset({"b"}))},
+        verify=Verification(accept=(ENTRY, HERE, *ELSEWHERE)),
+        packages={platform: PlatformPackages(overrides={"b": "2", "a": "1", "z": "3"}, no_deps=frozenset({"b", "z"}))},
     )
     layers = [interpreter.layer, layer("wheel", "a", "bin/x"), layer("copyFiles", "copyFiles", "bin/x", "bin/own")]
     build = SourceBuild(package=commit, adapted=commit, sha256="w", isolation="bubblewrap", network="It must.")
@@ -89,7 +95,7 @@ def test_a_manifest_tells_packages_layers_and_conflicts_apart() -> None:
     assert manifest.copied == ("bin/own", "bin/x")
     assert manifest.conflicts == (Conflict(path="bin/x", kept="copyFiles", lost="a"),)
     assert manifest.python.substituted
-    assert (manifest.accepted, manifest.interpreter) == ((ENTRY,), {"glibc": "2.17"})
+    assert (manifest.accepted, manifest.interpreter) == ((ENTRY, HERE), {"glibc": "2.17"})
 
 
 def test_the_floor_that_was_asked_for_is_the_systems_own() -> None:

@@ -10,6 +10,7 @@ from bundle.artifacts.catalogue_entry import layer_record
 from bundle.artifacts.store.layers import Layer, overlay
 from bundle.make.interpreter.prepare import Interpreter
 from bundle.make.sources.planner import SourceBuild
+from bundle.model.acceptance import Acceptance
 from bundle.model.config.config import Config
 from bundle.model.file_list import FileList, ListedEntry, ListedLayer
 from bundle.model.locks.lock import Lock, LockedPackage
@@ -50,8 +51,8 @@ def describe(
         lock=lock.inputs,
         layers=tuple(layer_record(layer) for layer in layers),
         packages=tuple(_package(package, sources.get(package.name)) for package in lock.packages),
-        overrides=tuple(sorted(packages.overrides)),
-        no_deps=tuple(sorted(packages.no_deps)),
+        overrides=tuple(sorted(lock.names & packages.overrides.keys())),
+        no_deps=tuple(sorted(lock.names & packages.no_deps)),
         skipped=tuple(
             SkippedRecord(
                 name=one.name, kind=one.kind, reason=one.reason, required_by=one.required_by, available=one.available
@@ -63,9 +64,31 @@ def describe(
         flaws=tuple(from_json(WheelFlaw, flaw) for layer in layers for flaw in layer.about.get("flaws", ())),
         floor=floor,
         floor_asked=config.build.floors.of(interpreter.platform.system),
-        accepted=config.verify.accept,
+        accepted=_applying(config.verify.accept, {**_versions(lock), "python": choice.offer.python}, layers),
         known=config.verify.known,
         files=files,
+    )
+
+
+def _versions(lock: Lock) -> dict[str, str]:
+    return {package.name: package.version for package in lock.packages}
+
+
+def _applying(
+    acceptances: Sequence[Acceptance], packages: Mapping[str, str], layers: Sequence[Layer]
+) -> tuple[Acceptance, ...]:
+    """Return the acceptances that may apply: one about another version's packages must not change this bundle's bytes.
+
+    Args:
+        packages: versions by name.
+    """
+    paths = [entry.path for layer in layers for entry in layer.entries]
+    return tuple(
+        one
+        for one in acceptances
+        if any(one.names(name, version) for name, version in packages.items())
+        # A name of a module has no slash; which modules there are is known only when the bundle is verified.
+        and ("/" not in one.files or one.fits(paths))
     )
 
 
