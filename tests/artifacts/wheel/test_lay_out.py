@@ -123,7 +123,7 @@ def test_the_pip_that_comes_with_python_runs_where_it_was_laid(tmp_path: Path) -
         f"""#!/bin/sh
 exec "{sys.executable}" -I -c 'import sys
 sys.path.insert(0, sys.argv[1])
-del sys.argv[:2]
+del sys.argv[:sys.argv.index("-s") + 1]
 exec(compile(open(sys.argv[0]).read(), sys.argv[0], "exec"))' "{tree}/{site_packages}" "$@"
 """
     )
