@@ -11,6 +11,7 @@ from configparser import Error, RawConfigParser
 from pathlib import Path
 
 from bundle.base.errors import ConfigError
+from bundle.base.http.urls import is_readable, redact
 from bundle.base.processes.run import check, run
 
 _NAMED_INDEX = re.compile(r"[\w.-]+=(?=[a-z]+://)")
@@ -29,8 +30,18 @@ def default_index(environ: Mapping[str, str]) -> str:
         the index that is built into uv.
 
     Raises:
-        ConfigError: one of those files cannot be read.
+        ConfigError: one of those files cannot be read, or what it names is no URL.
     """
+    url = _default_index(environ)
+    if not is_readable(url):
+        raise ConfigError(
+            f"The index that pip and uv use by default, {redact(url)}, is not a URL.",
+            remedy="Correct it in PIP_INDEX_URL, UV_DEFAULT_INDEX or a configuration file, or set registries.default.",
+        )
+    return url
+
+
+def _default_index(environ: Mapping[str, str]) -> str:
     for variable in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"):
         if url := environ.get(variable, "").strip():
             return _NAMED_INDEX.sub("", url, count=1)

@@ -63,6 +63,15 @@ def redact(url: str) -> str:
     return _SECRET_PART.sub("***", _SECRET.sub(r"\1***", _USER.sub(r"\1", printable(url))))
 
 
+def is_readable(url: str) -> bool:
+    """Return whether a URL has the parts of one (RFC 3986): a host in brackets that is no address has none."""
+    try:
+        parts = urlsplit(url)
+        return parts.port is None or bool(parts.hostname)
+    except ValueError:
+        return False
+
+
 def origin(url: str) -> str:
     """Return scheme, host and port of a URL, which credentials belong to."""
     parts = urlsplit(url)
@@ -71,7 +80,7 @@ def origin(url: str) -> str:
 
 def credentials_variable(url: str) -> str:
     """Return the beginning of the names of the environment variables with the credentials of a URL's host."""
-    host = urlsplit(url).hostname or ""
+    host = (urlsplit(url).hostname if is_readable(url) else None) or ""
     return "BUNDLE_INDEX_" + re.sub(r"[^A-Z0-9]", "_", host.upper())
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle.base.errors import ConfigError, Problems
-from bundle.base.http.urls import conceal
+from bundle.base.http.urls import conceal, is_readable, redact
 from bundle.model.acceptance import Acceptance
 from bundle.model.config.config import (
     DEFAULT_ARCHIVES,
@@ -173,6 +173,9 @@ class Reader:
         """Return the URL with every set variable in its place, and the names of the others."""
         missing = [name for name in _VARIABLE.findall(template) if not self._environ.get(name)]
         url = _VARIABLE.sub(lambda match: self._environ.get(match[1]) or match[0], template)
+        if not missing and not is_readable(url):
+            problem = f"The address of a registry, {redact(template)}, is no URL with the environment's variables."
+            self._problems.add(ConfigError(problem, remedy="Correct the variable, or the address's host or port."))
         for name in _VARIABLE.findall(template):
             conceal(self._environ.get(name, ""), url)
         return url, tuple(dict.fromkeys(missing))

@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from bundle.base.errors import ConfigError
-from bundle.base.http.urls import redact
+from bundle.base.http.urls import is_readable, redact
 from bundle.base.text import did_you_mean
 from bundle.model.acceptance import package_and_versions
 from bundle.model.config.json_source import KeyPath, Leaf, Node, Table, at
@@ -21,8 +21,8 @@ from bundle.model.platforms import PLATFORMS
 
 def slips(node: Node) -> list[ConfigError]:
     """Return the errors in a file that no schema can find; values that break the schema are passed over."""
-    found = [*_requirements(node), *_overrides(node), *_names_said_twice(node), *_unknown_platforms(node)]
-    return [*found, *_acceptances(node)]
+    rules = (_requirements, _overrides, _names_said_twice, _unknown_platforms, _addresses, _acceptances)
+    return [error for rule in rules for error in rule(node)]
 
 
 def _matches(node: Node, pattern: KeyPath, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Node]]:
@@ -55,7 +55,8 @@ def _requirements(node: Node) -> Iterator[ConfigError]:
         ("packages", "buildWheel", "*", "*", "buildRequires", "*"),
     ):
         try:
-            Requirement(text)
+            if not is_readable(Requirement(text).url or ""):
+                yield _no_url(node, path, text)
         except InvalidRequirement as error:
             shown, reason = redact(text), redact(str(error).splitlines()[0])
             hint = f' Write "NAME @ {shown}".' if "://" in text and "@ " not in text else ""
@@ -63,6 +64,24 @@ def _requirements(node: Node) -> Iterator[ConfigError]:
                 located(node, path, f'"{shown}" is not a requirement: {reason}.{hint}'),
                 remedy="Write a PEP 508 requirement, such as name==1.2.3 or name @ git+https://host/path@tag.",
             )
+
+
+def _addresses(node: Node) -> Iterator[ConfigError]:
+    for path, text in _texts(
+        node,
+        ("registries", "default"),
+        ("registries", "additional", "*"),
+        ("registries", "additional", "*", "url"),
+        ("interpreter", "mirror"),
+        ("interpreter", "archives", "*", "url"),
+    ):
+        if not is_readable(text):
+            yield _no_url(node, path, text)
+
+
+def _no_url(node: Node, path: KeyPath, text: str) -> ConfigError:
+    what = f'the URL of "{redact(text)}" has no valid host or port.'
+    return ConfigError(located(node, path, what), remedy="Correct them; an IPv6 address stands in brackets.")
 
 
 def _overrides(node: Node) -> Iterator[ConfigError]:
