@@ -316,7 +316,7 @@ def edited_after_signing(root: Path, _: CrossProject) -> Path:
         ("macosx-aarch64", build_path_in_sysconfig, "build-path"),
         ("linux-x64", build_path_in_a_pc_file, "absolute-prefix"),
         ("windows-x64", launcher_with_an_absolute_path, "launcher-interpreter"),
-        ("windows-x64", recorded_file_gone, "record-missing"),
+        ("windows-x64", recorded_file_gone, "file-removed"),
         ("linux-aarch64", file_that_no_record_has, "record-unlisted"),
         ("macosx-x64", clash_by_case, "case-clash"),
         ("windows-x64", clash_by_case, "case-clash"),
