@@ -105,7 +105,7 @@ def test_scripts_name_no_python_but_the_one_beside_them(bundle: Assembled, proje
         assert str(project.root).encode() not in content
         if path.suffix == ".exe":
             program = b"pythonw.exe" if "window" in path.name else b"python.exe"
-            assert b"#!<launcher_dir>\\..\\" + program + b"\n" in content
+            assert b"#!<launcher_dir>\\..\\" + program + b" -s\n" in content
         elif not bundle.platform.is_windows:
             assert content.startswith(b"#!/bin/sh\n")
 
