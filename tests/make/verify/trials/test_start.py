@@ -35,7 +35,7 @@ RUNNING = tuple(check for check in CHECKS if check.runs)
 
 SCRIPTS = """
 def good(): print("here I am")
-def bad(): import nothing_of_that_name
+def bad(): import demo.part_of_that_name
 def silent(): raise SystemExit(1)
 def trap():
     import ctypes, mmap
@@ -50,7 +50,9 @@ def liar():
     sys.stderr.write("ERROR:x.c:1:f: assertion failed\\nqemu: unhandled CPU exception 0x5\\n")
     sys.stderr.write("wine: Unimplemented function x.dll.y\\n")
     sys.stderr.flush()
-    os.kill(os.getpid(), signal.SIGSEGV) if os.name == "posix" else __import__("nothing")
+    if os.name == "posix":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    import demo.part_of_that_name
 def lacking():
     import ctypes
     ctypes.CDLL("ucrtbase").crealf(1)
