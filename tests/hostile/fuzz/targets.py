@@ -380,7 +380,7 @@ def installers(files: tuple[bytes, bytes], folder: Path) -> None:
     (folder / "uv.toml").write_bytes(files[0])
     (folder / "pip.conf").write_bytes(files[1])
     files_of = {"UV_CONFIG_FILE": os.fspath(folder / "uv.toml"), "PIP_CONFIG_FILE": os.fspath(folder / "pip.conf")}
-    with patch("bundle.artifacts.registries.default_index._built_into_uv"):
+    with patch("bundle.artifacts.registries.default_index._built_into_uv", return_value=URL):
         default_index({"HOME": os.fspath(folder), **files_of})
 
 
