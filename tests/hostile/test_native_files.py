@@ -67,6 +67,8 @@ def _peak(path: Path) -> int:
         pytest.param(_universal(_macho(segments=20_000, size=2**21)), id="many-segments-in-a-universal-file"),
         pytest.param(_macho(segments=3, size=2**21), id="three-segments-of-the-whole-file"),
         pytest.param(_macho(segments=1, size=2**16, count=2**31), id="more-commands-than-there-are"),
+        pytest.param(b"\xca\xfe\xba\xbe", id="four-bytes"),
+        pytest.param(b"\xca\xfe\xba\xbf\xff\xff\xff\xff", id="parts-without-end"),
     ],
 )
 def test_a_macho_file_whose_segments_are_larger_than_itself_is_damaged(tmp_path: Path, content: bytes) -> None:

@@ -223,7 +223,7 @@ def changed_json(draw: st.DrawFn, samples: Sequence[Any]) -> bytes:
 
 def as_json(value: Any) -> bytes:
     """Return the text of a JSON value, in which some words stand for what Python cannot say."""
-    text = json.dumps(value, indent=1)
+    text = json.dumps(value)
     for word, raw in _RAW.items():
         text = text.replace(json.dumps(word), raw, 3)
     return text.encode("utf-8", "surrogatepass")

@@ -97,7 +97,7 @@ def _bounded(path: Path) -> bool:
 
 
 def _starts(head: bytes) -> list[int]:
-    if head[:4] not in _FAT:
+    if head[:4] not in _FAT or len(head) < 8:
         return [0]
     wide = _FAT[head[:4]]
     form, step = (">IIQ", 32) if wide else (">III", 20)
