@@ -215,9 +215,10 @@ class TestAnIsolatedBuild:
 
     def test_reads_nothing_of_the_user_the_project_or_the_store(self, isolated: Machine) -> None:
         told = isolated.said(
+            f"            USERS = {os.fspath(Path.home() / '.ssh')!r}"
             """
             places = [ROOT + f"/{name}/secret" for name in ("home", "project", "store/files", "victim")]
-            for path in (*places, "/etc/shadow", "/etc/ssh", "/etc/machine-id", "/home", "/var/lib"):
+            for path in (*places, USERS, "/etc/shadow", "/etc/ssh", "/etc/machine-id", "/home", "/var/lib"):
                 told[path] = os.path.exists(path)
             seen = []
             for inside, _, names in os.walk(os.path.dirname(ROOT)):
