@@ -194,7 +194,8 @@ def _changed(draw: st.DrawFn, value: Any, values: st.SearchStrategy[Any]) -> Any
         holder[key] = deepcopy(other) if len(json.dumps(other)) < _LARGEST else []
     elif isinstance(holder, list):
         times = min(1000, _LARGEST // len(json.dumps(holder[key]))) if how == "many" else 1
-        holder += [deepcopy(holder[key])] * times
+        # Copies of their own: a later change of one that all share would multiply.
+        holder += [deepcopy(holder[key]) for _ in range(times)]
     else:
         holder[draw(st.sampled_from(_TEXTS) | changed_text([key]))] = (
             holder.pop(key) if how == "rename" else holder[key]
