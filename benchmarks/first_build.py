@@ -1,0 +1,193 @@
+"""A first build with empty caches, a rebuild, an unchanged build and five locks, against uv plus tar in the same run.
+
+Run it from the repository: `.venv/bin/python -m benchmarks.first_build [VERSION] [--rounds N]`. Both sides take turns,
+so that a machine whose speed drifts treats both alike. The bundle's side makes more: it holds an interpreter, and is
+verified. Cold: both caches are empty, the operating system's is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.pylock import Pylock
+from uv import find_uv_bin
+
+from bundle.model.config.project import Project
+from bundle.model.platforms import PLATFORMS
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """One version in a project and caches of its own."""
+
+    version: str
+    folder: Path
+
+    @property
+    def project(self) -> Path:
+        """A copy of the project with this version alone."""
+        return self.folder / "project"
+
+    @property
+    def versions(self) -> Path:
+        """The version's folder."""
+        return self.project / "versions" / self.version
+
+    def prepare(self) -> None:
+        """Copy what the version needs."""
+        self.project.mkdir()
+        shutil.copy(ROOT / "shared-config.json", self.project)
+        shutil.copytree(ROOT / "versions" / self.version, self.versions)
+
+    def bundle(self, command: str, *options: str) -> float:
+        """Run `bundle`; return the seconds."""
+        store = {"BUNDLE_CACHE_DIR": str(self.folder / "store")}
+        run = (sys.executable, "-m", "bundle", "--project", str(self.project), command, *options)
+        return timed(*run, environment=store)[0]
+
+    def build(self, *options: str, keep: bool) -> float:
+        """Build from nothing; return the seconds.
+
+        Args:
+            keep: leave the store as it is.
+        """
+        if not keep:
+            shutil.rmtree(self.folder / "store", ignore_errors=True)
+        shutil.rmtree(self.project / "pydist", ignore_errors=True)
+        return self.bundle("build", self.version, "--locked", *options)
+
+    def lock(self) -> float:
+        """Lock five platforms from nothing; return the seconds."""
+        shutil.rmtree(self.folder / "store", ignore_errors=True)
+        for lock in self.versions.glob("pylock.*"):
+            lock.unlink()
+        seconds = self.bundle("lock", self.version)
+        shutil.copytree(ROOT / "versions" / self.version, self.versions, dirs_exist_ok=True)
+        return seconds
+
+    def uv_and_tar(self, *, keep: bool) -> float:
+        """Install and pack the same packages with uv and tar; return the seconds."""
+        cache = self.folder / "uv"
+        if not keep:
+            shutil.rmtree(cache, ignore_errors=True)
+        return sum(install_and_pack(self.version, self.folder, cache=cache))
+
+    def uv_locks(self) -> float:
+        """Resolve the same packages with uv for each platform; return the seconds."""
+        requirements = self.folder / "locked.in"
+        loaded = Project(self.project).load(self.version, os.environ)
+        python = ".".join(self.version.split("-")[0].split(".")[:2])
+        requirements.write_text("\n".join(loaded.config.packages_for("linux-x64").dependencies))
+        platforms = [platform.uv for platform in PLATFORMS.values()]
+        return compile_locks(requirements, platforms, cache=self.folder / "uv-locks", python=python)
+
+
+def main() -> None:
+    """Print every round and the medians."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("version", nargs="?", default="3.12.10")
+    parser.add_argument("--rounds", type=int, default=5)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        bench = Bench(version=asked.version, folder=Path(name))
+        bench.prepare()
+        tasks: dict[str, tuple[Callable[[], float], Callable[[], float]]] = {
+            "cold, verified": (lambda: bench.build(keep=False), lambda: bench.uv_and_tar(keep=False)),
+            "warm": (lambda: bench.build(keep=True), lambda: bench.uv_and_tar(keep=True)),
+            "unchanged": (lambda: bench.bundle("build", bench.version, "--locked"), lambda: bench.bundle("--version")),
+            "cold, --no-verify": (
+                lambda: bench.build("--no-verify", keep=False),
+                lambda: bench.uv_and_tar(keep=False),
+            ),
+            "five locks, cold": (bench.lock, bench.uv_locks),
+        }
+        print("seconds of bundle / seconds of the others; `unchanged` stands beside `bundle --version`")
+        measured: dict[str, list[tuple[float, float]]] = {task: [] for task in tasks}
+        for number in range(1, asked.rounds + 1):
+            for task, (ours, theirs) in tasks.items():
+                measured[task].append((ours(), theirs()))
+                here, there = measured[task][-1]
+                print(f"round {number}: {task:18} {here:6.2f} / {there:6.2f} = {here / there:5.2f}", flush=True)
+        for task, pairs in measured.items():
+            ratio = statistics.median(here / there for here, there in pairs)
+            more = statistics.median(here - there for here, there in pairs)
+            print(f"median:  {task:18} ratio {ratio:5.2f}, difference {more:6.2f} s")
+
+
+def timed(*command: str | Path, environment: Mapping[str, str] | None = None) -> tuple[float, str]:
+    """Run a command; return its seconds and its output.
+
+    Args:
+        environment: further variables. Without PYTHONDONTWRITEBYTECODE, which users do not set.
+    """
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    started = time.perf_counter()
+    result = subprocess.run(
+        command, check=False, capture_output=True, text=True, env={**variables, **(environment or {})}
+    )
+    seconds = time.perf_counter() - started
+    if result.returncode:
+        sys.exit(f"{command[0]} failed:\n{result.stdout}{result.stderr}")
+    return seconds, result.stdout
+
+
+def pins(version: str) -> str:
+    """Return the packages of a version's lock for linux-x64 as a requirements file."""
+    lock = Pylock.from_dict(tomllib.loads((ROOT / "versions" / version / "pylock.linux-x64.toml").read_text()))
+    return "".join(f"{package.name}=={package.version}\n" for package in lock.packages)
+
+
+def install_and_pack(version: str, folder: Path, *, cache: Path) -> tuple[float, float]:
+    """Install a version's packages with `uv pip install --target`, pack them with `tar --zstd`; return the seconds.
+
+    Args:
+        folder: for the results, which are replaced.
+        cache: for uv.
+    """
+    requirements, target, archive = (folder / name for name in ("requirements.txt", "target", "target.tar.zst"))
+    requirements.write_text(pins(version))
+    shutil.rmtree(target, ignore_errors=True)
+    archive.unlink(missing_ok=True)
+    python = ".".join(version.split("-")[0].split(".")[:2])
+    install, _ = timed(
+        *(find_uv_bin(), "pip", "install", "--quiet", "--no-deps", "--python-version", python),
+        *("--only-binary", ":all:", "--target", target, "--requirements", requirements),
+        environment={"UV_CACHE_DIR": str(cache)},
+    )
+    pack, _ = timed("tar", "--zstd", "-cf", archive, "-C", target, ".")
+    return install, pack
+
+
+def compile_locks(requirements: Path, platforms: Iterable[str], *, cache: Path, python: str) -> float:
+    """Resolve a requirements file for each platform with `uv pip compile`; return the seconds.
+
+    Args:
+        platforms: uv's names of them.
+        cache: for uv; emptied first.
+    """
+    seconds = 0.0
+    shutil.rmtree(cache, ignore_errors=True)
+    for platform in platforms:
+        seconds += timed(
+            *(find_uv_bin(), "pip", "compile", "--quiet", "--generate-hashes", "--python-version", python),
+            *("--python-platform", platform, requirements, "--output-file", requirements.with_suffix(".lock")),
+            environment={"UV_CACHE_DIR": str(cache)},
+        )[0]
+    return seconds
+
+
+if __name__ == "__main__":
+    main()
