@@ -1,9 +1,8 @@
-"""Packing and unpacking a bundle's archive, with frames of 16 MiB and with one frame for each layer.
+"""Packing and unpacking of a bundle's archive with each compression, beside `tar --zstd`.
 
-Run it with the toolchain's Python: `.venv/bin/python benchmarks/pack.py BUNDLE [ROUNDS]`, where BUNDLE is the folder of
-a bundle whose layers are in the store, such as `pydist/3.12.10/linux-x64`. The forms take turns, so that a machine
-whose speed drifts treats both alike. With one frame for each layer, all cores compress one large layer after the other,
-and then several small ones at once.
+Run it from the repository: `.venv/bin/python -m benchmarks.pack BUNDLE [ROUNDS]`, where BUNDLE is the folder of a
+bundle whose layers are in the store, such as `pydist/3.12.10/linux-x64`. All take turns, so that a machine whose speed
+drifts treats them alike. Frames in the store are removed.
 """
 
 from __future__ import annotations
@@ -17,24 +16,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-import zstandard
-
-from bundle.artifacts.store.bundle_archive import pack, read_index
-from bundle.artifacts.store.frames import end_frame
-from bundle.artifacts.store.layers import Layer, tar_chunks, tar_entries
+from bundle.artifacts.store.bundle_archive import pack
+from bundle.artifacts.store.compression import Compression
+from bundle.artifacts.store.layers import Layer
 from bundle.artifacts.store.paths import StorePaths
 from bundle.artifacts.store.store import Store
 from bundle.artifacts.store.trees import read_listing
 from bundle.base.extract import extract
 from bundle.base.report import Reporter
 from bundle.cli.app import App
-
-CORES = os.cpu_count() or 1
-LARGE = 64 * 2**20
 
 
 def main() -> None:
@@ -48,30 +41,29 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCHMARK_DIR")) as name:
         folder = Path(name)
-        one, many = folder / "one.tar.zst", folder / "many.tar.zst"
 
-        def measure(what: str, work: Callable[[], object]) -> None:
+        def measure(what: str, work: Callable[[], object], archive: Path) -> None:
             shutil.rmtree(folder / "out", ignore_errors=True)
             (folder / "out").mkdir()
             started = time.perf_counter()
             work()
             seconds.setdefault(what, []).append(time.perf_counter() - started)
-            print(f"  {what:32} {seconds[what][-1]:6.2f}")
+            print(f"  {what:32} {seconds[what][-1]:6.2f}   {archive.stat().st_size / 1e6:6.1f} MB")
 
         for number in range(1, rounds + 1):
             print(f"round {number}")
-            measure("pack, one frame a layer", lambda: _pack_one_frame_each(store, layers, one))
-            shutil.rmtree(store.root / "frames", ignore_errors=True)
-            measure("pack, frames of 16 MiB", lambda: pack(store, layers, many, format="tar.zst"))
-            measure("pack, frames in the store", lambda: pack(store, layers, many, format="tar.zst"))
-            for archive, form in ((one, "one frame a layer"), (many, "frames of 16 MiB")):
-                measure(f"tar, {form}", partial(_tar, archive, folder / "out"))
-                measure(f"extract, {form}", partial(extract, archive, folder / "out"))
+            archive = folder / "bundle.tar.zst"
+            for effort in ("fast", "default", "small"):
+                shutil.rmtree(store.root / "frames", ignore_errors=True)
+                work = partial(pack, store, layers, archive, Compression(format="tar.zst", effort=effort))
+                measure(f"pack, {effort}", work, archive)
+                measure(f"pack, {effort}, frames in the store", work, archive)
+                measure(f"extract, {effort}", partial(extract, archive, folder / "out"), archive)
+            peer = folder / "tar.tar.zst"
+            measure("tar --zstd -c", partial(_tar, "-cf", peer, bundle), peer)
+            measure("tar --zstd -x", partial(_tar, "-xf", peer, folder / "out"), peer)
         for what, found in seconds.items():
             print(f"median {what:32} {statistics.median(found):6.2f}")
-        frames = [frame for layer in read_index(many) for frame in layer.frames]
-        before, after = one.stat().st_size, many.stat().st_size
-        print(f"{len(frames)} frames; size {before} -> {after} ({(after - before) / before:+.2%})")
 
 
 def _layers(store: Store, bundle: Path) -> list[Layer]:
@@ -85,27 +77,8 @@ def _layers(store: Store, bundle: Path) -> list[Layer]:
     return layers
 
 
-def _pack_one_frame_each(store: Store, layers: list[Layer], target: Path) -> None:
-    def compressed(layer: Layer, threads: int) -> bytes:
-        entries = list(tar_entries(layer.entries, epoch=store.epoch))
-        size = sum(entry.size for entry in entries)
-        compressor = zstandard.ZstdCompressor(level=9, threads=threads, write_checksum=True).compressobj(size=size)
-        parts = [compressor.compress(chunk) for chunk in tar_chunks(store.tree(layer), entries)]
-        return b"".join([*parts, compressor.flush()])
-
-    frames = {layer.digest: compressed(layer, CORES) for layer in layers if layer.size >= LARGE}
-    small = [layer for layer in layers if layer.size < LARGE]
-    with ThreadPoolExecutor(CORES) as pool:
-        made = pool.map(lambda layer: compressed(layer, 1), small)
-        frames |= {layer.digest: data for layer, data in zip(small, made, strict=True)}
-    with target.open("wb") as file:
-        for layer in layers:
-            file.write(frames[layer.digest])
-        file.write(end_frame("tar.zst"))
-
-
-def _tar(archive: Path, target: Path) -> None:
-    subprocess.run(["tar", "--zstd", "-xf", archive, "-C", target], check=True)
+def _tar(how: str, archive: Path, folder: Path) -> None:
+    subprocess.run(["tar", "--zstd", how, archive, "-C", folder, *(["."] if how == "-cf" else [])], check=True)
 
 
 if __name__ == "__main__":

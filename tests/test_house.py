@@ -69,7 +69,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "model/locks": ALL,
     "artifacts": ALL,
     "artifacts/store": frozenset(
-        {"bundle_archive", "claim", "file_cache", "json_cache", "layers", "paths", "scratch", "store"}
+        {"bundle_archive", "claim", "compression", "file_cache", "json_cache", "layers", "paths", "scratch", "store"}
     ),
     "artifacts/registries": frozenset({"fetch", "git", "metadata", "registries", "simple_api"}),
     "artifacts/wheel": frozenset({"lay_out", "scripts"}),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bundle.artifacts.catalogue import Catalogue, record, verify
+from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.file_cache import FileCache
 from bundle.artifacts.store.frames import compressor_name
 from bundle.artifacts.store.json_cache import JsonCache, to_json
@@ -245,13 +246,13 @@ def add(store: Store, tmp_path: Path, name: str = "numpy") -> Layer:
 @pytest.mark.parametrize("place", ["layer.json", "keys", "frames.json", "data"])
 def test_a_layer_and_its_frames_are_made_again(tmp_path: Path, store: Store, place: str, replace: Replace) -> None:
     layer = add(store, tmp_path)
-    frames = store.frames([layer], "tar.zst")
+    frames = store.frames([layer], Compression(format="tar.zst"))
     (path,) = store.root.glob("keys/??/*.json") if place == "keys" else store.root.rglob(place)
     swap(path, replace)
 
     assert (store.find("wheel", {"name": "numpy"}) is None) == (place in ("layer.json", "keys"))
     assert add(store, tmp_path) == layer
-    assert store.frames([layer], "tar.zst") == frames
+    assert store.frames([layer], Compression(format="tar.zst")) == frames
     assert store.find("wheel", {"name": "numpy"}) == layer
 
 
@@ -349,7 +350,7 @@ def test_a_layer_in_the_place_of_another_is_removed(tmp_path: Path, store: Store
 @pytest.mark.parametrize("format_", ["tar.zst", "tar.gz"])
 def test_the_frames_of_another_layer_are_made_again(tmp_path: Path, store: Store, format_: str) -> None:
     layer, other = add(store, tmp_path), add(store, tmp_path, "other")
-    sound, foreign = store.frames([layer, other], format_)
+    sound, foreign = store.frames([layer, other], Compression(format=format_))
     before = sound.path.read_bytes()
     records = [frames.path.with_name("frames.json") for frames in (sound, foreign)]
     sound.path.write_bytes(foreign.path.read_bytes())
@@ -357,7 +358,7 @@ def test_the_frames_of_another_layer_are_made_again(tmp_path: Path, store: Store
     forge(records[0], lambda _: value)
 
     assert any("another layer" in line for line in store.check(full=True))
-    assert store.frames([layer], format_) == [sound]
+    assert store.frames([layer], Compression(format=format_)) == [sound]
     assert sound.path.read_bytes() == before
 
 
@@ -375,16 +376,18 @@ FORGED_FRAMES: dict[str, object] = {
 @pytest.mark.parametrize("value", FORGED_FRAMES.values(), ids=FORGED_FRAMES)
 def test_a_forged_record_of_frames_is_made_again(tmp_path: Path, store: Store, value: object) -> None:
     layer = add(store, tmp_path)
-    (sound,) = store.frames([layer], "tar.zst")
+    (sound,) = store.frames([layer], Compression(format="tar.zst"))
     forge(sound.path.with_name("frames.json"), lambda _: value)
 
-    assert store.frames([layer], "tar.zst") == [sound]
+    assert store.frames([layer], Compression(format="tar.zst")) == [sound]
 
 
 def test_a_file_in_place_of_frames_is_replaced(tmp_path: Path, store: Store) -> None:
     layer = add(store, tmp_path)
-    place = store.root / "frames" / layer.digest[:2] / f"{layer.digest}.{compressor_name('tar.zst')}"
+    place = (
+        store.root / "frames" / layer.digest[:2] / f"{layer.digest}.{compressor_name(Compression(format='tar.zst'))}"
+    )
     place.parent.mkdir(parents=True)
     place.write_bytes(canonical_json([]))
 
-    assert store.frames([layer], "tar.zst")[0].path == place / "data"
+    assert store.frames([layer], Compression(format="tar.zst"))[0].path == place / "data"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bundle.artifacts.store.claim import MARK, claim
+from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.paths import PARTS
 from bundle.artifacts.store.store import Store
 from bundle.base.errors import ConfigError
@@ -46,7 +47,7 @@ def filled(root: Path, tmp_path: Path) -> Store:
     """A store with something in it, as a release without marks left it."""
     store = Store(root, reporter=Reporter())
     layer = store.add("wheel", {"a": 1}, grow(tmp_path / "tree", SMALL), name="numpy", version="2.2.6", about={})
-    store.frames([layer], "tar.zst")
+    store.frames([layer], Compression(format="tar.zst"))
     wheel = tmp_path / "numpy.whl"
     wheel.write_bytes(b"wheel")
     store.files.add(wheel)

@@ -15,6 +15,7 @@ from bundle.artifacts.catalogue_entry import bundle_digest, entry_of
 from bundle.artifacts.context import Context
 from bundle.artifacts.fetch_packages import fetch_packages
 from bundle.artifacts.store.bundle_archive import PackedArchive, pack
+from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.layers import DamagedLayerError, Layer
 from bundle.base.errors import Problems
 from bundle.base.files import pretty_json
@@ -288,7 +289,8 @@ def pack_archives(build: Build) -> None:
         target = build.request.archive_path(archive_format)
         staging = build.stack.enter_context(staged_file(target))
         try:
-            packed = pack(build.context.store, build.layers, staging, format=archive_format)
+            compression = Compression(format=archive_format, effort=build.config.build.compression)
+            packed = pack(build.context.store, build.layers, staging, compression)
         except OSError as error:
             if error.filename == str(staging):
                 error.filename = str(target)

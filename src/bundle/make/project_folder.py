@@ -8,7 +8,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from bundle.artifacts.store.bundle_archive import FORMATS
+from bundle.artifacts.store.compression import FORMATS
 from bundle.artifacts.store.layers import TOP
 from bundle.base.errors import ConfigError, IntegrityError, Problems
 from bundle.base.extract import read_selected

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 
 from bundle.artifacts.store import frames as frames_module
 from bundle.artifacts.store.bundle_archive import pack, read_index
+from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.layers import Layer
 from bundle.artifacts.store.store import Store
 from bundle.base.errors import ConfigError, IntegrityError
@@ -45,7 +46,7 @@ def laid_out(store: Store, layers: list[Layer], target: Path) -> dict[str, tuple
 
 @pytest.mark.parametrize("format_", FORMATS)
 def test_an_archive_unpacks_to_the_bundle(store: Store, layers: list[Layer], tmp_path: Path, format_: str) -> None:
-    archive = pack(store, layers, tmp_path / f"out.{format_}", format=format_)
+    archive = pack(store, layers, tmp_path / f"out.{format_}", Compression(format=format_))
 
     assert (archive.sha256, archive.size) == (sha256_of(archive.path), archive.path.stat().st_size)
     assert archive.path.stat().st_mode & 0o777 == 0o644
@@ -63,7 +64,7 @@ def test_any_tree_comes_back_from_its_archive(tree: Tree) -> None:
         layer = store.add("wheel", {}, grow(scratch / "tree", tree), name="x", version="1", about={})
         expected = laid_out(store, [layer], scratch / "laid")
         for format_ in FORMATS:
-            archive = pack(store, [layer], scratch / f"a.{format_}", format=format_)
+            archive = pack(store, [layer], scratch / f"a.{format_}", Compression(format=format_))
             extract(archive.path, scratch / format_)
             assert read(scratch / format_ / "python") == expected
         assert read_index(scratch / "a.tar.zst")[0].digest == layer.digest
@@ -81,7 +82,7 @@ def test_the_same_layers_give_the_same_bytes_whatever_the_store(tmp_path: Path, 
             for number, tree in enumerate((SMALL, SECOND))
         ]
         for again in ("cold", "warm"):
-            digests.add(pack(store, layers, tmp_path / f"{name}-{again}", format=format_).sha256)
+            digests.add(pack(store, layers, tmp_path / f"{name}-{again}", Compression(format=format_)).sha256)
 
     assert len(digests) == 1
 
@@ -90,7 +91,7 @@ def test_each_layer_can_be_cut_out_of_the_archive_by_its_index(
     store: Store, layers: list[Layer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(frames_module, "FRAME_SIZE", 4096)
-    archive = pack(store, layers, tmp_path / "out.tar.zst", format="tar.zst").path
+    archive = pack(store, layers, tmp_path / "out.tar.zst", Compression(format="tar.zst")).path
 
     index = read_index(archive)
 
@@ -110,7 +111,7 @@ def test_each_layer_can_be_cut_out_of_the_archive_by_its_index(
 
 
 def test_the_standard_library_reads_the_gzip_one(store: Store, layers: list[Layer], tmp_path: Path) -> None:
-    archive = pack(store, layers, tmp_path / "out.tar.gz", format="tar.gz").path
+    archive = pack(store, layers, tmp_path / "out.tar.gz", Compression(format="tar.gz")).path
 
     with tarfile.open(archive) as tar:
         assert "python/lib/python3.12/os.py" in tar.getnames()
@@ -123,13 +124,13 @@ def test_the_standard_library_reads_the_gzip_one(store: Store, layers: list[Laye
 def test_a_damaged_frame_is_made_again_while_packing(
     store: Store, layers: list[Layer], tmp_path: Path, collector: Told, format_: str
 ) -> None:
-    before = pack(store, layers, tmp_path / "before", format=format_)
-    frame = store.frames([layers[1]], format_)[0].path
+    before = pack(store, layers, tmp_path / "before", Compression(format=format_))
+    frame = store.frames([layers[1]], Compression(format=format_))[0].path
     data = bytearray(frame.read_bytes())
     data[-5] ^= 1
     frame.write_bytes(data)
 
-    after = pack(store, layers, tmp_path / "after", format=format_)
+    after = pack(store, layers, tmp_path / "after", Compression(format=format_))
 
     assert (after.sha256, after.size) == (before.sha256, before.size)
     assert sha256_of(after.path) == after.sha256
@@ -144,7 +145,7 @@ def test_a_layer_that_was_changed_never_gets_into_an_archive(
     (store.tree(layers[0]) / "share/Grüße 你好.txt").write_bytes(b"hullo\n")
 
     with pytest.raises(IntegrityError):
-        pack(store, layers, tmp_path / "out", format=format_)
+        pack(store, layers, tmp_path / "out", Compression(format=format_))
 
     assert (tmp_path / "out").read_bytes() == b"the archive of before"
     assert [path.name for path in tmp_path.glob("*out*")] == ["out"]
@@ -152,14 +153,14 @@ def test_a_layer_that_was_changed_never_gets_into_an_archive(
 
 def test_an_unknown_format_is_an_error_that_names_the_known(store: Store, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"tar\.xz") as caught:
-        pack(store, [], tmp_path / "out", format="tar.xz")
+        pack(store, [], tmp_path / "out", Compression(format="tar.xz"))
 
     assert "tar.zst, tar.gz, zip" in caught.value.remedy
 
 
 @pytest.mark.parametrize("cut", [0, 1, 12, 40])
 def test_an_archive_without_its_end_has_no_index(store: Store, layers: list[Layer], tmp_path: Path, cut: int) -> None:
-    archive = pack(store, layers, tmp_path / "out.tar.zst", format="tar.zst").path
+    archive = pack(store, layers, tmp_path / "out.tar.zst", Compression(format="tar.zst")).path
     content = archive.read_bytes()
     archive.write_bytes(content[:-cut] if cut else b"")
 
@@ -180,7 +181,7 @@ def test_an_archive_without_its_end_has_no_index(store: Store, layers: list[Laye
 def test_an_index_that_makes_no_sense_is_an_error(
     store: Store, layers: list[Layer], tmp_path: Path, before: bytes, after: bytes
 ) -> None:
-    archive = pack(store, layers, tmp_path / "out.tar.zst", format="tar.zst").path
+    archive = pack(store, layers, tmp_path / "out.tar.zst", Compression(format="tar.zst")).path
     content = archive.read_bytes()
     assert before in content
     changed = content.replace(before, after)
@@ -198,9 +199,9 @@ def test_the_bytes_of_an_archive_never_change_between_releases(
 ) -> None:
     monkeypatch.setattr(frames_module, "FRAME_SIZE", 4096)
 
-    archive = pack(store, layers, tmp_path / "out", format="tar.zst")
+    archive = pack(store, layers, tmp_path / "out", Compression(format="tar.zst"))
 
-    assert archive.sha256 == "3cb8b5ca8d91c95c98cc2a99ab03fa173778c2ee4dee1b22f8970066fdc1cb4d"
+    assert archive.sha256 == "11fd907d344052de9f168cd64416cd2e693b21d68a5ef84626b76dfeab59b254"
 
 
 @pytest.mark.real
@@ -223,7 +224,7 @@ def test_gnu_tar_unpacks_an_archive_to_the_bundle(
     }
     more_layer = store.add("wheel", {"n": 3}, grow(tmp_path / "more", more), name="more", version="1", about={})
     everything = [*layers, more_layer]
-    archive = pack(store, everything, tmp_path / "out", format=format_).path
+    archive = pack(store, everything, tmp_path / "out", Compression(format=format_)).path
     (tmp_path / "unpacked").mkdir()
 
     done = check(run(["tar", option, "-xf", archive, "-C", tmp_path / "unpacked"]), "tar")

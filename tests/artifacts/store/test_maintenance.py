@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.json_cache import JsonCache
 from bundle.artifacts.store.layers import Layer
 from bundle.artifacts.store.paths import PARTS
@@ -59,7 +60,7 @@ def every_entry(store: Store, add: AddLayer) -> dict[str, Path]:
     (wine / "system.reg").touch()
     return {
         "files": store.files.add(store.root / "wheel").parent,
-        "frames": store.frames([layer], "tar.zst")[0].path.parent,
+        "frames": store.frames([layer], Compression(format="tar.zst"))[0].path.parent,
         "layers": store.tree(layer).parent,
         "pages": store.folder("pages") / "page",
         "repositories": repository(store),
@@ -83,7 +84,7 @@ def test_every_part_that_was_not_used_is_pruned_and_no_other(store: Store, add: 
 
 def test_what_was_used_lately_is_kept(store: Store, add: AddLayer, tmp_path: Path) -> None:
     old, used = add("old", {"a": File(b"1")}), add("used", {"a": File(b"2")})
-    frames = [store.frames([layer], "tar.zst")[0].path for layer in (old, used)]
+    frames = [store.frames([layer], Compression(format="tar.zst"))[0].path for layer in (old, used)]
     (tmp_path / "numpy.whl").write_bytes(b"wheel")
     wheel = store.files.add(tmp_path / "numpy.whl")
     measured = JsonCache(store.folder("audits"), int)
@@ -91,7 +92,7 @@ def test_what_was_used_lately_is_kept(store: Store, add: AddLayer, tmp_path: Pat
         measured.put(key, 1)
     age(store, 40)
     assert find(store, "used") == used
-    store.frames([used], "tar.zst")
+    store.frames([used], Compression(format="tar.zst"))
     assert measured.find("used") == 1
 
     freed = store.prune(older_than_days=30)
@@ -135,7 +136,7 @@ def test_what_killed_processes_left_is_swept_from_every_cache(store: Store, plac
 
 
 def test_frames_of_an_earlier_form_are_no_damage_and_are_pruned(store: Store, add: AddLayer) -> None:
-    made = store.frames([add()], "tar.zst")[0]
+    made = store.frames([add()], Compression(format="tar.zst"))[0]
     old = made.path.parent.with_name(f"{'0' * 64}.zstd-1.5.7-9.tar.zst")
     for path in (old, old.with_name(f"{old.name}.json")):
         path.write_text("{}")
@@ -180,7 +181,7 @@ def test_a_damaged_value_of_any_cache_is_told_and_removed(store: Store, add: Add
 
 def test_repair_removes_what_is_damaged_and_nothing_else(store: Store, add: AddLayer, tmp_path: Path) -> None:
     sound, harmed = add("sound", {"a": File(b"1")}), add("harmed", SMALL)
-    store.frames([sound], "tar.zst")[0].path.write_bytes(b"x")
+    store.frames([sound], Compression(format="tar.zst"))[0].path.write_bytes(b"x")
     (store.tree(harmed) / "lib/python3.12/os.py").unlink()
     (tmp_path / "numpy.whl").write_bytes(b"wheel")
     store.files.add(tmp_path / "numpy.whl").write_bytes(b"whale")
@@ -196,7 +197,7 @@ def test_repair_removes_what_is_damaged_and_nothing_else(store: Store, add: AddL
 def test_the_size_is_told_by_part(store: Store, add: AddLayer) -> None:
     assert store.size() == {}
     layer = add()
-    store.frames([layer], "tar.zst")
+    store.frames([layer], Compression(format="tar.zst"))
 
     parts = store.size()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bundle.artifacts.store.bundle_archive import pack
+from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.layers import DamagedLayerError, Layer
 from bundle.artifacts.store.store import Store
 from bundle.base.errors import IntegrityError, WorkError
@@ -214,7 +215,7 @@ def test_nor_does_it_reach_an_archive(store: Store, add: AddLayer, tmp_path: Pat
     os.utime(hidden, (EPOCH, EPOCH))
 
     with pytest.raises(DamagedLayerError):
-        pack(store, [layer], tmp_path / f"archive.{ending}", format=ending)
+        pack(store, [layer], tmp_path / f"archive.{ending}", Compression(format=ending))
 
     assert not (tmp_path / f"archive.{ending}").exists()
     assert find(store) is None

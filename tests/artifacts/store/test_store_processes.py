@@ -39,7 +39,7 @@ out.mkdir(parents=True, exist_ok=True)
 with store.work() as work:
     (work / "bundle").mkdir()
     assert store.materialise(layers, work / "bundle") == []
-print(pack(store, layers, out / "bundle.tar.zst", format="tar.zst").sha256, flush=True)
+print(pack(store, layers, out / "bundle.tar.zst", Compression(format="tar.zst")).sha256, flush=True)
 """
 
 

@@ -17,7 +17,7 @@ SECOND = {"lib/python3.12/os.py": File(b"name = 'other'\n"), "bin/f2py": File(b"
 
 
 def test_a_zip_has_modes_links_fixed_times_and_each_path_once(store: Store, add: AddLayer, tmp_path: Path) -> None:
-    write_zip(store, [add("cpython", SMALL), add("numpy", SECOND)], tmp_path / "out.zip")
+    write_zip(store, [add("cpython", SMALL), add("numpy", SECOND)], tmp_path / "out.zip", level=6)
 
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         names = archive.namelist()
@@ -36,4 +36,4 @@ def test_a_changed_file_never_gets_into_a_zip(store: Store, add: AddLayer, tmp_p
     (store.tree(layer) / "lib/python3.12/os.py").write_bytes(b"name = 'virus'\n")
 
     with pytest.raises(IntegrityError, match=r"os\.py has other bytes"):
-        write_zip(store, [layer], tmp_path / "out.zip")
+        write_zip(store, [layer], tmp_path / "out.zip", level=6)

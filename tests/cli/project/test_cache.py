@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.store import Store
 from bundle.base.report import Reporter
 from bundle.cli.app import Result
@@ -17,7 +18,7 @@ from tests.cli.results import result_of, text_of
 def store(tmp_path: Path) -> Store:
     store = Store(tmp_path / "cache", reporter=Reporter())
     layer = store.add("wheel", {"a": 1}, grow(tmp_path / "tree", SMALL), name="numpy", version="2.2.6", about={})
-    store.frames([layer], "tar.zst")
+    store.frames([layer], Compression(format="tar.zst"))
     return store
 
 

@@ -15,6 +15,7 @@ import zstandard
 
 from bundle.artifacts.catalogue import Catalogue
 from bundle.artifacts.store.bundle_archive import pack
+from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.store import Store
 from bundle.base.report import Reporter
 from bundle.model.locks.pylock import dump_lock
@@ -233,7 +234,7 @@ def bundle_archive() -> bytes:
         (folder / "tree").mkdir()
         (folder / "tree" / "file").write_text("text")
         layer = store.add("wheel", {"x": 1}, folder / "tree", name="demo", version="1.0", about={})
-        return pack(store, [layer], folder / "x.tar.zst", format="tar.zst").path.read_bytes()
+        return pack(store, [layer], folder / "x.tar.zst", Compression(format="tar.zst")).path.read_bytes()
 
 
 def json_copy(value: Any) -> Any:

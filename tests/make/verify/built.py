@@ -9,6 +9,7 @@ from pathlib import Path
 from bundle.artifacts.catalogue import record
 from bundle.artifacts.catalogue_entry import entry_of, layer_record
 from bundle.artifacts.store.bundle_archive import PackedArchive, pack
+from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.layers import Layer
 from bundle.artifacts.store.store import Store
 from bundle.base.files import pretty_json
@@ -90,7 +91,9 @@ def build(folder: Path, package: Tree = PACKAGE, *, formats: tuple[str, ...] = (
     root = output / PYTHON / "linux-x64"
     root.mkdir(parents=True)
     store.materialise(layers, root)
-    archives = tuple(pack(store, layers, output / f"{PYTHON}-linux-x64.{one}", format=one) for one in formats)
+    archives = tuple(
+        pack(store, layers, output / f"{PYTHON}-linux-x64.{one}", Compression(format=one)) for one in formats
+    )
     built = Built(output, manifest, tuple(layers), archives)
     entry = entry_of(manifest, layers, archives, folder=root, root=output)
     record(built.catalogue, entry, reporter=Reporter())

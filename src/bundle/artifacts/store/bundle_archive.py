@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.frames import Frames, end_frame
 from bundle.artifacts.store.layers import TOP, Layer
 from bundle.artifacts.store.scratch import naming
@@ -26,9 +27,6 @@ from bundle.model import revisions
 
 if TYPE_CHECKING:
     from bundle.artifacts.store.store import Store
-
-FORMATS = ("tar.zst", "tar.gz", "zip")
-"""The formats of `build.archives`, each also the end of an archive's name."""
 
 _SKIPPABLE = 0x184D2A50
 """RFC 8878, section 3.1.2: decompressors pass over a frame with this number."""
@@ -78,7 +76,7 @@ class IndexedLayer:
     """One after the other in the archive, each with whole tar entries."""
 
 
-def pack(store: Store, layers: Sequence[Layer], target: Path, *, format: str) -> PackedArchive:  # noqa: A002
+def pack(store: Store, layers: Sequence[Layer], target: Path, compression: Compression) -> PackedArchive:
     """Write an archive of layers; it appears whole or not at all, and leftovers of killed runs beside it are removed.
 
     Args:
@@ -86,33 +84,32 @@ def pack(store: Store, layers: Sequence[Layer], target: Path, *, format: str) ->
         layers: in lock order.
 
     Raises:
-        ConfigError: the format is none of `FORMATS`.
         DamagedLayerError: a layer changed in the store; it is removed.
     """
     sweep_staging(target.parent)
     with naming(target), staged_file(target) as staging:
-        if format == "zip":
+        if compression.format == "zip":
             from bundle.artifacts.store.zip_archive import write_zip
 
             with store.dropping_damaged():
-                write_zip(store, layers, staging)
+                write_zip(store, layers, staging, level=compression.level)
             digest, size = sha256_of(staging), staging.stat().st_size
         else:
-            digest, size = _write_frames(store, layers, staging, format)
+            digest, size = _write_frames(store, layers, staging, compression)
         staging.chmod(0o644)
     return PackedArchive(path=target, sha256=digest, size=size)
 
 
-def _write_frames(store: Store, layers: Sequence[Layer], target: Path, format: str) -> tuple[str, int]:  # noqa: A002
+def _write_frames(store: Store, layers: Sequence[Layer], target: Path, compression: Compression) -> tuple[str, int]:
     """Write an archive of frames; return its hash and its size."""
     with target.open("wb") as file:
         writer = _Writer(file)
         index = [
             asdict(_write_layer(layer, frames, writer))
-            for layer, frames in zip(layers, store.frames(layers, format), strict=True)
+            for layer, frames in zip(layers, store.frames(layers, compression), strict=True)
         ]
-        writer.write(end_frame(format))
-        if format == "tar.zst":
+        writer.write(end_frame(compression))
+        if compression.format == "tar.zst":
             writer.write(_index_frame({"format": revisions.ARCHIVE_INDEX, "top": TOP, "layers": index}))
     return writer.sha256, writer.size
 

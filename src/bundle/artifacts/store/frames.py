@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -12,12 +11,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from threading import BoundedSemaphore
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.json_cache import read_json, to_json
 from bundle.artifacts.store.layers import END_OF_TAR, DamagedLayerError, Entry, TarEntry, tar_chunks, tar_entries
 from bundle.artifacts.store.scratch import naming, place_new, touch
-from bundle.base.errors import ConfigError
 from bundle.base.files import CHUNK, open_regular
 from bundle.base.threads import all_of, in_parallel
 from bundle.model import revisions
@@ -27,14 +26,8 @@ if TYPE_CHECKING:
     from bundle.artifacts.store.trees import Listing
     from bundle.base.report import Reporter
 
-FORMATS = ("tar.zst", "tar.gz")
-"""The formats that are made of frames."""
-
 FRAME_SIZE = 16 * 2**20
 """Uncompressed bytes that a frame holds at most, unless one entry alone is larger."""
-
-_ZSTD_LEVEL = 9
-_GZIP_LEVEL = 6
 
 _MOST_THREADS = 16
 """More would wait for the one thread that reads, and hold more frames in memory."""
@@ -66,75 +59,18 @@ class Frames:
         return sum(frame.length for frame in self.frames)
 
 
-class _Compressor(Protocol):
-    def compress(self, data: bytes, /) -> bytes: ...
-
-    def flush(self) -> bytes: ...
-
-
-class _GzipMember:
-    """One gzip member (RFC 1952) whose header holds neither time nor system.
-
-    zlib makes it: it is slower than ISA-L, whose output depends on the processor, and archives must not.
-    """
-
-    def __init__(self) -> None:
-        self._deflate = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
-        self._checksum = 0
-        self._size = 0
-        self._start = b"\x1f\x8b\x08\x00" + bytes(4) + b"\x00\xff"
-
-    def compress(self, data: bytes, /) -> bytes:
-        self._checksum = zlib.crc32(data, self._checksum)
-        self._size += len(data)
-        start, self._start = self._start, b""
-        return start + self._deflate.compress(data)
-
-    def flush(self) -> bytes:
-        end = struct.pack("<II", self._checksum, self._size % 2**32)
-        start, self._start = self._start, b""
-        return start + self._deflate.flush() + end
-
-
-def compressor_name(format: str) -> str:  # noqa: A002 - the word of the configuration
-    """Return the identity of a format's compressor, frame size included: another name may make other bytes.
+def compressor_name(compression: Compression) -> str:
+    """Return the identity of a compressor, frame size included: another name may make other bytes.
 
     Returns:
-        A piece of a file name that ends in the format, such as `zstd-1.5.7-9-16M.tar.zst`.
-
-    Raises:
-        ConfigError: the format is none of `FORMATS`.
+        A piece of a file name that ends in the format, such as `zstd-1.5.7-3-16M.tar.zst`.
     """
-    limit = f"{FRAME_SIZE >> 20}M"
-    if format == "tar.zst":
-        import zstandard
-
-        version = ".".join(map(str, zstandard.ZSTD_VERSION))
-        return f"zstd-{version}-{_ZSTD_LEVEL}-{limit}.tar.zst"
-    if format == "tar.gz":
-        return f"zlib-{zlib.ZLIB_RUNTIME_VERSION}-{_GZIP_LEVEL}-{limit}.tar.gz"
-    raise ConfigError(f"{format!r} is not an archive format.", remedy=f"Use one of {', '.join((*FORMATS, 'zip'))}.")
+    return f"{compression.library}-{compression.level}-{FRAME_SIZE >> 20}M.{compression.format}"
 
 
-def _compressor(format: str, size: int, threads: int) -> _Compressor:  # noqa: A002
-    if format == "tar.gz":
-        return _GzipMember()
-    import zstandard
-
-    # Several threads only where one frame is all that there is to do. From one thread on their number does not change
-    # the bytes; 0 and the size do.
-    threads = max(1, threads) if size > FRAME_SIZE else 0
-    return zstandard.ZstdCompressor(level=_ZSTD_LEVEL, threads=threads, write_checksum=True).compressobj(size=size)
-
-
-def end_frame(format: str) -> bytes:  # noqa: A002
+def end_frame(compression: Compression) -> bytes:
     """Return the frame with the tar end marker."""
-    return _compressed(END_OF_TAR, format)
-
-
-def _compressed(data: bytes, format: str) -> bytes:  # noqa: A002
-    compressor = _compressor(format, len(data), 1)
-    return compressor.compress(data) + compressor.flush()
+    return compression.compress(END_OF_TAR)
 
 
 def split(entries: Sequence[Entry], *, epoch: int) -> Iterator[list[TarEntry]]:
@@ -156,8 +92,8 @@ class FrameCompressor:
     The number of threads does not change the bytes.
     """
 
-    def __init__(self, format: str, *, threads: int) -> None:  # noqa: A002
-        self._format = format
+    def __init__(self, compression: Compression, *, threads: int) -> None:
+        self._compression = compression
         self._threads = max(1, min(threads, _MOST_THREADS))
         self._pool = ThreadPoolExecutor(self._threads)
         self._slots = BoundedSemaphore(self._threads + 2)
@@ -196,7 +132,7 @@ class FrameCompressor:
                 self._slots.acquire()
                 try:
                     data = b"".join(chunks)
-                    future = self._pool.submit(_compressed, data, self._format)
+                    future = self._pool.submit(self._compression.compress, data)
                 except BaseException:
                     self._slots.release()
                     raise
@@ -211,7 +147,8 @@ class FrameCompressor:
 
     def _stream(self, chunks: Iterator[bytes], size: int, file: BinaryIO, seen: Callable[[bytes], None]) -> Frame:
         """Write one frame that may not fit into memory."""
-        compressor = _compressor(self._format, size, self._threads)
+        # Several threads, because one frame is all that there is to do.
+        compressor = self._compression.compressor(size, threads=self._threads)
         own, length = sha256(), 0
 
         def write(data: bytes) -> None:
@@ -242,7 +179,7 @@ class FrameCache:
         self._work = work
         self._reporter = reporter
 
-    def obtain(self, layers: Sequence[tuple[Path, Listing]], format: str, *, threads: int) -> list[Frames]:  # noqa: A002
+    def obtain(self, layers: Sequence[tuple[Path, Listing]], compression: Compression, *, threads: int) -> list[Frames]:
         """Return the frames of layers, all read and verified now; those that are missing or damaged are made.
 
         Args:
@@ -251,12 +188,12 @@ class FrameCache:
         Raises:
             DamagedLayerError: a tree does not have its layer's digest.
         """
-        compressor = compressor_name(format)
+        compressor = compressor_name(compression)
         places = {listing.digest: self._paths.frames(listing.digest, compressor) for _, listing in layers}
         found = dict(zip(places, all_of(in_parallel(self._sound, places.values(), threads=threads)), strict=True))
         missing = {listing.digest: (tree, listing) for tree, listing in layers if found[listing.digest] is None}
         if missing:
-            frame_compressor = FrameCompressor(format, threads=threads)
+            frame_compressor = FrameCompressor(compression, threads=threads)
             with self._reporter.task("compressing layers", total=len(missing)) as task:
 
                 def make(layer: tuple[Path, Listing]) -> Frames:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bundle.artifacts.store import maintenance
+from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.file_cache import FileCache
 from bundle.artifacts.store.frames import FrameCache, Frames
 from bundle.artifacts.store.json_cache import JsonCache
@@ -190,11 +191,8 @@ class Store:
         """Return the folder with a layer's files, to be read only."""
         return self._trees.path(layer.digest)
 
-    def frames(self, layers: Sequence[Layer], format: str) -> list[Frames]:  # noqa: A002 - the configuration's word
+    def frames(self, layers: Sequence[Layer], compression: Compression) -> list[Frames]:
         """Return the frames of layers, read and verified now; those that are missing are made, several at once.
-
-        Args:
-            format: one of `frames.FORMATS`.
 
         Raises:
             DamagedLayerError: a layer has other bytes than it was made with; it is removed.
@@ -204,7 +202,7 @@ class Store:
             for layer in layers
         ]
         with self.dropping_damaged():
-            return self._frames.obtain(trees, format, threads=_cores())
+            return self._frames.obtain(trees, compression, threads=_cores())
 
     @contextmanager
     def dropping_damaged(self) -> Iterator[None]:

@@ -20,18 +20,19 @@ _UNIX = 3
 _FOLDER = 0x10
 """The MS-DOS attribute of a folder."""
 
-_LEVEL = 6
 
-
-def write_zip(store: Store, layers: Sequence[Layer], target: Path) -> None:
+def write_zip(store: Store, layers: Sequence[Layer], target: Path, *, level: int) -> None:
     """Write layers, laid on top of each other in lock order, as a deterministic zip file.
+
+    Args:
+        level: of zlib.
 
     Raises:
         IntegrityError: layers do not fit on each other.
         DamagedLayerError: a layer changed in the store.
     """
     held, _ = overlay(layers)
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=level) as archive:
         archive.writestr(_info(Entry(TOP, "folder", False, 0, None, None), TOP, store.epoch), b"")
         for path in sorted(held, key=path_order):
             layer, entry = held[path]

@@ -17,6 +17,7 @@ from bundle.model.platforms import PLATFORMS, Floors
 
 Layout = Literal["installed", "wheelhouse", "both"]
 IsolationMode = Literal["auto", "strict", "none"]
+Effort = Literal["fast", "default", "small"]
 Substitute = Literal["never", "patch"]
 
 DEFAULT_SOURCES = ("python-build-standalone", "host")
@@ -190,12 +191,14 @@ class BuildOptions:
     layout: Layout = "installed"
     archives: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict.fromkeys(PLATFORMS, DEFAULT_ARCHIVES))
     """Archive formats by platform key."""
+    compression: Effort = "default"
+    """How small archives are made, at the cost of time."""
     bytecode: bool = False
     user_site: bool = False
     """Whether console scripts import packages of the user's own (`~/.local`)."""
     carry: bool | None = None
-    """None: where a mirror of Debian is known."""
-    """Whether interpreters of archives for Linux get the libraries that wheels expect."""
+    """Whether interpreters of archives for Linux get the libraries that wheels expect; None: where a mirror of Debian
+    is known."""
     floors: Floors = field(default_factory=Floors)
 
 

@@ -212,6 +212,7 @@ def _build_options(value: Mapping[str, Any]) -> BuildOptions:
         isolation=value.get("isolation", "auto"),
         layout=value.get("layout", "installed"),
         archives={key: tuple(archives.get(key, DEFAULT_ARCHIVES)) for key in PLATFORMS},
+        compression=value.get("compression", "default"),
         bytecode=value.get("bytecode", False),
         user_site=value.get("userSite", False),
         carry=value.get("carry"),
