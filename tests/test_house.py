@@ -84,7 +84,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "make/interpreter": frozenset({"bytecode", "compilers", "prepare"}),
     "make/sources": frozenset({"backend", "builder", "compatibility", "environment", "host", "planner", "sdist"}),
     "make/resolve": frozenset({"coverage", "locks"}),
-    "make/assemble": frozenset({"copyfiles", "layers", "manifest", "wheelhouse"}),
+    "make/assemble": frozenset({"copyfiles", "layer_pool", "layers", "manifest", "wheelhouse"}),
     "make/verify": frozenset({"archive", "known", "remembered", "targets", "verify", "wheels"}),
     "make/verify/checks": ALL,
     "make/verify/audit": frozenset(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -22,6 +22,7 @@ from bundle.base.files import pretty_json
 from bundle.base.report import Reporter
 from bundle.base.staging import staged_file, staged_folder, sweep_staging
 from bundle.make.assemble.copyfiles import plan_copies
+from bundle.make.assemble.layer_pool import LayerPool
 from bundle.make.assemble.layers import Layering
 from bundle.make.assemble.manifest import describe, list_files
 from bundle.make.assemble.wheelhouse import carried_lock
@@ -39,7 +40,7 @@ from bundle.make.verify.verify import VerificationHost, verify_bundle
 from bundle.make.verify.wheels import require_sound_wheels
 from bundle.model.config.config import Config
 from bundle.model.file_list import FILE_LIST
-from bundle.model.locks.lock import Lock
+from bundle.model.locks.lock import Lock, LockedPackage
 from bundle.model.locks.status import LockStatus
 from bundle.model.manifest import MANIFEST, WHEELHOUSE, Manifest
 from bundle.model.platforms import Platform
@@ -121,6 +122,19 @@ class Build:
             user_site=self.config.build.user_site,
         )
 
+    @cached_property
+    def layer_pool(self) -> LayerPool:
+        """Makes the layers of wheels beside the other steps, which then find them measured and compressed."""
+        store, effort = self.context.store, self.config.build.compression
+        ways = [Compression(format=one, effort=effort) for one in self.request.archives if one != "zip"]
+
+        def finish(layer: Layer) -> None:
+            floor_of([layer], store, self.platform)
+            for compression in ways:
+                store.frames([layer], compression)
+
+        return self.stack.enter_context(LayerPool(self.layering, finish=finish))
+
     @property
     def digest(self) -> str:
         """Stands for all bytes of the bundle."""
@@ -184,10 +198,27 @@ def fetch_files(build: Build) -> None:
         if not built and (layer is None or build.carries):
             wanted.append(package if source is None else source.adapted)
     if wanted:
-        build.files = fetch_packages(build.context, build.config, replace(build.lock, packages=tuple(wanted)))
+        lock = replace(build.lock, packages=tuple(wanted))
+        build.files = fetch_packages(build.context, build.config, lock, arrived=_starting_layers(build, wanted))
     for package in wanted:
         if package.kind == "wheel":
             build.wheels[package.name] = build.files[package.key]
+
+
+def _starting_layers(build: Build, wanted: Sequence[LockedPackage]) -> Callable[[str, Path], None]:
+    """Return what begins the layer of a wheel that has arrived."""
+    ready = {
+        package.key: package
+        for package in wanted
+        if build.installs and package.kind == "wheel" and package.name not in {*build.known, *build.sources}
+    }
+    pool = build.layer_pool
+
+    def start(sha256: str, path: Path) -> None:
+        if package := ready.get(sha256):
+            pool.start(package, path, sha256=sha256)
+
+    return start
 
 
 def build_sources(build: Build) -> None:
@@ -206,7 +237,7 @@ def make_layers(build: Build) -> None:
     layers = [build.interpreter.layer]
     hashes = {package.name: package.key for package in build.lock.packages} | build.built
     if build.installs:
-        layers += build.layering.packages(build.lock, known=build.known, wheels=build.wheels, hashes=hashes)
+        layers += build.layer_pool.layers(build.lock.packages, known=build.known, wheels=build.wheels, hashes=hashes)
     if build.carries:
         layers += [
             build.layering.carried_wheel(build.wheels[package.name], sha256=hashes[package.name], package=package)

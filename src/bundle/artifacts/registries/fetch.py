@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,13 +77,24 @@ class FileSources:
         yield from (url.partition("#")[0] for url in addresses if file.name in unquote(url))
 
 
+def nothing(sha256: str, path: Path) -> None:
+    """Ignore a file that has arrived."""
+
+
 def fetch(
-    lock: Lock, sources: FileSources, *, parallel: int, reporter: Reporter, wheelhouse: Path | None = None
+    lock: Lock,
+    sources: FileSources,
+    *,
+    parallel: int,
+    reporter: Reporter,
+    wheelhouse: Path | None = None,
+    arrived: Callable[[str, Path], object] = nothing,
 ) -> dict[str, Path]:
     """Bring every file of a lock into the cache, build requirements and commits of repositories included.
 
     Args:
         wheelhouse: also gets the files, so that pip and uv can install from the lock.
+        arrived: called with the sha256 and the path of each file as soon as it is there, in any thread.
 
     Returns:
         Every file's place in the cache by its sha256. Commits are checked out by `Repositories.checkout`.
@@ -101,12 +112,14 @@ def fetch(
             missing.append(file)
         else:
             found[file.sha256] = path
+            arrived(file.sha256, path)
     problems = Problems()
     with reporter.task("fetching", total=len(missing), unit="files") as task:
 
         def get(file: LockedFile) -> Path:
             path = sources.fetch(owners[file.sha256], file)
             task.advance()
+            arrived(file.sha256, path)
             return path
 
         for file, outcome in zip(missing, in_parallel(get, missing, threads=parallel), strict=True):

@@ -1,11 +1,9 @@
-"""The layers of a bundle: packages, copyFiles and documents, each made once and then found by its inputs."""
+"""The layers of a bundle: wheels, copyFiles and documents, each made once and then found by its inputs."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ from bundle.make.assemble.copyfiles import Copy, copy_into, fingerprint
 from bundle.make.interpreter.bytecode import compile_tree
 from bundle.make.interpreter.compilers import Compiler
 from bundle.model import revisions
-from bundle.model.locks.lock import Lock, LockedPackage
+from bundle.model.locks.lock import LockedPackage
 from bundle.model.manifest import MANIFEST, WHEELHOUSE
 from bundle.model.platforms import Platform, short_version
 from bundle.model.records import to_json
@@ -41,26 +39,6 @@ class Layering:
     """Compiles .pyc files; None: no bytecode is compiled."""
     user_site: bool = False
     """Whether scripts import packages of the user's own (`build.userSite`)."""
-
-    def packages(
-        self, lock: Lock, *, known: Mapping[str, Layer], wheels: Mapping[str, Path], hashes: Mapping[str, str]
-    ) -> list[Layer]:
-        """Return the layers of all installed packages, in lock order, several made at once.
-
-        Args:
-            known: layers that the store already has, by package name.
-            wheels: the other packages' wheels, by package name.
-            hashes: the wheels' sha256, by package name.
-        """
-
-        def layer(package: LockedPackage) -> Layer:
-            if found := known.get(package.name):
-                return found
-            with self.reporter.task(f"unpacking {package.name} {package.version}"):
-                return self.wheel(wheels[package.name], sha256=hashes[package.name], package=package)
-
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return list(pool.map(layer, lock.packages))
 
     def find_wheel(self, sha256: str, package: LockedPackage) -> Layer | None:
         """Return the layer of an installed wheel if the store has it; the wheel itself is not needed then.

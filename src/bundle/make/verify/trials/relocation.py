@@ -79,12 +79,13 @@ def check_relocation(subject: Subject, isolation: Isolation) -> Outcome:
 
 
 def _share_caches(here: Isolation, moved: Isolation) -> None:
-    """Let the copy use the modules that the import check has compiled; the cache mirrors the paths of the sources."""
-    if not here.caches.is_dir() or (here.platform.is_windows and here.runner is NATIVE):
+    """Let the copy and the import check use each other's compiled modules; the cache mirrors the sources' paths."""
+    if here.platform.is_windows and here.runner is NATIVE:
         return  # Windows restricts symlinks; under Wine this machine makes them.
     made = here.caches.joinpath(*here.root.parts[1:])
     link = here.caches.joinpath(*moved.root.parts[1:])
-    if made.is_dir() and not os.path.lexists(link):
+    if not os.path.lexists(link):
+        made.mkdir(parents=True, exist_ok=True)
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(made)
 
