@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import filelock
+from platformdirs import user_cache_path
 
 from bundle.base.folders import remove_tree
 
@@ -15,9 +15,9 @@ VARIABLE = "BUNDLE_TEST_CACHE"
 
 
 def cache_folder() -> Path:
-    """Return the folder that `BUNDLE_TEST_CACHE` names, else one of this user below the temporary folder."""
+    """Return the folder that `BUNDLE_TEST_CACHE` names, else one in the user's cache."""
     named = os.environ.get(VARIABLE)
-    folder = Path(named).absolute() if named else Path(tempfile.gettempdir(), f"bundle-test-cache-{os.getuid()}")
+    folder = Path(named).absolute() if named else user_cache_path("bundle-tests", appauthor=False)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
