@@ -8,9 +8,10 @@ import pytest
 from bundle.base.errors import ConfigError
 from bundle.make.check import CheckReport, check_versions
 from bundle.model.config.project import Project
-from bundle.model.locks.lock import Lock, LockedFile, LockedPackage, SkippedPackage
+from bundle.model.locks.lock import SkippedPackage
 from bundle.model.locks.pylock import read_lock, write_lock
 from bundle.model.platforms import Platform
+from tests.make.locks import lock_of
 from tests.model.configs import write_project
 
 
@@ -23,25 +24,6 @@ def releases(python: str, platform: Platform) -> Sequence[str]:
 
 def check(root: Path, *versions: str) -> CheckReport:
     return check_versions(Project(root), versions, {}, releases=releases)
-
-
-def lock_of(root: Path, version: str, platform: str, *names: str, skipped: Sequence[str] = ()) -> None:
-    packages = tuple(
-        LockedPackage(
-            name=name,
-            version="1.0",
-            kind="wheel",
-            file=LockedFile(name=f"{name.replace('-', '_')}-1.0-py3-none-any.whl", sha256="0" * 64, size=1),
-            reason="a wheel fits",
-            required_by=("",),
-        )
-        for name in names
-    )
-    left_out = tuple(SkippedPackage(name=name, reason="r", required_by=("",), kind="skipped") for name in skipped)
-    lock = Lock(
-        version=version, platform=platform, python="3.12.10", inputs="0" * 64, packages=packages, skipped=left_out
-    )
-    write_lock(lock, Project(root).lock_path(version, platform))
 
 
 def test_a_project_in_order_has_nothing_to_tell(tmp_path: Path) -> None:

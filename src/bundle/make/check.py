@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from bundle.base.errors import BundleError, ConfigError, Problems
 from bundle.make.assemble.copyfiles import plan_copies
-from bundle.make.resolve.coverage import broken_skips, cells_of
+from bundle.make.exceptions import locks_of, unused_exceptions, unused_shared
+from bundle.make.resolve.coverage import broken_skips
 from bundle.model.config.config import Config
-from bundle.model.config.json_source import KeyPath, Node, Origin, Table, origin_of, path_text, plain
-from bundle.model.config.merge import Merged, merge
+from bundle.model.config.json_source import Origin, origin_of
 from bundle.model.config.project import SHARED, Loaded, Project
 from bundle.model.locks.local_wheels import local_wheels, wheels_for
-from bundle.model.locks.lock import Lock
-from bundle.model.locks.pylock import read_lock
 from bundle.model.platforms import PLATFORMS, Platform, short_version
-
-EXCEPTIONS = ("skip", "forceSource", "buildWheel", "overrides")
-"""The keys of `packages` that make exceptions for single packages."""
 
 Releases = Callable[[str, Platform], Sequence[str]]
 """Takes X.Y and a platform; returns the known full versions, newest first."""
@@ -85,7 +79,7 @@ def check_versions(
         project.shared(alone)
         alone.raise_if_any(f"{SHARED} has {len(alone.errors)} problems.")
     findings = [_check(project, version, environ, releases) for version in asked or project.versions()]
-    return CheckReport(versions=tuple(findings), unused=() if asked else tuple(_unused_shared(project)))
+    return CheckReport(versions=tuple(findings), unused=() if asked else tuple(unused_shared(project)))
 
 
 def _check(project: Project, version: str, environ: Mapping[str, str], releases: Releases) -> Findings:
@@ -100,14 +94,13 @@ def _check(project: Project, version: str, environ: Mapping[str, str], releases:
         warnings.extend(_unused_archives(loaded.config))
         warnings.extend(_untied_registries(loaded.config))
         try:
-            locks = _locks(project, version)
+            locks = locks_of(project, version)
         except BundleError as error:
             warnings.append(f"{error.what} {error.remedy}")
         else:
             warnings.extend(broken_skips(locks))
             if locks:
-                names = _names_in(locks)
-                warnings.extend(_unused_exceptions(loaded.tree, names, f"versions/{version}/config.json"))
+                warnings.extend(unused_exceptions(loaded, locks))
     return Findings(
         version=version,
         problems=tuple(_text(error) for error in problems.errors),
@@ -184,59 +177,3 @@ def _unused_wheels(config: Config) -> Iterable[str]:
         for wheel in local_wheels(config)
         if wheel.path not in taken and wheel.path.is_relative_to(config.folder)
     ]
-
-
-def _locks(project: Project, version: str) -> list[Lock]:
-    paths = (project.lock_path(version, key) for key in PLATFORMS)
-    return [read_lock(path) for path in paths if path.exists()]
-
-
-def _names_in(locks: Iterable[Lock]) -> set[str]:
-    return {name for lock in locks for name in cells_of(lock)}
-
-
-def _unused_exceptions(merged: Merged, locked: set[str], file: str) -> Iterable[str]:
-    for path, name, origin in _exceptions(merged, file):
-        if not any(fnmatchcase(one, name) for one in locked):
-            yield f"{origin}: {path}: {name} is in no lock of this version; remove the entry if it is not needed."
-
-
-def _exceptions(merged: Merged, file: str) -> Iterable[tuple[str, str, str]]:
-    """Yield path, package and place of each exception in a file."""
-    packages = merged.tree.get("packages")
-    if not isinstance(packages, Table):
-        return
-    tables: list[tuple[KeyPath, Node | None]] = [(("packages", key), packages.get(key)) for key in EXCEPTIONS]
-    specific = packages.get("platformSpecific")
-    if isinstance(specific, Table):
-        tables += [
-            (("packages", "platformSpecific", key, "overrides"), own.get("overrides"))
-            for key, own in specific.items()
-            if isinstance(own, Table)
-        ]
-    for path, table in tables:
-        for name, entry in table.items() if isinstance(table, Table) else ():
-            parts = [entry, *(entry.values() if isinstance(entry, Table) else ())]
-            mine = [part.origin for part in parts if part.origin.file == file]
-            if mine and plain(entry) is not None:
-                yield path_text((*path, name)), name, str(mine[0])
-
-
-def _unused_shared(project: Project) -> Iterable[str]:
-    """Yield the packages with unused exceptions in the shared configuration; none unless every version has a lock."""
-    problems = Problems()
-    shared = project.shared(problems)
-    locked: set[str] = set()
-    for version in project.versions():
-        try:
-            locks = _locks(project, version)
-        except BundleError:
-            # Already a warning of that version.
-            return
-        if not locks:
-            return
-        locked |= _names_in(locks)
-    if shared is None or problems.errors:
-        return
-    named = {name for _, name, _ in _exceptions(merge(Table(shared.origin), shared), SHARED)}
-    yield from sorted(name for name in named if not any(fnmatchcase(one, name) for one in locked))

@@ -27,6 +27,7 @@ from bundle.make.assemble.layers import Layering
 from bundle.make.assemble.manifest import describe, list_files
 from bundle.make.assemble.wheelhouse import carried_lock
 from bundle.make.build_request import BuildRequest
+from bundle.make.exceptions import unused_acceptances
 from bundle.make.interpreter.prepare import Interpreter, prepare_interpreter
 from bundle.make.resolve.locks import required_lock
 from bundle.make.sources.builder import SourceBuilder
@@ -180,6 +181,8 @@ def lock_packages(build: Build) -> None:
     for left_out in build.lock.skipped if build.lock is build.status.lock else ():
         if left_out.kind == "missing":
             build.context.reporter.warning(f"{left_out.name} is left out: {left_out.reason}")
+    for warning in unused_acceptances(build.context.project, build.config, build.lock):
+        build.context.reporter.warning(warning)
 
 
 def fetch_files(build: Build) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -29,6 +29,8 @@ class Acceptance:
     error: str = ""
     """Text that the finding, or the output of its program, must contain."""
     reason: str
+    origin: str = field(default="", compare=False)
+    """File and line of the configuration; empty for one from elsewhere."""
 
     @property
     def subject(self) -> str:

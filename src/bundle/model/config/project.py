@@ -91,7 +91,7 @@ class Project:
             problems.add(error)
             name = VersionName(python="0.0.0")
         shared = self._file(SHARED, problems)
-        own = self._file(f"versions/{version}/config.json", problems)
+        own = self._file(own_file(version), problems)
         if shared is None or own is None or len(problems.errors) > before:
             return None
         merged = merge(shared, own)
@@ -130,6 +130,11 @@ class Project:
             return None
         _validate(node, problems)
         return node if isinstance(node, Table) else None
+
+
+def own_file(version: str) -> str:
+    """Return the path of a version's own configuration in its project."""
+    return f"versions/{version}/config.json"
 
 
 def parse_version(version: str) -> VersionName:

@@ -65,7 +65,10 @@ class Reader:
             platforms=tuple(key for key in PLATFORMS if key in value.get("platforms", PLATFORMS)),
             build=_build_options(value.get("build", {})),
             verify=Verification(
-                accept=tuple(Acceptance(**entry) for entry in value.get("verify", {}).get("accept", ())),
+                accept=tuple(
+                    Acceptance(**entry, origin=str(origin_of(self._merged.tree, ("verify", "accept", index))))
+                    for index, entry in enumerate(value.get("verify", {}).get("accept", ()))
+                ),
                 known=value.get("verify", {}).get("known", True),
             ),
             packages={key: self._packages(key) for key in PLATFORMS},
