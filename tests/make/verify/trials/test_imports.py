@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from bundle.make.verify.checks.contents import read_contents
 from bundle.make.verify.checks.findings import Report
-from bundle.make.verify.trials.importing import import_modules
-from bundle.make.verify.trials.isolation import Isolation
+from bundle.make.verify.trials import importing
+from bundle.make.verify.trials.importing import import_modules, import_targets
+from bundle.make.verify.trials.imports import targets_of
+from bundle.make.verify.trials.installed import Environment
+from bundle.make.verify.trials.isolation import Isolation, Tried
 from tests.make.conftest import TinyBundle, accepted
 
 pytestmark = pytest.mark.real
@@ -100,6 +104,41 @@ def test_a_package_whose_parent_crashes_fails_each_of_its_modules(
     }
 
 
+class Counted(Isolation):
+    """A bundle that keeps how often its interpreter is started."""
+
+    def run_python(self, arguments: Sequence[str | Path], *, timeout: float, stdin: bytes | None = None) -> Tried:
+        with (self.scratch / "starts").open("a") as file:
+            file.write("x")
+        return super().run_python(arguments, timeout=timeout, stdin=stdin)
+
+
+def test_the_modules_of_a_package_take_few_starts_where_processes_cannot_fork(
+    tiny_bundle: TinyBundle, compiled: Callable[..., bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "_forks", lambda _: False)
+    parts = [f"_{number}" for number in range(9)]
+    natives = {part: compiled(part) for part in parts}
+    crash = "import os\nos.kill(os.getpid(), 11)\n"
+    for name, code in (("good", ""), ("bad", crash)):
+        files = {f"{name}/{part}.so": content for part, content in natives.items()}
+        tiny_bundle.install(name, "1.0", {f"{name}/__init__.py": code, **files})
+    contents = read_contents(tiny_bundle.root, python=tiny_bundle.python, platform=tiny_bundle.platform)
+    environment = Environment(contents=contents)
+    targets = [target for target in targets_of(environment) if target.package in ("good", "bad")]
+    place = Counted(**vars(isolation(tiny_bundle, tmp_path / "scratch")))
+    failures = import_targets(place, environment, targets, jobs=1)
+    assert set(failures) == {"bad", *(f"bad.{part}" for part in parts)}
+    assert len({failure.message for failure in failures.values()}) == 1
+    # As their users do; good and bad afresh; bad's modules once more.
+    assert len((tmp_path / "scratch" / "starts").read_text()) <= 6
+    # A later check knows what failed here, but not elsewhere.
+    before = (tmp_path / "scratch" / "starts").read_text()
+    assert import_targets(place, environment, [one for one in targets if one.package == "bad"], jobs=1) == failures
+    assert (tmp_path / "scratch" / "starts").read_text() == before
+    assert not {root for root, _ in place.failed} - {tiny_bundle.root}
+
+
 def test_a_module_that_hangs_is_given_up_and_the_others_are_imported(tiny_bundle: TinyBundle, tmp_path: Path) -> None:
     tiny_bundle.install("slow", "1.0", {"slow.py": "import time\ntime.sleep(600)\n", "quick.py": ""})
     failures = import_modules(isolation(tiny_bundle, tmp_path / "scratch"), ["slow", "quick"], jobs=1, timeout=1.0)
@@ -141,6 +180,13 @@ def problems(report: Report) -> dict[tuple[str, str], str]:
     return {(one.severity, one.subject): one.message for one in report.findings if one.severity != "note"}
 
 
+@pytest.fixture(params=[True, False], ids=["forking", "without forks"])
+def forks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Import as where processes can fork, and as where they cannot."""
+    monkeypatch.setattr(importing, "_forks", lambda _: request.param)
+
+
+@pytest.mark.usefixtures("forks")
 def test_what_loads_in_the_order_of_its_users_passes(
     tiny_bundle: TinyBundle, compiled: Callable[..., bytes], tmp_path: Path
 ) -> None:
@@ -187,6 +233,7 @@ def test_what_loads_in_the_order_of_its_users_passes(
     assert problems(report) == {}
 
 
+@pytest.mark.usefixtures("forks")
 def test_what_is_truly_broken_is_found_in_each_order(
     tiny_bundle: TinyBundle, compiled: Callable[..., bytes], tmp_path: Path
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,24 +66,67 @@ def import_targets(
     Raises:
         WorkError: the interpreter cannot be started at all.
     """
-    failures = import_modules(isolation, [target.name for target in targets], jobs=jobs, done=done)
+    known = {name: failure for (root, name), failure in isolation.failed.items() if root == isolation.root}
+    failures = {target.name: known[target.name] for target in targets if target.name in known}
+    done(len(failures))
+    failures |= _failures(isolation, environment, [one for one in targets if one.name not in known], jobs, done)
+    isolation.failed.update({(isolation.root, name): failure for name, failure in failures.items()})
+    return failures
+
+
+def _failures(
+    isolation: Isolation,
+    environment: Environment,
+    targets: Sequence[Target],
+    jobs: int,
+    done: Callable[[int], None],
+) -> dict[str, Failure]:
+    used: set[str] = set()
+    if not _forks(isolation):
+        # An interpreter for each module takes minutes in an emulator; most load together with those of their package.
+        used = _as_users(isolation, environment, targets, jobs)
+        done(len(used))
+    fresh = [target.name for target in targets if target.name not in used]
+    failures = import_modules(isolation, fresh, jobs=jobs, done=done)
+    fatal = {name for name, failure in failures.items() if not failure.acceptable}
+    again = [
+        target
+        for target in targets
+        if target.name in failures and not failures[target.name].timed_out and fatal.isdisjoint(_parents(target.name))
+    ]
+    for name in _as_users(isolation, environment, again, jobs, without=failures):
+        del failures[name]
+    return failures
+
+
+def _as_users(
+    isolation: Isolation,
+    environment: Environment,
+    targets: Iterable[Target],
+    jobs: int,
+    *,
+    without: Collection[str] | None = None,
+) -> set[str]:
+    """Return the native modules that load when their packages are used, each package in a process of its own.
+
+    Args:
+        without: modules that cannot be imported, with which no user begins; the modules of scripts are imported first
+            as well. None if nothing is known yet.
+    """
     prefix = f"{isolation.platform.site_packages(isolation.python)}/"
-    again: defaultdict[str, list[Target]] = defaultdict(list)
+    packages: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for target in targets:
-        failure = failures.get(target.name)
-        if failure is not None and target.native and target.path.startswith(prefix) and not failure.timed_out:
-            again[target.package].append(target)
+        if target.native and target.path.startswith(prefix):
+            packages[target.package][target.name] = target.path.removeprefix(prefix)
 
     def use(package: str) -> set[str]:
         installed = environment.installed.get(package, Installed())
-        modules = {target.name: target.path.removeprefix(prefix) for target in again[package]}
-        starts = dict.fromkeys((*installed.top_level, *(module for module, _ in installed.scripts.values())))
-        return _use(isolation, [name for name in starts if name not in failures], modules)
+        starts = dict.fromkeys(installed.top_level)
+        if without is not None:
+            starts |= dict.fromkeys(module for module, _ in installed.scripts.values())
+        return _use(isolation, [name for name in starts if name not in (without or ())], packages[package])
 
-    for loaded in all_of(in_parallel(use, again, threads=jobs)):
-        for name in loaded:
-            del failures[name]
-    return failures
+    return set().union(*all_of(in_parallel(use, packages, threads=jobs)))
 
 
 def import_modules(
@@ -97,7 +140,7 @@ def import_modules(
     """Import modules, each in a process of its own.
 
     Where processes can fork, one pass imports them all (see import_probe.py). Modules that fail there are imported
-    again by a fresh interpreter, and that result counts.
+    again by a fresh interpreter, and that result counts. A module whose package fails has the package's failure.
 
     Args:
         jobs: how many at once.
@@ -111,8 +154,7 @@ def import_modules(
         WorkError: the interpreter cannot be started at all.
     """
     passed: set[str] = set()
-    if isolation.platform.system == "linux" and len(names) > 1:
-        # A fork limits macOS programs, and Windows has none.
+    if _forks(isolation) and len(names) > 1:
         passed = _fork(isolation, names, jobs, timeout)
         done(len(passed))
     failures: dict[str, Failure] = {}
@@ -123,8 +165,27 @@ def import_modules(
             failures[name] = failure
         done(1)
 
-    all_of(in_parallel(import_one, [name for name in names if name not in passed], threads=jobs))
+    left = [name for name in names if name not in passed]
+    while left:
+        tried = [name for name in left if not any(parent in left for parent in _parents(name))]
+        for name in tried:
+            if parent := next((parent for parent in _parents(name) if parent in failures), None):
+                failures[name] = failures[parent]
+                done(1)
+        all_of(in_parallel(import_one, [name for name in tried if name not in failures], threads=jobs))
+        left = [name for name in left if name not in tried]
     return failures
+
+
+def _forks(isolation: Isolation) -> bool:
+    """Return whether processes can fork: that limits macOS programs, and Windows has none."""
+    return isolation.platform.system == "linux"
+
+
+def _parents(name: str) -> list[str]:
+    """Return the packages that an import of a module imports before it."""
+    parts = name.split(".")
+    return [".".join(parts[:count]) for count in range(1, len(parts))]
 
 
 def _fork(isolation: Isolation, names: Iterable[str], jobs: int, timeout: float) -> set[str]:
@@ -159,8 +220,11 @@ def _use(isolation: Isolation, first: Sequence[str], modules: dict[str, str]) ->
         loaded |= {name for word, name in lines if word == "pass"}
         if not tried or tried[-1] == left[-1]:
             break
-        # The last one ended the process; the others have their turn without it.
-        left = [name for name in left if name != tried[-1] and not (name in modules and name in tried)]
+        # The last one ended the process; the others have their turn without it, and without what it would begin with.
+        fatal = tried[-1]
+        left = [
+            name for name in left if fatal not in (name, *_parents(name)) and not (name in modules and name in tried)
+        ]
     return loaded
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bundle.artifacts.runtime import Runner, Runtime
 from bundle.base.errors import WorkError
 from bundle.base.processes.run import Completed, run
+from bundle.make.verify.trials.failure import Failure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,8 @@ class Isolation(Runtime):
 
     scratch: Path
     """The folder for everything that the programs write; they start in it."""
+    failed: dict[tuple[Path, str], Failure] = field(default_factory=dict, compare=False)
+    """The modules that cannot be imported, by root and dotted name: later checks do not try them again."""
 
     @property
     def caches(self) -> Path:
@@ -98,10 +101,13 @@ class Isolation(Runtime):
             raise WorkError(f"The program {arguments[0]} cannot be started: {words}")
         return Tried(**vars(replace(completed, errors=self.relative(completed.errors))), start=start)
 
-    def inconclusive(self, tried: Tried) -> str | None:
+    def inconclusive(self, tried: Tried, *, started: bool = False) -> str | None:  # noqa: ARG002 - see Incomplete
         """Return the emulator's error message if a failure is its own, not the bundle's; None otherwise.
 
         Where the output alone does not tell, the program is started again.
+
+        Args:
+            started: whether it has started, to all appearance; then it is not asked what else it lacks.
         """
 
         def again(runner: Runner, *, through: str = "") -> Completed:
