@@ -111,6 +111,15 @@ def test_a_program_that_needs_the_library_itself_cannot_have_started(monkeypatch
     assert here().inconclusive(tried(ended(code=127), ROOT / "bin/other", "--help")) is None
 
 
+def test_a_script_that_has_started_is_not_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = Answers(monkeypatch, ended(code=0))
+    usage = ended("tool: error: a command is required\n", code=2)
+    assert here().inconclusive(tried(usage, PYTHON, "-c", "1"), started=True) is None
+    assert answers.commands == []
+    # A program that cannot be loaded may end with any code, and without a word.
+    assert here().inconclusive(tried(ended(code=53), ROOT / "bin/native"), started=True) == " lacks libz.so.1"
+
+
 USES = """
 import drawing._a as a, ctypes, sys
 class Mine(a.Base): pass

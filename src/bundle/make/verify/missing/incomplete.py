@@ -50,16 +50,18 @@ class Incomplete(Isolation):
     unusable: dict[str, bool] = field(default_factory=dict, compare=False)
     """By package, whether importing it fails at all."""
 
-    def inconclusive(self, tried: Tried) -> str | None:
+    def inconclusive(self, tried: Tried, *, started: bool = False) -> str | None:
         """Return the emulator's message about a failure of its own, or the library that is missing there."""
-        return super().inconclusive(tried) or self._for_lack(tried)
+        return super().inconclusive(tried) or self._for_lack(tried, started)
 
-    def _for_lack(self, tried: Tried) -> str | None:
+    def _for_lack(self, tried: Tried, started: bool) -> str | None:
         if tried.code <= 0 or tried.timed_out:
             return None  # A crash needs no library.
         first, *rest = tried.start.arguments
         if library := self.lacking.files.get(self._inside(first)):
             return self._words(library)
+        if started:
+            return None
         named = [str(part) for part in rest if _is_module(part)]
         tops = {name.partition(".")[0] for name in named}
         key = (tried.code, _complaint(tried), *sorted(tops & {name.partition(".")[0] for name in self.lacking.modules}))

@@ -86,10 +86,11 @@ def start_scripts(subject: Subject, moved: Isolation) -> Outcome:
             except WorkError as error:
                 failures[way] = Failure(message=moved.relative(error.what), output=error.cause or "")
                 return
-            words = None if completed.timed_out else moved.inconclusive(completed)
+            failure = failure_of(completed)
+            words = None if completed.timed_out else moved.inconclusive(completed, started=failure is None)
         if words is not None:
             failures[way] = Failure(message=words, output=completed.errors, emulator=words)
-        elif failure := failure_of(completed):
+        elif failure is not None:
             failures[way] = failure
         elif completed.timed_out:
             message = f"started, and was stopped after {completed.seconds:.0f} s."
