@@ -29,6 +29,7 @@ from bundle.base.report import Reporter
 from bundle.model.config.config import ArchiveSpec, Interpreter, Substitute
 from bundle.model.platforms import PLATFORMS
 from tests.artifacts.interpreters.conftest import MakeTools, Portable, request_for
+from tests.artifacts.interpreters.extensions import native_project
 from tests.artifacts.trees import hashes
 
 pytestmark = pytest.mark.real
@@ -214,22 +215,7 @@ def from_maker(portable: Portable, maker: Path, tmp_path_factory: pytest.TempPat
 def test_pip_builds_a_c_extension_with_an_interpreter_whose_maker_had_compilers_of_its_own(
     from_maker: Path, tmp_path: Path
 ) -> None:
-    project = tmp_path / "spam project"
-    project.mkdir()
-    (project / "pyproject.toml").write_text(
-        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
-        '[project]\nname = "spam"\nversion = "1"\n'
-    )
-    (project / "setup.py").write_text(
-        "from setuptools import Extension, setup\n"
-        "setup(ext_modules=[Extension('spam', ['spam.c']), Extension('eggs', ['eggs.cpp'], language='c++')])\n"
-    )
-    for name, suffix, linkage in (("spam", "c", ""), ("eggs", "cpp", 'extern "C" ')):
-        (project / f"{name}.{suffix}").write_text(
-            "#include <Python.h>\n"
-            f'static struct PyModuleDef module = {{PyModuleDef_HEAD_INIT, "{name}", NULL, -1, NULL}};\n'
-            f"{linkage}PyMODINIT_FUNC PyInit_{name}(void) {{ return PyModule_Create(&module); }}\n"
-        )
+    project = native_project(tmp_path)
     environ = {name: value for name, value in os.environ.items() if name not in ("CC", "CXX", "CFLAGS", "LDSHARED")}
     command: list[str | Path] = ["-m", "pip", "install", "--quiet", "--target", tmp_path / "target"]
     python = from_maker / "bin" / "python"

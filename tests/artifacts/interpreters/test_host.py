@@ -18,6 +18,7 @@ from bundle.base.processes.run import check, run
 from bundle.model.config.config import Interpreter
 from bundle.model.platforms import PLATFORMS
 from tests.artifacts.interpreters.conftest import MakeTools, Portable, request_for
+from tests.artifacts.interpreters.extensions import native_project
 from tests.artifacts.trees import hashes
 
 pytestmark = pytest.mark.real
@@ -136,26 +137,14 @@ def test_a_virtual_environment_works(moved: Path, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="this machine has no C compiler")
 def test_a_c_extension_can_be_built_with_it_and_for_it(moved: Path, tmp_path: Path) -> None:
-    project = tmp_path / "spam project"
-    project.mkdir()
-    (project / "pyproject.toml").write_text(
-        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
-        '[project]\nname = "spam"\nversion = "1"\n'
-    )
-    (project / "setup.py").write_text(
-        "from setuptools import Extension, setup\nsetup(ext_modules=[Extension('spam', ['spam.c'])])\n"
-    )
-    (project / "spam.c").write_text(
-        "#include <Python.h>\n"
-        'static struct PyModuleDef spam = {PyModuleDef_HEAD_INIT, "spam", NULL, -1, NULL};\n'
-        "PyMODINIT_FUNC PyInit_spam(void) { return PyModule_Create(&spam); }\n"
-    )
+    project = native_project(tmp_path)
     environment = tmp_path / "env"
     _run(_python(moved), "-m", "venv", environment)
     env = {**os.environ, **CLEAN, "PATH": os.environ["PATH"]}
     _run(environment / "bin" / "python", "-m", "pip", "install", "--quiet", project, env=env)
-    native = _run(environment / "bin" / "python", "-c", "import spam; print(spam.__file__)").strip()
-    assert str(moved).encode() not in Path(native).read_bytes()
+    program = "import eggs, spam; print(eggs.__file__, spam.__file__, sep='\\n')"
+    for native in _run(environment / "bin" / "python", "-c", program).splitlines():
+        assert str(moved).encode() not in Path(native).read_bytes()
 
 
 def test_no_file_of_it_names_the_machine_that_made_it(portable: Portable) -> None:
