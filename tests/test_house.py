@@ -133,7 +133,6 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "base/http/session": "hostile/test_http.py",
     "base/sandbox": "base/test_extract.py",
     "cli/make/wheel": "make/sources/test_builder.py",
-    "make/interpreter/prepare": "make/test_build.py",
     "make/build_request": "hostile/test_results_in_the_way.py",
     "make/pipeline": "make/test_build.py",
     "make/sources/answers": "hostile/test_source_builds.py",

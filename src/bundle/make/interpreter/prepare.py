@@ -74,11 +74,9 @@ def prepare_interpreter(context: Context, config: Config, platform: Platform, ov
         if bytecode.why_not is not None:
             context.reporter.warning(f"{config.version} for {platform.key} gets no .pyc files: {bytecode.why_not}")
         key = _key(choice.offer, request, bytecode)
-        may_carry = config.build.carry is None and choice.offer.source != Host.name and _may_carry(config, platform)
-        if may_carry and not request.carry:
+        if choice.offer.source != Host.name and (why := why_not_carried(config, request)):
             context.reporter.warning(
-                f"{config.version} for {platform.key} carries no libstdc++, libgcc_s and libz: no mirror of Debian is "
-                f"known to take them from. Name one in {VARIABLE}, or set build.carry."
+                f"{config.version} for {platform.key} carries no libstdc++, libgcc_s and libz: {why}"
             )
         layer = context.store.find("interpreter", key)
         if layer is None:
@@ -111,11 +109,18 @@ def request_for(context: Context, config: Config, platform: Platform) -> Request
 def _carries(context: Context, config: Config, platform: Platform) -> bool:
     """Return whether the interpreter takes libraries along that run on the oldest system of the configuration."""
     wanted = bool(debian_mirror(context.environ)) if config.build.carry is None else config.build.carry
-    return wanted and _may_carry(config, platform)
+    return wanted and platform.system == "linux" and dotted(config.build.floors.glibc) >= CARRIED_GLIBC
 
 
-def _may_carry(config: Config, platform: Platform) -> bool:
-    return platform.system == "linux" and dotted(config.build.floors.glibc) >= CARRIED_GLIBC
+def why_not_carried(config: Config, request: Request) -> str | None:
+    """Return why an interpreter for Linux carries no libraries although the configuration does not forbid it."""
+    if request.carry or config.build.carry is False or request.platform.system != "linux":
+        return None
+    glibc = config.build.floors.glibc
+    if dotted(glibc) < CARRIED_GLIBC:
+        needed = ".".join(map(str, CARRIED_GLIBC))
+        return f"they need glibc {needed}, and build.glibc is {glibc}. Raise it, or set build.carry to false."
+    return f"no mirror of Debian is known to take them from. Name one in {VARIABLE}, or set build.carry."
 
 
 def known_in(context: Context, config: Config, platform: Platform) -> Known:
