@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import sys
+import tracemalloc
 import zipfile
 from base64 import urlsafe_b64encode
 from hashlib import sha256
@@ -103,6 +104,21 @@ def test_a_file_that_names_where_it_was_built_is_warned_about(tmp_path: Path, te
     rewritten(wheel_of(tmp_path, {**FILES, "config.py": (text.encode(), 0o644)}), reporter=reporter)
     assert len(reporter.warnings) == 1
     assert "config.py" in reporter.warnings[0]
+
+
+def test_a_large_file_is_not_read_into_memory_as_a_whole(tmp_path: Path) -> None:
+    large = {"demo-1.0.data/scripts/large": (FILES["demo-1.0.data/scripts/run"][0] + bytes(2**26), 0o755)}
+    wheel = wheel_of(tmp_path, {**FILES, **large})
+    del large
+    tracemalloc.start()
+    try:
+        made = rewritten(wheel)
+        assert tracemalloc.get_traced_memory()[1] < 2**25
+    finally:
+        tracemalloc.stop()
+    with zipfile.ZipFile(made) as archive, archive.open("demo-1.0.data/scripts/large") as script:
+        assert script.read(17) == b"#!python\nprint()\n"
+        assert script.seek(0, 2) == 17 + 2**26
 
 
 def test_a_zip_file_without_metadata_is_no_wheel(tmp_path: Path) -> None:

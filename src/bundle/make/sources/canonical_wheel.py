@@ -5,19 +5,21 @@ from __future__ import annotations
 import csv
 import os
 import re
+import shutil
 import time
 import zipfile
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator, Sequence
-from hashlib import sha256
-from io import StringIO
+from io import BytesIO, StringIO
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
 from bundle.artifacts.interpreters.portable.run_paths import replace_run_path, strip
 from bundle.base.errors import WorkError
 from bundle.base.extract import extract
+from bundle.base.files import copy_hashed
 from bundle.base.folders import remove_tree
 from bundle.base.native.elf import has_symbols
 from bundle.base.native.formats import native_format
@@ -131,7 +133,11 @@ def _mend(file: Path, path: str, private: Sequence[Path], tools: SourceBuildTool
 def _mend_script(file: Path, line: bytes, private: Sequence[Path]) -> None:
     if any(form in line for folder in private for form in _forms(folder)):
         # Installers replace it with the path of the interpreter (PEP 427).
-        file.write_bytes(b"#!python" + file.read_bytes()[len(line) :])
+        with file.open("rb") as old, staged_file(file) as staging, staging.open("wb") as new:
+            new.write(b"#!python")
+            old.seek(len(line))
+            shutil.copyfileobj(old, new)
+            shutil.copymode(file, staging)
 
 
 def _mend_run_path(file: Path, path: str, reporter: Reporter) -> None:
@@ -154,8 +160,10 @@ def _strip(file: Path, path: str, tools: SourceBuildTools) -> None:
 
 
 def _leak(file: Path, private: Sequence[Path]) -> str | None:
-    data = file.read_bytes()
-    return next((str(folder) for folder in private if any(form in data for form in _forms(folder))), None)
+    if not file.stat().st_size:
+        return None  # Nothing that could be mapped.
+    with file.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as data:
+        return next((str(folder) for folder in private if any(data.find(form) >= 0 for form in _forms(folder))), None)
 
 
 def _forms(folder: Path) -> tuple[bytes, ...]:
@@ -168,16 +176,20 @@ def _pack(tree: Path, files: Sequence[str], record: str, target: Path, epoch: in
     rows = csv.writer(table, lineterminator="\n")
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED, strict_timestamps=False) as archive:
 
-        def add(path: str, data: bytes, mode: int) -> None:
+        def add(path: str, data: IO[bytes], size: int, mode: int) -> str:
             member = zipfile.ZipInfo(path, stamp)
             member.create_system = 3
             member.external_attr = (0o100000 | mode) << 16
-            archive.writestr(member, data)
+            member.file_size = size
+            with archive.open(member, "w") as target:
+                return copy_hashed(data, target)[0]
 
         for path in files:
-            data = (tree / path).read_bytes()
-            add(path, data, 0o755 if (tree / path).stat().st_mode & 0o111 else 0o644)
-            digest = urlsafe_b64encode(sha256(data).digest()).rstrip(b"=").decode()
-            rows.writerow((path, f"sha256={digest}", len(data)))
+            status = (tree / path).stat()
+            with (tree / path).open("rb") as data:
+                digest = add(path, data, status.st_size, 0o755 if status.st_mode & 0o111 else 0o644)
+            text = urlsafe_b64encode(bytes.fromhex(digest)).rstrip(b"=").decode()
+            rows.writerow((path, f"sha256={text}", status.st_size))
         rows.writerow((record, "", ""))
-        add(record, table.getvalue().encode(), 0o644)
+        content = table.getvalue().encode()
+        add(record, BytesIO(content), len(content), 0o644)
