@@ -8,11 +8,16 @@ from bundle.make.verify.checks.policy import Policy
 from bundle.make.verify.checks.subject import Subject
 from bundle.model.manifest import Conflict, Manifest, PythonRecord, SkippedRecord
 from bundle.model.platforms import PLATFORMS
+from tests.base.nativemaker import elf
 
 
 def test_a_subject_has_normalised_names_and_reads_every_file_once(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("made in /srv/builder")
     (tmp_path / "link").symlink_to("data")
+    (tmp_path / "chain").symlink_to("link")
+    (tmp_path / "native").write_bytes(elf())
+    (tmp_path / "broken").write_bytes(b"MZ")
+    (tmp_path / "other").write_bytes(elf(machine="aarch64"))
     manifest = Manifest(
         version="3.12.10",
         platform="linux-x64",
@@ -35,6 +40,9 @@ def test_a_subject_has_normalised_names_and_reads_every_file_once(tmp_path: Path
     assert subject.copied == {"bin/tool"}
     assert subject.contested == {"bin/f2py"}
     assert subject.searched[1] == (Path("/srv"),)
-    assert list(subject.scanned) == ["data"]
+    assert sorted(subject.scanned) == ["broken", "data", "native", "other"]
     assert subject.scanned is subject.scanned
     assert [offset for _, offset in subject.scanned["data"].hits] == [8]
+    assert (list(subject.natives), list(subject.own_natives)) == (["native", "other"], ["native"])
+    assert subject.natives is subject.natives
+    assert subject.contents.links == {"chain": "data", "link": "data"}

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 import stat
 from collections.abc import Iterator, Mapping
 
 from bundle.base.native.formats import is_library_name, native_format
 from bundle.base.native.native import Native
-from bundle.base.native.read import read_native
 from bundle.make.verify.audit.added_folders import added_folders
 from bundle.make.verify.audit.floor import above_floor, measured_floor
 from bundle.make.verify.audit.libraries import judge_libraries, judge_versions, needed, through
@@ -30,22 +28,20 @@ def check_binaries(subject: Subject) -> Outcome:
     """Audit every ELF, Mach-O and PE file of a bundle; nothing is run, so any machine can do it for any platform."""
     platform = subject.platform
     findings: list[Finding] = []
-    natives: dict[str, Native] = {}
     modules = {module.path: module for module in subject.contents.modules}
+    own, natives = subject.own_natives, subject.natives
     for path, seen in sorted(subject.scanned.items()):
-        kind = native_format(seen.head[:4])
-        native = read_native(subject.root / path, platform.machine) if kind else None
-        if native is not None:
-            natives[path] = native
-        elif kind == platform.binary_format and (is_library_name(path, kind) or _started(subject, path)):
+        kind = native_format(seen.head)
+        if path in natives:
+            continue
+        if kind == platform.binary_format and (is_library_name(path, kind) or _started(subject, path)):
             findings.append(RULES["unreadable-binary"].finding(path, "cannot be read as a native file."))
         elif kind is None and path in modules:
             findings.append(RULES["unreadable-binary"].finding(path, "is named like a native file, but is not one."))
-    own = {path: native for path, native in natives.items() if native.fits(platform.binary_format, platform.machine)}
     others = {path: native for path, native in natives.items() if path not in own}
     tree = Tree(
         natives=own,
-        links=_symlinks(subject),
+        links=subject.contents.links,
         executable=platform.executable(subject.contents.python),
         modules=modules.keys(),
         strangers=others.keys(),
@@ -60,15 +56,6 @@ def check_binaries(subject: Subject) -> Outcome:
         findings += _run_paths(subject, path, native)
         findings += _loading(subject, path, native)
     return Outcome(findings=tuple(findings), checked=len(natives), floor=measured_floor(own.values()))
-
-
-def _symlinks(subject: Subject) -> dict[str, str]:
-    links: dict[str, str] = {}
-    for path, status in subject.contents.files.items():
-        if stat.S_ISLNK(status.st_mode):
-            real = os.path.realpath(subject.root / path)
-            links[path] = os.path.relpath(real, subject.root).replace(os.sep, "/")
-    return links
 
 
 def _started(subject: Subject, path: str) -> bool:

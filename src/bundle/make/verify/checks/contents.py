@@ -106,6 +106,14 @@ class Contents:
         """Normalised name of the distribution that recorded a file, by path."""
         return {path: distribution.name for distribution in self.distributions for path in distribution.files}
 
+    @cached_property
+    def links(self) -> Mapping[str, str]:
+        """What each symbolic link leads to in the end, by the link's path; both relative to the root."""
+        root = os.path.realpath(self.root)
+        links = (path for path, status in self.files.items() if stat.S_ISLNK(status.st_mode))
+        real = ((path, os.path.realpath(self.root / path)) for path in links)
+        return {path: os.path.relpath(end, root).replace(os.sep, "/") for path, end in real}
+
     def is_interpreters(self, path: str) -> bool:
         """Return whether a file belongs to the interpreter: outside of site-packages, and in no RECORD."""
         return path not in self.owners and not path.startswith(f"{self.platform.site_packages(self.python)}/")

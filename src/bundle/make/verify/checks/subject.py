@@ -11,6 +11,9 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from bundle.base.files import read_regular
+from bundle.base.native.formats import native_format
+from bundle.base.native.native import Native
+from bundle.base.native.read import read_native
 from bundle.base.report import Reporter
 from bundle.make.verify.checks.byte_scan import Pattern, Scanned, patterns_for, scan
 from bundle.make.verify.checks.comparison import Comparison
@@ -64,6 +67,19 @@ class Subject:
         sizes = {path: status.st_size for path, status in self.contents.files.items() if stat.S_ISREG(status.st_mode)}
         with self.reporter.task("reading every file", total=len(sizes), unit="files") as task:
             return scan(self.root, sizes, self.searched[0], jobs=self.jobs, done=task.advance)
+
+    @cached_property
+    def natives(self) -> Mapping[str, Native]:
+        """Every native file of any machine that can be read, by its path, in order."""
+        formats = (path for path, seen in sorted(self.scanned.items()) if native_format(seen.head))
+        read = ((path, read_native(self.root / path, self.platform.machine)) for path in formats)
+        return {path: native for path, native in read if native is not None}
+
+    @cached_property
+    def own_natives(self) -> Mapping[str, Native]:
+        """Those that the bundle's machine can load or start."""
+        fits = (self.platform.binary_format, self.platform.machine)
+        return {path: native for path, native in self.natives.items() if native.fits(*fits)}
 
     @cached_property
     def file_list(self) -> FileList | str:

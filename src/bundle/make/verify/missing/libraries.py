@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 
 from bundle.base.errors import WorkError
-from bundle.base.native.formats import native_format
-from bundle.base.native.read import read_native
 from bundle.make.verify.audit.library_lookup import Link, Tree, links_of
 from bundle.make.verify.checks.findings import Finding
 from bundle.make.verify.checks.rules import RULES
@@ -46,7 +42,14 @@ def without_missing_libraries(subject: Subject, isolation: Isolation) -> tuple[I
     Returns:
         the bundle where it runs, and a note if the place lacks any.
     """
-    links = list(links_of(_tree(subject), subject.platform))
+    contents, platform = subject.contents, subject.platform
+    tree = Tree(
+        natives=subject.own_natives,
+        links=contents.links,
+        executable=platform.executable(contents.python),
+        modules=[module.path for module in contents.modules],
+    )
+    links = list(links_of(tree, platform))
     wanted: defaultdict[str, set[str]] = defaultdict(set)
     for link in links:
         if link.answer.place in ("base", "expected") and not link.need.weak:
@@ -55,7 +58,7 @@ def without_missing_libraries(subject: Subject, isolation: Isolation) -> tuple[I
     if not missing:
         return isolation, ()
     files = without(links, missing)
-    modules = {module.name: files[module.path] for module in subject.contents.modules if module.path in files}
+    modules = {module.name: files[module.path] for module in contents.modules if module.path in files}
     lacking = Lacking(libraries=tuple(missing), files=files, modules=modules)
     message = f"lacks {', '.join(missing)}: {len(files)} files of the bundle cannot be loaded here."
     subject.reporter.info(f"{isolation.runner.place} {message} What fails for it is inconclusive.")
@@ -97,32 +100,3 @@ def _missing(isolation: Isolation, names: list[str]) -> list[str]:
     except ValueError:
         return []
     return [name for name in names if isinstance(answer, list) and name in answer]
-
-
-def _tree(subject: Subject) -> Tree:
-    """Return the native files that fit the bundle's machine."""
-    contents, platform = subject.contents, subject.platform
-    natives = {}
-    for path, status in sorted(contents.files.items()):
-        if stat.S_ISREG(status.st_mode) and _looks_native(subject, path):
-            native = read_native(subject.root / path, platform.machine)
-            if native is not None and native.fits(platform.binary_format, platform.machine):
-                natives[path] = native
-    modules = [module.path for module in contents.modules]
-    return Tree(
-        natives=natives, links=_links(subject), executable=platform.executable(contents.python), modules=modules
-    )
-
-
-def _looks_native(subject: Subject, path: str) -> bool:
-    with (subject.root / path).open("rb") as file:
-        return native_format(file.read(4)) == subject.platform.binary_format
-
-
-def _links(subject: Subject) -> Mapping[str, str]:
-    links: dict[str, str] = {}
-    for path, status in subject.contents.files.items():
-        if stat.S_ISLNK(status.st_mode):
-            real = os.path.realpath(subject.root / path)
-            links[path] = os.path.relpath(real, subject.root).replace(os.sep, "/")
-    return links
