@@ -23,14 +23,14 @@ from bundle.make.sources.failure import build_failure, guess_cause
     ],
 )
 def test_the_usual_causes_are_told_from_the_output(output: str, told: str) -> None:
-    assert told in (guess_cause(f"before\n{output}\nafter") or "")
+    assert told in (guess_cause(f"before\n{output}\nafter", "demo") or "")
 
 
 @pytest.mark.parametrize(
     "output", ["error: command '/usr/bin/gcc' failed with exit code 1", "demo.c:3: error: expected ';'", ""]
 )
 def test_an_unknown_cause_is_not_invented(output: str) -> None:
-    assert guess_cause(output) is None
+    assert guess_cause(output, "demo") is None
 
 
 def test_the_error_shows_the_last_lines_and_the_ways_out() -> None:

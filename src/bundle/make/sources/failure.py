@@ -37,7 +37,7 @@ _NO_MODULE = (
 )
 _NO_NETWORK = (
     "The build tries to download something: put it into its source or buildRequires, or give the reason why it may use "
-    "the network (packages.buildWheel.<name>.<platform>.network; never with --offline)."
+    "the network (packages.buildWheel.{name}.<platform>.network; never with --offline)."
 )
 
 _SYMPTOMS = (
@@ -54,12 +54,16 @@ _SYMPTOMS = (
 """Patterns in the output of a build, and the cause that each shows, with the groups of the match."""
 
 
-def guess_cause(output: str) -> str | None:
-    """Return the likely cause of a failed build, None if its output shows no known one."""
+def guess_cause(output: str, name: str) -> str | None:
+    """Return the likely cause of a failed build, None if its output shows no known one.
+
+    Args:
+        name: of the package.
+    """
     output = plain(output)
     for pattern, cause in _SYMPTOMS:
         if match := re.search(pattern, output):
-            return cause.format(**match.groupdict())
+            return cause.format(name=name, **match.groupdict())
     return None
 
 
@@ -72,7 +76,7 @@ def build_failure(name: str, version: str, *, output: str, log: str, timeout: fl
         log: path of the whole log.
         timeout: seconds that it was given, if it was ended because it took longer.
     """
-    cause = guess_cause(output)
+    cause = guess_cause(output, name)
     ways = (
         f"skip the package there (packages.skip.{name}), choose a version that has a wheel, or give the build what it "
         f"lacks (packages.buildWheel.{name}.<platform>.buildRequires, configSettings)."
