@@ -22,7 +22,7 @@ from bundle.model.locks.lock import ROOT
 _NEAREST = 4
 """Existing versions that an error shows in place of one that does not exist."""
 
-_NEEDED = ("HOME", "LANG", "LC_ALL", "PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "USERPROFILE")
+_NEEDED = ("HOME", "LANG", "LC_ALL", "PATH", "SYSTEMROOT", "USERPROFILE")
 
 _PIN = re.compile(r"([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?==(\S+)")
 _FRAME = re.compile(r"^[^\w'\"`(]*(?:(?:cause|error):)?\s*")
@@ -90,7 +90,7 @@ def _run_uv(index: SolverIndex, preferences: Mapping[str, Version], work: Path) 
                 # The glibc in uv's names does not matter: every file that it sees fits every platform.
                 *("--python-platform", target.platform.uv),
             ],
-            env=_environment(),
+            env=_environment(work),
             cwd=work,
         )
         failure = served.failure
@@ -104,10 +104,12 @@ def _run_uv(index: SolverIndex, preferences: Mapping[str, Version], work: Path) 
     raise WorkError("uv could not resolve the requirements.", details=why.splitlines())
 
 
-def _environment() -> dict[str, str]:
+def _environment(work: Path) -> dict[str, str]:
     """Return a complete environment without the user's own settings for uv."""
     environment = {name: os.environ[name] for name in _NEEDED if name in os.environ}
     return environment | {
+        # The user's own folder for temporary files may be full, or read-only.
+        **dict.fromkeys(("TEMP", "TMP", "TMPDIR"), str(work)),
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
         "UV_HTTP_RETRIES": "0",
