@@ -11,11 +11,20 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
-from bundle.base.staging import host_mark, staged_file, staged_folder, sweep_staging, write_atomically
+from bundle.base.staging import (
+    final_place,
+    host_mark,
+    naming,
+    remove_whole,
+    staged_file,
+    staged_folder,
+    sweep_staging,
+    write_atomically,
+)
 
 DEAD = 2**22 + 1
 """A number above the largest that Linux gives to a process."""
@@ -274,6 +283,40 @@ def test_a_process_killed_while_it_replaces_a_folder_loses_nothing(tmp_path: Pat
     sweep_staging(tmp_path)
     assert names(tmp_path) == ["result"]
     assert names(target) == ["old"]
+
+
+def test_an_error_without_a_name_gets_one_and_another_keeps_its_own(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="target"), naming(tmp_path / "target"):
+        raise OSError(28, "No space left on device")
+    with pytest.raises(OSError, match="other"), naming(tmp_path / "target"):
+        raise OSError(28, "No space left on device", "other")
+
+
+@pytest.mark.parametrize("staged", [staged_file, staged_folder])
+def test_a_full_disk_is_told_with_the_place_that_the_result_would_have_had(tmp_path: Path, staged: Any) -> None:
+    for file in (None, "inner"):
+        with pytest.raises(OSError, match="result") as caught, staged(tmp_path / "result") as staging:
+            raise OSError(28, "No space left on device", file and str(staging / file))
+        assert final_place(Path(caught.value.filename)) == tmp_path / "result"
+    assert names(tmp_path) == []
+    assert final_place(tmp_path / "other" / "file") == tmp_path / "other" / "file"
+
+
+def test_what_is_removed_as_a_whole_needs_no_space_and_is_swept_if_it_is_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+    remove_whole(tmp_path / "a")
+    assert names(tmp_path) == ["b"]
+    with monkeypatch.context() as patch:
+        patch.setattr("bundle.base.staging.remove_tree", lambda _: None)
+        remove_whole(tmp_path / "b")
+    assert "b" not in names(tmp_path)
+    monkeypatch.setattr("bundle.base.staging._lives", lambda *_: False)
+    sweep_staging(tmp_path)
+    assert names(tmp_path) == []
 
 
 STAGER = """

@@ -58,7 +58,8 @@ def staged_file(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     staging = _leftover_path(target, "staging", shorten=True)
     try:
-        yield staging
+        with naming(target):
+            yield staging
         staging.replace(target)
     except BaseException:
         staging.unlink(missing_ok=True)
@@ -83,10 +84,37 @@ def staged_folder(target: Path, *, large: bool = False) -> Iterator[Path]:
         if large and _keep_apart(own):
             staging = own / "tree"
             staging.mkdir()
-        yield staging
+        with naming(target):
+            yield staging
         _publish(staging, target)
     finally:
         remove_tree(own)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Give the system's errors in the block a file name where they have none: a full disk does not say which."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def final_place(path: Path) -> Path:
+    """Return the target of a path that is being staged, or that lies in a staged folder; another path as it is."""
+    for place in (*reversed(path.parents), path):
+        if match := _LEFTOVER.fullmatch(place.name):
+            return place.with_name(match["name"])
+    return path
+
+
+def remove_whole(path: Path) -> None:
+    """Remove a file or a folder so that no process finds a part of it; what is left of a killed removal is swept."""
+    aside = _leftover_path(path, "staging", shorten=True)
+    path.rename(aside)
+    remove_tree(aside)
 
 
 def is_leftover(name: str) -> bool:

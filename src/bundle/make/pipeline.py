@@ -322,13 +322,8 @@ def pack_archives(build: Build) -> None:
     for archive_format in build.request.archives:
         target = build.request.archive_path(archive_format)
         staging = build.stack.enter_context(staged_file(target))
-        try:
-            compression = Compression(format=archive_format, effort=build.config.build.compression)
-            packed = pack(build.context.store, build.layers, staging, compression)
-        except OSError as error:
-            if error.filename == str(staging):
-                error.filename = str(target)
-            raise
+        compression = Compression(format=archive_format, effort=build.config.build.compression)
+        packed = pack(build.context.store, build.layers, staging, compression)
         build.archives.append(replace(packed, path=target))
 
 

@@ -2,9 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from bundle.artifacts.store.scratch import naming, place_new, scratch_folder, touch
+from bundle.artifacts.store.scratch import place_new, scratch_folder, touch
 from bundle.base.staging import sweep_staging
 
 
@@ -30,13 +28,6 @@ def test_a_folder_is_placed_only_where_nothing_is(tmp_path: Path) -> None:
     assert not place_new(tmp_path / "second", tmp_path / "deep" / "place")
     assert (tmp_path / "deep" / "place" / "first").is_file()
     assert (tmp_path / "second" / "second").is_file()
-
-
-def test_an_error_without_a_name_gets_one_and_another_keeps_its_own(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="target"), naming(tmp_path / "target"):
-        raise OSError(28, "No space left on device")
-    with pytest.raises(OSError, match="other"), naming(tmp_path / "target"):
-        raise OSError(28, "No space left on device", "other")
 
 
 def test_the_time_of_use_is_no_reason_to_fail(tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.frames import Frames, end_frame
 from bundle.artifacts.store.layers import TOP, Layer
-from bundle.artifacts.store.scratch import naming
 from bundle.base.errors import IntegrityError
 from bundle.base.files import CHUNK, canonical_json, sha256_of
 from bundle.base.staging import staged_file, sweep_staging
@@ -87,7 +86,7 @@ def pack(store: Store, layers: Sequence[Layer], target: Path, compression: Compr
         DamagedLayerError: a layer changed in the store; it is removed.
     """
     sweep_staging(target.parent)
-    with naming(target), staged_file(target) as staging:
+    with staged_file(target) as staging:
         if compression.format == "zip":
             from bundle.artifacts.store.zip_archive import write_zip
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundle.artifacts.store.paths import checked
-from bundle.artifacts.store.scratch import naming, touch
+from bundle.artifacts.store.scratch import touch
 from bundle.base.errors import IntegrityError
 from bundle.base.files import copy_hashed, sha256_of
 from bundle.base.folders import remove_tree
@@ -74,7 +74,7 @@ class FileCache:
         """
         expected = sha256 or sha256_of(source)
         path = self.path_for(expected, filename or source.name)
-        with naming(path), staged_file(path) as staging:
+        with staged_file(path) as staging:
             with source.open("rb") as reading, staging.open("wb") as writing:
                 found, _ = copy_hashed(reading, writing)
             if found != expected:

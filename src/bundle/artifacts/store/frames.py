@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.json_cache import read_json, to_json
 from bundle.artifacts.store.layers import END_OF_TAR, DamagedLayerError, Entry, TarEntry, tar_chunks, tar_entries
-from bundle.artifacts.store.scratch import naming, place_new, touch
+from bundle.artifacts.store.scratch import place_new, touch
 from bundle.base.files import CHUNK, open_regular
+from bundle.base.staging import naming
 from bundle.base.threads import all_of, in_parallel
 from bundle.model import revisions
 

@@ -16,8 +16,8 @@ from bundle.artifacts.store.frames import frames_damage
 from bundle.artifacts.store.paths import PARTS
 from bundle.artifacts.store.trees import damage
 from bundle.base.files import locked, sha256_of
-from bundle.base.folders import remove_tree, size_of
-from bundle.base.staging import sweep_staging
+from bundle.base.folders import size_of
+from bundle.base.staging import remove_whole, sweep_staging
 from bundle.base.threads import all_of, in_parallel
 
 if TYPE_CHECKING:
@@ -85,36 +85,34 @@ def _checks(paths: StorePaths, *, full: bool) -> Iterator[tuple[Path, Callable[[
         yield from ((path, file) for folder in paths.entries("files") for path in complete_files(folder))
 
 
-def prune(paths: StorePaths, *, older_than_days: float, now: float | None, work: Path, reporter: Reporter) -> int:
+def prune(paths: StorePaths, *, older_than_days: float, now: float | None, reporter: Reporter) -> int:
     """Remove unused entries and leftovers of killed processes; return the bytes freed.
 
     Args:
         older_than_days: days since the last use of the entries that are removed.
         now: seconds since 1970; the clock's time if None.
-        work: a folder on the store's file system, for entries that are being removed.
     """
     sweep(paths)
     oldest = (time.time() if now is None else now) - older_than_days * _DAY
     freed = 0
     for name, part in PARTS.items():
-        for number, path in enumerate(paths.entries(name)):
+        for path in paths.entries(name):
             if _last_use(path) > oldest:
                 continue
             lock = path.with_name(f"{path.name}.lock")
             with locked(lock, reporter=reporter, what=str(path)) if part.locks else nullcontext():
                 if _last_use(path) <= oldest:
-                    freed += _removed(path, work / f"{name}-{number}")
+                    freed += _removed(path)
     return freed
 
 
-def _removed(path: Path, aside: Path) -> int:
-    """Remove an entry and return its bytes; it is renamed first, so that no process finds a part of it."""
+def _removed(path: Path) -> int:
+    """Remove an entry and return its bytes, on a full disk too: nothing is made for it."""
     size = size_of(path)
     try:
-        path.rename(aside)
+        remove_whole(path)
     except FileNotFoundError:
         return 0  # Another process prunes, too.
-    remove_tree(aside)
     return size
 
 

@@ -47,17 +47,6 @@ def place_new(folder: Path, place: Path) -> bool:
     return True
 
 
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Give the system's errors in the block a file name where they have none: a full disk does not say which."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None:
-            error.filename = str(path)
-        raise
-
-
 def touch(path: Path) -> None:
     """Set the time of the last use to now; a store that is only readable stays as it is."""
     with suppress(OSError):

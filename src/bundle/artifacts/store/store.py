@@ -18,13 +18,13 @@ from bundle.artifacts.store.frames import FrameCache, Frames
 from bundle.artifacts.store.json_cache import JsonCache
 from bundle.artifacts.store.layers import DamagedLayerError, Entry, Layer, LayerKind, normalise, overlay, scan
 from bundle.artifacts.store.paths import StorePaths, checked
-from bundle.artifacts.store.scratch import naming, scratch_folder
+from bundle.artifacts.store.scratch import scratch_folder
 from bundle.artifacts.store.trees import Listing, Trees, listing_of, write_listing
 from bundle.base.errors import WorkError
 from bundle.base.files import locked
 from bundle.base.folders import remove_tree
 from bundle.base.reflink import ChangedBytesError, Placement, place_tree
-from bundle.base.staging import sweep_staging
+from bundle.base.staging import naming, sweep_staging
 from bundle.model.manifest import Conflict
 from bundle.model.records import from_json
 
@@ -71,7 +71,7 @@ class Store:
         self._reporter = reporter
         self._paths = StorePaths(root)
         self._keys = JsonCache(self._paths.part("keys"), _Made.read, rules=_RULES)
-        self._trees = Trees(self._paths, work=self.work, reporter=reporter)
+        self._trees = Trees(self._paths, reporter=reporter)
         self._frames = FrameCache(self._paths, work=self.work, reporter=reporter, full=full)
         self._swept = False
 
@@ -233,10 +233,7 @@ class Store:
             older_than_days: days since the last use of the entries that are removed.
             now: seconds since 1970; the clock's time if None.
         """
-        with self.work() as work:
-            return maintenance.prune(
-                self._paths, older_than_days=older_than_days, now=now, work=work, reporter=self._reporter
-            )
+        return maintenance.prune(self._paths, older_than_days=older_than_days, now=now, reporter=self._reporter)
 
     def size(self) -> dict[str, int]:
         """Return the bytes that each part of the store takes."""
@@ -256,8 +253,7 @@ class Store:
             shutil.move(tree, folder / "tree")
         normalise(folder / "tree", entries, epoch=self.epoch)
         listing = listing_of(folder / "tree", entries, epoch=self.epoch)
-        with naming(self.root):
-            write_listing(folder, listing)
+        write_listing(folder, listing)
         return listing
 
 

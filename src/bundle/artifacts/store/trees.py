@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from bundle.artifacts.store.json_cache import read_json, to_json
 from bundle.artifacts.store.layers import FILE_TYPES, Entry, seal
 from bundle.artifacts.store.scratch import place_new, touch
 from bundle.base.folders import listing as listing_below
+from bundle.base.staging import remove_whole
 
 if TYPE_CHECKING:
     from bundle.artifacts.store.paths import StorePaths
@@ -131,17 +132,10 @@ def _difference(path: str, status: os.stat_result, entry: Entry, moment: int) ->
 
 
 class Trees:
-    """Trees by digest; each appears whole, by one rename.
+    """Trees by digest; each appears whole, by one rename."""
 
-    Args:
-        work: gives a scratch folder on the store's file system.
-    """
-
-    def __init__(
-        self, paths: StorePaths, *, work: Callable[[], AbstractContextManager[Path]], reporter: Reporter
-    ) -> None:
+    def __init__(self, paths: StorePaths, *, reporter: Reporter) -> None:
         self._paths = paths
-        self._work = work
         self._reporter = reporter
 
     def path(self, digest: str) -> Path:
@@ -177,5 +171,5 @@ class Trees:
 
     def drop(self, digest: str) -> None:
         """Remove a layer; another process may do the same."""
-        with self._work() as work, suppress(FileNotFoundError):
-            self._paths.layer(digest).rename(work / "dropped")
+        with suppress(FileNotFoundError):
+            remove_whole(self._paths.layer(digest))

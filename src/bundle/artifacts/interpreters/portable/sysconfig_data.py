@@ -64,8 +64,11 @@ def read(tree: Path) -> tuple[Path, dict[str, Value]] | None:
         variables = _variables(read_regular(path))
     except (SyntaxError, ValueError, TypeError, AttributeError, RecursionError, MemoryError, OSError) as error:
         raise WorkError(
-            f"{path.name} holds no build_time_vars that can be read: {error}.",
-            cause="This is not an unpatched CPython.",
+            f"{path.name} holds no build_time_vars that can be read: {str(error) or type(error).__name__}.",
+            # Python's parser raises it for expressions that lie too deep in each other, too.
+            cause="There is too little memory, or this is not an unpatched CPython."
+            if isinstance(error, MemoryError)
+            else "This is not an unpatched CPython.",
         ) from error
     return path, variables
 
