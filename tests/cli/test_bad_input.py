@@ -304,64 +304,9 @@ def small_disk(folder: Path, size: int) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def disk_usage(path: Path) -> int:
-    """Return the bytes that something takes on a disk."""
-    paths = [path] if path.is_file() else [one for one in path.rglob("*") if not one.is_symlink()]
-    return sum(-(-one.stat().st_size // 4096) * 4096 for one in paths if one.is_file())
-
-
 def test_a_full_disk_gets_no_half_bundle(project: SmallProject, tmp_path: Path) -> None:
     with small_disk(tmp_path / "small", 20 * 2**20) as disk:
         (disk / "mine.txt").write_text("mine")
         refused(project, 1, "No space left", str(disk), command=("build", VERSION, "--output", disk))
         assert leftovers(disk) == []
         assert (disk / "mine.txt").read_text() == "mine"
-
-
-def test_a_disk_without_space_for_the_archive_keeps_the_earlier_bundle(project: SmallProject, tmp_path: Path) -> None:
-    enough = 2 * disk_usage(project.tree) + disk_usage(project.archive) + disk_usage(project.archive) // 2
-    with small_disk(tmp_path / "small", enough) as disk:
-        project.build("--output", disk)
-        there = replace(project, root=disk.parent)
-        before = rows_of(disk / VERSION), sha256_of(disk / project.archive.name)
-        project.configure(packages={"dependencies": ["native"]})
-        command = ("build", VERSION, "--no-verify", "--output", disk)
-        refused(project, 1, "No space left", project.archive.name, command=command)
-        assert (rows_of(disk / VERSION), sha256_of(disk / project.archive.name)) == before
-        assert leftovers(there.root / "small") == []
-        done = project.run("--json", "build", VERSION, "--no-verify", "--no-archive", "--output", disk)
-        assert done.code == 0, done.errors
-
-
-def test_a_full_disk_below_the_store_leaves_a_sound_store(project: SmallProject, tmp_path: Path) -> None:
-    shutil.rmtree(project.output / ".state")
-    with small_disk(tmp_path / "small", 20 * 2**20) as disk:
-        cramped = replace(project, cache=disk / "cache")
-        refused(cramped, 1, "No space left", str(disk))
-        assert cramped.run("cache", "verify").code == 0
-        assert leftovers(disk) == []
-
-
-def test_a_read_only_output_folder_is_named(project: SmallProject, tmp_path: Path) -> None:
-    output = tmp_path / "read only"
-    if os.geteuid():
-        output.mkdir()
-        output.chmod(0o555)
-        refused(project, 1, str(output), "--output", command=("build", VERSION, "--output", output))
-        return
-    with small_disk(output, 100 * 2**20):
-        project.build("--output", output)
-        before = rows_of(output)
-        subprocess.run(["mount", "-o", "remount,ro", output], check=True)
-        project.configure(packages={"dependencies": ["native"]})
-        refused(project, 1, str(output), "--output", command=("build", VERSION, "--output", output))
-        assert rows_of(output) == before
-
-
-def test_a_read_only_store_is_named(project: SmallProject, tmp_path: Path) -> None:
-    if os.geteuid():
-        pytest.skip("only root may mount a disk")
-    shutil.rmtree(project.output / ".state")
-    with small_disk(tmp_path / "store", 2**20) as store:
-        subprocess.run(["mount", "-o", "remount,ro", store], check=True)
-        refused(replace(project, cache=store), 1, str(store), "BUNDLE_CACHE_DIR")

@@ -86,6 +86,8 @@ class SmallProject:
     """URL of the project's only registry."""
     environ: Mapping[str, str] = field(default_factory=dict)
     """Variables that its commands see besides this process's own."""
+    prefix: tuple[str, ...] = ()
+    """Program that starts its commands, such as one that limits them."""
 
     @property
     def machine(self) -> Platform:
@@ -139,7 +141,7 @@ class SmallProject:
     def start(self, *arguments: str | Path, umask: int = -1, environ: Mapping[str, str] | None = None) -> Started:
         """Start a command of this project, in a process group of its own."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "bundle", "--project", self.root, *arguments],
+            [*self.prefix, sys.executable, "-m", "bundle", "--project", self.root, *arguments],
             env=self.variables(environ),
             cwd=self.root,
             stdin=subprocess.DEVNULL,

@@ -121,7 +121,9 @@ class App:
             verify_store: whether stored layers are read in full before they are used.
         """
         from bundle.artifacts.context import Context
+        from bundle.cli.system_errors import require_memory
 
+        require_memory()
         return Context(
             project=project,
             store=self.store(full=verify_store),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import json
 import os
@@ -229,12 +228,12 @@ def _fail(app: App, error: Exception) -> int:
         asked = getattr(error, "ctx", None)
         command = asked.command_path if asked else "bundle"
         known: BundleError = ConfigError(error.format_message(), remedy=f"`{command} --help` lists the options.")
-    elif isinstance(error, OSError):
-        known = _os_error(error)
     elif isinstance(error, BundleError):
         known = error
     else:
-        known = WorkError(
+        from bundle.cli.system_errors import explained
+
+        known = explained(error) or WorkError(
             f"Unexpected {type(error).__name__}: {error}",
             cause="A bug in bundle.",
             remedy="Run again with --debug and report the traceback.",
@@ -246,21 +245,3 @@ def _fail(app: App, error: Exception) -> int:
             json.dump(known.as_json(), sys.stdout, indent=2, ensure_ascii=False)
             sys.stdout.write("\n")
     return known.exit_code
-
-
-def _os_error(error: OSError) -> BundleError:
-    # Of two files, the second is the one to be written.
-    where = error.filename2 or error.filename or "the standard output, or a file"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return WorkError(
-            f"No space left for {where}.",
-            cause="The disk or the quota is full.",
-            remedy="Free some space (`bundle cache prune` removes what was not used for a month), then run again.",
-        )
-    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return WorkError(
-            f"No permission to read or write {where}: {error.strerror}.",
-            cause="The folder is read-only or belongs to another user.",
-            remedy="Choose another folder (--output, BUNDLE_CACHE_DIR) or change its permissions.",
-        )
-    return WorkError(f"{where}: {error.strerror or error}.", cause=f"The system said {type(error).__name__}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import threading
@@ -18,6 +19,8 @@ _DRAIN = 1.0
 
 _FLUSH = 30.0
 """Seconds that the rest of the output may take to reach a slow disk once all its writers have ended."""
+
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN)
 
 Sink = Callable[[bytes], object]
 """Takes a part of the output; called in a thread, and its first error ends the stream with that error."""
@@ -96,6 +99,8 @@ def _start(
             creationflags=flags,
         )
     except OSError as error:
+        if error.errno in _SHORTAGES:
+            raise  # It says nothing about the program.
         if cwd is not None and not cwd.is_dir():
             raise WorkError(f"{command[0]} cannot start in {cwd}: the folder does not exist.") from error
         missing = isinstance(error, FileNotFoundError)
