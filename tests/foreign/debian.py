@@ -62,10 +62,10 @@ def packages(machine: str, suite: str = SUITE) -> dict[str, File]:
 
 
 @cache
-def sources() -> dict[str, tuple[File, ...]]:
-    """Return the files of the suite's source packages, by name."""
+def sources(suite: str = SUITE) -> dict[str, tuple[File, ...]]:
+    """Return the files of a suite's source packages, by name."""
     found = {}
-    for stanza in _index("main/source/Sources.xz").split("\n\n"):
+    for stanza in _index("main/source/Sources.xz", suite).split("\n\n"):
         name = re.search(r"^Package: (\S+)$", stanza, re.MULTILINE)
         folder = re.search(r"^Directory: (\S+)$", stanza, re.MULTILINE)
         sums = re.search(r"^Checksums-Sha256:\n((?: .*\n?)+)", stanza, re.MULTILINE)

@@ -108,11 +108,12 @@ def _assemble(tree: Path) -> None:
     for name in ("python3", "python"):
         (tree / "bin" / name).symlink_to("python3.11")
     _arrange(stdlib)
-    _unite_folders(stdlib / "_sysconfigdata__linux_aarch64-linux-gnu.py", *(tree / "lib/pkgconfig").iterdir())
+    recorded = (stdlib / "_sysconfigdata__linux_aarch64-linux-gnu.py", *(tree / "lib/pkgconfig").iterdir())
+    unite_folders("aarch64-linux-gnu", *recorded)
     _revert(stdlib)
     _fill_ensurepip(stdlib / "ensurepip")
     _rename_packages_folder(tree / "bin/python3.11", tree / "lib/libpython3.11.so.1.0")
-    _take_along(tree, libraries)
+    take_along(tree, libraries, "libgcc_s.so.1", "libstdc++.so.6", "libz.so.1")
     for notice in (*root.glob("usr/share/doc/*/copyright"), *libraries.glob("usr/share/doc/*/copyright")):
         target = tree / "share/licenses" / notice.parent.name / notice.name
         target.parent.mkdir(parents=True)
@@ -136,12 +137,12 @@ def _arrange(stdlib: Path) -> None:
     (stdlib / "site-packages").mkdir()
 
 
-def _unite_folders(*files: Path) -> None:
+def unite_folders(multiarch: str, *files: Path) -> None:
     """Let what is recorded name the folders of a Python that has its prefix to itself."""
     for file in files:
         text = file.read_text(encoding="utf-8")
         for folder in ("lib", "include"):
-            text = re.sub(rf"(/usr|\$\{{\w*prefix\}})/{folder}/aarch64-linux-gnu", rf"\1/{folder}", text)
+            text = re.sub(rf"(/usr|\$\{{\w*prefix\}})/{folder}/{multiarch}", rf"\1/{folder}", text)
         text = re.sub(r"(?<='WHEEL_PKG_DIR': ')[^']*", "", text)
         file.write_text(text, encoding="utf-8")
 
@@ -189,12 +190,11 @@ def _needs(file: Path) -> list[str]:
     return [need.name for need in native.needs if need.name not in LINUX_BASE] if native else []
 
 
-def _take_along(tree: Path, libraries: Path) -> None:
-    """Copy the libraries that are needed into `lib`, with relative run paths on everything."""
+def take_along(tree: Path, libraries: Path, *names: str) -> None:
+    """Copy the libraries that are needed, and some others, into `lib`, with relative run paths on everything."""
     known = {path.name: path for path in libraries.rglob("*.so*")}
     present = {path.name for path in (tree / "lib").iterdir()}
-    waiting = [name for file in run_paths.files_in(tree) for name in _needs(file)]
-    waiting += ["libgcc_s.so.1", "libstdc++.so.6", "libz.so.1"]
+    waiting = [*(name for file in run_paths.files_in(tree) for name in _needs(file)), *names]
     while waiting:
         name = waiting.pop()
         if name in present:

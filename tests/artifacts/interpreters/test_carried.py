@@ -27,8 +27,9 @@ from bundle.model.platforms import PLATFORMS
 from bundle.model.system_libraries import CARRIED
 from tests.artifacts.interpreters.conftest import MakeTools, Portable, request_for
 from tests.artifacts.trees import hashes
-from tests.foreign.bundles import NUMPY, foreign_wheel, found, program
+from tests.foreign.bundles import NUMPY, foreign_wheel, found
 from tests.foreign.prepared import pack
+from tests.foreign.systems import PLACE, only_the_c_library, run_elsewhere
 
 LIBRARIES = ("libgcc_s.so.1", "libstdc++.so.6", "libz.so.1")
 
@@ -144,36 +145,24 @@ def test_numpy_runs_where_there_is_nothing_but_the_c_library(
     carrying: tuple[Path, About], portable: Portable, tmp_path: Path
 ) -> None:
     """Moved, read-only, as another user, without HOME."""
-    bwrap = program("bwrap", "bubblewrap")
     bundle = tmp_path / "a b ü"
     shutil.copytree(carrying[0], bundle, symlinks=True)
     wheel = foreign_wheel("numpy", NUMPY, portable.platform.key, portable.offer.python)
     lay_out(wheel, bundle, platform=portable.platform, python=portable.offer.python)
-    root = tmp_path / "root"
-    here = Path("/lib", portable.platform.multiarch)
-    for name in ("libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1"):
-        target = root / f"lib/{portable.platform.multiarch}" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(found(here / name if (here / name).is_file() else None, f"no {name}"), target)
-    loader = Path(portable.platform.loaders[0])
-    (root / loader.relative_to("/")).parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(loader, root / loader.relative_to("/"))
-    for name in ("elsewhere", "proc"):
-        (root / name).mkdir()
+    root = only_the_c_library(Path("/"), portable.platform, tmp_path / "root")
     code = (
         "import numpy, zlib\n"
         "loaded = {line.split()[-1] for line in open('/proc/self/maps') if 'carried' in line}\n"
         "print(numpy.linalg.inv([[2.0]])[0][0], *sorted(loaded))"
     )
-    command = (bwrap, "--ro-bind", root, "/", "--ro-bind", bundle, "/elsewhere", "--proc", "/proc", "--unshare-user")
-    user = ("--uid", "65534", "--gid", "65534", "--clearenv", "/elsewhere/bin/python", "-B", "-c", code)
-    started = run([*command, *user], timeout=300)
+    command = (f"{PLACE}/bin/python", "-B", "-c", code)
+    started = run_elsewhere(root, bundle, command)
     assert started.errors == ""
     first, *loaded = started.output.split()
     assert first == "0.5"
-    assert loaded == [f"/elsewhere/{CARRIED}/{name}" for name in LIBRARIES]
+    assert loaded == [f"{PLACE}/{CARRIED}/{name}" for name in LIBRARIES]
     shutil.rmtree(bundle / CARRIED)
-    assert "cannot open shared object file" in run([*command, *user], timeout=300).errors
+    assert "cannot open shared object file" in run_elsewhere(root, bundle, command).errors
 
 
 @pytest.mark.real

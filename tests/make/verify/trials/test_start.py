@@ -25,6 +25,7 @@ from tests.artifacts.wheelmaker import make_wheel
 from tests.foreign import debian
 from tests.foreign.bundles import NUMPY, foreign_bundle, foreign_tree, foreign_wheel, found, program
 from tests.foreign.cache import cache_folder
+from tests.foreign.systems import system
 from tests.make.conftest import TinyBundle
 
 pytestmark = pytest.mark.real
@@ -93,23 +94,6 @@ def sysroot() -> Path:
         return debian.sysroot("arm64")
     except (NetworkError, LookupError) as error:
         return found(None, f"no sysroot for linux-aarch64: {error}")
-
-
-def system(suite: str, *names: str) -> Path:
-    """Return a root with a few packages of a release of Debian for this machine."""
-    folder = cache_folder() / "systems" / f"{suite}-{'-'.join(names)}"
-    if not folder.is_dir():
-        staging = folder.with_name(f".{folder.name}")
-        shutil.rmtree(staging, ignore_errors=True)
-        try:
-            debian.unpack(names, "amd64", staging, suite)
-        except (NetworkError, LookupError) as error:
-            return found(None, f"no system of {suite}: {error}")
-        for name in ("bin", "lib", "lib64"):
-            if not os.path.lexists(staging / name) and (staging / "usr" / name).is_dir():
-                (staging / name).symlink_to(f"usr/{name}")
-        staging.rename(folder)
-    return folder
 
 
 def run(root: Path, emulator: Emulator | Missing | None, work: Path, *, checks: Sequence[Check] = RUNNING) -> Report:
