@@ -86,3 +86,11 @@ def test_errors_name_files_by_their_path_in_the_bundle(
 ) -> None:
     Started(monkeypatch, ended(text))
     assert isolation.run_python([], timeout=1.0).errors == "File 'lib/x.py', line 1; /srv/python2/y"
+
+
+@pytest.mark.parametrize("name", ["räume", "r\ufffdume", "rÃ¤ume", "r?ume", r"r\xe4ume", "r\u201eume"])
+def test_a_folder_is_recognised_in_the_encoding_of_any_program(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    moved = replace(WINE, root=Path("/srv/räume & spaces/python"))
+    Started(monkeypatch, ended(rf"File 'Z:\srv\{name} & spaces\python\Lib\x.py'; Z:\srv\rume & spaces\python\y"))
+    told = moved.run_python([], timeout=1.0).errors
+    assert told == r"File 'Lib\x.py'; Z:\srv\rume & spaces\python\y"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 from bundle.artifacts.runtime import Runner, Runtime
@@ -131,6 +133,18 @@ class Isolation(Runtime):
     def relative(self, text: str) -> str:
         """Return a text in which the bundle's files are named by their paths inside the bundle."""
         for root in dict.fromkeys((str(self.root), self.runner.translate(self.root))):
-            for separator in ("/", "\\\\", "\\"):
-                text = text.replace(root.replace("\\", separator) + separator, "")
+            text = _printed(root).sub("", text)
         return text
+
+
+@cache
+def _printed(root: str) -> re.Pattern[str]:
+    """Return the pattern of a folder as programs print it, with the separator behind it.
+
+    Programs on Windows write in an encoding of their own, in which other characters than those of ASCII arrive as
+    anything: as one or several others, as a question mark, or escaped.
+    """
+    separator = r"(?:/|\\\\|\\)"
+    other = r"(?:[^\x00-\x7f]{1,4}|\?{1,4}|\\x[0-9a-f]{2}|\\u[0-9a-f]{4})"
+    spelt = (separator if part == "\\" else re.escape(part) if part.isascii() else other for part in root)
+    return re.compile("".join(spelt) + separator)
