@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,13 @@ from bundle.make.verify.checks.contents import read_contents
 from bundle.make.verify.checks.findings import Finding, rows
 from bundle.make.verify.checks.policy import Policy
 from bundle.make.verify.checks.subject import Subject
-from bundle.model.manifest import Manifest, PythonRecord
+from bundle.model.manifest import Manifest, PackageRecord, PythonRecord
 from bundle.model.platforms import PLATFORMS, Platform
+from tests.make.audited import good
 
 LINUX = PLATFORMS["linux-x64"]
 HOME = Path("/srv/builder/project")
+MANIFEST = Manifest(version="3.12.10", platform="linux-x64", python=PythonRecord(actual="3.12.10"))
 
 
 def findings(
@@ -23,7 +27,7 @@ def findings(
 ) -> list[Finding]:
     subject = Subject(
         contents=read_contents(root, python="3.12.10", platform=platform),
-        manifest=Manifest(version="3.12.10", platform=platform.key, python=PythonRecord(actual="3.12.10")),
+        manifest=replace(MANIFEST, platform=platform.key),
         policy=Policy(forbidden=tuple(forbidden), suspicious=tuple(suspicious)),
         jobs=1,
         reporter=Reporter(),
@@ -83,6 +87,32 @@ def test_a_folder_that_others_may_name_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("/home/runner/.cargo")
     (finding,) = findings(tmp_path, suspicious=[Path("/home/runner")])
     assert finding.severity == "warning"
+
+
+def test_the_home_of_somebody_else_in_what_was_published_is_no_finding(tmp_path: Path) -> None:
+    """Publishers build as root, too, and in homes of the same names."""
+    made = good(tmp_path, "linux-x64")
+    made.install("own", {"own/a.py": "# /home/runner/.cargo"})
+    made.install("theirs", {"theirs/a.py": "# /home/runner/.cargo"})
+    for path in ("lib/python3.12/os.py", "share/copied"):
+        made.write(path, "# /home/runner/.cargo")
+    of = partial(PackageRecord, version="1.0", reason="", required_by=())
+    packages = (of(name="own", decision="source"), of(name="theirs", decision="wheel"))
+
+    def found(source: str, *suspicious: str) -> list[str]:
+        python = PythonRecord(actual="3.12.10", source=source)
+        subject = Subject(
+            contents=read_contents(made.root, python="3.12.10", platform=LINUX),
+            manifest=replace(MANIFEST, python=python, packages=packages, copied=("share/copied",)),
+            policy=Policy(suspicious=tuple(map(Path, suspicious))),
+            jobs=1,
+            reporter=Reporter(),
+        )
+        return [one.file for one in check_paths(subject).findings if one.rule == "build-path"]
+
+    own = f"{made.site}/own/a.py"
+    assert found("archive", "/home/runner") == [own, "share/copied"]
+    assert found("host", "/home/runner") == ["lib/python3.12/os.py", own, "share/copied"]
 
 
 def test_every_file_is_found_and_many_are_shown_as_one(tmp_path: Path) -> None:

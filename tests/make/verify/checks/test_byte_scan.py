@@ -70,3 +70,21 @@ def test_what_is_found_is_there(before: bytes, after: bytes) -> None:
     hits = list(search(data, patterns))
     assert bool(hits) == (not (after[:1].isalnum() or after[:1] in (b"_", b"-")))
     assert all(data[offset:].startswith(pattern.data) for pattern, offset in hits)
+
+
+def test_of_a_home_with_a_common_name_the_folders_inside_are_searched_for() -> None:
+    """As of root: the name itself is in many files that were made elsewhere."""
+    home = Path("/etc")
+    folder = next(path for path in sorted(home.iterdir()) if path.is_dir() and not path.is_symlink())
+    patterns, unused = patterns_for([], [home], LINUX)
+    assert unused == ()
+    for text, found in (
+        (f"in {folder}/registry", True),
+        (f"file://{folder}", True),
+        (f"/etc /etc/passwd {folder}", True),
+        (f"{folder}x", False),
+        ("/etc/passwd /etc/ /etc/nowhere-at-all", False),
+    ):
+        assert bool(list(search(text.encode(), patterns))) == found, text
+    assert patterns_for([home], [], LINUX) == ((), (home,))
+    assert patterns_for([], [Path("/usr/lib")], LINUX) == ((), (Path("/usr/lib"),))

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from bundle.artifacts.interpreters.host import NAME as HOST
 from bundle.artifacts.interpreters.portable.certificates import compiled_in
 from bundle.base.filenames import is_absolute
 from bundle.make.verify.audit.path_files import PathLine, path_lines
@@ -52,7 +53,7 @@ def check_paths(subject: Subject) -> Outcome:
         _hit(path, pattern, offset)
         for path, scanned in sorted(subject.scanned.items())
         for pattern, offset in scanned.hits
-        if path not in written
+        if path not in written and (pattern.severity == "error" or not _published(subject, path))
     ]
     for path, status in sorted(files.items()):
         if stat.S_ISLNK(status.st_mode) and (finding := _link(subject.root, path)):
@@ -112,6 +113,15 @@ def _use(written: set[str]) -> Finding:
     count = "1 compiled module was" if len(written) == 1 else f"{len(written)} compiled modules were"
     message = f"{count} written here by using the bundle; they are in no archive, and name the bundle's place."
     return RULES["written-by-use"].about("__pycache__", message)
+
+
+def _published(subject: Subject, path: str) -> bool:
+    """Return whether a file was made elsewhere, where somebody else may have a home of the same name."""
+    owner = subject.contents.owners.get(path)
+    if owner is not None:
+        return owner in subject.fetched
+    own = subject.contents.is_interpreters(path) and path not in subject.copied
+    return own and subject.manifest.python.source not in ("", HOST)
 
 
 def _hit(path: str, pattern: Pattern, offset: int) -> Finding:

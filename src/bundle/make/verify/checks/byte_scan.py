@@ -38,6 +38,8 @@ class Pattern:
     """The folder that it stands for."""
     data: bytes
     severity: Severity
+    whole: tuple[bytes, ...] = ()
+    """The longer byte strings one of which must stand there; empty if the pattern itself is enough."""
 
 
 class Scanned(NamedTuple):
@@ -55,23 +57,30 @@ def patterns_for(
 ) -> tuple[tuple[Pattern, ...], tuple[Path, ...]]:
     """Return the byte strings to search for, and the folders whose names are too common to be searched for.
 
-    Finding a forbidden folder is an error, a suspicious one a warning.
+    Finding a forbidden folder is an error, a suspicious one a warning. Of a suspicious folder with a common name, such
+    as that of root, the folders inside are searched for.
     """
     texts: dict[str, Severity] = {}
     unused: list[Path] = []
+    inner: dict[str, list[str]] = {}
     wanted: list[tuple[Path, Severity]] = [(path, "error") for path in forbidden]
     for path, severity in (*wanted, *((path, "warning") for path in suspicious)):
         if _is_specific(path):
             for text in dict.fromkeys((str(path), os.path.realpath(path))):
                 texts.setdefault(text, severity)
+        elif severity == "warning" and str(path) not in _COMMON and (folders := _folders_in(path)):
+            texts.setdefault(str(path), severity)
+            inner[str(path)] = folders
         else:
             unused.append(path)
     patterns: dict[bytes, Pattern] = {}
     for text, severity in texts.items():
         if any(text != other and _is_below(text, other) for other, found in texts.items() if found == severity):
             continue  # A file that names the inner folder names the outer one, too.
+        longer = [data for folder in inner.get(text, ()) for data in _spellings(folder, platform)]
         for data in _spellings(text, platform):
-            patterns.setdefault(data, Pattern(path=text, data=data, severity=severity))
+            whole = tuple(one for one in longer if one.startswith(data))
+            patterns.setdefault(data, Pattern(path=text, data=data, severity=severity, whole=whole))
     return tuple(patterns.values()), tuple(dict.fromkeys(unused))
 
 
@@ -80,8 +89,7 @@ def search(data: bytes | mmap.mmap, patterns: Iterable[Pattern]) -> Iterator[tup
     for pattern in patterns:
         offset = data.find(pattern.data)
         while offset >= 0:
-            after = data[offset + len(pattern.data) : offset + len(pattern.data) + 1]
-            if not (after.isalnum() or after in (b"_", b"-")):
+            if any(_stands(data, offset, text) for text in pattern.whole or (pattern.data,)):
                 yield pattern, offset
                 break
             offset = data.find(pattern.data, offset + 1)
@@ -115,6 +123,21 @@ def scan(
     for result in all_of(in_parallel(read, _batches(files), threads=jobs)):
         found.update(result)
     return found
+
+
+def _stands(data: bytes | mmap.mmap, offset: int, text: bytes) -> bool:
+    """Return whether a path stands at an offset, and no longer name begins with it."""
+    end = offset + len(text)
+    after = data[end : end + 1]
+    return data[offset:end] == text and not (after.isalnum() or after in (b"_", b"-"))
+
+
+def _folders_in(path: Path) -> list[str]:
+    try:
+        with os.scandir(path) as entries:
+            return sorted(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
+    except OSError:
+        return []
 
 
 def _is_specific(path: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from bundle.base.native.formats import native_format
 from bundle.base.native.native import Native
 from bundle.base.native.read import read_native
 from bundle.base.report import Reporter
+from bundle.make.interpreter.compilers import Compiler
 from bundle.make.verify.checks.byte_scan import Pattern, Scanned, patterns_for, scan
 from bundle.make.verify.checks.comparison import Comparison
 from bundle.make.verify.checks.contents import Contents
@@ -35,11 +36,19 @@ class Subject:
     jobs: int
     """How many processes run at once."""
     reporter: Reporter
+    compiler: Callable[[], Compiler | None] = lambda: None
+    """Returns a CPython of this machine that compiles as the bundle's does, at best of the same version."""
 
     @cached_property
     def skipped(self) -> Mapping[str, str]:
         """Reason by normalised name of each package that was left out."""
         return {canonicalize_name(package.name): package.reason for package in self.manifest.skipped}
+
+    @cached_property
+    def fetched(self) -> frozenset[str]:
+        """Normalised names of the packages whose wheels were not built for this bundle."""
+        packages = self.manifest.packages
+        return frozenset(canonicalize_name(package.name) for package in packages if package.decision == "wheel")
 
     @cached_property
     def relaxed(self) -> frozenset[str]:
