@@ -170,6 +170,32 @@ def test_what_a_library_lacks_counts_for_the_module_that_needs_it(tmp_path: Path
     assert errors[0].details == (f"It is loaded for {made.site}/sums/_sums{made.ending}.",)
 
 
+def test_what_a_library_lacks_is_a_warning_where_its_package_may_have_opened_another_of_that_name(
+    tmp_path: Path,
+) -> None:
+    """A loader takes the library of that name that is loaded already."""
+    opening = "import ctypes\nctypes.CDLL('tables.libs/libblosc2.dll')\n"
+    broken = {
+        "tables/hdf5.cp312-win_amd64.pyd": pe(needed=["blosc2.dll"]),
+        "tables/blosc2.dll": pe(needed=["zstd.dll"]),
+    }
+    other = {"tables.libs/blosc2.dll": pe(needed=["zstd-1f.dll"]), "tables.libs/zstd-1f.dll": pe()}
+    made = good(tmp_path, WINDOWS)
+
+    def severity(source: str, files: dict[str, bytes]) -> str:
+        made.install("tables", {"tables/__init__.py": source, **broken, **files})
+        (finding,) = (one for one in made.verify().findings if one.rule == "library-missing")
+        assert finding.file == f"{made.site}/tables/blosc2.dll"
+        return finding.severity
+
+    assert severity(opening, {}) == "error"
+    assert severity("", other) == "error"
+    assert severity(opening, other) == "warning"
+    made.install("strange", {"strange/blosc2.dll": pe()})
+    (made.root / f"{made.site}/tables.libs/blosc2.dll").unlink()
+    assert severity(opening, {}) == "error"
+
+
 def test_a_library_where_the_loader_does_not_look_is_found(tmp_path: Path) -> None:
     made = good(tmp_path, LINUX)
     path = add(made, elf(needed=["libadd-1.so"]))

@@ -31,7 +31,7 @@ def added_folders(subject: Subject, libraries: Collection[str]) -> Mapping[str, 
     added: defaultdict[str, set[str]] = defaultdict(set)
     for source in _started(subject):
         added[""] |= _named(subject, source, folders)
-    packages = {parent for folder in folders for parent in _parents(folder)}
+    packages = {parent for folder in folders for parent in parents(folder)}
     for package in packages:
         source = f"{package}/__init__.py"
         if source in subject.scanned:
@@ -67,7 +67,8 @@ def _named(subject: Subject, source: str, folders: Collection[str]) -> set[str]:
     }
 
 
-def _parents(folder: str) -> Iterator[str]:
+def parents(folder: str) -> Iterator[str]:
+    """Yield a folder of the bundle and those that it is in, without the root."""
     while folder:
         yield folder
         folder = posixpath.dirname(folder)

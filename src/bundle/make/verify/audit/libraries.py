@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 
-from bundle.make.verify.audit.library_lookup import Link, Place, Tree
+from bundle.make.verify.audit.added_folders import parents
+from bundle.make.verify.audit.library_lookup import Link, Place, Tree, loaders_name
+from bundle.make.verify.audit.path_files import read_start
 from bundle.make.verify.checks.findings import Finding, Severity
 from bundle.make.verify.checks.rules import RULES
+from bundle.make.verify.checks.subject import Subject
 from bundle.model.windows_libraries import WINDOWS_EXPECTED
 
 _SHOWN = 5
 
 _REDISTRIBUTABLE = "Microsoft's Visual C++ redistributable"
 
+_OPENS = re.compile(r"\b(CDLL|WinDLL|LoadLibrary\w*|dlopen)\b")
 
-def judge_libraries(tree: Tree, links: list[Link], owners: Mapping[str, str]) -> Iterator[Finding]:
+
+def judge_libraries(subject: Subject, tree: Tree, links: list[Link]) -> Iterator[Finding]:
     """Yield the findings about libraries that are missing, or for which something has to be installed or loaded.
 
-    Args:
-        owners: package of a file, by path; files of one package with one cause are one finding.
+    Files of one package with one cause are one finding.
     """
+    owners = subject.contents.owners
+    lacking = {link.file for link in links if link.answer.place in ("foreign", "nowhere") and not link.need.weak}
     shared: defaultdict[tuple[Place, str], list[Link]] = defaultdict(list)
     unreached: defaultdict[tuple[str, str, Severity], list[Link]] = defaultdict(list)
     for link in links:
@@ -45,7 +52,14 @@ def judge_libraries(tree: Tree, links: list[Link], owners: Mapping[str, str]) ->
         elif place in ("foreign", "nowhere"):
             severity = "note" if weak else "error" if wanted else "warning"
             message = f"needs {name}, which is neither in the bundle nor part of the system."
-            yield RULES["library-missing"].finding(link.file, message, details=through(link), severity=severity)
+            details = through(link)
+            if severity == "error" and (before := _opened_before(subject, tree, link, lacking)):
+                severity = "warning"
+                details = (
+                    *details,
+                    f"Its package opens libraries by itself, and brings {before}, which lacks nothing.",
+                )
+            yield RULES["library-missing"].finding(link.file, message, details=details, severity=severity)
     for (_, folder, severity), users in unreached.items():
         yield _unreached(folder, severity, users)
     for (place, name), users in sorted(shared.items()):
@@ -73,6 +87,23 @@ def needed(tree: Tree, link: Link) -> bool:
 def through(link: Link) -> tuple[str, ...]:
     """Return the line about the file for which another one is loaded."""
     return (f"It is loaded for {link.root}.",) if link.root != link.file else ()
+
+
+def _opened_before(subject: Subject, tree: Tree, link: Link, lacking: Collection[str]) -> str | None:
+    """Return another library of the same name and package that lacks nothing, where the package opens libraries itself.
+
+    All loaders take the one of that name that is loaded already.
+    """
+    if not any(
+        _OPENS.search(read_start(subject, source))
+        for folder in parents(posixpath.dirname(link.root))
+        if (source := f"{folder}/__init__.py") in subject.scanned
+    ):
+        return None
+    owners = subject.contents.owners
+    name, owner = loaders_name(link.file, tree.natives[link.file]), owners.get(link.file)
+    others = (path for path, native in sorted(tree.natives.items()) if loaders_name(path, native) == name)
+    return next((path for path in others if path not in lacking and owners.get(path) == owner), None)
 
 
 def _unreached(folder: str, severity: Severity, users: list[Link]) -> Finding:

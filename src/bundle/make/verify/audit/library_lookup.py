@@ -111,6 +111,11 @@ def links_of(tree: Tree, platform: Platform) -> Iterator[Link]:
     return _macos(tree) if platform.system == "macosx" else _windows(tree)
 
 
+def loaders_name(path: str, native: Native) -> str:
+    """Return the name by which a loader knows a loaded library: ELF and Mach-O its own, Windows its file's."""
+    return (native.name or posixpath.basename(path)).lower()
+
+
 def run_folder(entry: str, file: str) -> str | None:
     """Return the folder that a run path of an ELF or Mach-O file stands for, relative to the bundle's root.
 
@@ -293,7 +298,7 @@ def _closure(
         return {}
     program = tree.natives[root].kind == "executable"
     loaded = {} if program else dict(started)
-    loaded.update(_names(root, tree.natives[root]))
+    loaded[loaders_name(root, tree.natives[root])] = root
     waiting = deque([Step(root, tree.natives[root], ())])
     while waiting:
         step = waiting.popleft()
@@ -303,14 +308,9 @@ def _closure(
             _keep_worst(worst, Link(file=step.file, need=need, answer=answer, root=root))
             if answer.place == "inside" and answer.file not in loaded.values():
                 native = tree.natives[answer.file]
-                loaded.update({need.name.lower(): answer.file, **_names(answer.file, native)})
+                loaded.update(dict.fromkeys((need.name.lower(), loaders_name(answer.file, native)), answer.file))
                 waiting.append(Step(answer.file, native, passes_on(step)))
     return loaded
-
-
-def _names(path: str, native: Native) -> dict[str, str]:
-    # ELF and Mach-O know a loaded library by its own name, Windows by its file's.
-    return {(native.name or posixpath.basename(path)).lower(): path}
 
 
 def _keep_worst(worst: dict[tuple[str, str], Link], link: Link) -> None:

@@ -49,7 +49,7 @@ def check_binaries(subject: Subject) -> Outcome:
     )
     links = list(links_of(tree, platform))
     findings += _strangers(subject, tree, others, links)
-    findings += judge_libraries(tree, links, subject.contents.owners)
+    findings += judge_libraries(subject, tree, links)
     findings += judge_versions(tree, links)
     findings += above_floor(subject, tree, links)
     for path, native in own.items():
