@@ -123,7 +123,11 @@ def _verify(app: App, project: Project | None, folder: Path, place: Path, runnin
     known = known_of(place, manifest, project, built=built, reporter=app.reporter)
     more = () if place == folder else check_archive(place, manifest, known)
     host = VerificationHost(
-        machine=app.machine, work=app.store().folder("work"), reporter=app.reporter, emulator=emulator
+        machine=app.machine,
+        work=app.store().folder("work"),
+        reporter=app.reporter,
+        emulator=emulator,
+        environ=app.environ,
     )
     report = verify_bundle(folder, manifest, replace(policy, known=known), host, running=running.wanted)
     return manifest, replace(report, findings=(*more, *report.findings))

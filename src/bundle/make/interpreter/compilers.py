@@ -64,10 +64,15 @@ def bytecode_of(
         return Bytecode()
     if platform == machine:
         return Bytecode(by=python)
-    found = best(_candidates(python, environ), python)
+    found = compiler_for(python, environ=environ)
     if found is None:
         return Bytecode(why_not=f"no CPython {short_version(python)} on this machine")
     return Bytecode(by=found.version, host=found.python)
+
+
+def compiler_for(python: str, *, environ: Mapping[str, str]) -> Compiler | None:
+    """Return this machine's compiler for the modules of a Python; see `best`."""
+    return best(_candidates(python, environ), python)
 
 
 def best(compilers: Iterable[Compiler], python: str) -> Compiler | None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from bundle.artifacts.store.scratch import scratch_folder
 from bundle.base.report import Reporter
 from bundle.base.staging import sweep_staging
 from bundle.base.threads import all_of, in_parallel
+from bundle.make.interpreter.compilers import compiler_for
 from bundle.make.verify.acceptance import accept
 from bundle.make.verify.audit.build_paths import check_paths
 from bundle.make.verify.audit.file_list import check_files
@@ -91,6 +93,8 @@ class VerificationHost:
     emulator: Emulator | Missing | None = None
     """The emulator for the bundle's programs; None to run them on the machine itself."""
     jobs: int = os.cpu_count() or 1
+    environ: Mapping[str, str] = field(default_factory=dict)
+    """For the search for interpreters of this machine."""
 
 
 def verify_bundle(
@@ -144,6 +148,7 @@ def verify_bundle(
             policy=policy.also_forbidding(root),
             jobs=jobs,
             reporter=host.reporter,
+            compiler=partial(compiler_for, python, environ=host.environ),
         )
         if host.emulator is not None and refusal is None and any(check.runs for check in checks):
             isolation, said = without_missing_libraries(subject, isolation)

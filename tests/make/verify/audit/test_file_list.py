@@ -2,11 +2,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
+import py_compile
+import sys
 from dataclasses import replace
+from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
 
+from bundle.base.processes.run import check as check_run
+from bundle.base.processes.run import run
+from bundle.make.interpreter.compilers import Compiler
 from bundle.make.verify.audit.file_list import check_files
 from bundle.make.verify.audit.records import check_records
 from bundle.make.verify.checks.findings import Outcome
@@ -154,11 +161,46 @@ def test_a_pipe_is_told_and_not_read(made: Made) -> None:
     ]
 
 
-def test_compiled_modules_that_python_wrote_are_no_differences(made: Made) -> None:
+def test_compiled_modules_that_python_wrote_are_no_differences_but_compared_with_their_sources(made: Made) -> None:
     manifest = listed(made)
     for name in ("__init__.cpython-312.pyc", "__init__.cpython-312.opt-1.pyc", "__init__.cpython-312.opt-2.pyc"):
         made.write(f"{made.site}/sums/__pycache__/{name}", STAMP)
-    assert found(made, manifest) == []
+    (note,) = check(made, manifest).findings
+    assert (note.rule, note.severity) == ("compiled-differs", "note")
+    assert "no CPython 3.12 on this machine" in note.message
+
+
+@pytest.mark.real
+def test_a_planted_module_with_the_time_and_size_of_its_source_is_found(made: Made) -> None:
+    python = platform.python_version()
+    compiler = Compiler(python=Path(sys.executable), version=python)
+    root = made.root
+    source = root / "lib/tool.py"
+    source.write_text("def answer():\n    return frozenset({'a', 'b', 'c'}), -0.0, lambda: 42\n")
+    other = root / "lib/other.py"
+    other.write_text(source.read_text().replace("42", "43"))
+    manifest = replace(listed(made), python=PythonRecord(actual=python))
+
+    def rules(compiler: Compiler) -> list[tuple[str, str, str]]:
+        findings = check_files(replace(subject_of(root, manifest), compiler=lambda: compiler)).findings
+        return [(one.rule, one.severity, one.file) for one in findings]
+
+    for level in (0, 1, 2):
+        # The place of a bundle that was moved since.
+        py_compile.compile(str(source), dfile="/before/lib/tool.py", optimize=level, doraise=True)
+    own = [sys.executable, "-X", "no_debug_ranges", "-c", "import other"]
+    check_run(run(own, env={"PYTHONPATH": str(root / "lib")}), "Python")
+    assert len(list((root / "lib/__pycache__").iterdir())) == 4
+    assert rules(compiler) == []
+    planted = Path(cache_from_source(str(source)))
+    py_compile.compile(str(other), cfile=str(planted), dfile=str(source), doraise=True)
+    path = planted.relative_to(root).as_posix()
+    assert rules(compiler) == [("compiled-differs", "error", path)]
+    assert rules(replace(compiler, version="3.9.0")) == [("compiled-differs", "warning", path)]
+    head = planted.read_bytes()[:16]
+    for crafted in (b"", b"i\0\0\0\0", b"(\xff\xff\xff\x7f", b"[\1\0\0\0" * 100_000, b"\xe3" + bytes(5000)):
+        planted.write_bytes(head + crafted)
+        assert rules(compiler)[-1] == ("compiled-differs", "error", path)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,13 @@ from collections.abc import Iterator, Sequence
 
 from bundle.make.verify.audit.outside import compare_wheels, compare_with_known
 from bundle.make.verify.checks.comparison import HAS_MODES, Comparison, Difference
-from bundle.make.verify.checks.findings import Finding, Outcome
+from bundle.make.verify.checks.compiled import differing
+from bundle.make.verify.checks.findings import Finding, Outcome, Severity
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
 from bundle.model.file_list import FILE_LIST
 from bundle.model.manifest import MANIFEST
+from bundle.model.platforms import short_version
 
 _SHOWN = 10
 
@@ -28,6 +30,7 @@ def check_files(subject: Subject) -> Outcome:
     if comparison is None:
         return Outcome(findings=tuple(findings))
     findings += _differences(subject, comparison)
+    findings += _compiled(subject, comparison)
     return Outcome(findings=(*findings, *_modes(comparison)), checked=len(comparison.listed.paths))
 
 
@@ -69,6 +72,26 @@ def _differences(subject: Subject, comparison: Comparison) -> Iterator[Finding]:
         else:
             what = f"{len(members)} paths {_VERBS[name]}."
             yield rule.about(layer or "no layer", what, details=_shown(members), severity=severity)
+
+
+def _compiled(subject: Subject, comparison: Comparison) -> Iterator[Finding]:
+    """Yield the modules that Python seems to have compiled by itself, and that hold other code than their source."""
+    written = [module for path, module in sorted(comparison.written.items()) if path not in comparison.paths]
+    # A source that was changed is a finding of its own.
+    written = [module for module in written if module.source not in comparison.paths]
+    if not written:
+        return
+    rule, compiler = RULES["compiled-differs"], subject.compiler()
+    if compiler is None:
+        minor = short_version(subject.contents.python)
+        what = f"cannot be compared with their sources: no CPython {minor} on this machine."
+        yield rule.about("compiled modules", what, severity="note")
+        return
+    paths = differing(written, subject.root, compiler, jobs=subject.jobs)
+    exact = compiler.version == subject.contents.python
+    severity: Severity = "error" if exact else "warning"
+    message = f"holds other code than CPython {compiler.version} compiles its source to."
+    yield from (rule.finding(path, message, severity=severity) for path in paths)
 
 
 _VERBS = {

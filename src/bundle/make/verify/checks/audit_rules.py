@@ -80,6 +80,13 @@ AUDIT_RULES = (
         "Find out who put them there, and remove them; packages of your own belong into a virtual environment.",
     ),
     _files(
+        "compiled-differs",
+        "error",
+        "a compiled module that no layer has holds other code than its source (a warning where this machine has only "
+        "another patch release to compile it with, a note where it has none)",
+        "Find out who put it there, and remove it; Python compiles the source again.",
+    ),
+    _files(
         "wheel-differs",
         "error",
         "a wheel in `packages/` is not what the lock beside it says, or one of the two lacks it",

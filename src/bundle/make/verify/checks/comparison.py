@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from bundle.make.verify.checks.byte_scan import Scanned
+from bundle.make.verify.checks.compiled import CompiledModule
 from bundle.make.verify.checks.contents import Contents
 from bundle.model.file_list import DESCRIPTIONS, FileList, ListedEntry
 from bundle.model.platforms import short_version
@@ -20,7 +21,7 @@ HAS_MODES = os.name == "posix"
 """Whether this machine keeps the permission bits of files."""
 
 _COMPILED = re.compile(
-    r"(?P<folder>(?:.*/)?)__pycache__/(?P<name>[^/]+)\.cpython-(?P<tag>\d+)t?(?:\.opt-[12])?\.pyc", re.DOTALL
+    r"(?P<folder>(?:.*/)?)__pycache__/(?P<name>[^/]+)\.cpython-(?P<tag>\d+)t?(?:\.opt-(?P<level>[12]))?\.pyc", re.DOTALL
 )
 """The path of a compiled module that Python looks for (PEP 3147, PEP 488)."""
 
@@ -57,9 +58,10 @@ class Comparison:
         return frozenset(one.path for one in self.differences)
 
     @cached_property
-    def written(self) -> frozenset[str]:
-        """Compiled modules that Python wrote when the bundle was used: beside their sources, and judged by time."""
-        return frozenset(path for path in self.scanned if path not in self.listed.paths and self._by_use(path))
+    def written(self) -> Mapping[str, CompiledModule]:
+        """Compiled modules by path that Python wrote by itself: beside their sources, and judged by time."""
+        others = (path for path in self.scanned if path not in self.listed.paths)
+        return {path: module for path in others if (module := self._by_use(path))}
 
     @cached_property
     def masked(self) -> int:
@@ -107,15 +109,15 @@ class Comparison:
             if not (kind == "folder" and name == "__pycache__" and (not parent or parent in self.listed.paths)):
                 yield Difference("file-added", "", path, f"is a {kind} that no layer has")
 
-    def _by_use(self, path: str) -> bool:
+    def _by_use(self, path: str) -> CompiledModule | None:
         # PEP 552: Python itself writes modules that are judged by the time of their source.
         match = _COMPILED.fullmatch(path)
-        return (
-            match is not None
-            and match["tag"] == short_version(self.contents.python).replace(".", "")
-            and f"{match['folder']}{match['name']}.py" in self.listed.paths
-            and self.scanned[path].head[4:8] == bytes(4)
-        )
+        if match is None or self.scanned[path].head[4:8] != bytes(4):
+            return None
+        source = f"{match['folder']}{match['name']}.py"
+        if source not in self.listed.paths or match["tag"] != short_version(self.contents.python).replace(".", ""):
+            return None
+        return CompiledModule(path=path, source=source, level=int(match["level"] or 0))
 
 
 def kind_of(status: os.stat_result) -> str:
