@@ -5,22 +5,29 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 import pytest
 import requests
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
-# How long an example takes says more about what else the machine does than about the code.
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
+from tests import examples
 
 
-def pytest_configure() -> None:
-    """Let tests interrupt this process and programs: a shell starts its background jobs with SIGINT ignored."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose how many examples property tests get, and let tests interrupt this process and programs."""
+    settings.load_profile("thorough" if examples.MARK in config.option.markexpr else "quick")
+    # A shell starts its background jobs with SIGINT ignored.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Mark property tests, so that the thorough run finds them."""
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker(examples.MARK)
 
 
 def _refuse(*arguments: object, **options: object) -> NoReturn:

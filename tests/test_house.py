@@ -24,6 +24,7 @@ HOUSE = Path(__file__).parent.parent / "src" / "bundle"
 TESTS = Path(__file__).parent
 
 MODULES = sorted(HOUSE.rglob("*.py"))
+_KNOWN = frozenset(MODULES)
 
 ROOMS = {
     "base": 0,
@@ -197,7 +198,7 @@ def imported_modules(module: Path) -> set[Path]:
         if is_within(name, "bundle"):
             parts = name.split(".")[1:]
             for path in (HOUSE.joinpath(*parts).with_suffix(".py"), HOUSE.joinpath(*parts[:-1]).with_suffix(".py")):
-                if path in MODULES:
+                if path in _KNOWN:
                     found.add(path)
                     break
     return found

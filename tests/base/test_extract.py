@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bundle.base.errors import IntegrityError
 from bundle.base.extract import Limits, extract
+from tests.examples import examples
 
 MTIME = 1_000_000_000
 
@@ -337,7 +338,7 @@ def test_a_damaged_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=4))
 @example([(220, 12)])  # Another compression: bzip2.
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_a_damaged_zip_is_refused_or_unpacked_but_never_a_crash(changes: list[tuple[int, int]]) -> None:
     packed = bytearray(zip_of(("a", "folder", ""), ("a/b", "file", "content" * 9), ("l", "symlink", "a/b")))
     for place, value in changes:
@@ -389,7 +390,7 @@ SOUND = tar_of(("a", "folder", ""), ("a/" + "long" * 60, "file", "content"), ("b
 
 
 @given(st.lists(st.tuples(st.integers(0, len(SOUND) - 1), st.integers(0, 255)), max_size=5), st.booleans())
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_a_damaged_archive_is_refused_or_unpacked_but_never_a_crash(changes: list[tuple[int, int]], mend: bool) -> None:
     packed = bytearray(SOUND)
     for place, value in changes:
@@ -415,7 +416,7 @@ ENTRIES = st.lists(st.tuples(PATHS, st.sampled_from(list(KINDS)), PATHS), max_si
 
 
 @given(ENTRIES)
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_no_set_of_entries_makes_anything_outside_the_root(entries: list[Entry]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder)

@@ -14,17 +14,20 @@ from bundle.base.report import Reporter
 from bundle.make.project_folder import remove_output
 from bundle.model.config.project import Project
 
-DEPTHS = (1_100, 2_500)
+NAMES = ("d", "deep")
+"""Names of the folders in a tree deeper than calls can go: with the second, its paths are longer than a path may be."""
+
+DEPTH = 1_100
 
 
-def grow(folder: Path, depth: int) -> Path:
-    """Make folders within each other below a folder, with one file in the first and one in the last."""
+def grow(folder: Path, name: str) -> Path:
+    """Make folders of one name within each other below a folder, with one file in the first and one in the last."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "first").write_bytes(b"12345")
     here = os.open(folder, os.O_RDONLY)
-    for _ in range(depth):
-        os.mkdir("d", dir_fd=here)
-        below = os.open("d", os.O_RDONLY, dir_fd=here)
+    for _ in range(DEPTH):
+        os.mkdir(name, dir_fd=here)
+        below = os.open(name, os.O_RDONLY, dir_fd=here)
         os.close(here)
         here = below
     os.close(os.open("last", os.O_CREAT | os.O_WRONLY, dir_fd=here))
@@ -46,20 +49,20 @@ def store(tmp_path: Path) -> Store:
     return store
 
 
-@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("part", ["work/deep", "files/aa/aaaa", "keys/aa", "pages", "layers/aa/" + "a" * 64, "unknown"])
-def test_the_store_is_measured_and_pruned(store: Store, part: str, depth: int) -> None:
-    grow(store.root / part, depth)
+def test_the_store_is_measured_and_pruned(store: Store, part: str, name: str) -> None:
+    grow(store.root / part, name)
     assert store.size()[part.partition("/")[0]] >= 5
     store.prune(older_than_days=0, now=4e9)
     assert store.check(full=True, repair=True) is not None
 
 
-@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("place", ["wheelhouse", "logs/3.12.10"])
-def test_the_results_of_builds_are_removed(tmp_path: Path, place: str, depth: int) -> None:
+def test_the_results_of_builds_are_removed(tmp_path: Path, place: str, name: str) -> None:
     project = Project(tmp_path)
-    grow(project.output / place, depth)
+    grow(project.output / place, name)
     freed = remove_output(project)
     assert freed is not None
     assert freed >= 5
@@ -67,7 +70,7 @@ def test_the_results_of_builds_are_removed(tmp_path: Path, place: str, depth: in
 
 
 def test_what_is_not_too_deep_is_measured_whole(tmp_path: Path) -> None:
-    grow(tmp_path / "deep", 1_100)
+    grow(tmp_path / "deep", "d")
     (tmp_path / "deep" / "link").symlink_to("nowhere")
     assert {entry.name for entry in files_below(tmp_path)} == {"first", "last", "link"}
     assert size_of(tmp_path) == 5 + len("nowhere")

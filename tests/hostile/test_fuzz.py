@@ -13,7 +13,7 @@ from tests.hostile.fuzz.targets import TARGETS
 
 ROOT = Path(__file__).parents[2]
 
-EXAMPLES = 60
+EXAMPLES = 30
 """Inputs of the quickest targets; the others get fewer."""
 
 

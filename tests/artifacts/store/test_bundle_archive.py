@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 
 from bundle.artifacts.store import frames as frames_module
 from bundle.artifacts.store.bundle_archive import pack, read_index
@@ -23,6 +23,7 @@ from bundle.base.processes.run import check, run
 from bundle.base.report import Reporter
 from tests.artifacts.conftest import AddLayer
 from tests.artifacts.trees import SMALL, File, Link, Tree, grow, read, trees
+from tests.examples import examples
 from tests.reporters import Told
 
 FORMATS = ("tar.zst", "tar.gz", "zip")
@@ -55,7 +56,7 @@ def test_an_archive_unpacks_to_the_bundle(store: Store, layers: list[Layer], tmp
     assert read(tmp_path / "unpacked" / "python") == laid_out(store, layers, tmp_path / "laid")
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(tree=trees())
 def test_any_tree_comes_back_from_its_archive(tree: Tree) -> None:
     scratch = Path(tempfile.mkdtemp())

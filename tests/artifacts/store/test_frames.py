@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bundle.artifacts.store import frames as frames_module
@@ -22,6 +22,7 @@ from bundle.artifacts.store.trees import Listing, listing_of
 from bundle.base.errors import IntegrityError
 from tests.artifacts.conftest import AddLayer
 from tests.artifacts.trees import SMALL, File, Tree, grow, trees
+from tests.examples import examples
 from tests.reporters import Told
 
 EPOCH = 315532800
@@ -83,7 +84,7 @@ def test_a_layer_of_usual_size_is_one_frame(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format_", ["tar.zst", "tar.gz"])
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(tree=trees(), limit=st.sampled_from([1, 600, 2048, 2**24]))
 def test_any_layer_comes_back_from_its_frames(format_: str, tree: Tree, limit: int) -> None:
     scratch = Path(tempfile.mkdtemp())

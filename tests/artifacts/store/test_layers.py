@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bundle.artifacts.store.layers import (
@@ -28,6 +28,7 @@ from bundle.artifacts.store.trees import stamp_difference
 from bundle.base.errors import IntegrityError
 from bundle.model.manifest import Conflict
 from tests.artifacts.trees import SMALL, File, Link, Tree, grow, trees
+from tests.examples import examples
 
 EPOCH = 315532800
 
@@ -50,7 +51,7 @@ def test_the_digest_of_a_tree_never_changes_between_releases(tmp_path: Path) -> 
     assert digest == "b489500631d49f593e6603626c3ee450a78fe12580dc73e6fbb6aed196c99f4e"
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(tree=trees(), seed=st.randoms(use_true_random=False))
 def test_the_same_content_has_the_same_digest_however_it_came_to_be(tree: Tree, seed: random.Random) -> None:
     scratch = Path(tempfile.mkdtemp())
@@ -77,7 +78,7 @@ def test_the_same_content_has_the_same_digest_however_it_came_to_be(tree: Tree, 
         shutil.rmtree(scratch)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(tree=trees())
 def test_the_tar_entries_of_any_tree_are_read_back_by_the_standard_library(tree: Tree) -> None:
     scratch = Path(tempfile.mkdtemp())

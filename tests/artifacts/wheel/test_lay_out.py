@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bundle.artifacts.wheel.lay_out import lay_out
@@ -24,6 +24,7 @@ from tests.artifacts.wheel.layouts import (
     refused,
 )
 from tests.artifacts.wheelmaker import make_wheel
+from tests.examples import examples
 
 
 def test_the_same_wheel_gives_the_same_bytes_under_any_umask(tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ def one_folder_for_all_examples(tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @given(data=st.data())
-@settings(deadline=None, max_examples=150)
+@examples(150)
 def test_a_damaged_wheel_ends_in_an_integrity_error_or_in_the_same_tree(scratch: Path, data: st.DataObject) -> None:
     wheel = make_wheel(
         scratch,

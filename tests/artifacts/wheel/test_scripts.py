@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bundle.artifacts.interpreters.portable.certificates import launcher_part
@@ -25,6 +25,7 @@ from bundle.base.errors import IntegrityError
 from bundle.base.processes.run import Completed, check, run
 from bundle.model.certificates import LAUNCHER_PART, SYSTEM_FILES
 from bundle.model.platforms import PLATFORMS
+from tests.examples import examples
 
 LINUX = PLATFORMS["linux-x64"]
 WINDOWS = PLATFORMS["windows-x64"]
@@ -129,7 +130,7 @@ def test_a_script_means_the_same_with_the_header_as_without(script: str) -> None
 
 
 @given(st.text())
-@settings(max_examples=300)
+@examples(300)
 def test_any_text_that_python_can_read_means_the_same_with_the_header(script: str) -> None:
     assert_means_the_same(b"#!python\n" + script.encode(errors="replace"))
 
@@ -545,7 +546,7 @@ def test_scripts_of_every_form_run(binaries: Path, text: bytes) -> None:
 
 @pytest.mark.real
 @given(name=st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=40))
-@settings(max_examples=25, deadline=None)
+@examples(25)
 def test_a_script_runs_from_any_folder_that_can_exist(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
     if name in {".", ".."} or len(name.encode()) > 200:
         return
