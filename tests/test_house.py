@@ -100,7 +100,9 @@ DOORS: Mapping[str, frozenset[str]] = {
             "records",
         }
     ),
-    "make/verify/trials": frozenset({"dependencies", "imports", "isolation", "relocation", "start", "tracebacks"}),
+    "make/verify/trials": frozenset(
+        {"dependencies", "failure", "imports", "isolation", "relocation", "scripts", "start", "tracebacks"}
+    ),
     "make/verify/missing": frozenset({"libraries"}),
     "make/verify/emulators": frozenset({"find", "loader_errors", "protocol"}),
     "cli": frozenset({"app", "selection", "tables"}),

@@ -434,7 +434,11 @@ class TestLayouts:
     ) -> None:
         values: dict[str, Any] = {"packages": {"dependencies": ["hello", "sourced", "compiled"]}}
         own.configure(**values, build={"layout": layout})
-        own.build("--no-verify")
+        built = own.build(*(("--no-verify",) if layout == "both" else ()))
+        if layout == "wheelhouse":
+            checked = built["verification"]["checked"]
+            assert checked["imports"] > 1
+            assert set(built["verification"]["unseen"]) == {"relocation"}
         site = own.tree / "lib" / "python3.12" / "site-packages"
         assert (site / "hello").exists() == (layout == "both")
         environment = tmp_path / "environment"

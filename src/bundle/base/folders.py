@@ -8,7 +8,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -54,12 +54,13 @@ def size_of(path: Path) -> int:
     return found
 
 
-def copy_tree(source: Path, target: Path, *, read_only: bool = False) -> None:
+def copy_tree(source: Path, target: Path, *, read_only: bool = False, without: Collection[str] = ()) -> None:
     """Copy a folder; symlinks are copied as they are, and all files get the newest modification time among them.
 
     Args:
         target: a folder that does not exist.
         read_only: whether the copy loses every permission to write.
+        without: names at the top of the folder that are not copied.
     """
     mask = 0o555 if read_only else 0o777
     files: list[Placement] = []
@@ -67,6 +68,8 @@ def copy_tree(source: Path, target: Path, *, read_only: bool = False) -> None:
     newest = 0.0
     target.mkdir(parents=True)
     for path, status in sorted(listing(source).items()):
+        if path.partition("/")[0] in without:
+            continue
         if stat.S_ISDIR(status.st_mode):
             (target / path).mkdir()
             folders[target / path] = status.st_mode & mask

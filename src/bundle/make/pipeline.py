@@ -127,7 +127,9 @@ class Build:
     def layer_pool(self) -> LayerPool:
         """Makes the layers of wheels beside the other steps, which then find them measured and compressed."""
         store, effort = self.context.store, self.config.build.compression
-        ways = [Compression(format=one, effort=effort) for one in self.request.archives if one != "zip"]
+        ways = [
+            Compression(format=one, effort=effort) for one in self.request.archives if one != "zip" and self.installs
+        ]
 
         def finish(layer: Layer) -> None:
             floor_of([layer], store, self.platform)
@@ -239,8 +241,9 @@ def make_layers(build: Build) -> None:
     """Turn every input into a layer, and write the manifest."""
     layers = [build.interpreter.layer]
     hashes = {package.name: package.key for package in build.lock.packages} | build.built
-    if build.installs:
-        layers += build.layer_pool.layers(build.lock.packages, known=build.known, wheels=build.wheels, hashes=hashes)
+    # Those of carried wheels are in no bundle: they tell its floor, its flaws, and which acceptances apply.
+    packages = build.layer_pool.layers(build.lock.packages, known=build.known, wheels=build.wheels, hashes=hashes)
+    layers += packages if build.installs else ()
     if build.carries:
         layers += [
             build.layering.carried_wheel(build.wheels[package.name], sha256=hashes[package.name], package=package)
@@ -254,18 +257,14 @@ def make_layers(build: Build) -> None:
             rules, platform=build.platform, python=build.interpreter.python, folders=folders, interpreter=own
         )
         layers.append(build.layering.copies(copies))
-    floor = floor_of(layers, build.context.store, build.platform)
+    unpacked = [*layers, *(() if build.installs else packages)]
+    floor = floor_of(unpacked, build.context.store, build.platform)
     documents = {f"{WHEELHOUSE}/pylock.toml": carried_lock(build.lock, build.wheels)} if build.carries else {}
     files = list_files(layers, documents).as_text()
-    build.manifest = describe(
-        build.config,
-        build.interpreter,
-        build.lock,
-        layers,
-        sources=build.sources,
-        floor=floor,
-        files=hashlib.sha256(files.encode()).hexdigest(),
+    described = describe(
+        build.config, build.interpreter, build.lock, layers, sources=build.sources, unpacked=unpacked, floor=floor
     )
+    build.manifest = replace(described, files=hashlib.sha256(files.encode()).hexdigest())
     require_sound_wheels(build.manifest, build.config.verify.accept)
     for conflict in () if build.request.verify else build.manifest.conflicts:
         build.context.reporter.warning(

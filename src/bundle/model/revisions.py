@@ -22,7 +22,7 @@ FRAME = 2
 ARCHIVE_INDEX = 2
 """The index of an archive; see `docs/bundles.md`."""
 
-VERIFICATION = 14
+VERIFICATION = 15
 """The checks of a bundle, and their rules."""
 
 

@@ -79,7 +79,7 @@ def described(platform: str) -> Manifest:
     )
     layers = [interpreter.layer, layer("wheel", "a", "bin/x"), layer("copyFiles", "copyFiles", "bin/x", "bin/own")]
     build = SourceBuild(package=commit, adapted=commit, sha256="w", isolation="bubblewrap", network="It must.")
-    return describe(config, interpreter, lock, layers, sources={"b": build}, floor={"glibc": "2.17"}, files="f")
+    return describe(config, interpreter, lock, layers, sources={"b": build}, unpacked=layers, floor={"glibc": "2.17"})
 
 
 def test_a_manifest_tells_packages_layers_and_conflicts_apart() -> None:

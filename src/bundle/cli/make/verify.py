@@ -14,6 +14,7 @@ from bundle.cli.tables import FLOOR_NAMES
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from bundle.make.verify.checks.findings import Report
     from bundle.model.config.project import Project
@@ -133,13 +134,10 @@ def _verify(app: App, project: Project | None, folder: Path, place: Path, runnin
     return manifest, replace(report, findings=(*more, *report.findings))
 
 
-def _print(console: Console, folder: Path, manifest: Manifest, report: Report, *, explain: bool) -> None:
+def _table(report: Report) -> Table:
+    """Return a row for each check."""
     from rich.table import Table
 
-    from bundle.make.verify.checks.findings import rows
-    from bundle.make.verify.checks.rules import RULES
-
-    console.print(f"{manifest.version} for {manifest.platform} (Python {manifest.python.actual}): {folder}")
     table = Table("check", "checked", "answer", "errors", "inconclusive", "warnings", "notes")
     for name in dict.fromkeys((*report.checked, *(finding.check for finding in report.findings))):
         counts = [
@@ -147,8 +145,20 @@ def _print(console: Console, folder: Path, manifest: Manifest, report: Report, *
             for severity in ("error", "inconclusive", "warning", "note")
         ]
         answer = report.answers.get(name, "")
-        table.add_row(name, str(report.checked.get(name, "not run")), answer, *(str(count or "") for count in counts))
-    console.print(table)
+        part = ", in part" if name in report.unseen and answer else ""
+        cells = [name, str(report.checked.get(name, "not run")), f"{answer}{part}"]
+        table.add_row(*cells, *(str(count or "") for count in counts))
+    return table
+
+
+def _print(console: Console, folder: Path, manifest: Manifest, report: Report, *, explain: bool) -> None:
+    from bundle.make.verify.checks.findings import rows
+    from bundle.make.verify.checks.rules import RULES
+
+    console.print(f"{manifest.version} for {manifest.platform} (Python {manifest.python.actual}): {folder}")
+    console.print(_table(report))
+    for name, parts in report.unseen.items():
+        console.print(f"{name}: not looked at: {'; '.join(parts)}")
     remedies: set[str] = set()
     for row in rows((*report.of("error"), *report.of("inconclusive"), *report.of("warning"), *report.of("note"))):
         console.print(f"{row.finding.severity}: {row.lines[0]}", *row.lines[1:], sep="\n")

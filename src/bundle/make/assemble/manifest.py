@@ -26,16 +26,16 @@ def describe(
     layers: Sequence[Layer],
     *,
     sources: Mapping[str, SourceBuild],
+    unpacked: Sequence[Layer],
     floor: Mapping[str, str],
-    files: str,
 ) -> Manifest:
     """Return the manifest of a bundle; the same inputs give the same value.
 
     Args:
         layers: in the order in which they lie upon each other.
         sources: the builds of source packages, by package name.
+        unpacked: the layers, and those of the wheels that are carried only.
         floor: the oldest system that all of it runs on, measured.
-        files: sha256 of the list of all files.
     """
     choice = interpreter.choice
     packages = config.packages_for(interpreter.platform.key)
@@ -61,12 +61,11 @@ def describe(
         ),
         copied=tuple(sorted(entry.path for layer in own for entry in layer.entries if entry.kind != "folder")),
         conflicts=tuple(overlay(layers)[1]),
-        flaws=tuple(from_json(WheelFlaw, flaw) for layer in layers for flaw in layer.about.get("flaws", ())),
+        flaws=tuple(from_json(WheelFlaw, flaw) for layer in unpacked for flaw in layer.about.get("flaws", ())),
         floor=floor,
         floor_asked=config.build.floors.of(interpreter.platform.system),
-        accepted=_applying(config.verify.accept, {**_versions(lock), "python": choice.offer.python}, layers),
+        accepted=_applying(config.verify.accept, {**_versions(lock), "python": choice.offer.python}, unpacked),
         known=config.verify.known,
-        files=files,
     )
 
 

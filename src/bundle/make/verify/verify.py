@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from bundle.make.verify.trials.imports import check_imports
 from bundle.make.verify.trials.isolation import Isolation
 from bundle.make.verify.trials.relocation import check_relocation
 from bundle.make.verify.trials.start import Refusal, enter
+from bundle.make.verify.wheelhouse import Packages, install, start_packaged_scripts, unpack
 from bundle.make.verify.wheels import check_wheels
 from bundle.model.manifest import Manifest
 from bundle.model.platforms import Platform
@@ -53,21 +54,50 @@ class Check:
     """Reads the bundle and runs nothing."""
     trial: Callable[[Subject, Isolation], Outcome] | None = None
     """Runs programs of the bundle, which takes a machine of its platform."""
+    of_bundle: bool = False
+    """Whether it looks at the bundle itself also where packages are carried as wheels; the others look at a copy in
+    which these are installed."""
+    of_packages: Callable[[Subject, Isolation], Outcome] | None = None
+    """The part of a trial of the bundle itself that is about installed packages."""
+    unseen: str = ""
+    """What it does not look at where packages are carried as wheels."""
 
     @property
     def runs(self) -> bool:
         """Whether it runs programs of the bundle."""
         return self.trial is not None
 
-    def look(self, subject: Subject, isolation: Isolation) -> Outcome:
-        """Run the check."""
+    def look(self, subject: Subject, isolation: Isolation, packages: Packages | None) -> Outcome:
+        """Run the check.
+
+        Args:
+            packages: the packages that the bundle carries as wheels, if it does.
+        """
+        if packages is None:
+            return self._look(subject, isolation)
+        own = self._look(subject, isolation) if self.of_bundle else Outcome()
+        if self.audit is not None:
+            return own if self.of_bundle else replace(self.audit(packages.subject), unseen=packages.unseen)
+        unseen = (*packages.unseen, *filter(None, (self.unseen,)))
+        trial = self.of_packages if self.of_bundle else self.trial
+        if packages.isolation is None or trial is None:
+            return replace(own, unseen=(*unseen, "the packages: they could not be installed"))
+        more = trial(packages.subject, packages.isolation)
+        return replace(
+            own,
+            findings=(*own.findings, *more.findings),
+            checked=own.checked + more.checked,
+            unseen=(*unseen, *more.unseen),
+        )
+
+    def _look(self, subject: Subject, isolation: Isolation) -> Outcome:
         if self.trial is not None:
             return self.trial(subject, isolation)
         return self.audit(subject) if self.audit is not None else Outcome()
 
 
 CHECKS = (
-    Check(name="files", title="Comparing every file with what was built", audit=check_files),
+    Check(name="files", title="Comparing every file with what was built", audit=check_files, of_bundle=True),
     Check(name="records", title="Comparing every recorded file", audit=check_records),
     Check(name="wheels", title="Reading the flaws of wheels", audit=check_wheels),
     Check(name="paths", title="Searching for paths of this machine", audit=check_paths),
@@ -76,7 +106,14 @@ CHECKS = (
     Check(name="licences", title="Reading licences", audit=check_licences),
     Check(name="requirements", title="Checking requirements", trial=check_requirements),
     Check(name="imports", title="Importing native modules", trial=check_imports),
-    Check(name="relocation", title="Using a read-only copy elsewhere", trial=check_relocation),
+    Check(
+        name="relocation",
+        title="Using a read-only copy elsewhere",
+        trial=check_relocation,
+        of_bundle=True,
+        of_packages=start_packaged_scripts,
+        unseen="packages elsewhere: as wheels they are installed where they are used",
+    ),
 )
 """Every check, in the order in which they begin and are reported: the cheap first."""
 
@@ -150,15 +187,18 @@ def verify_bundle(
             reporter=host.reporter,
             compiler=partial(compiler_for, python, environ=host.environ),
         )
-        if host.emulator is not None and refusal is None and any(check.runs for check in checks):
-            isolation, said = without_missing_libraries(subject, isolation)
+        trying = refusal is None and any(check.runs for check in checks)
+        packages = _packages(subject, isolation, running=trying)
+        findings += packages.findings if packages else ()
+        if host.emulator is not None and trying:
+            isolation, packages, said = _where_libraries_are_missing(subject, isolation, packages)
             findings += said
 
         def look(check: Check) -> Outcome:
             if check.runs and refusal is not None:
                 return Outcome(findings=(refusal(check.name),))
             host.reporter.detail(check.title)
-            return check.look(subject, isolation)
+            return check.look(subject, isolation, packages)
 
         # Emulated programs gain nothing by company, and some emulators share one server.
         threads = len(checks) if host.emulator is None else 1
@@ -167,13 +207,33 @@ def verify_bundle(
         outcomes = {check.name: outcome for check, outcome in looked.items() if not (check.runs and refusal)}
     ran = any(check.runs for check in checks if check.name in outcomes)
     return Report(
-        findings=accept(findings, policy, subject.contents, ran=outcomes),
+        findings=accept(findings, policy, (packages.subject if packages else subject).contents, ran=outcomes),
         checked={name: outcome.checked for name, outcome in outcomes.items()},
         seconds=time.monotonic() - started,
         floor={name: value for outcome in outcomes.values() for name, value in outcome.floor.items()},
         licences={name: text for outcome in outcomes.values() for name, text in outcome.licences.items()},
         runner=isolation.runner.name if ran else "",
+        unseen={name: outcome.unseen for name, outcome in outcomes.items() if outcome.unseen},
     )
+
+
+def _packages(subject: Subject, isolation: Isolation, *, running: bool) -> Packages | None:
+    """Install the packages that a bundle carries as wheels; None if they are installed in the bundle itself."""
+    if subject.manifest.layout != "wheelhouse":
+        return None
+    packages = unpack(subject, isolation.scratch)
+    return install(packages, isolation) if running else packages
+
+
+def _where_libraries_are_missing(
+    subject: Subject, isolation: Isolation, packages: Packages | None
+) -> tuple[Isolation, Packages | None, tuple[Finding, ...]]:
+    """Return a bundle and its packages where they run, and a note if the place lacks libraries."""
+    isolation, said = without_missing_libraries(subject, isolation)
+    if packages is not None and packages.isolation is not None:
+        environment, said = without_missing_libraries(packages.subject, packages.isolation)
+        packages = replace(packages, isolation=environment)
+    return isolation, packages, said
 
 
 def _not_run(platform: Platform, why: str) -> Refusal:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from packaging.pylock import Pylock, PylockValidationError
+from packaging.pylock import PylockValidationError
 
-from bundle.base.files import read_regular
+from bundle.make.verify.checks.carried import WHEELS_LOCK, carried_wheels
 from bundle.make.verify.checks.findings import Finding
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
@@ -15,8 +14,6 @@ from bundle.model.locks.lock import Lock
 from bundle.model.manifest import MANIFEST, WHEELHOUSE, Manifest
 
 _SHOWN = 10
-
-_WHEELS_LOCK = f"{WHEELHOUSE}/pylock.toml"
 
 
 def compare_with_known(subject: Subject) -> Iterator[Finding]:
@@ -71,25 +68,18 @@ def compare_wheels(subject: Subject) -> Iterator[Finding]:
     rule = RULES["wheel-differs"]
     if subject.manifest.layout not in ("wheelhouse", "both"):
         return
-    told = subject.comparison.paths if subject.comparison else frozenset()
+    told = subject.told
     try:
-        locked = _locked(subject)
+        locked = {wheel.path: wheel.sha256 for wheel in carried_wheels(subject.root)}
     except (OSError, ValueError, RecursionError, PylockValidationError) as error:
-        if _WHEELS_LOCK not in told:
-            yield rule.finding(_WHEELS_LOCK, f"is no lock of wheels: {error}.")
+        if WHEELS_LOCK not in told:
+            yield rule.finding(WHEELS_LOCK, f"is no lock of wheels: {error}.")
         return
-    held = {path for path in subject.scanned if path.startswith(f"{WHEELHOUSE}/")} - {_WHEELS_LOCK}
+    held = {path for path in subject.scanned if path.startswith(f"{WHEELHOUSE}/")} - {WHEELS_LOCK}
     for path in sorted((held | locked.keys()) - told):
         if path not in locked:
-            yield rule.finding(path, f"is in no package of {_WHEELS_LOCK}.")
+            yield rule.finding(path, f"is in no package of {WHEELS_LOCK}.")
         elif path not in held:
-            yield rule.finding(path, f"is missing; {_WHEELS_LOCK} names it.")
+            yield rule.finding(path, f"is missing; {WHEELS_LOCK} names it.")
         elif subject.scanned[path].sha256.hex() != locked[path]:
-            yield rule.finding(path, f"has another SHA-256 than {_WHEELS_LOCK} says.")
-
-
-def _locked(subject: Subject) -> Mapping[str, str]:
-    """Return the SHA-256 of each wheel by its path in the bundle."""
-    lock = Pylock.from_dict(tomllib.loads(read_regular(subject.root / _WHEELS_LOCK).decode()))
-    wheels = (wheel for package in lock.packages for wheel in package.wheels or ())
-    return {f"{WHEELHOUSE}/{wheel.path or wheel.name}": wheel.hashes.get("sha256", "") for wheel in wheels}
+            yield rule.finding(path, f"has another SHA-256 than {WHEELS_LOCK} says.")

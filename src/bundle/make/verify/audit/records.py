@@ -33,7 +33,7 @@ def check_records(subject: Subject) -> Outcome:
     findings: list[Finding] = []
     checked = 0
     # The check `files` tells what differs from what was built; here the packages' own records count.
-    told = subject.comparison.paths if subject.comparison else frozenset()
+    told = subject.told
     for distribution in subject.contents.distributions:
         for path in distribution.files:
             if not _compiled(path) and path not in told:

@@ -143,6 +143,13 @@ AUDIT_RULES = (
         "assembled)",
         _MISTAKE,
     ),
+    _wheels(
+        "wheel-refused",
+        "error",
+        "a wheel that the bundle carries cannot be installed in it: it is unsafe, damaged, or contradicts another one",
+        "Choose another version of the package, or leave one of the two out.",
+        acceptable=False,
+    ),
     _wheels("wheel-tags", "note", "a wheel's WHEEL file has a tag that is none; the file's name counts"),
     _paths(
         "build-path",

@@ -61,6 +61,8 @@ class Outcome:
     """The oldest system that all checked files run on, such as `{"glibc": "2.28"}`."""
     licences: Mapping[str, str] = field(default_factory=dict)
     """Licences as the packages state them, by normalised name."""
+    unseen: tuple[str, ...] = ()
+    """What it did not look at, though it belongs to the bundle."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,8 @@ class Report:
     """Licences as the packages state them, by normalised name."""
     runner: str = ""
     """Name of the runner of the bundle's programs; empty if nothing was run."""
+    unseen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What a check that ran did not look at, by the check's name."""
 
     @property
     def ok(self) -> bool:
@@ -130,6 +134,7 @@ class Report:
             "floor": dict(self.floor),
             "licences": dict(self.licences),
             "checked": dict(self.checked),
+            "unseen": {check: list(parts) for check, parts in self.unseen.items()},
             "findings": [finding.as_json() for finding in self.findings],
             "seconds": round(self.seconds, 2),
         }

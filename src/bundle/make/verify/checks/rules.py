@@ -36,6 +36,13 @@ _ALL = (
         "the bundle's own `pip check` does not run, or complains about something else",
         "Run it by hand in the bundle: `python -m pip check`.",
     ),
+    _requirements(
+        "install-fails",
+        "error",
+        "the bundle's own pip does not install the wheels that the bundle carries, offline and by their hashes, into a "
+        "virtual environment",
+        "Run it by hand with the bundle's Python: `python -m pip install --no-index --find-links packages`.",
+    ),
     _imports(
         "import-fails",
         "error",

@@ -38,6 +38,8 @@ class Subject:
     reporter: Reporter
     compiler: Callable[[], Compiler | None] = lambda: None
     """Returns a CPython of this machine that compiles as the bundle's does, at best of the same version."""
+    bundle: Subject | None = None
+    """The bundle that this is a copy of, with its carried wheels installed; None for a bundle itself."""
 
     @cached_property
     def skipped(self) -> Mapping[str, str]:
@@ -107,6 +109,12 @@ class Subject:
         if isinstance(listed, str):
             return None
         return Comparison(listed=listed, contents=self.contents, scanned=self.scanned)
+
+    @property
+    def told(self) -> frozenset[str]:
+        """Paths that differ from what was built, which the check `files` tells."""
+        comparison = (self.bundle or self).comparison
+        return comparison.paths if comparison else frozenset()
 
     @property
     def root(self) -> Path:

@@ -40,6 +40,15 @@ class Isolation(Runtime):
     """The folder for everything that the programs write; they start in it."""
     failed: dict[tuple[Path, str], Failure] = field(default_factory=dict, compare=False)
     """The modules that cannot be imported, by root and dotted name: later checks do not try them again."""
+    base: Path | None = None
+    """The bundle, if `root` is a virtual environment of it."""
+
+    @property
+    def executable(self) -> Path:
+        """The interpreter."""
+        if self.base is None:
+            return super().executable
+        return self.root / self.platform.scripts / ("python.exe" if self.platform.is_windows else "python")
 
     @property
     def caches(self) -> Path:
@@ -132,7 +141,8 @@ class Isolation(Runtime):
 
     def relative(self, text: str) -> str:
         """Return a text in which the bundle's files are named by their paths inside the bundle."""
-        for root in dict.fromkeys((str(self.root), self.runner.translate(self.root))):
+        roots = [root for root in (self.root, self.base) if root is not None]
+        for root in dict.fromkeys(name for one in roots for name in (str(one), self.runner.translate(one))):
             text = _printed(root).sub("", text)
         return text
 

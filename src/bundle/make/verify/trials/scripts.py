@@ -106,7 +106,10 @@ def start_scripts(subject: Subject, moved: Isolation) -> Outcome:
     environment = Environment(contents=subject.contents)
     findings = []
     for way, (path, _) in sorted(ways.items()):
-        if failure := failures.get(way):
+        direct = failures.get(path)
+        # What fails by its own path fails in the other ways as well.
+        told = way != path and direct is not None and direct.emulator is None
+        if (failure := failures.get(way)) and not told:
             package = packages[path]
             finding = failure.finding("script-fails", f"{package}: {way}", subject.skipped, file=path)
             if _IMPORT_ERROR.search(failure.output):
@@ -150,8 +153,8 @@ def _other_ways(moved: Isolation, scripts: Mapping[str, str]) -> dict[str, _Way]
     if moved.platform.is_windows or not headed:
         return {}
     path = headed[0]
-    link = moved.scratch / "else where" / Path(path).name
-    link.parent.mkdir(exist_ok=True)
+    link = moved.scratch / "else where" / moved.root.name / Path(path).name
+    link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(moved.root / path)
     search = f"{moved.root / moved.platform.scripts}:{moved.variables['PATH']}"
 
