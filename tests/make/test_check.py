@@ -162,12 +162,13 @@ def test_shared_exceptions_are_judged_by_all_versions_together(tmp_path: Path) -
     assert check(tmp_path, "3.12.10-a").notes == ()
 
 
-def test_a_lock_that_cannot_be_read_is_a_warning(tmp_path: Path) -> None:
+def test_a_lock_that_cannot_be_read_is_an_error_as_in_a_build(tmp_path: Path) -> None:
     write_project(tmp_path, {}, **{"3.12.10": RULES})
     (tmp_path / "versions" / "3.12.10" / "pylock.linux-x64.toml").write_text("broken = ")
     (findings,) = check(tmp_path).versions
-    assert len(findings.warnings) == 1
-    assert "pylock.linux-x64.toml" in findings.warnings[0]
+    assert len(findings.problems) == 1
+    assert "pylock.linux-x64.toml" in findings.problems[0]
+    assert findings.warnings == ()
 
 
 def test_a_skip_that_breaks_a_package_which_stays_is_a_warning(tmp_path: Path) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from bundle.base.errors import BundleError, ConfigError, Problems
 from bundle.make.assemble.copyfiles import plan_copies
-from bundle.make.exceptions import locks_of, unused_exceptions, unused_shared
+from bundle.make.build_inputs import check_inputs
+from bundle.make.exceptions import unused_exceptions, unused_shared
 from bundle.make.resolve.coverage import broken_skips
 from bundle.model.config.config import Config
 from bundle.model.config.json_source import Origin, origin_of
 from bundle.model.config.project import SHARED, Loaded, Project
 from bundle.model.locks.local_wheels import local_wheels, wheels_for
+from bundle.model.locks.lock import Lock
+from bundle.model.locks.pylock import read_lock
 from bundle.model.platforms import PLATFORMS, Platform, short_version
 
 Releases = Callable[[str, Platform], Sequence[str]]
@@ -88,22 +93,22 @@ def _check(project: Project, version: str, environ: Mapping[str, str], releases:
     loaded = project.examine(version, environ, problems)
     if loaded is not None:
         _check_copies(loaded, problems)
-        with problems.collecting():
+        check_inputs(project, loaded, problems)
+        with suppress(BundleError):  # What is wrong with local wheels is a problem already.
             warnings.extend(_unused_wheels(loaded.config))
         warnings.extend(_unknown_python(loaded.config, releases))
         warnings.extend(_unused_archives(loaded.config))
         warnings.extend(_untied_registries(loaded.config))
-        try:
-            locks = locks_of(project, version)
-        except BundleError as error:
-            warnings.append(f"{error.what} {error.remedy}")
-        else:
-            warnings.extend(broken_skips(locks))
-            if locks:
-                warnings.extend(unused_exceptions(loaded, locks))
+        unread = Problems()
+        locks = _locks(project, loaded.config, unread)
+        for error in unread.errors:
+            problems.add(error)
+        warnings.extend(broken_skips(locks))
+        if locks and not unread.errors:
+            warnings.extend(unused_exceptions(loaded, locks))
     return Findings(
         version=version,
-        problems=tuple(_text(error) for error in problems.errors),
+        problems=tuple(dict.fromkeys(_text(error) for error in problems.errors)),
         warnings=tuple(warnings),
     )
 
@@ -177,3 +182,13 @@ def _unused_wheels(config: Config) -> Iterable[str]:
         for wheel in local_wheels(config)
         if wheel.path not in taken and wheel.path.is_relative_to(config.folder)
     ]
+
+
+def _locks(project: Project, config: Config, problems: Problems) -> list[Lock]:
+    """Return the locks of a version's platforms; a build refuses one that cannot be read, and makes no other."""
+    locks: list[Lock] = []
+    for path in (project.lock_path(config.version, key) for key in config.platforms):
+        if os.path.lexists(path):
+            with problems.collecting():
+                locks.append(read_lock(path))
+    return locks

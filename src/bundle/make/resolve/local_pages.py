@@ -74,7 +74,9 @@ class LocalPages:
         if not local:
             return page
         for wheel in local:
-            self._validate(wheel)
+            if wheel.filename not in self._validated:
+                validate(wheel, self._platform, self._config.version)
+                self._validated.add(wheel.filename)
             if files.get(wheel.sha256) is None:
                 files.add(wheel.path, sha256=wheel.sha256)
         own = tuple(
@@ -91,25 +93,37 @@ class LocalPages:
             return None
         return LockedFile(name=wheel.filename, sha256=wheel.sha256, size=file.size)
 
-    def _validate(self, wheel: LocalWheel) -> None:
-        if wheel.filename in self._validated:
-            return
+
+def validate(wheel: LocalWheel, platform: Platform, version: str) -> None:
+    """Read a local wheel's metadata and native files, and compare them with its name.
+
+    Args:
+        version: the version that it is for, for the remedy.
+
+    Raises:
+        IntegrityError: it is no wheel, or contradicts its name.
+    """
+    try:
         with wheel.path.open("rb") as file:
             told, _ = parse_email(metadata_in(file, wheel.filename))
-        name, version = told.get("name", ""), told.get("version", "")
-        if canonicalize_name(name) != wheel.name or parsed_version(version) != wheel.version:
-            raise IntegrityError(
-                f"{wheel.shown} holds {name or 'something'} {version}, which contradicts its name.",
-                cause="The file was renamed.",
-                remedy="Give the wheel the name from its build.",
-            )
-        native = sorted(set(native_platforms(wheel.path)))
-        if native and self._platform.key not in native:
-            tags = ", ".join(sorted({tag.platform for tag in wheel.tags}))
-            raise IntegrityError(
-                f"{wheel.shown} says that it is for {tags}, but has native files only for {', '.join(native)}.",
-                cause="Its tag is wrong: the file was renamed, or built with the tag of another platform.",
-                remedy=f"Build it on a {self._platform.key} machine: `bundle wheel {self._config.version} {wheel.name} "
-                f"--platform {self._platform.key}`.",
-            )
-        self._validated.add(wheel.filename)
+    except IntegrityError as error:
+        remedy = "Build the wheel again, or remove it."
+        raise IntegrityError(
+            f"{wheel.shown} is no whole wheel: {error.what}", cause=error.cause, remedy=remedy
+        ) from error
+    name, release = told.get("name", ""), told.get("version", "")
+    if canonicalize_name(name) != wheel.name or parsed_version(release) != wheel.version:
+        raise IntegrityError(
+            f"{wheel.shown} holds {name or 'something'} {release}, which contradicts its name.",
+            cause="The file was renamed.",
+            remedy="Give the wheel the name from its build.",
+        )
+    native = sorted(set(native_platforms(wheel.path)))
+    if native and platform.key not in native:
+        tags = ", ".join(sorted({tag.platform for tag in wheel.tags}))
+        raise IntegrityError(
+            f"{wheel.shown} says that it is for {tags}, but has native files only for {', '.join(native)}.",
+            cause="Its tag is wrong: the file was renamed, or built with the tag of another platform.",
+            remedy=f"Build it on a {platform.key} machine: `bundle wheel {version} {wheel.name} "
+            f"--platform {platform.key}`.",
+        )
