@@ -66,7 +66,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "base/native": frozenset({"elf", "formats", "native", "read"}),
     "base/processes": frozenset({"bubblewrap", "run"}),
     "model": ALL,
-    "model/config": frozenset({"config", "json_source", "merge", "project", "schema"}),
+    "model/config": frozenset({"config", "json_source", "merge", "project", "schema", "version_files"}),
     "model/locks": ALL,
     "artifacts": ALL,
     "artifacts/store": frozenset(
@@ -84,7 +84,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "make": frozenset({"build", "build_request", "build_state", "check", "project_folder"}),
     "make/interpreter": frozenset({"bytecode", "compilers", "prepare"}),
     "make/sources": frozenset({"backend", "builder", "compatibility", "environment", "host", "planner", "sdist"}),
-    "make/resolve": frozenset({"coverage", "locks"}),
+    "make/resolve": frozenset({"coverage", "local_pages", "locks"}),
     "make/assemble": frozenset({"copyfiles", "layer_pool", "layers", "manifest", "wheelhouse"}),
     "make/verify": frozenset({"archive", "known", "remembered", "targets", "verify", "wheels"}),
     "make/verify/checks": ALL,

@@ -37,6 +37,13 @@ def test_no_setting_of_the_user_reaches_a_program(monkeypatch: pytest.MonkeyPatc
     }
 
 
+def test_the_bundles_own_variables_name_the_place_where_it_stands() -> None:
+    runtime = replace(LINUX, own_variables={"TOOL_HOME": "{bundle}/share:{bundle}"})
+    assert runtime.environment(Path("/home"))["TOOL_HOME"] == "/b/share:/b"
+    moved = replace(runtime, runner=Elsewhere())
+    assert moved.environment(Path("/home"))["TOOL_HOME"] == "Z:/b/share:Z:/b"
+
+
 def test_certificates_of_the_machine_are_named_where_openssl_has_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

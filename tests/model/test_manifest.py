@@ -58,6 +58,7 @@ FULL = Manifest(
     conflicts=(Conflict(path="bin/f2py", kept="numpy", lost="python"),),
     floor={"glibc": "2.36"},
     floor_asked={"glibc": "2.28"},
+    environment={"TOOL_HOME": "{bundle}/share"},
     accepted=(Acceptance(rule="import-fails", files="*/x.*", error="no Tk", reason="known"),),
 )
 
@@ -82,6 +83,7 @@ def test_the_keys_of_the_file_are_a_contract() -> None:
             "floor",
             "floorAsked",
             "accepted",
+            "environment",
             "files",
         ),
     ]
@@ -136,3 +138,13 @@ def test_a_folder_without_a_readable_manifest_is_no_bundle(tmp_path: Path, conte
         (tmp_path / "bundle.json").write_text(content)
     with pytest.raises(ConfigError, match=r"bundle\.json"):
         read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("variables", [{"A=B": "x"}, {"": "x"}, {"A": "x\0"}, {"PATH": "x"}, {"A": "{home}"}])
+def test_variables_that_cannot_be_set_are_no_manifest(variables: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="environment has a variable that a bundle cannot set"):
+        Manifest.from_json({**SMALL, "environment": variables})
+
+
+def test_a_bundle_without_variables_says_nothing_of_them() -> None:
+    assert "environment" not in Manifest.from_json(SMALL).as_json()

@@ -11,6 +11,7 @@ from typing import Protocol
 from bundle.base.processes.run import Completed
 from bundle.model.certificates import CERTIFI, SYSTEM_FILES
 from bundle.model.platforms import Platform
+from bundle.model.variables import BUNDLE
 
 _WINDOWS_VARIABLES = ("SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "PATHEXT")
 """Without these, no program on Windows starts."""
@@ -122,6 +123,13 @@ class Runtime:
     runner: Runner = NATIVE
     certificates: str = ""
     """The folder that its OpenSSL looks for certificates in; empty if unknown."""
+    own_variables: Mapping[str, str] = field(default_factory=dict)
+    """Variables that the bundle sets for its programs; `{bundle}` stands for its folder."""
+
+    @property
+    def bundle(self) -> Path:
+        """The bundle's folder, also where `root` is an environment of it."""
+        return self.root
 
     @property
     def executable(self) -> Path:
@@ -141,8 +149,12 @@ class Runtime:
             **dict.fromkeys(temporary, self.runner.translate(home)),
             "LANG": "C.UTF-8",
             **self._certificate_environment(),
+            **{name: self._filled(value) for name, value in self.own_variables.items()},
             **self.runner.environment,
         }
+
+    def _filled(self, value: str) -> str:
+        return value.replace(BUNDLE, self.runner.translate(self.bundle))
 
     def flags(self, caches: Path) -> tuple[str, ...]:
         """Return the interpreter's options: isolated, and compiled modules never written into the bundle.

@@ -19,6 +19,7 @@ from bundle.make.build_request import BuildRequest
 from bundle.make.build_state import STATE, Record, file_stamp, fingerprint, read_record, tree_stamp, write_record
 from bundle.make.project_folder import require_own
 from bundle.model.config.project import SHARED
+from bundle.model.config.version_files import version_files
 from bundle.model.revisions import revisions
 
 if TYPE_CHECKING:
@@ -102,6 +103,11 @@ def _asked(request: BuildRequest, context: Context) -> str:
         [rule.target, [[str(path), file_stamp(path)] for path in _files(rule.base / rule.source)]]
         for rule in config.packages_for(request.platform.key).copy_files
     ]
+    builds = [
+        [str(path), file_stamp(path)]
+        for rule in config.packages_for(request.platform.key).build_wheel.values()
+        for path in version_files(config.folder, rule).values()
+    ]
     values = {
         "bundle": bundle.__version__,
         "revisions": revisions(),
@@ -113,6 +119,7 @@ def _asked(request: BuildRequest, context: Context) -> str:
         "archives": request.archives,
         "verify": request.verify,
         "copies": copies,
+        "builds": builds,
     }
     return fingerprint(values, (project.root / SHARED, config.folder / "config.json"))
 

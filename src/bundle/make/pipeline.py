@@ -40,6 +40,7 @@ from bundle.make.verify.remembered import PassedReports
 from bundle.make.verify.verify import VerificationHost, verify_bundle
 from bundle.make.verify.wheels import require_sound_wheels
 from bundle.model.config.config import Config
+from bundle.model.config.version_files import version_files
 from bundle.model.file_list import FILE_LIST
 from bundle.model.locks.lock import Lock, LockedPackage
 from bundle.model.locks.status import LockStatus
@@ -155,9 +156,11 @@ class Build:
 
 
 def check_own_files(build: Build) -> None:
-    """Refuse at once what would fail at the end: files of the version's own that cannot be copied."""
+    """Refuse at once what would fail later: files of the version's own that cannot be copied, or are not there."""
     rules = build.config.packages_for(build.platform.key).copy_files
     plan_copies(rules, platform=build.platform, python=build.config.python)
+    for rule in build.config.packages_for(build.platform.key).build_wheel.values():
+        version_files(build.config.folder, rule)
 
 
 def choose_interpreter(build: Build) -> None:

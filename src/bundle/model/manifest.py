@@ -14,6 +14,7 @@ from bundle.base.files import read_regular
 from bundle.model.acceptance import Acceptance
 from bundle.model.platforms import PLATFORMS, Floors, Platform
 from bundle.model.records import MalformedError, from_json, to_json
+from bundle.model.variables import BUNDLE, OF_PROGRAMS, obstacle
 from bundle.model.wheel_flaws import WheelFlaw
 
 MANIFEST = "bundle.json"
@@ -145,6 +146,8 @@ class Manifest:
     accepted: tuple[Acceptance, ...] = ()
     known: bool = True
     """Whether findings that are known to be harmless fail nothing (`verify.known`)."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables of the bundle's programs (`runtime.environment`); `{bundle}` stands for its folder."""
     files: str = ""
     """sha256 of the list of all files, `bundle-files.json`; empty in bundles of earlier versions, which have none."""
 
@@ -170,6 +173,8 @@ class Manifest:
         value["python"]["substituted"] = self.python.substituted
         if self.known:
             del value["known"]
+        if not self.environment:
+            del value["environment"]
         value["accepted"] = [acceptance.as_json() for acceptance in self.accepted]
         for record in (*value["packages"], *value["skipped"]):
             record["requiredBy"] = [name or _CONFIGURATION for name in record["requiredBy"]]
@@ -201,6 +206,13 @@ class Manifest:
                 manifest.floor_asked.keys() <= {"glibc", "macos"}
                 and all(map(_FLOOR.fullmatch, manifest.floor_asked.values())),
                 "floorAsked is not a version of glibc or macOS",
+            ),
+            (
+                not any(
+                    obstacle(name, text, placeholders=(BUNDLE,), reserved=OF_PROGRAMS)
+                    for name, text in manifest.environment.items()
+                ),
+                "environment has a variable that a bundle cannot set",
             ),
         )
         if problems := [problem for fits, problem in checks if not fits]:

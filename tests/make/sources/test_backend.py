@@ -261,6 +261,29 @@ def test_settings_reach_the_backend_with_the_package_root_filled_in(tmp_path: Pa
     assert build_wheel(source, environment, spec, tools).is_file()
 
 
+def test_variables_and_the_versions_own_files_reach_the_backend(tmp_path: Path, prepare: Prepare) -> None:
+    hooks = """
+        def build_wheel(folder, config_settings=None, metadata_directory=None):
+            assert os.environ["MODE"] == "ABI"
+            assert os.environ["INCLUDE"].endswith("/compat;" + os.getcwd()), os.environ["INCLUDE"]
+            header = os.environ["INCLUDE"].partition(";")[0] + "/win/unistd.h"
+            assert open(header).read() == "// none"
+            assert config_settings["flags"] == "-I" + os.environ["INCLUDE"].partition(";")[0]
+            return write_wheel(folder, {"demo.py": ""})
+    """
+    header = tmp_path / "unistd.h"
+    header.write_text("// none")
+    source, environment, tools = prepare(sdistmaker.in_tree(tmp_path, hooks), [])
+    spec = BuildSpec(
+        name="Demo",
+        version="1.0.0",
+        config_settings={"flags": "-I{versionRoot}/compat"},
+        environment={"MODE": "ABI", "INCLUDE": "{versionRoot}/compat;{packageRoot}"},
+        files={"compat/win/unistd.h": header},
+    )
+    assert build_wheel(source, environment, spec, tools).is_file()
+
+
 def test_metadata_comes_from_a_built_wheel_where_the_backend_has_no_other_way(tmp_path: Path, prepare: Prepare) -> None:
     source, environment, tools = prepare(sdistmaker.in_tree(tmp_path, BUILD), [])
     assert b"Name: demo\n" in prepare_metadata(source, environment, DEMO, tools)

@@ -55,6 +55,8 @@ def test_a_wheel_is_found_again_under_everything_that_shaped_it(cache: BuiltCach
         key_of(source="other"),
         key_of(interpreter="other"),
         key_of(wheels=["cc"]),
+        key_of(replace(RECIPE, environment={"MODE": "ABI"})),
+        key_of(replace(RECIPE, files={"header.h": Path(__file__)})),
         key_of(machine=MACHINE | {"compiler": "clang"}),
         key_of(machine=MACHINE | {"repairer": "auditwheel 7"}),
         key_of(machine=MACHINE | {"platform": "linux-aarch64"}),

@@ -52,6 +52,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
                             "reason": "patched",
                             "buildRequires": ["cmake"],
                             "configSettings": {"cmake.args": ["-DX={packageRoot}"], "k": "v"},
+                            "environment": {"MODE": "ABI"},
                             "network": "downloads",
                         },
                         "windows-x64": {"network": "downloads more"},
@@ -89,6 +90,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
             reason="patched",
             build_requires=("cmake",),
             config_settings={"cmake.args": ("-DX={packageRoot}",), "k": "v"},
+            environment={"MODE": "ABI"},
         )
     }
     windows = config.packages_for("windows-x64")
@@ -112,6 +114,15 @@ def test_every_key_arrives(tmp_path: Path) -> None:
     assert (build.layout, build.bytecode, build.floors) == ("both", True, Floors(glibc="2.17", macos="12.0"))
     assert build.archives["linux-x64"] == ("tar.gz", "zip")
     assert build.archives["macosx-x64"] == ("tar.zst",)
+
+
+def test_variables_of_programs_hold_where_their_patterns_say(tmp_path: Path) -> None:
+    shared = {"*": {"A": "1", "B": "1"}, "linux-*": {"A": "2"}, "linux-x64": {"C": "{bundle}/c"}}
+    own = {"linux-x64": {"B": None}, "windows-x64": {"A": "3"}}
+    config, _ = read(tmp_path, {"runtime": {"environment": shared}}, {"runtime": {"environment": own}})
+    assert config.packages_for("linux-x64").environment == {"A": "2", "C": "{bundle}/c"}
+    assert config.packages_for("linux-aarch64").environment == {"A": "2", "B": "1"}
+    assert config.packages_for("windows-x64").environment == {"A": "3", "B": "1"}
 
 
 def test_the_mirror_of_the_environment_wins(tmp_path: Path) -> None:

@@ -40,6 +40,21 @@ def test_a_configuration_of_good_requirements_and_versions_breaks_no_rule(config
             {"packages": {"buildWheel": {"a": {"linux-x64": {"buildRequires": ["cmake", "=="]}}}}},
             'packages.buildWheel.a.linux-x64.buildRequires[1]: "==" is not a requirement',
         ),
+        ({"runtime": {"environment": {"linux": {"A": "1"}}}}, 'unknown key "linux"; it stands for no platform'),
+        ({"runtime": {"environment": {"*": {"A B": "1"}}}}, '"A B" is not the name of an environment variable.'),
+        ({"runtime": {"environment": {"*": {"Path": "/x"}}}}, "Path is set by the program itself."),
+        (
+            {"runtime": {"environment": {"*": {"A": "{bundel}/x"}}}},
+            "runtime.environment.*.A: {bundel} in A is no placeholder; known here: {bundle}.",
+        ),
+        (
+            {"packages": {"buildWheel": {"a": {"*": {"environment": {"PIP_INDEX_URL": "x"}}}}}},
+            "PIP_INDEX_URL is set by the program itself.",
+        ),
+        (
+            {"packages": {"buildWheel": {"a": {"*": {"environment": {"A": "{versionroot}/x"}}}}}},
+            "{versionroot} in A is no placeholder; known here: {packageRoot}, {versionRoot}.",
+        ),
         (
             {"packages": {"platformSpecific": {"linux-x64": {"overrides": {"a": "~=1"}}}}},
             'packages.platformSpecific.linux-x64.overrides.a: "~=1" is not a version.',

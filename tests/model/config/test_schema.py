@@ -59,7 +59,7 @@ def test_the_schema_knows_the_platforms_that_the_code_knows() -> None:
         ({"dependencies": []}, 'dependencies: unknown key "dependencies". It belongs at packages.dependencies.'),
         (
             {"qqq": 1},
-            'unknown key "qqq". Known here: $schema, build, interpreter, packages, platforms, registries, verify.',
+            'unknown key "qqq". Known here: $schema, build, interpreter, packages, platforms, registries, runtime, ver',
         ),
         ({"platforms": ["linux-x46"]}, 'not "linux-x46". Did you mean "linux-x64"?'),
         (

@@ -213,6 +213,7 @@ NAMES = {"numpy", "cuda"}
         config(skip={"cuda": "no GPU"}),
         config(force_source={"numpy": "slow"}),
         config(build_wheel={"numpy": BuildWheel(reason="slow", config_settings={"a": ("b", "c")})}),
+        config(build_wheel={"numpy": BuildWheel(reason="slow", environment={"MODE": "ABI"})}),
         config(no_deps=frozenset({"numpy"})),
         config(resolution=Resolution(strict_missing=False)),
         config(resolution=Resolution(allow_source=frozenset({"numpy"}))),

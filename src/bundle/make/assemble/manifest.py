@@ -66,6 +66,7 @@ def describe(
         floor_asked=config.build.floors.of(interpreter.platform.system),
         accepted=_applying(config.verify.accept, {**_versions(lock), "python": choice.offer.python}, unpacked),
         known=config.verify.known,
+        environment=dict(sorted(packages.environment.items())),
     )
 
 

@@ -116,6 +116,7 @@ class SourceMetadata:
             "machine": self._host.machine.key,
             "settings": {key: [value] if isinstance(value, str) else list(value) for key, value in settings.items()},
             "build": [one.file.sha256 for one in build],
+            **spec.own_inputs,
         }
         return canonical_json(everything).decode()
 

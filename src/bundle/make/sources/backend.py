@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name
@@ -22,7 +22,7 @@ from packaging.version import InvalidVersion, Version
 
 from bundle.base.errors import BundleError, WorkError
 from bundle.base.extract import read_selected
-from bundle.base.files import canonical_json, open_regular
+from bundle.base.files import canonical_json, open_regular, sha256_of
 from bundle.base.folders import remove_tree
 from bundle.base.staging import write_atomically
 from bundle.make.sources.answers import MOST, read_answer
@@ -32,12 +32,16 @@ from bundle.make.sources.environment import Environment, SourceBuildTools, run_h
 from bundle.make.sources.failure import build_failure
 from bundle.make.sources.repair import make_portable
 from bundle.make.sources.sdist import LARGEST_METADATA, open_project
+from bundle.model.variables import PACKAGE_ROOT, VERSION_ROOT
 from bundle.model.wheeltags import parse_wheel_name
 
 if TYPE_CHECKING:
     from build import ProjectBuilder
 
 _LARGEST_WHEEL = 2**32
+
+_OWN_FILES = "version-files"
+"""Folder of the bench for the version's own files; no source has that name."""
 
 _LOG_END = 2**18
 """Bytes at the end of a log that are searched for the cause of a failure."""
@@ -53,9 +57,20 @@ class BuildSpec:
     build_requires: tuple[str, ...] = ()
     """PEP 508 requirements beyond those that the source declares."""
     config_settings: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
-    """Settings of the build backend; `{packageRoot}` becomes the folder that the source is built in."""
+    """Settings of the build backend; `{packageRoot}` becomes the folder that the source is built in, `{versionRoot}`
+    that of `files`."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Further variables, with the same placeholders."""
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """The version's own files that the build reads, by their paths in its folder."""
     network: str = ""
     """Why the build may use the network; empty if it may not."""
+
+    @property
+    def own_inputs(self) -> dict[str, Any]:
+        """What the configuration adds to the build besides settings, as JSON; empty where it adds nothing."""
+        files = {path: sha256_of(file) for path, file in self.files.items()}
+        return {name: value for name, value in (("environment", dict(self.environment)), ("files", files)) if value}
 
     @property
     def label(self) -> str:
@@ -195,10 +210,15 @@ class BackendSession:
         bench = self._bench = Bench(self._tools)
         written = self._tools.log.stat().st_size if self._tools.log.exists() else 0
         try:
-            copy = bench.folder / self._source.name
+            copy = self._copy = bench.folder / self._source.name
             self._copy_to(copy)
+            self._own = bench.folder / _OWN_FILES
+            for path, file in self._spec.files.items():
+                (self._own / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, self._own / path)
+            self._set_times(bench.folder)
             builder = open_project(copy, str(self._environment.python), self._run)
-            yield builder, self._settings(copy), bench
+            yield builder, self._settings(), bench
         except (BuildBackendException, BuildException, zipfile.BadZipFile) as error:
             inner = getattr(error, "exception", error)
             if isinstance(inner, BundleError | OSError):
@@ -210,19 +230,21 @@ class BackendSession:
 
     def _copy_to(self, copy: Path) -> None:
         shutil.copytree(self._source, copy, symlinks=True)
-        for folder, _, names in os.walk(copy):
+
+    def _set_times(self, top: Path) -> None:
+        for folder, _, names in os.walk(top):
             for name in names:
                 # One time for all: no generated file looks older than its source.
                 os.utime(Path(folder, name), (self._tools.epoch,) * 2, follow_symlinks=False)
 
-    def _settings(self, copy: Path) -> dict[str, str | list[str]]:
-        def filled(text: str) -> str:
-            return text.replace("{packageRoot}", str(copy))
-
+    def _settings(self) -> dict[str, str | list[str]]:
         return {
-            name: filled(value) if isinstance(value, str) else [filled(part) for part in value]
+            name: self._filled(value) if isinstance(value, str) else [self._filled(part) for part in value]
             for name, value in self._spec.config_settings.items()
         }
+
+    def _filled(self, text: str) -> str:
+        return text.replace(PACKAGE_ROOT, str(self._copy)).replace(VERSION_ROOT, str(self._own))
 
     def _run(self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
         # The last two arguments are the hook and the folder of question and answer, which no build may reach.
@@ -234,7 +256,10 @@ class BackendSession:
             self._environment,
             self._tools,
             cwd=Path(cwd or self._bench.folder),
-            extra=extra_environ or {},
+            extra={
+                **{name: self._filled(value) for name, value in self._spec.environment.items()},
+                **(extra_environ or {}),
+            },
         )
         self._timed_out = done.timed_out
         self._bench.require_in_place()

@@ -19,6 +19,7 @@ from bundle.make.sources.backend import BuildSpec
 from bundle.make.sources.environment import SourceBuildTools
 from bundle.make.sources.isolation import Isolation, isolation_of
 from bundle.model.config.config import Config
+from bundle.model.config.version_files import version_files
 from bundle.model.platforms import PLATFORMS, Platform
 
 
@@ -98,7 +99,13 @@ class BuildHost:
         rule = packages.build_wheel.get(name)
         if rule is None:
             return spec
-        return replace(spec, build_requires=rule.build_requires, config_settings=rule.config_settings)
+        return replace(
+            spec,
+            build_requires=rule.build_requires,
+            config_settings=rule.config_settings,
+            environment=rule.environment,
+            files=version_files(self.config.folder, rule),
+        )
 
     @cached_property
     def isolation(self) -> Isolation:

@@ -41,6 +41,7 @@ def built_key(
         epoch: the time that stands in the wheel.
     """
     return {
+        **spec.own_inputs,
         "name": canonicalize_name(spec.name),
         "version": spec.version,
         "configSettings": dict(spec.config_settings),

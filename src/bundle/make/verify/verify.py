@@ -162,6 +162,7 @@ def verify_bundle(
             python=python,
             platform=platform,
             certificates=manifest.certificates,
+            own_variables=manifest.environment,
             scratch=folder.resolve(),
         )
         refusal: Refusal | None = None

@@ -148,7 +148,9 @@ class BuildWheel:
     build_requires: tuple[str, ...] = ()
     """PEP 508 requirements beyond those that the package declares."""
     config_settings: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
-    """PEP 517; `{packageRoot}` stands for the unpacked source."""
+    """PEP 517; `{packageRoot}` stands for the unpacked source, `{versionRoot}` for the version's own files."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables of the build, with the same placeholders."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,6 +231,8 @@ class PlatformPackages:
     no_deps: frozenset[str] = frozenset()
     resolution: Resolution = field(default_factory=Resolution)
     copy_files: tuple[CopyFile, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """`runtime.environment`: variables of the bundle's programs; `{bundle}` stands for its folder."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,6 +48,7 @@ RULES: Rules = {
     ("packages", "platformSpecific", "*", "resolution", "forceNoBinaryList"): UNION_NAMES,
     ("packages", "platformSpecific", "*", "resolution", "onlyBinaryList"): UNION_NAMES,
     ("verify", "accept"): APPEND,
+    ("runtime", "environment", "*"): REMOVABLE,
 }
 """How the two files are merged where it is not the rule of the type: tables deep, all else `version wins`."""
 
@@ -83,6 +84,11 @@ class Merged:
             section = tree.get(key)
             if isinstance(section, Table) and isinstance(section.get("archives"), Table):
                 tree = _replaced(tree, key, _replaced(section, "archives", _only(section["archives"], platform_key)))
+        runtime = tree.get("runtime")
+        if isinstance(runtime, Table) and isinstance(runtime.get("environment"), Table):
+            tree = _replaced(
+                tree, "runtime", _replaced(runtime, "environment", _only(runtime["environment"], platform_key))
+            )
         packages = tree.get("packages")
         if not isinstance(packages, Table):
             return Merged(tree)

@@ -42,11 +42,28 @@ def platform_keys(pattern: str) -> tuple[str, ...]:
 
 def expanded(file: Table) -> Table:
     """Return a configuration file with a platform's key in place of each pattern; an exact key wins."""
-    packages = file.get("packages")
-    if not isinstance(packages, Table):
-        return file
-    members = ((key, _expanded_rules(value) if key in BY_PLATFORM else value) for key, value in packages.items())
-    return Table(file.origin, {**file, "packages": Table(packages.origin, members)}.items())
+    whole = Table(file.origin, file.items())
+    packages, runtime = file.get("packages"), file.get("runtime")
+    if isinstance(packages, Table):
+        members = ((key, _expanded_rules(value) if key in BY_PLATFORM else value) for key, value in packages.items())
+        whole["packages"] = Table(packages.origin, members)
+    if isinstance(runtime, Table) and isinstance(variables := runtime.get("environment"), Table):
+        united = Table(runtime.origin, {**runtime, "environment": _united(variables)}.items())
+        whole["runtime"] = united
+    return whole
+
+
+def _united(tables: Table) -> Table:
+    """Return for each platform all members of the tables that stand for it; those of an exact key win."""
+    found = Table(tables.origin)
+    for pattern, table in sorted(tables.items(), key=lambda item: item[0] in PLATFORMS):
+        if not isinstance(table, Table):
+            continue
+        for key in platform_keys(pattern):
+            before = found.get(key)
+            members = [*(before.items() if isinstance(before, Table) else ()), *table.items()]
+            found[key] = Table(table.origin, members)
+    return found
 
 
 def _expanded_rules(rules: Node) -> Node:

@@ -154,6 +154,7 @@ class Reader:
                 )
                 for index, entry in enumerate(value.get("copyFiles", ()))
             ),
+            environment=folded.value.get("runtime", {}).get("environment", {}).get(platform_key, {}),
         )
 
     def _build_wheel(self, name: str, platform_key: str, entry: Mapping[str, Any]) -> BuildWheel:
@@ -170,6 +171,7 @@ class Reader:
                 key: tuple(value) if isinstance(value, list) else value
                 for key, value in entry.get("configSettings", {}).items()
             },
+            environment=entry.get("environment", {}),
         )
 
     def _expanded(self, template: str) -> tuple[str, tuple[str, ...]]:

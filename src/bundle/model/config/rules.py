@@ -17,11 +17,12 @@ from bundle.model.config.merge import NAMED, NAMED_REMOVABLE, RULES
 from bundle.model.config.patterns import BY_PLATFORM, platform_keys
 from bundle.model.config.schema import located
 from bundle.model.platforms import PLATFORMS
+from bundle.model.variables import BUNDLE, OF_BUILDS, OF_PROGRAMS, PACKAGE_ROOT, VERSION_ROOT, obstacle
 
 
 def slips(node: Node) -> list[ConfigError]:
     """Return the errors in a file that no schema can find; values that break the schema are passed over."""
-    rules = (_requirements, _overrides, _names_said_twice, _unknown_platforms, _addresses, _acceptances)
+    rules = (_requirements, _overrides, _names_said_twice, _unknown_platforms, _addresses, _acceptances, _variables)
     return [error for rule in rules for error in rule(node)]
 
 
@@ -98,8 +99,9 @@ def _overrides(node: Node) -> Iterator[ConfigError]:
 
 
 def _unknown_platforms(node: Node) -> Iterator[ConfigError]:
-    for rules in BY_PLATFORM:
-        for path, table in _matches(node, ("packages", rules, "*")):
+    places: list[KeyPath] = [("packages", rules, "*") for rules in BY_PLATFORM]
+    for place in (*places, ("runtime", "environment")):
+        for path, table in _matches(node, place):
             for pattern in table if isinstance(table, Table) else ():
                 if not platform_keys(pattern):
                     hint = did_you_mean(pattern, PLATFORMS)
@@ -124,6 +126,23 @@ def _acceptances(node: Node) -> Iterator[ConfigError]:
                 located(node, path, f'"{text}" is not a package with versions.'),
                 remedy='Write a name, a glob of names, or either with versions, such as "scipy>=1.17,<1.19".',
             )
+
+
+def _variables(node: Node) -> Iterator[ConfigError]:
+    of_builds: KeyPath = ("packages", "buildWheel", "*", "*", "environment")
+    of_programs: KeyPath = ("runtime", "environment", "*")
+    for pattern, placeholders, reserved in (
+        (of_builds, (PACKAGE_ROOT, VERSION_ROOT), OF_BUILDS),
+        (of_programs, (BUNDLE,), OF_PROGRAMS),
+    ):
+        for path, table in _matches(node, pattern):
+            for name, leaf in table.items() if isinstance(table, Table) else ():
+                value = str(leaf.value) if isinstance(leaf, Leaf) else ""
+                if why := obstacle(name, value, placeholders=placeholders, reserved=reserved):
+                    yield ConfigError(
+                        located(node, (*path, name), f"{why}." if not why.endswith("?") else why),
+                        remedy="docs/configuration.md lists the variables that may not be set, and the placeholders.",
+                    )
 
 
 def _names_said_twice(node: Node) -> Iterator[ConfigError]:

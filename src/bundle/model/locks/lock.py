@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from bundle.base.files import canonical_json
 from bundle.base.http.urls import redact
-from bundle.model.config.config import Config
+from bundle.model.config.config import BuildWheel, Config
 from bundle.model.locks.local_wheels import wheels_for
 from bundle.model.platforms import PLATFORMS
 
@@ -170,7 +170,7 @@ def input_checksum(config: Config, platform_key: str, names: Collection[str]) ->
         "skip": _applying(packages.skip, names),
         "forceSource": _applying(packages.force_source, names),
         "buildWheel": {
-            name: [rule.reason, list(rule.build_requires), dict(rule.config_settings)]
+            name: [rule.reason, list(rule.build_requires), dict(rule.config_settings), *_variables(rule)]
             for name, rule in _applying(packages.build_wheel, names).items()
         },
         "noDeps": sorted(packages.no_deps & set(names)),
@@ -186,6 +186,11 @@ def input_checksum(config: Config, platform_key: str, names: Collection[str]) ->
         # Left out where there are none, so that a new wheel makes only the locks of its own platforms stale.
         inputs["wheels"] = [[wheel.filename, wheel.sha256] for wheel in local]
     return hashlib.sha256(canonical_json(inputs)).hexdigest()
+
+
+def _variables(rule: BuildWheel) -> list[dict[str, str]]:
+    # Left out where there are none, so that locks without them stay fresh.
+    return [dict(rule.environment)] if rule.environment else []
 
 
 def _applying(rules: Mapping[str, T], names: Collection[str]) -> dict[str, T]:

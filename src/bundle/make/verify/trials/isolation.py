@@ -44,6 +44,11 @@ class Isolation(Runtime):
     """The bundle, if `root` is a virtual environment of it."""
 
     @property
+    def bundle(self) -> Path:
+        """The bundle's folder."""
+        return self.base or self.root
+
+    @property
     def executable(self) -> Path:
         """The interpreter."""
         if self.base is None:
