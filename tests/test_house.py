@@ -66,7 +66,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "base/native": frozenset({"elf", "formats", "native", "read"}),
     "base/processes": frozenset({"bubblewrap", "run"}),
     "model": ALL,
-    "model/config": frozenset({"config", "json_source", "merge", "project", "schema", "version_files"}),
+    "model/config": frozenset({"config", "json_source", "merge", "project", "schema", "version_files", "json_edit"}),
     "model/locks": ALL,
     "artifacts": ALL,
     "artifacts/store": frozenset(
@@ -86,7 +86,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "make/sources": frozenset({"backend", "builder", "compatibility", "environment", "host", "planner", "sdist"}),
     "make/resolve": frozenset({"coverage", "local_pages", "locks"}),
     "make/assemble": frozenset({"copyfiles", "layer_pool", "layers", "manifest", "wheelhouse"}),
-    "make/verify": frozenset({"archive", "known", "remembered", "targets", "verify", "wheels"}),
+    "make/verify": frozenset({"archive", "known", "remembered", "targets", "verify", "wheels", "write_acceptances"}),
     "make/verify/checks": ALL,
     "make/verify/audit": frozenset(
         {

@@ -78,7 +78,7 @@ class NetworkError(BundleError):
     """A registry, mirror or remote did not answer, or answered with an error."""
 
     exit_code = 3
-    default_remedy = "Check the connection and the registry's address, then run the same command again; it resumes."
+    default_remedy = "Check the connection and the address, then run the same command again; it resumes."
 
 
 class IntegrityError(BundleError):

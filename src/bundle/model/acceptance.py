@@ -26,8 +26,8 @@ class Acceptance:
     """Glob of names of packages, and the versions of these, such as `scipy<1.19`."""
     platforms: tuple[str, ...] = ()
     """Platform keys; empty for all."""
-    error: str = ""
-    """Text that the finding, or the output of its program, must contain."""
+    error: str | tuple[str, ...] = ""
+    """Text that the finding, or the output of its program, must contain; of several, one."""
     reason: str
     origin: str = field(default="", compare=False)
     """File and line of the configuration; empty for one from elsewhere."""
@@ -44,10 +44,19 @@ class Acceptance:
             "files": self.files,
             "package": self.package,
             "platforms": list(self.platforms),
-            "error": self.error,
+            "error": self.error if isinstance(self.error, str) else list(self.error),
             "reason": self.reason,
         }
         return {key: part for key, part in value.items() if part}
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The texts, one of which the finding or its output must contain."""
+        return (self.error,) if isinstance(self.error, str) else self.error
+
+    def holds_on(self, platform: str) -> bool:
+        """Return whether the entry is about a platform, by its key."""
+        return not self.platforms or platform in self.platforms
 
     def names(self, package: str, version: str) -> bool:
         """Return whether the entry is about a package in a version; an entry that names none is about each."""

@@ -49,7 +49,11 @@ def _read(kind: Any, value: Any, path: str, lenient: bool) -> Any:
     if origin is Literal:
         return _checked(value, value in arguments, path, f"one of {', '.join(map(repr, arguments))}")
     if origin in (Union, UnionType):
-        return _checked(value, isinstance(value, arguments), path, str(kind))
+        lists = [one for one in arguments if get_origin(one) is tuple]
+        if lists and isinstance(value, list):
+            return _read(lists[0], value, path, lenient)
+        plain = tuple(one for one in arguments if one not in lists)
+        return _checked(value, isinstance(value, plain), path, str(kind))
     if origin is tuple:
         _checked(value, isinstance(value, list), path, "a list")
         return tuple(_read(arguments[0], item, f"{path}[{place}]", lenient) for place, item in enumerate(value))

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from bundle.base.errors import ConfigError
-from bundle.cli.make.summary import print_bundle, print_failure
+from bundle.cli.make.summary import print_bundle, print_failures
 
 BUNDLE: dict[str, Any] = {
     "version": "3.12.10",
@@ -61,10 +61,24 @@ def test_an_unchanged_bundle_is_named_in_few_lines() -> None:
 def test_a_failure_says_what_to_do() -> None:
     stream = io.StringIO()
     error = ConfigError("It is wrong.", cause="A typing error.", remedy="Correct it.", details=["line 1"])
-    print_failure(Console(file=stream), {"version": "3.12.10", "platform": "linux-x64", **error.as_json()})
+    print_failures(Console(file=stream), [{"version": "3.12.10", "platform": "linux-x64", **error.as_json()}])
     assert stream.getvalue().splitlines() == [
         "3.12.10 for linux-x64: failed: It is wrong.",
         "  line 1",
         "  cause: A typing error.",
         "  to do: Correct it.",
+    ]
+
+
+def test_failures_of_one_cause_are_told_once() -> None:
+    stream = io.StringIO()
+    error = ConfigError("The host is down.", remedy="Wait.").as_json()
+    other = ConfigError("Another reason.", remedy="Wait.").as_json()
+    failed = [{"version": "3.12.10", "platform": key, **error} for key in ("linux-x64", "macosx-x64")]
+    print_failures(Console(file=stream, width=200), [*failed, {"version": "3.12.9", "platform": "linux-x64", **other}])
+    assert stream.getvalue().splitlines() == [
+        "3.12.10 for linux-x64, 3.12.10 for macosx-x64: failed: The host is down.",
+        "  to do: Wait.",
+        "3.12.9 for linux-x64: failed: Another reason.",
+        "  to do: Wait.",
     ]

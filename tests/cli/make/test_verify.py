@@ -95,3 +95,34 @@ def test_known_findings_are_counted_and_listed_on_demand(run: Run, tmp_path: Pat
     assert "because: the check did not run" in output
     (found,) = json.loads(run("--json", "verify", str(folder))[1])["bundles"]
     assert [one["rule"] for one in found["findings"] if one["known"]] == ["library-missing"]
+
+
+def test_entries_are_written_for_errors_and_their_reasons_asked_for(run: Run, tmp_path: Path) -> None:
+    version = tmp_path / "versions" / "3.12.10"
+    version.mkdir(parents=True)
+    (tmp_path / "shared-config.json").write_text("{}")
+    config = version / "config.json"
+    config.write_text('{\n    "platforms": ["windows-x64"]\n}\n')
+    foreign(tmp_path / "pydist" / "3.12.10" / "windows-x64", f"made in {tmp_path / 'cache'}")
+    entry = '{"rule": "build-path", "files": "data", "package": "python", "reason": ""}'
+    code, output, _ = run("verify", "3.12.10")
+    assert code == 5
+    assert entry in output.splitlines()
+    assert "verify" not in config.read_text()
+    code, output, _ = run("--json", "verify", "3.12.10", "--write-acceptances")
+    assert code == 5
+    assert json.loads(output)["written"] == str(config)
+    assert json.loads(config.read_text())["verify"]["accept"] == [json.loads(entry)]
+    assert config.read_text().startswith('{\n    "platforms": ["windows-x64"],\n    "verify": {\n        "accept": [\n')
+    code, output, _ = run("check")
+    assert code == 2
+    assert 'verify.accept[0].reason: "" is not a reason; say why the finding does no harm.' in output
+    config.write_text(config.read_text().replace('"reason": ""', '"reason": "It is a test."'))
+    assert run("verify", "3.12.10")[0] == 0
+
+
+def test_entries_are_written_for_a_version_only(run: Run, tmp_path: Path) -> None:
+    folder = foreign(tmp_path / "bundle", f"made in {tmp_path / 'cache'}")
+    code, _, errors = run("verify", str(folder), "--write-acceptances")
+    assert code == 2
+    assert "is no version of this project" in errors

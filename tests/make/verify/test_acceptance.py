@@ -63,6 +63,32 @@ def test_an_acceptance_that_is_of_no_use_is_reported(tmp_path: Path) -> None:
     assert rules(report, "error") == []
 
 
+def test_an_entry_holds_on_its_platforms_and_is_not_judged_elsewhere(tmp_path: Path) -> None:
+    made = broken(tmp_path)
+    entry = Acceptance(rule="library-missing", package="more", platforms=("macosx-x64",), reason=REASON)
+    report = made.verify(acceptances=[entry])
+    assert (len(report.of("error")), rules(report, "warning", "note")) == (2, [])
+    assert made.verify(acceptances=[replace(entry, platforms=("macosx-x64", "linux-x64"))]).ok
+
+
+def test_one_of_several_texts_is_enough(tmp_path: Path) -> None:
+    made = broken(tmp_path)
+    entry = Acceptance(rule="library-missing", package="more", error=("libyes.so", "libno.so"), reason=REASON)
+    assert made.verify(acceptances=[entry]).ok
+    (first, _) = made.verify(acceptances=[replace(entry, error=("libx.so", "liby.so"))]).of("error")
+    assert first.message.endswith('verify.accept expects "libx.so" or "liby.so".')
+
+
+def test_an_error_that_can_be_accepted_has_the_entry_for_it(tmp_path: Path) -> None:
+    made = broken(tmp_path)
+    report = made.verify(acceptances=[accepted(made, "library-missing", "lib/*/more/_a.*")])
+    (error,) = report.of("error")
+    assert error.entry == Acceptance(rule="library-missing", files="*/more/_b.*", package="more", reason="")
+    again = made.verify(acceptances=[accepted(made, "library-missing", "*/_a.*"), replace(error.entry, reason=REASON)])
+    assert again.ok
+    assert {finding.entry for finding in again.findings} == {None}
+
+
 def project(folder: Path, shared: object, version: object) -> Project:
     (folder / "versions" / "3.12.10").mkdir(parents=True)
     (folder / "shared-config.json").write_text(json.dumps({"verify": {"accept": shared}}))

@@ -20,21 +20,50 @@ VALUES = st.recursive(
 )
 
 
-@pytest.mark.parametrize(
-    ("text", "result"),
-    [
-        (
-            '{\n    "build": {"glibc": "2.17"}\n}\n',
-            '{\n    "build": {"glibc": "2.17"},\n    "verify": {\n        "accept": [\n            {\n'
-            '                "rule": "build-path",\n                "reason": ""\n            }\n        ]\n    }\n}\n',
-        ),
-        (
-            '{\n  "verify": {\n    "accept": [\n      {"rule": "a"}\n    ],\n    "known": false\n  }\n}\n',
-            '{\n  "verify": {\n    "accept": [\n      {"rule": "a"},\n      {\n        "rule": "build-path",\n'
-            '        "reason": ""\n      }\n    ],\n    "known": false\n  }\n}\n',
-        ),
+NOTHING = """{
+    "build": {"glibc": "2.17"}
+}
+"""
+
+NOTHING_AFTER = """{
+    "build": {"glibc": "2.17"},
+    "verify": {
+        "accept": [
+            {
+                "rule": "build-path",
+                "reason": ""
+            }
+        ]
+    }
+}
+"""
+
+SOME = """{
+  "verify": {
+    "accept": [
+      {"rule": "a"}
     ],
-)
+    "known": false
+  }
+}
+"""
+
+SOME_AFTER = """{
+  "verify": {
+    "accept": [
+      {"rule": "a"},
+      {
+        "rule": "build-path",
+        "reason": ""
+      }
+    ],
+    "known": false
+  }
+}
+"""
+
+
+@pytest.mark.parametrize(("text", "result"), [(NOTHING, NOTHING_AFTER), (SOME, SOME_AFTER)])
 def test_the_rest_of_the_file_stays_as_it_is(text: str, result: str) -> None:
     assert with_appended(text, PATH, [ENTRY]) == result
 

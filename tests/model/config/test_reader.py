@@ -116,6 +116,13 @@ def test_every_key_arrives(tmp_path: Path) -> None:
     assert build.archives["macosx-x64"] == ("tar.zst",)
 
 
+def test_an_acceptance_holds_on_the_platforms_of_its_patterns(tmp_path: Path) -> None:
+    entry = {"rule": "import-fails", "package": "a", "platforms": ["linux-*"], "error": ["b", "c"], "reason": "r"}
+    config, _ = read(tmp_path, {"verify": {"accept": [entry]}}, {})
+    (found,) = config.verify.accept
+    assert (found.platforms, found.error) == (("linux-x64", "linux-aarch64"), ("b", "c"))
+
+
 def test_variables_of_programs_hold_where_their_patterns_say(tmp_path: Path) -> None:
     shared = {"*": {"A": "1", "B": "1"}, "linux-*": {"A": "2"}, "linux-x64": {"C": "{bundle}/c"}}
     own = {"linux-x64": {"B": None}, "windows-x64": {"A": "3"}}

@@ -28,6 +28,10 @@ def test_a_configuration_of_good_requirements_and_versions_breaks_no_rule(config
             {"packages": {"skip": {"torch": {"macos-x64": "r"}}}},
             'unknown key "macos-x64"; it stands for no platform. Did you mean "macosx-x64"?',
         ),
+        (
+            {"verify": {"accept": [{"rule": "x", "package": "a", "platforms": ["linux"]}]}},
+            'verify.accept[0].platforms[0]: unknown key "linux"; it stands for no platform.',
+        ),
         ({"packages": {"buildWheel": {"torch": {"!linux": {}}}}}, "it stands for no platform"),
         ({"packages": {"dependencies": ["torch=~2.7"]}}, 'packages.dependencies[0]: "torch=~2.7" is not a requirement'),
         (

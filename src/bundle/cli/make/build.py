@@ -56,18 +56,17 @@ def build(app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[
         except BundleError as error:
             if len(requests) == 1 and not app.json:
                 raise
-            # As text, cause and remedy follow at the end, with all other failures.
-            context.reporter.warning(f"{request.name} failed\n{error.as_text() if app.json else error.what}")
+            # What failed, and why, follows at the end, each reason once.
+            context.reporter.warning(f"{request.name} failed")
             failed.append({"version": request.config.version, "platform": request.platform.key, **error.as_json()})
             codes.append(error.exit_code)
 
     def text(console: Console) -> None:
-        from bundle.cli.make.summary import print_bundle, print_failure
+        from bundle.cli.make.summary import print_bundle, print_failures
 
         for one in built:
             print_bundle(console, one, Path.cwd())
-        for one in failed:
-            print_failure(console, one)
+        print_failures(console, failed)
 
     return Result(data={"bundles": built, "failed": failed}, text=text, exit_code=max(codes))
 

@@ -85,7 +85,8 @@ def lock(
         if update.error is not None:
             if len(orders) == 1:
                 raise update.error
-            context.reporter.warning(f"{config.version} for {platform.key} failed\n{update.error.as_text()}")
+            # Why follows at the end, each reason once.
+            context.reporter.warning(f"{config.version} for {platform.key} failed")
         updates.append(update)
     for config in configs.values():
         locks = [one.lock for one in updates if one.lock is not None and one.status.config.version == config.version]
@@ -114,6 +115,7 @@ def _upgrades(
 
 
 def _written(updates: Sequence[LockUpdate], *, table: bool) -> Result:
+    from bundle.cli.make.summary import print_failures
     from bundle.make.resolve.locks import coverage_of
 
     locked = [_lock_value(one) for one in updates if one.lock is not None]
@@ -127,8 +129,7 @@ def _written(updates: Sequence[LockUpdate], *, table: bool) -> Result:
     def text(console: Console) -> None:
         for one in locked:
             console.print(_summary(one))
-        for one in failed:
-            console.print(f"{one['version']} for {one['platform']}: failed: {one['what']}")
+        print_failures(console, failed)
         _print_changes(console, updates)
         _print_tables(console, tables if table else coverage_of([one for one in updates if not one.status.lock]))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +51,25 @@ def print_bundle(console: Console, bundle: Mapping[str, Any], here: Path) -> Non
     console.print(f"  seconds   {', '.join(spent)}; in all {sum(bundle['seconds'].values()):.1f}")
 
 
-def print_failure(console: Console, failed: Mapping[str, Any]) -> None:
-    """Print why one bundle could not be built, and what to do, given the JSON value of the command `build`."""
-    console.print(f"{failed['version']} for {failed['platform']}: failed: {failed['what']}")
-    for line in failed["details"]:
-        console.print(f"  {line}")
-    if failed["cause"]:
-        console.print(f"  cause: {failed['cause']}")
-    console.print(f"  to do: {failed['remedy']}")
+def print_failures(console: Console, failed: Sequence[Mapping[str, Any]]) -> None:
+    """Print each reason why bundles or locks could not be made once, with all that it concerns, and what to do.
+
+    Args:
+        failed: the JSON values of the command.
+    """
+    alike: dict[str, list[Mapping[str, Any]]] = {}
+    for one in failed:
+        cause = json.dumps([one["what"], one["details"], one["cause"], one["remedy"]])
+        alike.setdefault(cause, []).append(one)
+    for group in alike.values():
+        first = group[0]
+        names = ", ".join(f"{one['version']} for {one['platform']}" for one in group)
+        console.print(f"{names}: failed: {first['what']}")
+        for line in first["details"]:
+            console.print(f"  {line}")
+        if first["cause"]:
+            console.print(f"  cause: {first['cause']}")
+        console.print(f"  to do: {first['remedy']}", soft_wrap=True)
 
 
 def _python(python: PythonRecord) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from bundle.make.verify.checks.findings import Report
+    from bundle.model.acceptance import Acceptance
     from bundle.model.config.project import Project
     from bundle.model.manifest import Manifest
 
@@ -47,9 +49,21 @@ class Running:
     help="Run Linux bundles in the system at DIR, such as an old release or the C library alone. Implies --run.",
 )
 @click.option("--explain", is_flag=True, help="Say of every finding that is no error why it is none.")
+@click.option(
+    "--write-acceptances",
+    "writing",
+    is_flag=True,
+    help="Add entries for the errors to verify.accept of the version's config.json; their reasons are yours to write.",
+)
 @pass_app
 def verify(
-    app: App, target: str, platforms: tuple[str, ...], running: bool, root: Path | None, explain: bool
+    app: App,
+    target: str,
+    platforms: tuple[str, ...],
+    running: bool,
+    root: Path | None,
+    explain: bool,
+    writing: bool,
 ) -> Result:
     """Check that a bundle is complete and portable; with --run, that it works.
 
@@ -57,9 +71,16 @@ def verify(
     bundle is a VERSION that is built, the folder at PATH that holds bundle.json, or an ARCHIVE.
     """
     from bundle.artifacts.store.scratch import scratch_folder
+    from bundle.make.verify.checks.findings import entries_for
     from bundle.make.verify.targets import bundle_folders
+    from bundle.make.verify.write_acceptances import write_acceptances
 
     project = _project(app)
+    if writing and (project is None or target not in project.versions()):
+        raise ConfigError(
+            f"{target} is no version of this project: it has no configuration to add to.",
+            remedy="Leave out --write-acceptances, or name a version.",
+        )
     work = app.store().folder("work")
     with scratch_folder(work) as scratch:
         folders = bundle_folders(target, project=project, platforms=platforms, machine=app.machine, scratch=scratch)
@@ -71,16 +92,24 @@ def verify(
             for folder, place in zip(folders, places, strict=True)
         ]
 
+    entries = entries_for(error for *_, report in results for error in report.of("error"))
+    written = ""
+    if writing and entries and project is not None:
+        written = str(write_acceptances(project, target, entries))
+
     def text(console: Console) -> None:
         for folder, manifest, report in results:
             _print(console, folder, manifest, report, explain=explain)
+        _print_entries(console, entries, written)
 
     return Result(
         data={
             "bundles": [
                 {"version": manifest.version, "platform": manifest.platform, "path": str(folder)} | report.as_json()
                 for folder, manifest, report in results
-            ]
+            ],
+            "acceptances": [entry.as_json() for entry in entries],
+            "written": written,
         },
         text=text,
         exit_code=0 if all(report.ok for *_, report in results) else VerificationError.exit_code,
@@ -132,6 +161,19 @@ def _verify(app: App, project: Project | None, folder: Path, place: Path, runnin
     )
     report = verify_bundle(folder, manifest, replace(policy, known=known), host, running=running.wanted)
     return manifest, replace(report, findings=(*more, *report.findings))
+
+
+def _print_entries(console: Console, entries: Sequence[Acceptance], written: str) -> None:
+    from bundle.make.verify.checks.findings import entry_text
+
+    if not entries:
+        return
+    if written:
+        console.print(f"\nadded to verify.accept of {written}; write the reason of each, `bundle check` asks for it:")
+    else:
+        console.print("\nto accept what does no harm, in verify.accept with a reason (--write-acceptances adds them):")
+    for place, entry in enumerate(entries, 1):
+        console.print(f"{entry_text(entry)}{',' if place < len(entries) else ''}", markup=False, soft_wrap=True)
 
 
 def _table(report: Report) -> Table:

@@ -64,7 +64,9 @@ def describe(
         flaws=tuple(from_json(WheelFlaw, flaw) for layer in unpacked for flaw in layer.about.get("flaws", ())),
         floor=floor,
         floor_asked=config.build.floors.of(interpreter.platform.system),
-        accepted=_applying(config.verify.accept, {**_versions(lock), "python": choice.offer.python}, unpacked),
+        accepted=_applying(
+            config.verify.accept, interpreter.platform.key, {**_versions(lock), "python": choice.offer.python}, unpacked
+        ),
         known=config.verify.known,
         environment=dict(sorted(packages.environment.items())),
     )
@@ -75,7 +77,7 @@ def _versions(lock: Lock) -> dict[str, str]:
 
 
 def _applying(
-    acceptances: Sequence[Acceptance], packages: Mapping[str, str], layers: Sequence[Layer]
+    acceptances: Sequence[Acceptance], platform: str, packages: Mapping[str, str], layers: Sequence[Layer]
 ) -> tuple[Acceptance, ...]:
     """Return the acceptances that may apply: one about another version's packages must not change this bundle's bytes.
 
@@ -86,7 +88,8 @@ def _applying(
     return tuple(
         one
         for one in acceptances
-        if any(one.names(name, version) for name, version in packages.items())
+        if one.holds_on(platform)
+        and any(one.names(name, version) for name, version in packages.items())
         # A name of a module has no slash; which modules there are is known only when the bundle is verified.
         and ("/" not in one.files or one.fits(paths))
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -10,6 +11,7 @@ from bundle.make.verify.checks.contents import INTERPRETER, Contents
 from bundle.make.verify.checks.findings import Finding, Severity
 from bundle.make.verify.checks.policy import Policy
 from bundle.make.verify.checks.rules import RULES
+from bundle.make.verify.trials.tracebacks import first_cause
 from bundle.model.acceptance import Acceptance
 from bundle.model.platforms import System
 
@@ -29,6 +31,10 @@ _ONLY_ON: Mapping[str, tuple[System, ...]] = {
     "signature-missing": ("macosx",),
 }
 """The systems of the rules that find nothing on the others."""
+
+
+_LIBRARY = re.compile(r"^(lib/python[0-9.]+t?|Lib)/(site-packages/)?")
+_SUFFIX = re.compile(r"\.[^/]*(so|pyd)$")
 
 
 def accept(
@@ -53,9 +59,14 @@ def accept(
         elif known := next((entry for entry in policy.harmless if packages.knows(entry, finding)), None):
             finding = replace(finding, known=known.reason)
         elif entries:
-            finding = replace(finding, message=f'{finding.message} verify.accept expects "{entries[0].error}".')
+            expected = " or ".join(f'"{text}"' for text in entries[0].texts)
+            message = f"{finding.message} verify.accept expects {expected}."
+            finding = replace(packages.with_entry(finding), message=message)
+        else:
+            finding = packages.with_entry(finding)
         marked.append(finding)
-    unused = (entry for entry in dict.fromkeys(policy.acceptances) if entry not in used)
+    here = (entry for entry in dict.fromkeys(policy.acceptances) if entry.holds_on(contents.platform.key))
+    unused = (entry for entry in here if entry not in used)
     system = contents.platform.system
     judged = [
         entry
@@ -82,16 +93,23 @@ class _Packages:
 
     def concerned(self, entry: Acceptance, finding: Finding) -> bool:
         """Return whether an entry is about a finding, whatever error that is."""
-        if finding.rule != entry.rule or not finding.file:
+        if finding.rule != entry.rule or not finding.file or not entry.holds_on(self._contents.platform.key):
             return False
         return entry.fits(self._called(finding.file)) and entry.names(*self._owner(finding.file))
 
     def knows(self, entry: Acceptance, finding: Finding) -> bool:
         """Return whether an entry of the table of known findings holds for a finding."""
-        if entry.platforms and self._contents.platform.key not in entry.platforms:
-            return False
         mild = finding.severity not in ("error", "warning")
         return not mild and self.concerned(entry, finding) and _expects(entry, finding)
+
+    def with_entry(self, finding: Finding) -> Finding:
+        """Return a finding with the entry that would accept it, if it is an error that can be accepted."""
+        if finding.severity != "error" or not finding.file or not RULES[finding.rule].acceptable:
+            return finding
+        package, _ = self._owner(finding.file)
+        files, error = _glob(finding.file), _text(finding)
+        entry = Acceptance(rule=finding.rule, files=files, package=package, error=error, reason="")
+        return replace(finding, entry=entry)
 
     def have(self, entry: Acceptance) -> bool:
         """Return whether some file of the bundle is one that an entry names."""
@@ -109,7 +127,22 @@ class _Packages:
 
 
 def _expects(entry: Acceptance, finding: Finding) -> bool:
-    return entry.error in "\n".join((finding.message, *finding.details, finding.output))
+    said = "\n".join((finding.message, *finding.details, finding.output))
+    return any(text in said for text in entry.texts)
+
+
+def _glob(file: str) -> str:
+    """Return the files of an entry for a file: without the folder and the suffix that name the version of Python."""
+    path = _LIBRARY.sub("*/", file)
+    return _SUFFIX.sub(".*", path)
+
+
+def _text(finding: Finding) -> str:
+    """Return the text that an entry must name: the first cause of what Python raised, else the program's complaint."""
+    if finding.rule not in ("import-fails", "script-fails"):
+        return ""
+    cause = first_cause(finding.output)
+    return cause.partition(": ")[2] or cause or finding.message
 
 
 def _unused(acceptance: Acceptance, packages: _Packages) -> Finding:

@@ -31,7 +31,7 @@ from bundle.model.config.config import (
 )
 from bundle.model.config.json_source import Step, at, origin_of, path_text
 from bundle.model.config.merge import Merged
-from bundle.model.config.patterns import ByName
+from bundle.model.config.patterns import ByName, platform_keys
 from bundle.model.platforms import DEFAULT_GLIBC, DEFAULT_MACOS, PLATFORMS, Floors
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -66,7 +66,7 @@ class Reader:
             build=_build_options(value.get("build", {})),
             verify=Verification(
                 accept=tuple(
-                    Acceptance(**entry, origin=str(origin_of(self._merged.tree, ("verify", "accept", index))))
+                    _acceptance(entry, str(origin_of(self._merged.tree, ("verify", "accept", index))))
                     for index, entry in enumerate(value.get("verify", {}).get("accept", ()))
                 ),
                 known=value.get("verify", {}).get("known", True),
@@ -199,6 +199,13 @@ class Reader:
         if node is None:
             raise KeyError(path_text(path))
         return (self._root / node.origin.file).parent
+
+
+def _acceptance(entry: Mapping[str, Any], origin: str) -> Acceptance:
+    error = entry.get("error", "")
+    keys = dict.fromkeys(key for pattern in entry.get("platforms", ()) for key in platform_keys(pattern))
+    error = error if isinstance(error, str) else tuple(error)
+    return Acceptance(**{**entry, "platforms": tuple(keys), "error": error, "origin": origin})
 
 
 def _there(exceptions: Mapping[str, Mapping[str, Any]], platform_key: str) -> dict[str, Any]:

@@ -104,14 +104,21 @@ def _unknown_platforms(node: Node) -> Iterator[ConfigError]:
         for path, table in _matches(node, place):
             for pattern in table if isinstance(table, Table) else ():
                 if not platform_keys(pattern):
-                    hint = did_you_mean(pattern, PLATFORMS)
-                    yield ConfigError(
-                        located(node, (*path, pattern), f'unknown key "{pattern}"; it stands for no platform.{hint}'),
-                        remedy=f"The platforms are {', '.join(PLATFORMS)}; `macosx-*` and `!linux-x64` are patterns.",
-                    )
+                    yield _no_platform(node, (*path, pattern), pattern)
+
+
+def _no_platform(node: Node, path: KeyPath, pattern: str) -> ConfigError:
+    hint = did_you_mean(pattern, PLATFORMS)
+    return ConfigError(
+        located(node, path, f'unknown key "{pattern}"; it stands for no platform.{hint}'),
+        remedy=f"The platforms are {', '.join(PLATFORMS)}; `macosx-*` and `!linux-x64` are patterns.",
+    )
 
 
 def _acceptances(node: Node) -> Iterator[ConfigError]:
+    for path, pattern in _texts(node, ("verify", "accept", "*", "platforms", "*")):
+        if not platform_keys(pattern):
+            yield _no_platform(node, path, pattern)
     for path, entry in _matches(node, ("verify", "accept", "*")):
         if isinstance(entry, Table) and at(entry, ("files",)) is None and at(entry, ("package",)) is None:
             yield ConfigError(

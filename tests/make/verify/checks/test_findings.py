@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bundle.base.errors import VerificationError
-from bundle.make.verify.checks.findings import Finding, Report, Severity, require, rows
+from bundle.make.verify.checks.findings import Finding, Report, Severity, entries_for, require, rows
+from bundle.model.acceptance import Acceptance
 
 
 def report(*severities: Severity) -> Report:
@@ -71,4 +74,42 @@ def test_there_is_one_row_for_each_cause() -> None:
         ("c: scipy: d: fails. (r)", "    y"),
         ("c: pip check: fails. (r)",),
         ("c: pip check: fails. (r)",),
+    ]
+
+
+def error(files: str, text: str = "", package: str = "torch") -> Finding:
+    entry = Acceptance(rule="import-fails", files=files, package=package, error=text, reason="")
+    return replace(finding(files, file=files), severity="error", entry=entry)
+
+
+def test_few_entries_accept_what_is_not_accepted_yet() -> None:
+    found = [
+        *(error(f"*/torch/m{number}.*", "libcudart.so.12: no such file") for number in range(20)),
+        error("*/torio/a.*", "libavutil.so.56: no such file", "torio"),
+        error("*/torio/a.*", "libavutil.so.58: no such file", "torio"),
+        error("*/x.so", package=""),
+        error("*/y.so", package=""),
+        replace(error("*/z.so"), entry=None),
+    ]
+    assert [one.as_json() for one in entries_for(found)] == [
+        {"rule": "import-fails", "package": "torch", "error": "libcudart.so.12: no such file"},
+        {
+            "rule": "import-fails",
+            "files": "*/torio/a.*",
+            "package": "torio",
+            "error": ["libavutil.so.56: no such file", "libavutil.so.58: no such file"],
+        },
+        {"rule": "import-fails", "files": "*/x.so"},
+        {"rule": "import-fails", "files": "*/y.so"},
+    ]
+
+
+def test_the_remedy_has_one_line_for_each_entry_that_is_needed() -> None:
+    found = (error("*/a.so", "one"), error("*/b.so", "two"), replace(error("*/c.so", "three"), accepted="known"))
+    with pytest.raises(VerificationError) as caught:
+        require(Report(findings=found, checked={}, seconds=0), accepting="Or accept them")
+    assert (caught.value.remedy or "").splitlines() == [
+        "Or accept them:",
+        '{"rule": "import-fails", "files": "*/a.so", "package": "torch", "error": "one", "reason": ""},',
+        '{"rule": "import-fails", "files": "*/b.so", "package": "torch", "error": "two", "reason": ""}',
     ]

@@ -12,9 +12,9 @@ LEFT_OUT = {"mdurl": "Not needed here."}
 
 def test_the_reason_for_a_missing_module_ends_the_sentence() -> None:
     failure = Failure(message="cannot be imported.", output=MISSING)
-    finding = failure.finding("import-fails", "rich: rich._x", LEFT_OUT, file="lib/rich/_x.so", remedy="Leave it.")
+    finding = failure.finding("import-fails", "rich: rich._x", LEFT_OUT, file="lib/rich/_x.so")
     assert finding.message == "cannot be imported: mdurl was left out: Not needed here."
-    assert (finding.severity, finding.file, finding.remedy) == ("error", "lib/rich/_x.so", "Leave it.")
+    assert (finding.severity, finding.file) == ("error", "lib/rich/_x.so")
     assert finding.details[-1] == "ModuleNotFoundError: No module named 'mdurl'"
     assert finding.output == MISSING
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from bundle.base.errors import VerificationError
+from bundle.model.acceptance import Acceptance
 
 Severity = Literal["error", "inconclusive", "warning", "note"]
 
@@ -41,12 +43,15 @@ class Finding:
     """The reason for which the configuration accepts it; None if it does not."""
     known: str | None = None
     """The reason for which it is known to be harmless; None if it is not known."""
+    entry: Acceptance | None = field(default=None, compare=False)
+    """The entry of `verify.accept` that would accept it, without a reason; None if it needs none, or none can."""
     output: str = field(default="", repr=False, compare=False)
     """The whole output of a program that failed, for acceptances; reports show its details only."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON value that `--json` prints."""
-        value = asdict(self) | {"details": list(self.details)}
+        entry = None if self.entry is None else self.entry.as_json()
+        value = asdict(self) | {"details": list(self.details), "entry": entry}
         del value["output"]
         return value
 
@@ -140,8 +145,11 @@ class Report:
         }
 
 
-def require(report: Report, what: str = "The bundle") -> None:
+def require(report: Report, what: str = "The bundle", *, accepting: str = "") -> None:
     """Raise if a report holds an error.
+
+    Args:
+        accepting: how to accept errors that do no harm, a clause; the entries for that follow.
 
     Raises:
         VerificationError: lists every error with its details.
@@ -152,7 +160,34 @@ def require(report: Report, what: str = "The bundle") -> None:
     details = [line for row in rows(errors) for line in row.lines]
     remedies = list(dict.fromkeys(finding.remedy for finding in errors if finding.remedy))
     count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+    if accepting and (entries := entries_for(errors)):
+        remedies.append(f"{accepting}:\n" + ",\n".join(entry_text(one) for one in entries))
     raise VerificationError(f"{what} failed verification: {count}.", details=details, remedy=" ".join(remedies) or None)
+
+
+def entries_for(findings: Iterable[Finding]) -> tuple[Acceptance, ...]:
+    """Return the entries of `verify.accept` that would accept findings, few and narrow.
+
+    Findings of one package with one text are one entry; those of one file with several texts as well.
+    """
+    files: dict[Acceptance, dict[str, None]] = {}
+    for finding in findings:
+        if finding.entry is not None:
+            files.setdefault(replace(finding.entry, files=""), {})[finding.entry.files] = None
+    texts: dict[Acceptance, list[str]] = {}
+    for entry, globs in files.items():
+        single = len(globs) == 1 or not (entry.package and entry.error)
+        for glob in globs if single else ("",):
+            texts.setdefault(replace(entry, files=glob, error=""), []).extend(entry.texts)
+    return tuple(
+        replace(entry, error=found[0] if len(found) == 1 else tuple(dict.fromkeys(found)))
+        for entry, found in texts.items()
+    )
+
+
+def entry_text(entry: Acceptance) -> str:
+    """Return an entry of `verify.accept` as one line of JSON, its reason still to be written."""
+    return json.dumps({**entry.as_json(), "reason": ""}, ensure_ascii=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,14 +27,11 @@ class Failure:
     emulator: str | None = None
     """The emulator's error message, if the emulator failed."""
 
-    def finding(
-        self, rule: str, subject: str, left_out: Mapping[str, str], *, file: str = "", remedy: str | None = None
-    ) -> Finding:
+    def finding(self, rule: str, subject: str, left_out: Mapping[str, str], *, file: str = "") -> Finding:
         """Return the finding about a subject.
 
         Args:
             left_out: as in `explanation`.
-            remedy: another than the rule's.
         """
         details = details_of(self.output)
         if self.emulator is not None:
@@ -42,7 +39,7 @@ class Failure:
         else:
             why = explanation(self.output, left_out)
             message = f"{self.message.rstrip('.')}: {why}." if why else self.message
-            finding = RULES[rule].about(subject, message, file=file, details=details, remedy=remedy)
+            finding = RULES[rule].about(subject, message, file=file, details=details)
         return replace(finding, output=self.output)
 
 

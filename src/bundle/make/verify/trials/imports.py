@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from bundle.base.errors import WorkError
 from bundle.make.verify.checks.findings import Finding, Outcome
-from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
 from bundle.make.verify.trials.excuses import excuse_import
 from bundle.make.verify.trials.failure import Failure, no_interpreter
 from bundle.make.verify.trials.importing import Target, import_targets
 from bundle.make.verify.trials.installed import Environment
 from bundle.make.verify.trials.isolation import Isolation
-from bundle.make.verify.trials.tracebacks import first_cause
 
 CHECK = "imports"
-
-_ENTRIES = 3
-"""Entries of `verify.accept` that the remedy shows."""
 
 
 def check_imports(subject: Subject, isolation: Isolation) -> Outcome:
@@ -62,7 +56,6 @@ def _judge(
     subject: Subject, environment: Environment, targets: Sequence[Target], failures: Mapping[str, Failure]
 ) -> Iterator[Finding]:
     failed = [(target, failures[target.name]) for target in targets if target.name in failures]
-    remedy = _remedy(failed)
     for target, failure in failed:
         raised = failure.acceptable or (failure.exited and not target.native)
         finding = failure.finding(
@@ -70,24 +63,5 @@ def _judge(
             f"{target.package}: {target.name}",
             subject.skipped,
             file=target.path,
-            remedy=remedy if raised else None,
         )
         yield excuse_import(finding, failure, target, environment, subject.skipped)
-
-
-def _remedy(failed: Sequence[tuple[Target, Failure]]) -> str:
-    """Return the remedy for errors that Python raised, with the entries that would accept the first few."""
-    entries: list[str] = []
-    acceptable = [(target, failure) for target, failure in failed if failure.acceptable]
-    for target, failure in acceptable[:_ENTRIES]:
-        cause = first_cause(failure.output) or failure.output
-        files = (
-            f"*/{target.name.replace('.', '/')}.*"
-            if target.native
-            else f"*{target.path.rpartition('/site-packages')[2]}"
-        )
-        error = cause.partition(": ")[2] or cause
-        entry = {"rule": "import-fails", "files": files, "error": error, "reason": "why it is harmless"}
-        entries.append(json.dumps(entry, ensure_ascii=False))
-    others = ", and so on for the others" if len(acceptable) > _ENTRIES else ""
-    return f"{RULES['import-fails'].remedy} Entries for verify.accept: {', '.join(entries)}{others}"
