@@ -206,7 +206,7 @@ def _print(console: Console, folder: Path, manifest: Manifest, report: Report, *
         console.print(f"{row.finding.severity}: {row.lines[0]}", *row.lines[1:], sep="\n")
         remedy = row.finding.remedy
         if explain and row.finding.severity in ("warning", "note"):
-            console.print(f"    because: {RULES[row.finding.rule].meaning}")
+            console.print(f"    because: {RULES[row.finding.rule].why(row.finding.severity)}")
         if remedy and row.finding.severity != "note" and remedy not in remedies:
             console.print(f"  to do: {remedy}")
             remedies.add(remedy)

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
+from bundle.make.verify.checks.findings import Severity
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.verify import CHECKS
 
@@ -26,3 +29,22 @@ def test_a_finding_about_a_file_has_it_as_its_subject() -> None:
 def test_a_rule_of_several_checks_names_the_one_that_ran() -> None:
     finding = RULES["interpreter-fails"].about("the interpreter", "does not start.", check="imports", remedy="Try.")
     assert (finding.check, finding.file, finding.remedy) == ("imports", "", "Try.")
+
+
+@pytest.mark.parametrize(
+    ("rule", "severity", "why"),
+    [
+        (
+            "import-fails",
+            "note",
+            "it is a note where only a module is missing that the package does not require, or Tk",
+        ),
+        ("import-fails", "warning", "it is a warning in a package's tests"),
+        ("requirement-missing", "warning", "it is a warning with an override or without dependencies"),
+        ("requirement-missing", "note", "it is a note where it was skipped"),
+        ("module-absent", "note", "the interpreter lacks a module of the standard library"),
+        ("library-unreached", "note", "it is a note for libraries that no module needs"),
+    ],
+)
+def test_a_rule_says_why_a_finding_is_no_error(rule: str, severity: Severity, why: str) -> None:
+    assert RULES[rule].why(severity) == why

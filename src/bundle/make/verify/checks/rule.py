@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bundle.make.verify.checks.findings import Finding, Severity
+
+_CONDITIONS = re.compile(r"[,;] (?:and )?(?=an? (?:note|warning|error)\b)")
+"""Between the conditions in a meaning, such as `(a note where it was skipped, a warning with an override)`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +34,14 @@ class Rule:
         check = self.check or "all that run programs"
         cells = (f"`{self.name}`", check, self.severity, self.meaning, self.remedy or "nothing")
         return f"| {' | '.join(cells)} |"
+
+    def why(self, severity: Severity) -> str:
+        """Return why a finding has a severity, as a clause: the condition for it, else what the rule finds."""
+        before, _, condition = self.meaning.partition(" (")
+        for part in _CONDITIONS.split(condition.rstrip(")")) if severity != self.severity else ():
+            if part.startswith((f"a {severity} ", f"a {severity}: ")):
+                return f"it is {part}"
+        return before
 
     def finding(
         self, file: str, message: str, *, details: Iterable[str] = (), severity: Severity | None = None
