@@ -35,9 +35,11 @@ COMMANDS = {
     "new": "project",
     "platforms": "project",
     "schema": "project",
+    "tree": "project",
     "verify": "make",
     "versions": "project",
     "wheel": "make",
+    "why": "project",
 }
 """The folder of each command's module, so that a command imports no other; its docstring is its help."""
 

@@ -1,0 +1,115 @@
+"""`bundle why`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bundle.base.errors import ConfigError
+from bundle.cli.app import App, Result, complete_version, pass_app, platform_option
+from bundle.cli.selection import current_lock, select
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bundle.model.config.merge import Merged
+    from bundle.model.locks.graph import Graph
+    from bundle.model.platforms import Platform
+
+
+@click.command()
+@click.argument("version", shell_complete=complete_version)
+@click.argument("package")
+@platform_option
+@pass_app
+def why(app: App, /, version: str, package: str, platforms: tuple[str, ...]) -> Result:
+    """Show why a package is in a version, or why it is not.
+
+    The locks of all platforms of VERSION are read. For each package that requires PACKAGE, the shortest chain from the
+    configuration is shown.
+    """
+    from packaging.utils import canonicalize_name
+
+    from bundle.base.text import did_you_mean
+    from bundle.model.locks.graph import Graph
+
+    project = app.open_project()
+    name = canonicalize_name(package)
+    orders = select(app, project, [version], platforms, default="all")
+    graphs = [(platform, Graph(current_lock(project, config, platform))) for config, platform in orders]
+    known = {one for _, graph in graphs for one in graph.packages}
+    if name not in known:
+        raise ConfigError(
+            f"{version} has no package {name}.{did_you_mean(name, known)}",
+            cause="Nothing that its locks have requires it.",
+            remedy=f"`bundle tree {version}` lists what is there.",
+        )
+    tree = project.load(version, app.environ).tree
+    reasons = [_reason(platform, graph, name, tree) for platform, graph in graphs]
+    return Result(data={"package": name, "version": version, "platforms": reasons}, text=lambda c: _print(c, reasons))
+
+
+def _reason(platform: Platform, graph: Graph, name: str, tree: Merged) -> dict[str, Any]:
+    found = graph.packages.get(name)
+    if found is None:
+        return {"platform": platform.key, "version": None, "decision": "absent", "reason": "", "chains": []}
+    chains = []
+    for chain in graph.reasons(name):
+        written, place = _requirement(tree, platform.key, chain[0])
+        steps = [graph.packages[step] for step in chain]
+        chains.append(
+            {
+                "requirement": written,
+                "place": place,
+                "packages": [{"name": step.name, "version": step.version} for step in steps],
+            }
+        )
+    return {
+        "platform": platform.key,
+        "version": found.version,
+        "decision": found.kind,
+        "reason": found.reason,
+        "chains": chains,
+    }
+
+
+def _requirement(tree: Merged, platform_key: str, name: str) -> tuple[str, str]:
+    """Return what the configuration says of a package that it names, and where."""
+    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
+
+    from bundle.cli.project.config import redacted
+    from bundle.model.config.json_source import at, plain
+
+    node = at(tree.folded(platform_key).tree, ("packages", "dependencies"))
+    for each in node if isinstance(node, list) else ():
+        text = str(plain(each))
+        try:
+            named = canonicalize_name(Requirement(text).name)
+        except InvalidRequirement:
+            continue
+        if named == name:
+            return str(redacted(text)), str(each.origin)
+    return name, "the configuration"
+
+
+def _print(console: Console, reasons: list[dict[str, Any]]) -> None:
+    """Print platforms that say the same once."""
+    same: dict[str, list[str]] = {}
+    for reason in reasons:
+        same.setdefault("\n".join(_lines(reason)), []).append(reason["platform"])
+    for text, platforms in same.items():
+        console.print(f"{', '.join(platforms)}:")
+        console.print(text)
+
+
+def _lines(reason: dict[str, Any]) -> list[str]:
+    if reason["decision"] == "absent":
+        return ["  nothing requires it"]
+    version = f" {reason['version']}" if reason["version"] else ""
+    lines = [f"  {reason['decision']}{version}: {reason['reason']}"]
+    for chain in reason["chains"]:
+        steps = " -> ".join(f"{step['name']} {step['version'] or ''}".strip() for step in chain["packages"])
+        lines.append(f"  {chain['requirement']} ({chain['place']}) -> {steps}")
+    return lines
