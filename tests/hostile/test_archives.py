@@ -182,7 +182,7 @@ def test_what_is_deep_but_honest_is_unpacked(tmp_path: Path) -> None:
         assert (tmp_path / "out" / name / ("d/" * 99 + "f")).is_file()
 
 
-@pytest.mark.parametrize("depth", [500, 1200], ids=lambda depth: f"{depth} folders")
+@pytest.mark.parametrize("depth", [100, 1200], ids=lambda depth: f"{depth} folders")
 def test_a_tree_of_any_depth_is_removed(tmp_path: Path, depth: int) -> None:
     top = tmp_path / "tree"
     top.mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,10 +15,10 @@ from bundle.base.report import Reporter
 from bundle.make.project_folder import remove_output
 from bundle.model.config.project import Project
 
-NAMES = ("d", "deep")
+NAMES = ("d", "deeper-than-deep")
 """Names of the folders in a tree deeper than calls can go: with the second, its paths are longer than a path may be."""
 
-DEPTH = 1_100
+DEPTH, MOST_CALLS = 400, 300
 
 
 def grow(folder: Path, name: str) -> Path:
@@ -40,6 +41,15 @@ def removed(tmp_path: Path) -> Iterator[None]:
     """Leave nothing that pytest cannot remove."""
     yield
     remove_tree(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def few_calls() -> Iterator[None]:
+    """Let calls go less deep than usual, so that a smaller tree, which is quicker made, is too deep for them."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(MOST_CALLS)
+    yield
+    sys.setrecursionlimit(before)
 
 
 @pytest.fixture
