@@ -73,7 +73,7 @@ def test_the_store_is_measured_and_pruned(store: Store, part: str, name: str) ->
 def test_the_results_of_builds_are_removed(tmp_path: Path, place: str, name: str) -> None:
     project = Project(tmp_path)
     grow(project.output / place, name)
-    freed = remove_output(project)
+    freed = remove_output(project, reporter=Reporter())
     assert freed is not None
     assert freed >= 5
     assert not project.output.exists()

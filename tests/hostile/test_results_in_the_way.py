@@ -10,19 +10,23 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 from zstandard import compress as zstd
 
 from bundle.base.errors import ConfigError
+from bundle.base.files import locked
+from bundle.base.report import Reporter
 from bundle.make.build_request import BuildRequest
 from bundle.make.build_state import STATE, Record, write_record
-from bundle.make.project_folder import remove_output, require_own
+from bundle.make.project_folder import remove_bundles, remove_output, require_own
 from bundle.model.config.project import Project
 from bundle.model.manifest import Manifest, PythonRecord
 from bundle.model.platforms import PLATFORMS
 from tests.model.configs import write_project
+from tests.reporters import Told
 
 VERSION, PLATFORM = "3.12.10", "linux-x64"
 NAME = f"{VERSION}-{PLATFORM}"
@@ -212,7 +216,7 @@ def test_nothing_is_cleaned_where_something_was_not_made_by_a_build(
     mine = put(project.output / place, "mine")
 
     with pytest.raises(ConfigError, match="nothing is removed") as refused:
-        remove_output(project)
+        remove_output(project, reporter=Reporter())
 
     assert refused.value.exit_code == 2
     assert mine.read_text() == "mine"
@@ -226,5 +230,63 @@ def test_all_results_of_builds_are_cleaned(request_: BuildRequest, project: Proj
     for name in (f"{NAME}.zip", f"{NAME}.log", "3.11.9-linux-x64.log", "logs/x/y.log", "wheelhouse/a.whl"):
         put(project.output / name, "")
 
-    assert remove_output(project) is not None
+    assert remove_output(project, reporter=Reporter()) is not None
     assert not project.output.exists()
+
+
+def test_one_version_is_cleaned_and_the_others_stay(request_: BuildRequest, project: Project) -> None:
+    put(request_.folder / "bundle.json", json.dumps(manifest()))
+    archive = put(project.output / f"{NAME}.zip", "")
+    others = [
+        put(project.output / place, "") for place in ("3.11.9-linux-x64.zip", f"{NAME}.txt", f"{VERSION}/mine/file")
+    ]
+
+    assert remove_bundles(project, VERSION, PLATFORMS, reporter=Reporter()) is not None
+    assert not request_.folder.exists()
+    assert not archive.exists()
+    assert all(other.exists() for other in others)
+    assert remove_bundles(project, VERSION, PLATFORMS, reporter=Reporter()) is None
+
+
+def test_a_folder_that_no_build_made_is_not_cleaned_by_its_name(request_: BuildRequest, project: Project) -> None:
+    mine = put(request_.folder / "mine", "mine")
+
+    with pytest.raises(ConfigError, match="nothing is removed"):
+        remove_bundles(project, VERSION, PLATFORMS, reporter=Reporter())
+    assert mine.read_text() == "mine"
+
+
+@pytest.mark.parametrize("version", ["..", "../3.12.10", "/etc", "", "3.12"])
+def test_a_name_that_is_no_version_is_not_cleaned(project: Project, version: str) -> None:
+    with pytest.raises(ConfigError, match="name is X"):
+        remove_bundles(project, version, PLATFORMS, reporter=Reporter())
+
+
+def test_a_versions_folder_that_is_a_link_is_not_followed(
+    request_: BuildRequest, project: Project, tmp_path: Path
+) -> None:
+    mine = put(tmp_path / "mine" / request_.platform.key / "bundle.json", json.dumps(manifest()))
+    request_.folder.parent.parent.mkdir(parents=True, exist_ok=True)
+    request_.folder.parent.symlink_to(tmp_path / "mine")
+
+    with pytest.raises(ConfigError, match="nothing is removed"):
+        remove_bundles(project, VERSION, PLATFORMS, reporter=Reporter())
+    assert mine.exists()
+
+
+def test_cleaning_waits_for_a_build(request_: BuildRequest, project: Project) -> None:
+    told = Told()
+    cleanings: list[Callable[[], object]] = [
+        lambda: remove_output(project, reporter=told),
+        lambda: remove_bundles(project, VERSION, PLATFORMS, reporter=told),
+    ]
+    for clean in cleanings:
+        put(request_.folder / "bundle.json", json.dumps(manifest()))
+        with locked(project.output / STATE / f"{NAME}.lock", reporter=Reporter(), what="x"):
+            cleaning = Thread(target=clean)
+            cleaning.start()
+            cleaning.join(1.5)
+            assert (request_.folder / "bundle.json").exists()
+        cleaning.join()
+        assert not request_.folder.exists()
+    assert any(NAME in message for message in told.messages)

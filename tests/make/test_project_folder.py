@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from bundle.base.errors import ConfigError
+from bundle.base.report import Reporter
 from bundle.make.project_folder import remove_output, start_version
 from bundle.model.config.project import Project
 from bundle.model.platforms import PLATFORMS
@@ -69,7 +70,7 @@ def test_a_shared_configuration_that_is_broken_is_no_beginning(tmp_path: Path) -
 
 def test_cleaning_removes_what_builds_produced_and_says_how_much(tmp_path: Path) -> None:
     project = Project(write_project(tmp_path, {}, **{"3.12.10": {}}))
-    assert remove_output(project) is None
+    assert remove_output(project, reporter=Reporter()) is None
     inside = project.output / "3.12.10" / "linux-x64" / "bin"
     inside.mkdir(parents=True)
     (project.output / ".state").mkdir()
@@ -77,7 +78,7 @@ def test_cleaning_removes_what_builds_produced_and_says_how_much(tmp_path: Path)
     (inside / "python").write_bytes(b"x" * 1000)
     (inside / "python").chmod(0o444)
     inside.chmod(0o555)
-    assert remove_output(project) == 1000
+    assert remove_output(project, reporter=Reporter()) == 1000
     assert not project.output.exists()
     assert project.versions() == ["3.12.10"]
 
@@ -91,5 +92,5 @@ def test_an_output_folder_that_is_a_link_is_not_followed(tmp_path: Path) -> None
     (elsewhere / "file").touch()
     project.output.symlink_to(elsewhere)
     with pytest.raises(ConfigError, match="is a symlink to"):
-        remove_output(project)
+        remove_output(project, reporter=Reporter())
     assert (elsewhere / "file").exists()

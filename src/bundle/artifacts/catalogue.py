@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import resources
@@ -72,6 +72,12 @@ class Catalogue:
         others = (old for old in self.entries if (old.version, old.platform) != (entry.version, entry.platform))
         return Catalogue(entries=_sorted([*others, entry]))
 
+    def without(self, version: str, platforms: Collection[str]) -> Catalogue:
+        """Return a catalogue without the bundles of a version on some platforms."""
+        return Catalogue(
+            entries=tuple(one for one in self.entries if one.version != version or one.platform not in platforms)
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON value of the file."""
         return {"format": _FORMAT, "bundles": [entry.to_json() for entry in self.entries]}
@@ -98,12 +104,28 @@ def record(path: Path, entry: Entry, *, reporter: Reporter) -> None:
     Raises:
         IntegrityError: the file is there, but no catalogue.
     """
+    _change(path, lambda before: before.with_entry(entry), reporter=reporter)
+
+
+def forget(path: Path, version: str, platforms: Collection[str], *, reporter: Reporter) -> tuple[Entry, ...]:
+    """Remove the entries of a version on some platforms from a catalogue, and nothing else; return them.
+
+    Raises:
+        IntegrityError: the file is there, but no catalogue.
+    """
+    before, after = _change(path, lambda before: before.without(version, platforms), reporter=reporter)
+    return tuple(one for one in before.entries if one not in after.entries)
+
+
+def _change(path: Path, change: Callable[[Catalogue], Catalogue], *, reporter: Reporter) -> tuple[Catalogue, Catalogue]:
+    """Replace a catalogue by a changed one; return both."""
     with locked(path.with_name(f".{path.name}.lock"), reporter=reporter, what="the catalogue"):
         sweep_staging(path.parent)
         before = Catalogue.load(path, validate=False)
-        after = before.with_entry(entry)
+        after = change(before)
         if after != before or not path.exists():
             write_atomically(path, pretty_json(after.to_json()))
+    return before, after
 
 
 def verify(path: Path, root: Path) -> list[Finding]:

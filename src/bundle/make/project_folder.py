@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from contextlib import suppress
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from bundle.artifacts.store.compression import FORMATS
 from bundle.artifacts.store.layers import TOP
 from bundle.base.errors import ConfigError, IntegrityError, Problems
 from bundle.base.extract import read_selected
-from bundle.base.files import open_regular, pretty_json
+from bundle.base.files import locked, open_regular, pretty_json
 from bundle.base.folders import remove_tree, size_of
+from bundle.base.report import Reporter
 from bundle.base.staging import is_leftover, staged_folder
 from bundle.make.build_request import BuildRequest
 from bundle.make.build_state import STATE, read_record
@@ -53,16 +55,70 @@ def start_version(project: Project, version: str, *, template: str | None = None
     return folder / "config.json"
 
 
-def remove_output(project: Project) -> int | None:
-    """Remove the results of builds and return the bytes freed, None if there were none."""
+def remove_output(project: Project, *, reporter: Reporter) -> int | None:
+    """Remove the results of all builds, those that run awaited, and return the bytes freed; None if there were none.
+
+    Raises:
+        ConfigError: the folder is a symlink, or something in it was not made by a build.
+    """
+    output = _own_output(project)
+    if not output.exists():
+        return None
+    with ExitStack() as stack:
+        for lock in sorted((output / STATE).glob("*.lock")):
+            stack.enter_context(locked(lock, reporter=reporter, what=lock.stem))
+        return _remove_output(output)
+
+
+def remove_bundles(project: Project, version: str, platforms: Iterable[str], *, reporter: Reporter) -> int | None:
+    """Remove what builds made of one version, and return the bytes freed; None if there was nothing.
+
+    Args:
+        version: may be gone from the project.
+        platforms: their keys.
+
+    Raises:
+        ConfigError: the version's name is not valid, pydist/ is a symlink, or no build made a bundle's folder.
+    """
+    parse_version(version)
+    output = _own_output(project)
+    freed, found = 0, False
+    for platform in platforms:
+        name = f"{version}-{platform}"
+        state = output / STATE / f"{name}.json"
+        files = [output / f"{name}.{end}" for end in (*FORMATS, "log")]
+        paths = [path for path in (output / version / platform, *files, output / "logs" / name) if path.exists()]
+        if not paths:
+            continue
+        found = True
+        # Before the lock is taken, which would be a mark of our own.
+        if (output / version).is_symlink() or not _is_result(output, version, platform):
+            raise ConfigError(
+                f"{paths[0]} was not made by a build; nothing is removed.",
+                remedy="Move it away, or remove it by hand.",
+            )
+        with locked(state.with_suffix(".lock"), reporter=reporter, what=name):
+            # The record last: what an interrupted run leaves is still known as a result.
+            for path in (*paths, state):
+                if path.exists():
+                    freed += size_of(path)
+                    remove_tree(path)
+    with suppress(OSError):
+        (output / version).rmdir()
+    return freed if found else None
+
+
+def _own_output(project: Project) -> Path:
     output = project.output
     if output.is_symlink():
         raise ConfigError(
             f"{output.name}/ is a symlink to {output.readlink()}.",
             remedy="Remove its content by hand; only a folder inside the project is cleaned.",
         )
-    if not output.exists():
-        return None
+    return output
+
+
+def _remove_output(output: Path) -> int:
     if foreign := _foreign_files(output):
         raise ConfigError(
             f"{foreign[0]} was not made by a build; nothing is removed.",

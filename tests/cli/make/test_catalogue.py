@@ -99,17 +99,29 @@ def test_archives_that_are_as_built_are_said_to_be(project: Path) -> None:
     assert "All 3 archives" in text_of(result)
 
 
-def test_an_archive_that_was_changed_or_is_gone_is_an_integrity_failure(project: Path) -> None:
+def test_an_archive_that_was_changed_is_an_integrity_failure_and_one_that_is_gone_is_not(project: Path) -> None:
     (project / "archive.tar.zst").write_bytes(b"archivE")
     changed = call(project, "verify")
     (project / "archive.tar.zst").unlink()
     gone = call(project, "verify")
 
-    assert (changed.exit_code, gone.exit_code) == (4, 4)
+    assert (changed.exit_code, gone.exit_code) == (4, 1)
     assert {finding["kind"] for finding in changed.data["findings"]} == {"changed"}
     assert {finding["kind"] for finding in gone.data["findings"]} == {"missing"}
     assert "3 of 3 archives are not what the catalogue says." in text_of(gone)
-    assert "The project no longer has 3.12.10 and 3.12.10-atls" in text_of(gone)
+    assert "The project no longer has 3.12.10-atls; `bundle catalogue forget 3.12.10-atls`" in text_of(gone)
     assert "bundle build" not in text_of(gone)
     (project / "versions" / "3.12.10").mkdir()
     assert "`bundle build 3.12.10` makes" in text_of(call(project, "verify"))
+
+
+def test_entries_of_a_version_are_forgotten_and_their_files_stay(project: Path) -> None:
+    result = call(project, "forget", "3.12.10-atls", "--platform", "macosx-x64")
+
+    assert result.data["forgotten"] == [{"version": "3.12.10-atls", "platform": "macosx-x64"}]
+    assert "Still there: archive.tar.zst" in text_of(result)
+    assert (project / "archive.tar.zst").exists()
+    call(project, "forget", "3.12.10-atls")
+    assert [entry["version"] for entry in call(project, "list").data["bundles"]] == ["3.12.10"]
+    with pytest.raises(ConfigError, match=r"no bundle of 3\.12\.10-atls"):
+        call(project, "forget", "3.12.10-atls")

@@ -79,7 +79,10 @@ def show(app: App, version: str, platforms: tuple[str, ...]) -> Result:
 @catalogue.command()
 @pass_app
 def verify(app: App) -> Result:
-    """Compare every archive with the catalogue, and list those that are missing or changed."""
+    """Compare every archive with the catalogue, and list those that are missing or changed.
+
+    Exit code 4 if one was changed, 1 if some are only missing, as after `bundle clean`.
+    """
     from bundle.artifacts.catalogue import Catalogue
     from bundle.artifacts.catalogue import verify as compare
 
@@ -97,13 +100,39 @@ def verify(app: App) -> Result:
             known = [version for version in named if version in project.versions()]
             if known:
                 console.print(f"`bundle build {' '.join(known)}` makes them again.")
-            if gone := [version for version in named if version not in known]:
-                console.print(f"The project no longer has {' and '.join(gone)}, so these cannot be made again.")
+            for version in named:
+                if version not in known:
+                    console.print(
+                        f"The project no longer has {version}; `bundle catalogue forget {version}` removes its entries."
+                    )
         else:
             console.print(f"All {count} archives are what the catalogue says.")
 
     data = {"checked": count, "findings": [asdict(finding) for finding in findings]}
-    return Result(data=data, text=text, exit_code=4 if findings else 0)
+    code = 4 if any(finding.kind == "changed" for finding in findings) else 1 if findings else 0
+    return Result(data=data, text=text, exit_code=code)
+
+
+@catalogue.command()
+@click.argument("version", shell_complete=complete_version)
+@platform_option
+@pass_app
+def forget(app: App, version: str, platforms: tuple[str, ...]) -> Result:
+    """Remove the entries of VERSION from the catalogue; its files stay."""
+    from bundle.artifacts.catalogue import forget as remove
+
+    project = app.open_project()
+    keys = [entry.platform for entry in _entries(project, version, platforms)]
+    gone = remove(project.catalogue, version, keys, reporter=app.reporter)
+    left = [archive.path for entry in gone for archive in entry.archives if (project.root / archive.path).exists()]
+
+    def text(console: Console) -> None:
+        console.print(f"The catalogue no longer has {version} for {', '.join(entry.platform for entry in gone)}.")
+        if left:
+            console.print(f"Still there: {', '.join(left)}; `bundle clean {version}` removes what builds made.")
+
+    data = {"forgotten": [{"version": entry.version, "platform": entry.platform} for entry in gone], "files": left}
+    return Result(data=data, text=text)
 
 
 def _entries(project: Project, version: str, platforms: tuple[str, ...]) -> list[Entry]:
