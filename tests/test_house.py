@@ -40,6 +40,7 @@ ROOMS = {
     "artifacts/interpreters/portable": 7,
     "artifacts/interpreters": 8,
     "artifacts": 9,
+    "make/inputs": 10,
     "make/interpreter": 10,
     "make/sources": 11,
     "make/resolve": 12,
@@ -72,7 +73,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "artifacts/store": frozenset(
         {"bundle_archive", "claim", "compression", "file_cache", "json_cache", "layers", "paths", "scratch", "store"}
     ),
-    "artifacts/registries": frozenset({"fetch", "git", "metadata", "registries", "simple_api"}),
+    "artifacts/registries": frozenset({"default_index", "fetch", "git", "metadata", "registries", "simple_api"}),
     "artifacts/wheel": frozenset({"lay_out", "scripts"}),
     "artifacts/interpreters": frozenset(
         {"carried", "choice", "debian_mirror", "sources", "host", "mirror", "python_build_standalone", "source"}
@@ -81,7 +82,8 @@ DOORS: Mapping[str, frozenset[str]] = {
         {"certificates", "content_rules", "debian_packages", "facts", "host_copy", "host_discovery", "normalise"}
         | {"run_paths"}
     ),
-    "make": frozenset({"build", "build_request", "build_state", "check", "project_folder"}),
+    "make": frozenset({"build", "build_request", "build_state", "check", "new_project", "project_folder"}),
+    "make/inputs": frozenset({"inputs", "loose_project", "pyproject"}),
     "make/interpreter": frozenset({"bytecode", "compilers", "prepare"}),
     "make/sources": frozenset({"backend", "builder", "compatibility", "environment", "host", "planner", "sdist"}),
     "make/resolve": frozenset({"coverage", "local_pages", "locks"}),
@@ -136,6 +138,11 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "base/http/session": "hostile/test_http.py",
     "base/sandbox": "base/test_extract.py",
     "cli/make/wheel": "make/sources/test_builder.py",
+    "cli/make/init": "make/test_loose.py",
+    "cli/make/loose": "make/test_loose.py",
+    "make/inputs/gathered": "make/inputs/test_requirements_file.py",
+    "make/inputs/pyproject": "make/inputs/test_inputs.py",
+    "make/resolve/taken": "make/test_loose.py",
     "make/build_request": "hostile/test_results_in_the_way.py",
     "make/pipeline": "make/test_build.py",
     "make/sources/answers": "hostile/test_source_builds.py",

@@ -13,11 +13,11 @@ from bundle.artifacts.registries.fetch import addresses_in, git_address
 from bundle.artifacts.registries.registries import Page
 from bundle.artifacts.registries.simple_api import RemoteFile
 from bundle.base.errors import ConfigError, IntegrityError
-from bundle.make.resolve.build_requirements import BuildRequirementSolver
 from bundle.make.resolve.direct import DirectPackages
 from bundle.make.resolve.policy import Policy, Release, Target
 from bundle.make.resolve.requirements import Rewriter, lenient_requirement, parsed_specifier, parsed_version
 from bundle.make.resolve.solver_index import SolverIndex
+from bundle.make.resolve.source_metadata import BuildRequirementSolver
 from bundle.make.sources.sdist import SourceTree
 from bundle.model.config.config import PlatformPackages
 from bundle.model.locks.lock import LockedPackage, Vcs
@@ -59,7 +59,7 @@ class Files:
 def index_of(requires: str, *roots: str, **rules: Any) -> SolverIndex:
     """Return an index whose solver has read the metadata of `top`, and asked for `unknown`."""
     policy = Policy(PlatformPackages(**rules), TARGET)
-    directs = DirectPackages(cast("Any", None), policy, cast("Any", None), previous={}, work=Path())
+    directs = DirectPackages(cast("Any", None), policy, cast("Any", None), previous={}, locks=Path(), work=Path())
     requirements = [Requirement(root) for root in roots]
     index = SolverIndex(requirements, policy, files=Files(requires), sources=directs, kept={})
     index.metadata("top", Version("1.0"))

@@ -46,6 +46,8 @@ PACKAGES = st.fixed_dictionaries(
     {},
     optional={
         "dependencies": REQUIREMENTS,
+        "constraints": REQUIREMENTS,
+        "hashes": st.dictionaries(NAMES, st.lists(st.just(f"sha256:{'0' * 64}"), max_size=2), max_size=2),
         "overrides": OVERRIDES,
         "skip": REASONS,
         "forceSource": REASONS,

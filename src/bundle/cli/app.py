@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from bundle.model.config.project import Project
 
 
+_WAYS = "`bundle init` starts a project; `bundle build -r requirements.txt --python 3.12` needs none."
+
+
 @dataclass(frozen=True, kw_only=True)
 class Result:
     """The result of a command, which `main` prints as text or as JSON."""
@@ -56,7 +59,7 @@ class App:
             if not (self.project_option / "shared-config.json").is_file():
                 raise ConfigError(
                     f"{self.project_option} is not a bundle project: it has no shared-config.json.",
-                    remedy="Name the folder with shared-config.json and versions/ with --project.",
+                    remedy=f"Name the folder with shared-config.json and versions/ with --project. {_WAYS}",
                 )
             return self.project_option.resolve()
         here = Path.cwd()
@@ -65,7 +68,7 @@ class App:
                 return folder
         raise ConfigError(
             f"No bundle project here: neither {here} nor a folder above it has a shared-config.json.",
-            remedy="Change into the project folder, or name it with --project DIR or BUNDLE_PROJECT.",
+            remedy=f"Change into the project folder, or name it with --project DIR or BUNDLE_PROJECT. {_WAYS}",
         )
 
     @cached_property

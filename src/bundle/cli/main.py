@@ -30,6 +30,7 @@ COMMANDS = {
     "clean": "project",
     "config": "project",
     "fetch": "make",
+    "init": "make",
     "interpreters": "make",
     "lock": "make",
     "new": "project",

@@ -18,8 +18,8 @@ from bundle.base.staging import sweep_staging
 from bundle.make.build_request import BuildRequest
 from bundle.make.build_state import STATE, Record, file_stamp, fingerprint, read_record, tree_stamp, write_record
 from bundle.make.project_folder import require_own
-from bundle.model.config.project import SHARED
 from bundle.model.config.version_files import version_files
+from bundle.model.own_folder import own_files
 from bundle.model.revisions import revisions
 
 if TYPE_CHECKING:
@@ -99,6 +99,10 @@ def _inputs(asked: str, lock: str | None) -> str:
 
 def _asked(request: BuildRequest, context: Context) -> str:
     config, project = request.config, context.project
+    folders = [
+        [name, [[path, file_stamp(folder / path)] for path in own_files(folder)]]
+        for name, folder in sorted(config.packages_for(request.platform.key).folders.items())
+    ]
     copies = [
         [rule.target, [[str(path), file_stamp(path)] for path in _files(rule.base / rule.source)]]
         for rule in config.packages_for(request.platform.key).copy_files
@@ -120,8 +124,9 @@ def _asked(request: BuildRequest, context: Context) -> str:
         "verify": request.verify,
         "copies": copies,
         "builds": builds,
+        "folders": folders,
     }
-    return fingerprint(values, (project.root / SHARED, config.folder / "config.json"))
+    return fingerprint(values, project.sources(config.version))
 
 
 def _files(source: Path) -> Iterator[Path]:

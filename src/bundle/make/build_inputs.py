@@ -18,6 +18,7 @@ from bundle.model.config.json_source import origin_of
 from bundle.model.config.project import Loaded, Project
 from bundle.model.config.version_files import version_files
 from bundle.model.locks.local_wheels import wheels_for
+from bundle.model.own_folder import own_files
 from bundle.model.platforms import PLATFORMS
 
 
@@ -42,6 +43,9 @@ def _check_platform(config: Config, key: str, problems: Problems) -> None:
     for rule in packages.build_wheel.values():
         with problems.collecting():
             version_files(config.folder, rule)
+    for folder in packages.folders.values():
+        with problems.collecting():
+            own_files(folder)
     for text in packages.dependencies:
         with problems.collecting():
             _check_address(Requirement(text).url or "", f"The requirement {redact(text)}: the file")

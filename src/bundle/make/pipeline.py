@@ -14,6 +14,7 @@ from bundle.artifacts.catalogue import Catalogue, record
 from bundle.artifacts.catalogue_entry import bundle_digest, entry_of
 from bundle.artifacts.context import Context
 from bundle.artifacts.fetch_packages import fetch_packages
+from bundle.artifacts.folder_source import with_folders
 from bundle.artifacts.store.bundle_archive import PackedArchive, pack
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.layers import DamagedLayerError, Layer
@@ -181,9 +182,10 @@ def choose_interpreter(build: Build) -> None:
 def lock_packages(build: Build) -> None:
     """Decide which file of which package the bundle holds."""
     sweep_staging(build.config.folder)
-    build.lock = required_lock(build.host, build.status, locked=build.request.locked)
+    lock = required_lock(build.host, build.status, locked=build.request.locked)
+    build.lock = with_folders(lock, build.config, build.context)
     # A lock that was just made has told of them.
-    for left_out in build.lock.skipped if build.lock is build.status.lock else ():
+    for left_out in lock.skipped if lock is build.status.lock else ():
         if left_out.kind == "missing":
             build.context.reporter.warning(f"{left_out.name} is left out: {left_out.reason}")
     for warning in unused_acceptances(build.context.project, build.config, build.lock):

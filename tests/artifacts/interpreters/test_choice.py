@@ -172,3 +172,14 @@ def test_the_store_knows_the_real_version_of_such_an_archive() -> None:
     odd = Offers("odd", ["3.12.10"], really="3.12.4")
     choice = _choose([odd], substitute="patch", known={"odd 3.12.10": "3.12.4"})
     assert (choice.offer.python, choice.substituted, odd.asked) == ("3.12.4", True, [])
+
+
+def test_a_series_is_its_newest_release_of_any_source() -> None:
+    sources = [Offers("first", ["3.12.7", "3.13.1"]), Offers("second", ["3.12.11", "3.12.10"])]
+    assert _choose(sources, python="3.12").offer.python == "3.12.11"
+    gone = Offers("second", ["3.12.11"], failure=NetworkError("nobody there"))
+    assert _choose([sources[0], gone], python="3.12").offer.python == "3.12.7"
+    unnamed = Offers("archive", ["3.12"], really="3.12.4")
+    assert _choose([unnamed], python="3.12").offer.python == "3.12.4"
+    with pytest.raises(ConfigError, match=r"No interpreter source has Python 3\.14 for linux-x64"):
+        _choose(sources, python="3.14")

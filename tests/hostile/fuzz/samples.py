@@ -82,6 +82,44 @@ PYPROJECT = (
     '[project.optional-dependencies]\nmore = ["other"]\n'
 )
 
+REQUIREMENTS = """\
+# a comment
+-i https://${TOKEN}@index.example/simple
+--extra-index-url https://other.example/simple
+Flask[async]>=2,<4 ; python_version < "3.13"  # why
+demo @ https://files.example/demo-1.0.tar.gz
+git+https://git.example/x@v1#egg=x&subdirectory=python
+numpy==2.0 \\
+    --hash=sha256:%s
+-c requirements.txt
+--only-binary=a,b
+""" % ("a" * 64)
+
+TAKEN_LOCK = """\
+lock-version = "1.0"
+created-by = "other"
+
+[[packages]]
+name = "demo"
+version = "1.0"
+index = "https://index.example/simple"
+marker = "sys_platform == 'linux' or 'gui' in extras"
+
+[[packages.wheels]]
+name = "demo-1.0-py3-none-any.whl"
+url = "https://files.example/demo-1.0-py3-none-any.whl"
+size = 7
+hashes = {sha256 = "%s"}
+
+[[packages]]
+name = "own"
+directory = {path = "../own"}
+
+[[packages]]
+name = "two"
+vcs = {type = "git", url = "https://git.example/two", commit-id = "%s"}
+""" % ("a" * 64, "b" * 40)  # noqa: UP031 - braces stand in it
+
 LOCKS: tuple[dict[str, Any], ...] = (tomllib.loads(dump_lock(LOCK)),)
 
 SHARED: dict[str, Any] = {

@@ -44,6 +44,9 @@ from bundle.base.native.read import read_native
 from bundle.base.report import Reporter
 from bundle.make.build_state import read_record
 from bundle.make.check import check_versions
+from bundle.make.inputs.inputs import read_inputs
+from bundle.make.inputs.loose_project import LooseProject
+from bundle.make.inputs.pyproject import Parts
 from bundle.make.resolve.policy import Policy, releases_of, wheel_platforms
 from bundle.make.resolve.policy import Target as Asked
 from bundle.make.resolve.requirements import Rewriter
@@ -76,6 +79,21 @@ PYTHON = "3.12.10"
 LINUX = PLATFORMS["linux-x64"]
 URL = "https://index.example/simple/demo/"
 DIGEST = "a" * 64
+
+
+def requirements(content: bytes, folder: Path) -> None:
+    """Read a requirements file, and the configuration that it becomes."""
+    (folder / "requirements.txt").write_bytes(content)
+    inputs = read_inputs([folder / "requirements.txt"], [], Parts())
+    LooseProject(inputs, version=PYTHON, output=folder).load(PYTHON, {"TOKEN": "x"})
+
+
+def taken_lock(content: bytes, folder: Path) -> None:
+    """Read a lock of another tool."""
+    (folder / "pylock.toml").write_bytes(content)
+    with patch("bundle.make.inputs.taken_lock.built_in_index", return_value=URL):
+        inputs = read_inputs([folder / "pylock.toml"], [], Parts(extras=("gui",)))
+    LooseProject(inputs, version=PYTHON, output=folder).load(PYTHON, {})
 
 
 def decide(files: tuple[RemoteFile, ...]) -> None:
@@ -380,7 +398,7 @@ def installers(files: tuple[bytes, bytes], folder: Path) -> None:
     (folder / "uv.toml").write_bytes(files[0])
     (folder / "pip.conf").write_bytes(files[1])
     files_of = {"UV_CONFIG_FILE": os.fspath(folder / "uv.toml"), "PIP_CONFIG_FILE": os.fspath(folder / "pip.conf")}
-    with patch("bundle.artifacts.registries.default_index._built_into_uv", return_value=URL):
+    with patch("bundle.artifacts.registries.default_index.built_in_index", return_value=URL):
         default_index({"HOME": os.fspath(folder), **files_of})
 
 
@@ -406,6 +424,8 @@ TARGETS: Mapping[str, Target] = {
         feed=headers,
     ),
     "metadata": Target(inputs=changed_lines([samples.METADATA]), feed=metadata),
+    "requirements": Target(inputs=changed_lines([samples.REQUIREMENTS]), feed=requirements, weight=4),
+    "taken-lock": Target(inputs=changed_lines([samples.TAKEN_LOCK]), feed=taken_lock, weight=4),
     "pyproject": Target(inputs=changed_lines([samples.PYPROJECT]), feed=pyproject),
     "wheel": Target(inputs=wheels(), feed=wheel, weight=10),
     "installed": Target(inputs=wheels(), feed=installed, weight=40),

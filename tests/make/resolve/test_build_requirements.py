@@ -9,9 +9,9 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from bundle.base.errors import ConfigError
-from bundle.make.resolve.build_requirements import BuildRequirementSolver
 from bundle.make.resolve.local_pages import LocalPages
 from bundle.make.resolve.registry_files import RegistryFiles
+from bundle.make.resolve.source_metadata import BuildRequirementSolver
 from tests.make.lockable import LINUX, Lockable
 from tests.make.registry import Registry, serving
 

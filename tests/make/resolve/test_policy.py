@@ -91,6 +91,18 @@ def test_withdrawn_files_do_not_count_unless_asked_for() -> None:
     assert policy.decide(release(NATIVE, yanked="broken"), yanked=True).kind == "wheel"
 
 
+def test_only_files_with_a_known_hash_count_where_hashes_are_given() -> None:
+    good, bad = "a" * 64, "b" * 64
+    policy = Policy(PlatformPackages(hashes={"demo": frozenset({good})}), LINUX)
+    assert policy.decide(release(NATIVE, sha256=good)).kind == "wheel"
+    for other in (bad, None):
+        decision = policy.decide(release(NATIVE, sha256=other))
+        assert (decision.kind, decision.reason) == ("missing", "none of its files has a hash of packages.hashes")
+    forbidden = Policy(PlatformPackages(hashes={"demo": frozenset()}), LINUX).decide(release(NATIVE, sha256=good))
+    assert forbidden.reason == "it has no hash in packages.hashes"
+    assert Policy(PlatformPackages(hashes={"else": frozenset()}), LINUX).decide(release(NATIVE)).kind == "wheel"
+
+
 def test_a_wheel_above_the_floor_is_not_available() -> None:
     newer = "demo-1.0-cp312-cp312-manylinux_2_34_x86_64.whl"
     later = Target(platform=LINUX.platform, python=PYTHON, floors=Floors(glibc="2.34"))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -20,6 +20,7 @@ from bundle.model.config.config import (
     Registries,
     Registry,
     Resolution,
+    TakenLock,
 )
 from bundle.model.locks.lock import (
     BuildRequirement,
@@ -215,6 +216,9 @@ NAMES = {"numpy", "cuda"}
         config(build_wheel={"numpy": BuildWheel(reason="slow", config_settings={"a": ("b", "c")})}),
         config(build_wheel={"numpy": BuildWheel(reason="slow", environment={"MODE": "ABI"})}),
         config(no_deps=frozenset({"numpy"})),
+        config(constraints=("numpy<3",)),
+        config(hashes={"numpy": frozenset({A})}),
+        replace(PLAIN, taken=TakenLock(lock=cast("Any", None), shown="uv.lock", digest=A)),
         config(resolution=Resolution(strict_missing=False)),
         config(resolution=Resolution(allow_source=frozenset({"numpy"}))),
         replace(PLAIN, build=BuildOptions(floors=Floors(glibc="2.17"))),
@@ -237,6 +241,7 @@ def test_whatever_a_resolution_depends_on_makes_a_lock_stale(changed: Config) ->
         config(resolution=Resolution(allow_source=frozenset({"other"}))),
         replace(PLAIN, build=BuildOptions(isolation="strict")),
         config(network={"numpy": "downloads its library"}),
+        config(constraints=("other<3",), hashes={"other": frozenset({A})}),
     ],
 )
 def test_what_a_resolution_does_not_depend_on_leaves_a_lock_fresh(same: Config) -> None:

@@ -149,7 +149,7 @@ class _Run:
                 if confirmed.python == self.request.python:
                     return self._won(source, confirmed, offers)
                 others.append((source, confirmed))
-        permitted = self.request.config.substitute == "patch"
+        permitted = self.request.config.substitute == "patch" or self.request.is_series
         near = [pair for pair in others if short_version(pair[1].python) == short_version(self.request.python)]
         # Sorting is stable, so that of two equal versions the earlier source's comes first.
         near.sort(key=lambda pair: Version(pair[1].python), reverse=True)

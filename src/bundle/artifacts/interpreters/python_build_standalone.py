@@ -93,7 +93,7 @@ class PythonBuildStandalone:
         offers.sort(key=lambda offer: isinstance(offer, Offer) and offer.python != request.python)
         if not releases:
             return [Refusal(source=NAME, reason=f"its table has no CPython {minor} for {request.platform.key}")]
-        if all(release.python != request.python for release in releases):
+        if not request.is_series and all(release.python != request.python for release in releases):
             newest = releases[0].python
             reason = f"its table has no CPython {request.python} for {request.platform.key} (newest {minor}: {newest})"
             offers.insert(0, Refusal(source=NAME, reason=reason))

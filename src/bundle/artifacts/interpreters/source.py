@@ -26,7 +26,7 @@ from bundle.artifacts.interpreters.portable.facts import About
 from bundle.base.report import Reporter
 from bundle.model import revisions
 from bundle.model.config.config import Interpreter
-from bundle.model.platforms import Platform
+from bundle.model.platforms import Platform, short_version
 
 if TYPE_CHECKING:
     from bundle.artifacts.store.file_cache import FileCache
@@ -38,7 +38,7 @@ class Request:
     """The interpreter that a version asks for."""
 
     python: str
-    """Such as `3.12.10`."""
+    """Such as `3.12.10`; `3.12` asks for the newest release of a series."""
     platform: Platform
     config: Interpreter
     """The `interpreter` part of the configuration."""
@@ -50,6 +50,11 @@ class Request:
     """Whether its scripts, such as `pip`, import packages of the user's own (`build.userSite`)."""
     carry: bool = False
     """Whether it takes along the libraries that wheels expect (`build.carry`)."""
+
+    @property
+    def is_series(self) -> bool:
+        """Whether any release of X.Y will do, the newest first."""
+        return self.python == short_version(self.python)
 
 
 @dataclass(frozen=True, kw_only=True)

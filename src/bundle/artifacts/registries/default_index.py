@@ -45,7 +45,7 @@ def _default_index(environ: Mapping[str, str]) -> str:
     for variable in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"):
         if url := environ.get(variable, "").strip():
             return _NAMED_INDEX.sub("", url, count=1)
-    return _from_uv(environ) or _from_pip(environ) or _built_into_uv(environ)
+    return _from_uv(environ) or _from_pip(environ) or built_in_index(environ)
 
 
 def _from_uv(environ: Mapping[str, str]) -> str | None:
@@ -103,7 +103,8 @@ def _home(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("HOME", "~")).expanduser()
 
 
-def _built_into_uv(environ: Mapping[str, str]) -> str:
+def built_in_index(environ: Mapping[str, str]) -> str:
+    """Return the URL of the index that is built into uv."""
     from uv import find_uv_bin
 
     command = [find_uv_bin(), "pip", "compile", "-", "--emit-index-url", "--no-header", "--quiet"]

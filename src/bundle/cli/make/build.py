@@ -9,6 +9,7 @@ import click
 
 from bundle.base.errors import BundleError, ConfigError
 from bundle.cli.app import App, Result, complete_version, interpreter_option, offline_option, pass_app, platform_option
+from bundle.cli.make.loose import Asked
 from bundle.cli.selection import select
 
 if TYPE_CHECKING:
@@ -21,9 +22,33 @@ if TYPE_CHECKING:
 @click.command(name="build")
 @click.argument("versions", shell_complete=complete_version, nargs=-1, metavar="VERSION...")
 @click.option("--all", "every", is_flag=True, help="Build every version of the project.")
+@click.option(
+    "-r",
+    "--requirements",
+    "files",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Build without a project what a file asks for: requirements, pyproject.toml, pylock.toml or uv.lock.",
+)
+@click.option(
+    "--with",
+    "folders",
+    multiple=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Without a project: add a Python project of your own, built as a wheel.",
+)
+@click.option("--python", metavar="X.Y[.Z]", help="Without a project: the Python; X.Y is its newest release.")
+@click.option("--name", help="Without a project: the name behind the Python; by default that of the project or file.")
+@click.option("--extra", "extras", multiple=True, help="Without a project: an extra of the pyproject.toml or lock.")
+@click.option("--group", "groups", multiple=True, help="Without a project: a dependency group of it.")
 @platform_option
 @click.option(
-    "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder for the results; by default pydist/."
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the results; by default pydist/.",
 )
 @click.option("--locked", is_flag=True, help="Refuse a missing or stale lock instead of writing it.")
 @offline_option
@@ -35,12 +60,19 @@ if TYPE_CHECKING:
 def build(app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[str, ...], **options: Any) -> Result:
     """Build bundles: all steps from configuration to catalogue.
 
-    A platform that is not named is this machine's own. A bundle that is up to date is left as it is.
+    A platform that is not named is this machine's own. A bundle that is up to date is left as it is. With -r or --with,
+    no project is needed; the lock is kept beside the first file.
     """
     from bundle.make.build import build_bundle
 
-    project = app.open_project()
-    wanted = tuple(project.versions()) if every else versions
+    asked = Asked(**{name: options.pop(name) for name in Asked.__dataclass_fields__})
+    asked.check(("--all",) if every else versions)
+    if asked.loose:
+        options["output"] = options["output"] or Path("pydist")
+        project: Project = asked.open(app, platforms, options)
+    else:
+        project = app.open_project()
+    wanted = tuple(project.versions()) if every or asked.loose else versions
     if not wanted:
         raise ConfigError(
             "No version is given.", remedy="Name one or more, or use --all; `bundle versions` lists them."
@@ -54,6 +86,7 @@ def build(app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[
         try:
             built.append(build_bundle(request, context))
         except BundleError as error:
+            error = asked.explained(error)
             if len(requests) == 1 and not app.json:
                 raise
             # What failed, and why, follows at the end, each reason once.
@@ -67,6 +100,8 @@ def build(app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[
         for one in built:
             print_bundle(console, one, Path.cwd())
         print_failures(console, failed)
+        for line in asked.reminder(requests, project) if built else ():
+            console.print(line)
 
     return Result(data={"bundles": built, "failed": failed}, text=text, exit_code=max(codes))
 
@@ -80,7 +115,7 @@ def _requests(
     folder = output.absolute() if output else project.output
     selected = select(app, project, versions, platforms, default="own")
     if output:
-        _make(folder)
+        make_folder(folder)
     return [
         BuildRequest(
             config=config,
@@ -97,7 +132,7 @@ def _requests(
     ]
 
 
-def _make(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
     """Make the folder for the results before the build, so that a wrong path fails early."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

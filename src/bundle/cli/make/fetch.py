@@ -24,12 +24,13 @@ def fetch(app: App, versions: tuple[str, ...], platforms: tuple[str, ...], offli
     pip and uv can then install from these locks. A platform that is not named is this machine's own.
     """
     from bundle.artifacts.fetch_packages import fetch_packages
+    from bundle.artifacts.folder_source import with_folders
 
     project = app.open_project()
     context = app.context(project, offline=offline)
     fetched: list[dict[str, Any]] = []
     for config, platform in select(app, project, versions, platforms, default="own"):
-        lock = current_lock(project, config, platform)
+        lock = with_folders(current_lock(project, config, platform), config, context)
         with context.reporter.step(f"fetch {config.version} {platform.key}"):
             fetch_packages(context, config, lock, wheelhouse=project.wheelhouse)
         fetched.append(

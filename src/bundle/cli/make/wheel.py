@@ -36,6 +36,7 @@ def wheel(
     The lock must take the package from source. A platform that is not named is this machine's own. In
     versions/VERSION/wheels/, the wheel serves builds on machines that cannot build it.
     """
+    from bundle.artifacts.folder_source import with_folders
     from bundle.base.files import sha256_of
     from bundle.make.sources.builder import build_package
 
@@ -43,7 +44,7 @@ def wheel(
     context = app.context(project, offline=offline)
     built = []
     for config, platform in select(app, project, (version,), platforms, default="own"):
-        lock = current_lock(project, config, platform)
+        lock = with_folders(current_lock(project, config, platform), config, context)
         path = build_package(context, config, platform, lock, package, interpreters=interpreters)
         built.append(
             {

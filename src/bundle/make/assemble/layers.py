@@ -141,8 +141,9 @@ def _holds(layer: Layer, package: LockedPackage) -> bool:
     ]
     if [canonicalize_name(name) for name, _, _ in found] != [package.name]:
         return False
-    # The version of a commit may follow from its repository's tags.
-    return package.vcs is not None or canonicalize_version(found[0][2]) == canonicalize_version(package.version)
+    if package.vcs is not None or package.folder:
+        return True  # Its version may follow from its repository's tags, or from any file of the folder.
+    return canonicalize_version(found[0][2]) == canonicalize_version(package.version)
 
 
 def direct_url(package: LockedPackage) -> dict[str, Any] | None:

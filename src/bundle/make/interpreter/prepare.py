@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,22 @@ def prepare_interpreter(context: Context, config: Config, platform: Platform, ov
                 "interpreter", key, tree, name="python", version=about.python, about=about.as_json()
             )
     return Interpreter(choice=choice, layer=layer, platform=platform, bytecode=bytecode)
+
+
+def release_of(context: Context, config: Config, platform: Platform, series: str, override: Sequence[str]) -> str:
+    """Return the newest release of a Python X.Y that a source has, its files fetched.
+
+    Args:
+        override: `--interpreter`.
+
+    Raises:
+        BundleError: as `prepare_interpreter` does.
+    """
+    request = replace(request_for(context, config, platform), python=series)
+    with context.store.work() as work:
+        tools = Tools(downloader=context.downloader, files=context.store.files, reporter=context.reporter, work=work)
+        sources = sources_for(override, config.interpreter.sources, platform)
+        return choose(request, sources, tools, known=known_in(context, config, platform)).offer.python
 
 
 def request_for(context: Context, config: Config, platform: Platform) -> Request:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -13,6 +14,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name
 from packaging.version import Version
 
 from bundle.artifacts.context import Context
+from bundle.artifacts.folder_source import pack_folder
 from bundle.artifacts.registries.git import GitAddress, parse_git, subfolder
 from bundle.artifacts.registries.metadata import metadata_in
 from bundle.base.errors import ConfigError
@@ -22,10 +24,9 @@ from bundle.make.resolve.requirements import STUB, RequestedRequirement, parsed_
 from bundle.make.resolve.solver_index import Sources
 from bundle.make.resolve.source_metadata import SourceMetadata
 from bundle.make.sources.sdist import SourceTree, static_metadata, unpack_source
+from bundle.model.config.config import SOURCE_ARCHIVES
 from bundle.model.locks.lock import LockedFile, LockedPackage, Vcs
 from bundle.model.wheeltags import parse_wheel_name
-
-_ARCHIVES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,8 @@ class Found:
     decision: Decision
     file: LockedFile | None = None
     vcs: Vcs | None = None
+    folder: str = ""
+    """See `LockedPackage.folder`."""
     tree: SourceTree | None = None
     """For a source that may be built."""
 
@@ -47,6 +50,7 @@ class DirectPackages(Sources):
     Args:
         policy: whether a source may be built; a requirement of the configuration on it is permission enough.
         previous: the last lock's packages by name, whose commits are kept.
+        locks: the folder that the lock is to be written to.
     """
 
     def __init__(
@@ -57,12 +61,14 @@ class DirectPackages(Sources):
         *,
         previous: Mapping[str, LockedPackage],
         work: Path,
+        locks: Path,
     ) -> None:
         self._context = context
         self._policy = policy
         self._sources = sources
         self._previous = previous
         self._work = work
+        self._locks = locks
         self._requested: dict[str, RequestedRequirement] = {}
         self._found: dict[str, Found] = {}
 
@@ -114,8 +120,12 @@ class DirectPackages(Sources):
     def _look(self, name: str) -> Found:
         requested = self._requested[name]
         url = requested.requirement.url or ""
-        address = parse_git(url)
-        found = self._archive(name, url, requested) if address is None else self._commit(name, address, requested)
+        if folder := self._policy.packages.folders.get(name):
+            found = self._folder(name, folder, requested)
+        elif address := parse_git(url):
+            found = self._commit(name, address, requested)
+        else:
+            found = self._archive(name, url, requested)
         told = parse_email(found.metadata)[0].get("name", name)
         if canonicalize_name(told) != name:
             raise ConfigError(f"{redact(url)} is {told}, not {name}.", remedy="Correct the name before the @.")
@@ -133,13 +143,27 @@ class DirectPackages(Sources):
         place = self._work / "direct" / tree.identity[:32]
         return self._source(name, requested, tree, lambda: static_metadata(unpacked(place)), vcs=vcs)
 
+    def _folder(self, name: str, folder: Path, requested: RequestedRequirement) -> Found:
+        store = self._context.store
+        file = pack_folder(name, folder, store)
+
+        def unpacked(into: Path) -> Path:
+            return unpack_source(store.files.path_for(file.sha256, file.name), into)
+
+        tree = SourceTree(name=name, version="", identity=file.sha256, unpacked=unpacked)
+        found = self._source(name, requested, tree, lambda: static_metadata(folder))
+        decision = found.decision
+        if decision.kind == "source" and self._policy.must_be_built(name) is None:
+            decision = Decision("source", None, f"the requirement on {name} names its folder")
+        return replace(found, decision=decision, folder=Path(os.path.relpath(folder, self._locks)).as_posix())
+
     def _archive(self, name: str, url: str, requested: RequestedRequirement) -> Found:
         parts = urlsplit(url)
         filename = unquote(parts.path.rpartition("/")[2])
-        if not filename.endswith((".whl", *_ARCHIVES)):
+        if not filename.endswith((".whl", *SOURCE_ARCHIVES)):
             raise ConfigError(
                 f"{redact(url)} is neither a wheel nor a source archive.",
-                remedy=f"The URL must end in .whl, or in one of {', '.join(_ARCHIVES)}; git URLs begin with git+.",
+                remedy=f"The URL must end in one of .whl, {', '.join(SOURCE_ARCHIVES)}; git URLs begin with git+.",
             )
         target = self._work / "direct" / filename
         target.parent.mkdir(parents=True, exist_ok=True)

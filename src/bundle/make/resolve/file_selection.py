@@ -98,10 +98,11 @@ class FileSelection:
         tree: SourceTree | None = None
         vcs = None
         available: tuple[str, ...] = ()
+        folder = ""
         direct = name in self._directs
         if direct:
             found = self._directs.found(name)
-            decision, file, vcs, tree = found.decision, found.file, found.vcs, found.tree
+            decision, file, vcs, tree, folder = found.decision, found.file, found.vcs, found.tree, found.folder
         else:
             candidate = self._candidate(name)
             decision = candidate.decision
@@ -117,7 +118,8 @@ class FileSelection:
             required_by=tuple(asker for asker in self._required_by[name] if not asker or asker in names),
             dependencies=tuple(sorted(other for other in names if name in self._required_by[other])),
             vcs=vcs,
-            direct=direct and vcs is None,
+            folder=folder,
+            direct=direct and file is not None,
             build=sources.build(tree) if tree is not None else (),
             available=available,
         )

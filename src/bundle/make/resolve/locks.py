@@ -26,7 +26,7 @@ from bundle.make.resolve.coverage import (
 )
 from bundle.model.config.config import Config
 from bundle.model.locks.lock import Lock
-from bundle.model.locks.pylock import read_lock, write_lock
+from bundle.model.locks.pylock import read_lock, remedy, write_lock
 from bundle.model.locks.status import LockStatus
 from bundle.model.platforms import PLATFORMS, Platform
 
@@ -69,18 +69,23 @@ def required_lock(host: BuildHost, status: LockStatus, *, locked: bool) -> Lock:
     if status.state in ("fresh", "edited", "unreadable"):
         return status.existing()
     if locked:
-        config, key = status.config, status.platform.key
         raise ConfigError(
             f"{status.path} is {status.state}, and --locked forbids writing it.",
             cause="The configuration has changed since the lock was written."
             if status.lock
             else "This version was not locked for this platform yet.",
-            remedy=f"Run `bundle lock {config.version} --platform {key}`, look at the change, and commit it.",
+            remedy=f"{remedy(status.path)} Then look at the change, and commit it.",
         )
     from bundle.make.resolve.resolve import resolve
 
     host.context.reporter.info(f"{status.path.name} is {status.state}: resolving")
-    lock = resolve(host, previous=status.lock)
+    taken = status.config.taken
+    if taken is not None:
+        from bundle.make.resolve.taken import take
+
+        lock = take(host, taken)
+    else:
+        lock = resolve(host, previous=status.lock)
     _warn(host.context, losses(status.lock, cells_of(lock)))
     for warning in broken_skips([lock]):
         host.context.reporter.warning(warning)

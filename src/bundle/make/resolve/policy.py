@@ -191,6 +191,12 @@ class Policy:
     def decide(self, release: Release, *, yanked: bool = False) -> Decision:
         """Return the decision on a version; withdrawn files count if a requirement names exactly this version."""
         files = tuple(file for file in release.files if yanked or file.yanked is None)
+        if (hashes := self.packages.hashes.get(release.name)) is not None:
+            known = tuple(file for file in files if file.sha256 in hashes or file.filename in self._local)
+            if files and not known:
+                which = "none of its files has a hash of" if hashes else "it has no hash in"
+                return Decision("missing", None, f"{which} packages.hashes")
+            files = known
         release = Release(name=release.name, version=release.version, files=files)
         local = self.target.best_wheel(file for file in release.wheels if file.filename in self._local)
         if local is not None:

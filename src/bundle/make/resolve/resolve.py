@@ -44,7 +44,8 @@ def resolve(host: BuildHost, *, previous: Lock | None, upgrade: bool | frozenset
     files = RegistryFiles(context, config, local=local, work=host.work / "unhashed")
     policy = Policy(rules, Target(platform, config.python, config.build.floors), local=local.shown)
     sources = SourceMetadata(host, files, kept)
-    directs = DirectPackages(context, policy, sources, previous=kept, work=host.work)
+    locks = context.project.lock_path(config.version, platform.key).parent
+    directs = DirectPackages(context, policy, sources, previous=kept, work=host.work, locks=locks)
     roots = [Requirement(text) for text in rules.dependencies]
     index = SolverIndex(roots, policy, files=files, sources=directs, kept=versions)
     solution = solve(

@@ -19,6 +19,8 @@ from bundle.make.resolve.requirements import parsed_version
 from bundle.make.resolve.solver_index import SolverIndex
 from bundle.model.locks.lock import ROOT
 
+_LIMITS = "constraints.txt"
+
 _NEAREST = 4
 """Existing versions that an error shows in place of one that does not exist."""
 
@@ -81,10 +83,13 @@ def _run_uv(index: SolverIndex, preferences: Mapping[str, Version], work: Path) 
     lines = sorted({index.rewriter.requirement(root) for root in index.roots})
     question.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     answer.write_text("".join(f"{name}=={preferences[name]}\n" for name in sorted(preferences)), encoding="utf-8")
+    limits = work / _LIMITS
+    limits.write_text("".join(f"{one}\n" for one in index.constraints), encoding="utf-8")
     with serving(index) as served:
         done = run(
             [
                 *(find_uv_bin(), "pip", "compile", question.name, "--output-file", answer.name),
+                *("--constraint", limits.name),
                 *("--no-config", "--no-cache", "--no-build", "--no-header", "--default-index", served.url),
                 *("--python", sys.executable, "--python-version", target.python),
                 # The glibc in uv's names does not matter: every file that it sees fits every platform.
@@ -133,7 +138,7 @@ def _solution(text: str, question: str) -> Solution:
             required_by.setdefault(name, [])
             continue
         asker = line.strip().removeprefix("#").strip().removeprefix("via").strip()
-        if name and asker:
+        if name and asker and asker != f"-c {_LIMITS}":
             required_by[name].append(ROOT if asker == f"-r {question}" else canonicalize_name(asker))
     return Solution(
         versions=versions,

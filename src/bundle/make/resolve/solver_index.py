@@ -112,7 +112,11 @@ class SolverIndex:
         self._open: dict[str, set[Version]] = defaultdict(set)
         self._everything = False
         overrides = policy.packages.overrides.items()
-        self._pins = _by_name([*roots, *(Requirement(f"{name}{exactly(version)}") for name, version in overrides)])
+        constraints = map(Requirement, policy.packages.constraints)
+        self.constraints = [one for one in constraints if not self.rewriter.is_ruled(canonicalize_name(one.name))]
+        """What the configuration says of packages that something else asks for."""
+        pins = (Requirement(f"{name}{exactly(version)}") for name, version in overrides)
+        self._pins = _by_name([*roots, *self.constraints, *pins])
         """Versions that the configuration names exactly: always shown, even if unusable or withdrawn."""
         self._kept = kept
         self.requested_by: dict[tuple[str, str], RequestedRequirement] = {}

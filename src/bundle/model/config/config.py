@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from packaging.utils import canonicalize_name
 
@@ -14,6 +14,9 @@ from bundle.base.errors import ConfigError
 from bundle.base.http.urls import redact
 from bundle.model.acceptance import Acceptance
 from bundle.model.platforms import PLATFORMS, Floors
+
+if TYPE_CHECKING:
+    from packaging.pylock import Pylock
 
 Layout = Literal["installed", "wheelhouse", "both"]
 IsolationMode = Literal["auto", "strict", "none"]
@@ -24,6 +27,9 @@ DEFAULT_SOURCES = ("python-build-standalone", "host")
 DEFAULT_ARCHIVES = ("tar.zst",)
 DEFAULT_TIMEOUT = 1800.0
 DEFAULT_PARALLEL_DOWNLOADS = 8
+
+SOURCE_ARCHIVES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
+"""How the file names of sources end that a requirement may name by an address."""
 
 
 class UnsetVariableError(ConfigError):
@@ -219,6 +225,12 @@ class PlatformPackages:
 
     dependencies: tuple[str, ...] = ()
     """PEP 508 requirements, as written."""
+    folders: Mapping[str, Path] = field(default_factory=dict)
+    """Name to the folder, absolute, that a requirement names."""
+    constraints: tuple[str, ...] = ()
+    """PEP 508 requirements on packages that something else asks for, as written."""
+    hashes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Name to the SHA-256 of the files that may be used; any for a name that is not there."""
     overrides: Mapping[str, str] = field(default_factory=dict)
     """Name to version; wins over every requirement on that name."""
     skip: Mapping[str, str] = field(default_factory=dict)
@@ -233,6 +245,19 @@ class PlatformPackages:
     copy_files: tuple[CopyFile, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     """`runtime.environment`: variables of the bundle's programs; `{bundle}` stands for its folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakenLock:
+    """A lock of another tool that is taken as it is, in place of a resolution."""
+
+    lock: Pylock
+    shown: str
+    """Its file, for messages."""
+    digest: str
+    """sha256 of its content."""
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,6 +280,7 @@ class Config:
     """By platform key; read it through `packages_for`."""
     wheels: tuple[WheelPlace, ...] = ()
     """Places of local wheels; see `bundle.model.locks.local_wheels`."""
+    taken: TakenLock | None = None
 
     def packages_for(self, platform_key: str) -> PlatformPackages:
         """Return what a platform asks for, also one that is not among `platforms`."""

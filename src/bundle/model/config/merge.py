@@ -28,6 +28,8 @@ Rules: TypeAlias = Mapping[tuple[str, ...], str]
 RULES: Rules = {
     ("registries", "additional"): UNION_URLS,
     ("interpreter", "archives", "*"): EITHER,
+    ("packages", "constraints"): APPEND,
+    ("packages", "hashes"): NAMED,
     ("packages", "overrides"): NAMED,
     ("packages", "skip"): NAMED_REMOVABLE,
     ("packages", "skip", "*"): REMOVABLE,

@@ -90,8 +90,8 @@ class Project:
         except ConfigError as error:
             problems.add(error)
             name = VersionName(python="0.0.0")
-        shared = self._file(SHARED, problems)
-        own = self._file(own_file(version), problems)
+        shared = self.document(SHARED, problems)
+        own = self.document(own_file(version), problems)
         if shared is None or own is None or len(problems.errors) > before:
             return None
         merged = merge(shared, own)
@@ -102,7 +102,7 @@ class Project:
 
     def shared(self, problems: Problems) -> Table | None:
         """Read and validate `shared-config.json` alone."""
-        return self._file(SHARED, problems)
+        return self.document(SHARED, problems)
 
     def require(self, version: str) -> None:
         """Raise an error that names the nearest versions unless there is this one.
@@ -122,13 +122,18 @@ class Project:
             remedy = "There is none yet; `bundle new VERSION` starts one."
         raise ConfigError(f"There is no version {version!r} in this project.", remedy=remedy)
 
-    def _file(self, file: str, problems: Problems) -> Table | None:
+    def sources(self, version: str) -> tuple[Path, ...]:
+        """Return the files that a version's configuration comes from."""
+        return self.root / SHARED, self.folder(version) / "config.json"
+
+    def document(self, file: str, problems: Problems) -> Table | None:
+        """Read and validate one file of the configuration; None if that is impossible."""
         if refused := refusal(self.root, str(Path(file).parent), file):
             problems.add(refused)
         node = read(self.root / file, file, problems)
         if node is None:
             return None
-        _validate(node, problems)
+        validate(node, problems)
         return node if isinstance(node, Table) else None
 
 
@@ -158,7 +163,8 @@ def parse_version(version: str) -> VersionName:
     )
 
 
-def _validate(node: Node, problems: Problems) -> None:
+def validate(node: Node, problems: Problems) -> None:
+    """Add what is wrong with a configuration file to the problems."""
     from bundle.model.config.rules import slips
     from bundle.model.config.schema import violations
 

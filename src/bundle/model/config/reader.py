@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from bundle.base.errors import ConfigError, Problems
 from bundle.base.http.urls import conceal, is_readable, redact
@@ -15,6 +20,7 @@ from bundle.model.config.config import (
     DEFAULT_PARALLEL_DOWNLOADS,
     DEFAULT_SOURCES,
     DEFAULT_TIMEOUT,
+    SOURCE_ARCHIVES,
     WHEELS_FOLDER,
     ArchiveSpec,
     BuildOptions,
@@ -126,6 +132,14 @@ class Reader:
         builds = _there(value.get("buildWheel", {}), platform_key)
         return PlatformPackages(
             dependencies=tuple(value.get("dependencies", ())),
+            folders=dict(self._folders(value.get("dependencies", ()), folded)),
+            constraints=tuple(value.get("constraints", ())),
+            hashes=ByName(
+                {
+                    name: frozenset(one.removeprefix("sha256:") for one in hashes)
+                    for name, hashes in value.get("hashes", {}).items()
+                }
+            ),
             overrides=value.get("overrides", {}),
             skip=ByName(_there(value.get("skip", {}), platform_key)),
             force_source=ByName(_there(value.get("forceSource", {}), platform_key)),
@@ -156,6 +170,14 @@ class Reader:
             ),
             environment=folded.value.get("runtime", {}).get("environment", {}).get(platform_key, {}),
         )
+
+    def _folders(self, dependencies: Iterable[str], folded: Merged) -> Iterator[tuple[str, Path]]:
+        for index, requirement in enumerate(map(Requirement, dependencies)):
+            parts = urlsplit(requirement.url or "")
+            if not parts.path or parts.scheme not in ("", "file") or parts.path.endswith((".whl", *SOURCE_ARCHIVES)):
+                continue
+            base = self._base("packages", "dependencies", index, merged=folded)
+            yield canonicalize_name(requirement.name), Path(os.path.normpath(base / unquote(parts.path)))
 
     def _build_wheel(self, name: str, platform_key: str, entry: Mapping[str, Any]) -> BuildWheel:
         if "reason" not in entry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -54,10 +55,20 @@ def _requirements(node: Node) -> Iterator[ConfigError]:
         ("packages", "dependencies", "*"),
         ("packages", "platformSpecific", "*", "dependencies", "*"),
         ("packages", "buildWheel", "*", "*", "buildRequires", "*"),
+        ("packages", "constraints", "*"),
     ):
         try:
-            if not is_readable(Requirement(text).url or ""):
+            url = Requirement(text).url or ""
+            if not is_readable(url):
                 yield _no_url(node, path, text)
+            elif url and "dependencies" not in path:
+                what = f'"{redact(text)}" names an address, which only packages.dependencies may.'
+                yield ConfigError(located(node, path, what), remedy="Name versions here.")
+            elif url and not urlsplit(url).scheme and url.endswith((".whl", ".tar.gz", ".zip")):
+                what = f'"{text}" names a file by its path; a path names a folder.'
+                yield ConfigError(
+                    located(node, path, what), remedy="Add a wheel to packages.wheels, or write file:///…"
+                )
         except InvalidRequirement as error:
             shown, reason = redact(text), redact(str(error).splitlines()[0])
             hint = f' Write "NAME @ {shown}".' if "://" in text and "@ " not in text else ""

@@ -14,6 +14,7 @@ from bundle.base.files import canonical_json
 from bundle.base.http.urls import redact
 from bundle.model.config.config import BuildWheel, Config
 from bundle.model.locks.local_wheels import wheels_for
+from bundle.model.own_folder import shape
 from bundle.model.platforms import PLATFORMS
 
 FORMAT = 2
@@ -65,13 +66,15 @@ class LockedPackage:
     kind: Literal["wheel", "source"]
     """Installed from a wheel of the registry, or built from source."""
     file: LockedFile | None
-    """None for a commit of a repository."""
+    """None for a commit of a repository, and for a folder."""
     reason: str
     """The reason for this decision."""
     required_by: tuple[str, ...]
     """Names of packages; `ROOT` stands for the configuration."""
     dependencies: tuple[str, ...] = ()
     vcs: Vcs | None = None
+    folder: str = ""
+    """For a folder of the user's own its path relative to the lock, which does not say what is in it."""
     direct: bool = False
     """Whether the requirement names the file's URL, which no registry knows."""
     build: tuple[BuildRequirement, ...] = ()
@@ -84,6 +87,8 @@ class LockedPackage:
         """The file's sha256, or the commit."""
         if self.file is not None:
             return self.file.sha256
+        if self.folder:
+            return ""
         if self.vcs is None:
             raise ValueError(f"{self.name} has neither file nor commit")
         return self.vcs.commit
@@ -182,6 +187,16 @@ def input_checksum(config: Config, platform_key: str, names: Collection[str]) ->
             "onlyBinaryList": sorted(resolution.only_binary & set(names)),
         },
     }
+    # Left out where there are none, so that older locks stay as good as they were.
+    constraints = [text for text in packages.constraints if canonicalize_name(Requirement(text).name) in names]
+    if constraints:
+        inputs["constraints"] = sorted(map(_normal_requirement, constraints))
+    if hashes := _applying(packages.hashes, names):
+        inputs["hashes"] = {name: sorted(one) for name, one in hashes.items()}
+    if packages.folders:
+        inputs["folders"] = {name: shape(folder) for name, folder in sorted(packages.folders.items())}
+    if config.taken:
+        inputs["taken"] = [config.taken.digest, sorted(config.taken.extras), sorted(config.taken.groups)]
     if local := [wheel for wheel in wheels_for(config, platform_key) if wheel.name in names]:
         # Left out where there are none, so that a new wheel makes only the locks of its own platforms stale.
         inputs["wheels"] = [[wheel.filename, wheel.sha256] for wheel in local]

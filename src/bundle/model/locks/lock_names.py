@@ -41,6 +41,7 @@ def check_lock_names(lock: Lock) -> None:
     for package in lock.packages:
         _require(package.kind in ("wheel", "source"), package.kind)
         _check_file(package, source=package.kind == "source", direct=package.direct)
+        _require(text_obstacle(package.folder) is None, package.folder)
         if package.vcs is not None:
             _check_vcs(package.vcs)
     for requirement in builds:

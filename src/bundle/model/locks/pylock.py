@@ -12,6 +12,7 @@ from packaging.markers import Marker
 from packaging.pylock import (
     Package,
     PackageArchive,
+    PackageDirectory,
     PackageSdist,
     PackageVcs,
     PackageWheel,
@@ -35,6 +36,11 @@ WHEELHOUSE = "../../pydist/wheelhouse"
 
 _HEADER = """\
 # Made by `bundle lock {version} --platform {platform}`. Do not edit it: change the configuration and run that again.
+
+"""
+
+_LOOSE_HEADER = """\
+# Made by a build without a project. Do not edit it: change the requirements and build again.
 
 """
 
@@ -100,14 +106,19 @@ def parse_lock(content: bytes, path: Path) -> Lock:
 
 def write_lock(lock: Lock, path: Path) -> None:
     """Write a lock whole or not at all; the same lock gives the same bytes."""
-    write_atomically(path, dump_lock(lock))
+    write_atomically(path, dump_lock(lock, loose=not _is_of_project(path)))
 
 
-def dump_lock(lock: Lock) -> str:
-    """Return a lock as TOML."""
+def dump_lock(lock: Lock, *, loose: bool = False) -> str:
+    """Return a lock as TOML.
+
+    Args:
+        loose: whether it belongs to no project.
+    """
     import tomli_w
 
-    return _HEADER.format(version=lock.version, platform=lock.platform) + tomli_w.dumps(_document(lock))
+    header = _LOOSE_HEADER if loose else _HEADER.format(version=lock.version, platform=lock.platform)
+    return header + tomli_w.dumps(_document(lock))
 
 
 def _document(lock: Lock) -> dict[str, Any]:
@@ -161,7 +172,7 @@ def _package(package: LockedPackage) -> Package:
             {"name": one.name, "version": one.version, **_file(one.file)}
             for one in sorted(package.build, key=lambda one: one.name)
         ]
-    vcs = archive = sdist = wheels = None
+    vcs = directory = archive = sdist = wheels = None
     if package.vcs is not None:
         # PEP 751 has no version for a source tree, since it may compute one.
         about["version"] = package.version
@@ -172,6 +183,9 @@ def _package(package: LockedPackage) -> Package:
             commit_id=package.vcs.commit,
             subdirectory=package.vcs.subdirectory,
         )
+    elif package.folder:
+        about["version"] = package.version
+        directory = PackageDirectory(path=package.folder)
     elif package.file is None:
         raise ValueError(f"{package.name} has neither file nor commit")
     elif package.direct:
@@ -182,9 +196,10 @@ def _package(package: LockedPackage) -> Package:
         wheels = [PackageWheel(name=package.file.name, **_place(package.file))]
     return Package(
         name=canonicalize_name(package.name),
-        version=None if package.vcs else Version(package.version),
+        version=None if package.vcs or package.folder else Version(package.version),
         dependencies=[{"name": name} for name in sorted(package.dependencies)] or None,
         vcs=vcs,
+        directory=directory,
         archive=archive,
         sdist=sdist,
         wheels=wheels,
@@ -284,6 +299,7 @@ def _locked_package(package: Package) -> LockedPackage:
         required_by=tuple(about["required-by"]),
         dependencies=tuple(one["name"] for one in package.dependencies or ()),
         vcs=vcs,
+        folder=package.directory.path if package.directory else "",
         direct=package.archive is not None,
         build=tuple(
             BuildRequirement(
@@ -304,5 +320,12 @@ def _locked_file(place: PackageArchive | PackageSdist | PackageWheel) -> LockedF
 
 def remedy(path: Path) -> str:
     """Return the remedy for a lock that cannot be used."""
+    if not _is_of_project(path):
+        return "Delete it; the next build writes it again."
     version, platform = path.parent.name, path.name.removeprefix("pylock.").removesuffix(".toml")
     return f"Write it again: `bundle lock {version} --platform {platform}`."
+
+
+def _is_of_project(path: Path) -> bool:
+    """Return whether a lock is one of a project's version, by its name; others have a name before the platform."""
+    return path.name.removeprefix("pylock.").removesuffix(".toml") in PLATFORMS

@@ -46,9 +46,11 @@ def _compare_lock(manifest: Manifest, lock: Lock, *, confirmed: bool) -> Iterato
         message = "was built from other requirements than the lock of its version has; their packages are not compared."
         yield rule.about("the bundle", message, severity="note")
         return
+    folders = {package.name for package in lock.packages if package.folder}  # A lock does not say what is in them.
     locked = {package.name: (package.version, package.key) for package in lock.packages}
     held = {package.name: (package.version, package.sha256 or package.commit) for package in manifest.packages}
-    different = sorted(name for name in locked.keys() | held.keys() if locked.get(name) != held.get(name))
+    names = (locked.keys() | held.keys()) - folders
+    different = sorted(name for name in names if locked.get(name) != held.get(name))
     if different:
         details = [f"{name}: {_shown(held.get(name))}; in the lock: {_shown(locked.get(name))}" for name in different]
         message = f"names {len(different)} packages otherwise than the lock of its version."

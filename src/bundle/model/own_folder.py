@@ -1,0 +1,97 @@
+"""A folder of the user's own, as a source: which of its files count, and what of them shapes its metadata."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from bundle.base.errors import ConfigError
+from bundle.base.files import read_regular, sha256_of
+
+_MOST_FILES = 50_000
+
+_PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
+
+_NEVER = frozenset(
+    {
+        *(".git", ".hg", ".svn", ".bzr", "__pycache__", "__pypackages__", "node_modules", ".DS_Store"),
+        *(".venv", ".tox", ".nox", ".eggs", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis"),
+    }
+)
+"""Names of histories, environments and caches, at any depth."""
+
+_RESULTS = frozenset({"build", "dist", "pydist"})
+"""Names of folders with results, at the top."""
+
+
+def own_files(folder: Path) -> list[str]:
+    """Return the files and links of a folder that count as its source, relative and sorted.
+
+    Histories, caches, virtual environments, results of builds and locks do not count.
+
+    Raises:
+        ConfigError: there is no such folder, it is no Python project, or it has too many files.
+    """
+    if not any((folder / name).is_file() for name in _PROJECT_FILES):
+        raise ConfigError(
+            f"{folder} is no Python project: it has none of {', '.join(_PROJECT_FILES)}."
+            if folder.is_dir()
+            else f"There is no folder {folder}.",
+            remedy="Name the folder that has the package's pyproject.toml.",
+        )
+    found: list[str] = []
+    for path in _below(folder, ""):
+        found.append(path)
+        if len(found) > _MOST_FILES:
+            raise ConfigError(
+                f"{folder} has more than {_MOST_FILES} files.",
+                cause="It holds data or results beside the package.",
+                remedy="Move the package into a folder of its own, or build its wheel and name that.",
+            )
+    return sorted(found)
+
+
+def _below(folder: Path, prefix: str) -> Iterator[str]:
+    with os.scandir(folder / prefix) as entries:
+        for entry in entries:
+            path = prefix + entry.name
+            if entry.name in _NEVER or entry.name.endswith((".pyc", ".egg-info")):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                if not _is_result(Path(entry.path), top=not prefix):
+                    yield from _below(folder, f"{path}/")
+            elif (entry.is_symlink() or entry.is_file()) and not (not prefix and _is_lock(entry.name)):
+                yield path
+
+
+def _is_lock(name: str) -> bool:
+    """Return whether a file at the top is a lock, which a build without a project writes beside the sources."""
+    return name.startswith("pylock.") and name.endswith(".toml")
+
+
+def _is_result(folder: Path, *, top: bool) -> bool:
+    return (top and folder.name in _RESULTS) or (folder / "pyvenv.cfg").exists() or (folder / ".state").is_dir()
+
+
+def shape(folder: Path) -> str:
+    """Return a sha256 over what shapes a project's metadata: all of its files unless its pyproject.toml says enough."""
+    names = [name for name in _PROJECT_FILES if (folder / name).is_file()]
+    if not _says_all(folder / "pyproject.toml"):
+        names = own_files(folder)
+    digest = hashlib.sha256()
+    for name in names:
+        path = folder / name
+        content = path.readlink() if path.is_symlink() else sha256_of(path)
+        digest.update(f"{name}\0{content}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def _says_all(pyproject: Path) -> bool:
+    with suppress(OSError, ValueError, RecursionError):
+        project = tomllib.loads(read_regular(pyproject, most=2**22).decode()).get("project")
+        return isinstance(project, dict) and not project.get("dynamic") and {"name", "version"} <= project.keys()
+    return False
