@@ -81,13 +81,13 @@ def _failures(
     jobs: int,
     done: Callable[[int], None],
 ) -> dict[str, Failure]:
-    used: set[str] = set()
-    if not _forks(isolation):
-        # An interpreter for each module takes minutes in an emulator; most load together with those of their package.
-        used = _as_users(isolation, environment, targets, jobs)
-        done(len(used))
-    fresh = [target.name for target in targets if target.name not in used]
-    failures = import_modules(isolation, fresh, jobs=jobs, done=done)
+    names = [target.name for target in targets]
+    passed = _fork(isolation, names, jobs, TIMEOUT)
+    done(len(passed))
+    # Most of the others load together with their package; an interpreter for each takes minutes in an emulator.
+    used = _as_users(isolation, environment, [target for target in targets if target.name not in passed], jobs)
+    done(len(used))
+    failures = _import_each(isolation, [name for name in names if name not in passed | used], jobs, TIMEOUT, done)
     fatal = {name for name, failure in failures.items() if not failure.acceptable}
     again = [
         target
@@ -121,10 +121,13 @@ def _as_users(
 
     def use(package: str) -> set[str]:
         installed = environment.installed.get(package, Installed())
-        starts = dict.fromkeys(installed.top_level)
-        if without is not None:
-            starts |= dict.fromkeys(module for module, _ in installed.scripts.values())
-        return _use(isolation, [name for name in starts if name not in (without or ())], packages[package])
+        scripts = {module for module, _ in installed.scripts.values()} - installed.top_level.keys()
+        if without is None:
+            return _use(isolation, list(installed.top_level), packages[package])
+        if not scripts:
+            return set()  # No other beginning than the first time.
+        starts = [name for name in (*installed.top_level, *sorted(scripts)) if name not in without]
+        return _use(isolation, starts, packages[package])
 
     return set().union(*all_of(in_parallel(use, packages, threads=jobs)))
 
@@ -153,10 +156,14 @@ def import_modules(
     Raises:
         WorkError: the interpreter cannot be started at all.
     """
-    passed: set[str] = set()
-    if _forks(isolation) and len(names) > 1:
-        passed = _fork(isolation, names, jobs, timeout)
-        done(len(passed))
+    passed = _fork(isolation, names, jobs, timeout)
+    done(len(passed))
+    return _import_each(isolation, [name for name in names if name not in passed], jobs, timeout, done)
+
+
+def _import_each(
+    isolation: Isolation, names: Sequence[str], jobs: int, timeout: float, done: Callable[[int], None]
+) -> dict[str, Failure]:
     failures: dict[str, Failure] = {}
 
     def import_one(name: str) -> None:
@@ -165,7 +172,7 @@ def import_modules(
             failures[name] = failure
         done(1)
 
-    left = [name for name in names if name not in passed]
+    left = list(names)
     while left:
         tried = [name for name in left if not any(parent in left for parent in _parents(name))]
         for name in tried:
@@ -188,7 +195,10 @@ def _parents(name: str) -> list[str]:
     return [".".join(parts[:count]) for count in range(1, len(parts))]
 
 
-def _fork(isolation: Isolation, names: Iterable[str], jobs: int, timeout: float) -> set[str]:
+def _fork(isolation: Isolation, names: Sequence[str], jobs: int, timeout: float) -> set[str]:
+    """Return the modules that can be imported by processes that fork; none where processes cannot."""
+    if not _forks(isolation) or len(names) < 2:
+        return set()
     request = "\n".join((str(jobs), str(max(1, int(timeout))), *names))
     # A module that hangs is ended by an alarm; this is for one that blocks it.
     source = _FORKS.read_text(encoding="utf-8")
