@@ -29,8 +29,8 @@ from bundle.model.wheel_flaws import WheelFlaw
 
 _TIMEOUT = 900.0
 
-_LONGEST = 100
-"""Characters of a folder up to which the first lines of scripts that pip writes fit what Linux takes (127)."""
+_LONGEST = 230
+"""Characters of a folder up to which the first lines of scripts that pip writes fit what Linux takes (255)."""
 
 
 @dataclass(frozen=True, kw_only=True)
