@@ -155,7 +155,6 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "make/verify/checks/audit_rules": "make/verify/checks/test_rules.py",
     "make/verify/checks/rule": "make/verify/checks/test_rules.py",
     "make/verify/emulators/protocol": "make/verify/emulators/test_qemu.py",
-    "make/verify/trials/excuses": "make/verify/trials/test_imports.py",
     "make/verify/missing/stand_ins": "make/verify/missing/test_incomplete.py",
     "make/verify/trials/import_probe": "make/verify/trials/test_imports.py",
     "make/verify/trials/importing": "make/verify/trials/test_imports.py",

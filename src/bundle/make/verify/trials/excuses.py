@@ -36,7 +36,7 @@ def excuse_import(
         return _milder(finding, "warning", "It belongs to the tests of its package.")
     if not target.native and (failure.exited or failure.timed_out):
         return _milder(finding, "warning", "Programs that import it must expect that.")
-    return finding
+    return _advised(finding, failure.output, environment, left_out)
 
 
 def excuse_script(
@@ -58,7 +58,17 @@ def excuse_script(
         return _milder(finding, "note")
     if missing := _optional(environment, package, output, left_out):
         return _milder(finding, "note", _without(missing, package))
-    return finding
+    return _advised(finding, output, environment, left_out)
+
+
+def _advised(finding: Finding, output: str, environment: Environment, left_out: Mapping[str, str]) -> Finding:
+    """Return a finding with the way out where a module is missing that no package of the bundle brings."""
+    module = missing_module(output).partition(".")[0]
+    known = module in environment.roots or module in sys.stdlib_module_names or canonicalize_name(module) in left_out
+    if not module or known:
+        return finding
+    remedy = f"No package of the bundle has the module {module}; add one that has it to packages.dependencies."
+    return replace(finding, remedy=remedy)
 
 
 def _optional(environment: Environment, package: str, output: str, left_out: Mapping[str, str]) -> str:
