@@ -28,7 +28,7 @@ def test_all_flaws_are_told_at_once_with_entries_that_accept_them() -> None:
     assert "2 files of wheels" in text
     assert "site/cv2/WHEEL differs from" in text
     assert "A mistake of its publisher" in text
-    assert '{"rule": "wheel-link", "files": "site/nodejs/npm", "reason": "..."}' in text
+    assert '{"rule": "wheel-link", "files": "site/nodejs/npm", "reason": ""}' in text
 
 
 def test_accepted_flaws_and_notes_pass() -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bundle.base.errors import IntegrityError, Problems
 from bundle.make.verify.acceptance import accept
 from bundle.make.verify.checks.contents import Contents
-from bundle.make.verify.checks.findings import Finding, Outcome
+from bundle.make.verify.checks.findings import Finding, Outcome, entry_text
 from bundle.make.verify.checks.policy import Policy
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
@@ -33,8 +33,8 @@ def require_sound_wheels(manifest: Manifest, acceptances: Sequence[Acceptance]) 
     empty = Contents(root=Path(), python=manifest.python.actual, platform=manifest.target, files={}, distributions=())
     policy = Policy(acceptances=tuple(acceptances), harmless=())
     for finding in accept(_findings(manifest), policy, empty, ran=()):
-        if finding.severity == "error" and finding.accepted is None:
-            entry = json.dumps({"rule": finding.rule, "files": finding.file, "reason": "..."}, ensure_ascii=False)
+        if finding.entry is not None:
+            entry = entry_text(replace(finding.entry, package=""))
             problems.add(
                 IntegrityError(
                     f"{finding.file} {finding.message}",
