@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @platform_option
 @pass_app
 def clean(app: App, /, versions: tuple[str, ...], platforms: tuple[str, ...]) -> Result:
-    """Remove the results of builds: the folder pydist/, or what is in it of each VERSION.
+    """Remove the results of builds: pydist/, or its part of each VERSION.
 
     A build that runs is awaited. The store and the catalogue stay.
     """
