@@ -9,7 +9,7 @@ import click
 
 from bundle.base.errors import BundleError, ConfigError
 from bundle.cli.app import App, Result, complete_version, interpreter_option, offline_option, pass_app, platform_option
-from bundle.cli.make.loose import Asked
+from bundle.cli.make.loose import Asked, asked_options
 from bundle.cli.selection import select
 
 if TYPE_CHECKING:
@@ -22,27 +22,12 @@ if TYPE_CHECKING:
 @click.command(name="build")
 @click.argument("versions", shell_complete=complete_version, nargs=-1, metavar="VERSION...")
 @click.option("--all", "every", is_flag=True, help="Build every version of the project.")
-@click.option(
+@asked_options(
     "-r",
     "--requirements",
-    "files",
-    multiple=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Build without a project what a file asks for: requirements, pyproject.toml, pylock.toml or uv.lock.",
+    files="Build without a project what a file asks for: requirements, pyproject.toml, pylock.toml or uv.lock.",
+    when="Without a project: ",
 )
-@click.option(
-    "--with",
-    "folders",
-    multiple=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Without a project: add a Python project of your own, built as a wheel.",
-)
-@click.option("--python", metavar="X.Y[.Z]", help="Without a project: the Python; X.Y is its newest release.")
-@click.option("--name", help="Without a project: the name behind the Python; by default that of the project or file.")
-@click.option("--extra", "extras", multiple=True, help="Without a project: an extra of the pyproject.toml or lock.")
-@click.option("--group", "groups", multiple=True, help="Without a project: a dependency group of it.")
 @platform_option
 @click.option(
     "-o",

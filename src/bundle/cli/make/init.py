@@ -11,7 +11,7 @@ import click
 
 from bundle.base.errors import ConfigError
 from bundle.cli.app import App, Result, interpreter_option, offline_option, pass_app
-from bundle.cli.make.loose import Asked
+from bundle.cli.make.loose import Asked, asked_options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,31 +19,15 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=Path(), metavar="[DIR]")
-@click.option(
-    "--from",
-    "files",
-    multiple=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Take over what requirements or a pyproject.toml ask for.",
-)
-@click.option(
-    "--with",
-    "folders",
-    multiple=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Add a Python project of your own, built as a wheel.",
-)
-@click.option("--python", metavar="X.Y[.Z]", help="The Python; X.Y is its newest release, by default this one's.")
-@click.option("--name", help="The name behind the Python; by default that of the project or file, if one is given.")
-@click.option("--extra", "extras", multiple=True, help="An extra of the pyproject.toml.")
-@click.option("--group", "groups", multiple=True, help="A dependency group of it.")
+@asked_options("--from", files="Take over what requirements or a pyproject.toml ask for.")
 @offline_option
 @interpreter_option
 @pass_app
 def init(app: App, /, folder: Path, **options: Any) -> Result:
-    """Start a project: configuration, one version, README, CI for five platforms."""
+    """Start a project: configuration, one version, README, CI for five platforms.
+
+    Without --python, the version has the Python X.Y that bundle itself runs on.
+    """
     from bundle.make.new_project import start_project
 
     asked = Asked(**{name: options[name] for name in Asked.__dataclass_fields__})

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import click
 
 from bundle.base.errors import BundleError, ConfigError
 from bundle.cli.app import App
@@ -21,8 +23,51 @@ if TYPE_CHECKING:
     from bundle.make.inputs.loose_project import LooseProject
     from bundle.model.config.project import Project
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 _PYTHON = re.compile(r"3\.[0-9]{1,3}(\.[0-9]{1,3})?")
 _SETTING = re.compile(r"\b(packages|verify|interpreter|build|registries)\.[a-z]")
+
+
+def asked_options(*names: str, files: str, when: str = "") -> Callable[[Command], Command]:
+    """Return a decorator that adds the options whose values `Asked` holds.
+
+    Args:
+        names: of the option for files.
+        files: its help.
+        when: begins the help of the others.
+    """
+    file, folder = click.Path(dir_okay=False, path_type=Path), click.Path(file_okay=False, path_type=Path)
+    options = (
+        click.option(*names, "files", multiple=True, type=file, metavar="FILE", help=files),
+        click.option(
+            "--with",
+            "folders",
+            multiple=True,
+            type=folder,
+            metavar="DIR",
+            help=_sentence(f"{when}add a Python project of your own, built as a wheel."),
+        ),
+        click.option("--python", metavar="X.Y[.Z]", help=_sentence(f"{when}the Python; X.Y is its newest release.")),
+        click.option(
+            "--name", help=_sentence(f"{when}the name behind the Python; by default that of the project or file.")
+        ),
+        click.option(
+            "--extra", "extras", multiple=True, help=_sentence(f"{when}an extra of the pyproject.toml or lock.")
+        ),
+        click.option("--group", "groups", multiple=True, help=_sentence(f"{when}a dependency group of it.")),
+    )
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 @dataclass(frozen=True, kw_only=True)
