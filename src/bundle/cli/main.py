@@ -195,7 +195,7 @@ def _flushed(code: int) -> int:
 def _interrupt(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the signal's signature
     # Otherwise threads would go on waiting for their programs, and the main thread for the threads.
     if process := sys.modules.get("bundle.base.processes.stop"):
-        process.end_all()
+        process.end_all(closing=True)
     raise KeyboardInterrupt
 
 

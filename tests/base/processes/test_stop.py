@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from bundle.base.errors import InterruptedRunError
+from bundle.base.processes import stop
 from bundle.base.processes.run import run
 from bundle.base.processes.stop import end_all
 from tests.base.processes.children import assert_dies, python, wait_for, within
@@ -63,6 +65,15 @@ def test_programs_that_other_threads_wait_for_can_be_ended(tmp_path: Path) -> No
         end_all()
         assert waiting.result().code == -signal.SIGTERM
     assert_dies(pid)
+
+
+@POSIX
+def test_other_threads_start_nothing_while_the_run_is_being_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stop, "_closing", threading.Event())
+    end_all(closing=True)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(InterruptedRunError):
+        pool.submit(run, python("pass")).result()
+    assert run(python("pass")).code == 0
 
 
 FORGETFUL = """

@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
+from bundle.base.errors import InterruptedRunError
+
 if TYPE_CHECKING:
     import psutil
 
@@ -28,6 +30,18 @@ _POLL = 0.02
 _running: set[subprocess.Popen[bytes]] = set()
 """Programs that `end_all` ends. Module state, because the whole process has these children."""
 
+_closing = threading.Event()
+
+
+def refuse_when_closing() -> None:
+    """Refuse to start a program in any thread but the main one when the run is being interrupted.
+
+    Raises:
+        InterruptedRunError: it is.
+    """
+    if _closing.is_set() and threading.current_thread() is not threading.main_thread():
+        raise InterruptedRunError("The run is being interrupted; no further program is started.")
+
 
 @contextmanager
 def ended_at_exit(process: subprocess.Popen[bytes]) -> Iterator[None]:
@@ -40,12 +54,17 @@ def ended_at_exit(process: subprocess.Popen[bytes]) -> Iterator[None]:
         _running.discard(process)
 
 
-def end_all() -> None:
+def end_all(*, closing: bool = False) -> None:
     """End every program that some thread waits for, as a timeout would.
 
     An interrupt reaches only the main thread; programs that other threads wait for do not notice it, because they are
     in groups of their own. Called when the interpreter exits, too.
+
+    Args:
+        closing: let only the main thread start further programs; others would take the end for a failure and try again.
     """
+    if closing:
+        _closing.set()
     threads = [threading.Thread(target=end_tree, args=(process,), daemon=True) for process in tuple(_running)]
     for thread in threads:
         thread.start()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from bundle.base.errors import WorkError
-from bundle.base.processes.stop import end_tree, ended_at_exit
+from bundle.base.processes.stop import end_tree, ended_at_exit, refuse_when_closing
 
 _DRAIN = 1.0
 """Seconds that a program's descendants may hold its output open after its end."""
@@ -53,9 +53,11 @@ def stream(
 
     Raises:
         WorkError: the program does not exist or cannot be started.
+        InterruptedRunError: the run is being interrupted.
     """
     threads: list[threading.Thread] = []
     failures: list[Exception] = []
+    refuse_when_closing()
     process = _start(command, env, cwd, merge=errors is None, reads=stdin is not None)
     with ended_at_exit(process):
         try:
