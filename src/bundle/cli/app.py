@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bundle.base.errors import ConfigError
+from bundle.base.errors import BundleError, ConfigError
 from bundle.model.platforms import PLATFORMS, Platform, platform_of
 
 if TYPE_CHECKING:
@@ -95,6 +95,10 @@ class App:
         if sys.stderr.isatty():
             return report.TerminalReporter(verbose=self.verbose)
         return report.PlainReporter(verbose=self.verbose)
+
+    def warn_of_failure(self, name: str, error: BundleError) -> None:
+        """Warn that one of several failed; people read why at the end, each reason once, and not in a JSON document."""
+        self.reporter.warning(f"{name} failed\n{error.as_text()}" if self.json else f"{name} failed")
 
     def open_project(self) -> Project:
         """Return the project, its files unread."""

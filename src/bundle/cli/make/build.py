@@ -74,8 +74,7 @@ def build(app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[
             error = asked.explained(error)
             if len(requests) == 1 and not app.json:
                 raise
-            # What failed, and why, follows at the end, each reason once.
-            context.reporter.warning(f"{request.name} failed")
+            app.warn_of_failure(request.name, error)
             failed.append({"version": request.config.version, "platform": request.platform.key, **error.as_json()})
             codes.append(error.exit_code)
 

@@ -85,8 +85,7 @@ def lock(
         if update.error is not None:
             if len(orders) == 1:
                 raise update.error
-            # Why follows at the end, each reason once.
-            context.reporter.warning(f"{config.version} for {platform.key} failed")
+            app.warn_of_failure(f"{config.version} for {platform.key}", update.error)
         updates.append(update)
     for config in configs.values():
         locks = [one.lock for one in updates if one.lock is not None and one.status.config.version == config.version]
