@@ -5,6 +5,7 @@ import io
 import subprocess
 import sys
 import threading
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bundle.base.errors import ConfigError
-from bundle.base.files import canonical_json, copy_hashed, locked, pretty_json, sha256_of, source_date_epoch
+from bundle.base.files import (
+    canonical_json,
+    copy_hashed,
+    locked,
+    pretty_json,
+    read_regular,
+    sha256_of,
+    source_date_epoch,
+)
 from bundle.base.report import Reporter
 from tests.reporters import Told
 
@@ -95,3 +104,16 @@ def test_a_process_that_waits_for_a_lock_says_so_and_gets_it_when_the_other_is_k
         timer.join()
     assert len(told.messages) == 1
     assert "the store" in told.messages[0]
+
+
+def test_a_small_file_is_read_in_little_memory_whatever_it_may_hold(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"small")
+    tracemalloc.start()
+    try:
+        assert read_regular(path, most=2**28) == b"small"
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
+    with pytest.raises(OSError, match="Larger"):
+        read_regular(path, most=4)

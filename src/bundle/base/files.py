@@ -38,7 +38,11 @@ def open_regular(path: Path) -> BufferedReader:
 def read_regular(path: Path, *, most: int = 2**26) -> bytes:
     """Return the content of a regular file; anything else, or more than `most` bytes, raises OSError."""
     with open_regular(path) as file:
-        content = file.read(most + 1)
+        # What is asked for is allocated at once, however small the file is.
+        expected = min(most, os.fstat(file.fileno()).st_size)
+        content = file.read(expected + 1)
+        if len(content) > expected:
+            content += file.read(most + 1 - len(content))
     if len(content) > most:
         raise OSError(errno.EFBIG, f"Larger than {most >> 20} MiB", str(path))
     return content

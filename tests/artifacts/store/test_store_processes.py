@@ -19,6 +19,7 @@ WORK = """
 import sys
 from pathlib import Path
 from bundle.artifacts.store.bundle_archive import pack
+from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.store import Store
 from bundle.base.report import Reporter
 
