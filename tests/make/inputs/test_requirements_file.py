@@ -78,6 +78,8 @@ def test_lines_that_are_understood(folder: Path, line: str, requirement: str) ->
         ("-r https://files.example/r.txt", "is no file of this machine"),
         ("--no-binary :all:", "every package"),
         ("--find-links https://files.example/", "is no folder"),
+        ("https://[x/demo-1.0-py3-none-any.whl", "has no valid host or port"),
+        pytest.param(f"demo; {'(' * 3000}", "is not a requirement", id="a deep marker"),
         ("https://files.example/download", "does not say which package it is"),
         ("hg+https://hg.example/x#egg=demo", "is not supported"),
         ("demo --global-option=x", "--global-option is not supported"),

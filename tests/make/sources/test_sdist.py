@@ -72,6 +72,7 @@ def test_what_a_backend_needs_stands_in_pyproject_or_is_setuptools(
         "[build-system\n",
         '[build-system]\nbuild-backend = "x"\n',
         '[build-system]\nrequires = ["not a requirement"]\n',
+        pytest.param(f'[build-system]\nrequires = ["x; {"(" * 3000}"]\n', id="a deep marker"),
         '[build-system]\nrequires = []\nbuild-backend = "x"\nbackend-path = [".."]\n',
         None,
     ],

@@ -33,6 +33,7 @@ def test_a_configuration_of_good_requirements_and_versions_breaks_no_rule(config
             'verify.accept[0].platforms[0]: unknown key "linux"; it stands for no platform.',
         ),
         ({"packages": {"buildWheel": {"torch": {"!linux": {}}}}}, "it stands for no platform"),
+        ({"packages": {"dependencies": ["a; " + "(" * 3000]}}, "is not a requirement"),
         ({"packages": {"dependencies": ["torch=~2.7"]}}, 'packages.dependencies[0]: "torch=~2.7" is not a requirement'),
         (
             {"packages": {"platformSpecific": {"linux-x64": {"dependencies": ["a b"]}}}},

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 
-from bundle.base.http.urls import redact
+from bundle.base.http.urls import is_readable, redact
 from bundle.make.inputs.gathered import Gathered
 from bundle.model.config.config import SOURCE_ARCHIVES
 from bundle.model.config.json_source import Array, Leaf, Origin
@@ -219,6 +219,9 @@ class _File:
 
     def _address(self, url: str, marker: str, hashes: Sequence[str], origin: Origin) -> None:
         """Take an address without a name in front of it: its fragment or its file says the name."""
+        if not is_readable(url):
+            self._gathered.refuse(origin, f"{redact(url)} has no valid host or port.", "Correct the address.")
+            return
         parts = urlsplit(url)
         fragment = parse_qs(parts.fragment)
         filename = unquote(parts.path.rpartition("/")[2])

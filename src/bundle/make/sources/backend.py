@@ -96,7 +96,7 @@ def backend_requires(
         answer = builder.get_requires_for_build("wheel", settings)
     try:
         return tuple(sorted({str(Requirement(text)) for text in answer}))
-    except InvalidRequirement as error:
+    except (InvalidRequirement, RecursionError) as error:
         raise WorkError(
             f"The build backend of {spec.label} returned an invalid build requirement: {error}",
             remedy="Choose another version of the package, or report it to its authors.",

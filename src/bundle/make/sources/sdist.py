@@ -87,7 +87,7 @@ def static_requires(source: Path) -> tuple[str, ...]:
     requires = open_project(source, sys.executable).build_system_requires
     try:
         return tuple(sorted({str(Requirement(text)) for text in requires}))
-    except InvalidRequirement as error:
+    except (InvalidRequirement, RecursionError) as error:
         raise _not_valid(source, error) from error
 
 

@@ -69,7 +69,7 @@ def _requirements(node: Node) -> Iterator[ConfigError]:
                 yield ConfigError(
                     located(node, path, what), remedy="Add a wheel to packages.wheels, or write file:///…"
                 )
-        except InvalidRequirement as error:
+        except (InvalidRequirement, RecursionError) as error:
             shown, reason = redact(text), redact(str(error).splitlines()[0])
             hint = f' Write "NAME @ {shown}".' if "://" in text and "@ " not in text else ""
             yield ConfigError(

@@ -216,7 +216,7 @@ def _normal_requirement(text: str) -> str:
     """Return one spelling for all spellings of a requirement."""
     try:
         requirement = Requirement(text)
-    except InvalidRequirement:
+    except (InvalidRequirement, RecursionError):
         return text
     requirement.name = canonicalize_name(requirement.name)
     return redact(str(requirement))

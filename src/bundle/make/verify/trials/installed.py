@@ -163,5 +163,5 @@ def _requirements(text: str) -> Iterator[Requirement]:
     for value in HeaderParser().parsestr(text).get_all("Requires-Dist", ()):
         try:
             yield Requirement(value)
-        except InvalidRequirement:
+        except (InvalidRequirement, RecursionError):
             continue
