@@ -84,6 +84,12 @@ def test_a_source_without_a_valid_pyproject_is_refused(tmp_path: Path, pyproject
         static_requires(tmp_path)
 
 
+def test_a_project_table_that_cannot_be_read_is_left_to_the_backend(tmp_path: Path) -> None:
+    for value in ("9" * 5000, "[" * 3000):
+        (tmp_path / "pyproject.toml").write_text(f"x = {value}\n[project]\nname = 'x'\n")
+        assert static_metadata(tmp_path) is None
+
+
 def test_final_metadata_of_an_sdist_is_taken_as_it_stands(tmp_path: Path) -> None:
     text = "Metadata-Version: 2.2\n" + info("Requires-Dist: idna", "Dynamic: license")
     sdist = sdistmaker.make_sdist(tmp_path, {"PKG-INFO": text})

@@ -56,7 +56,7 @@ def _from_uv(environ: Mapping[str, str]) -> str | None:
             settings = tomllib.loads(path.read_text(encoding="utf-8"))
         except (FileNotFoundError, NotADirectoryError):
             continue
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"uv's configuration {path} is not TOML: {error}") from error
         indexes = settings.get("index", [])
         chosen = next((one.get("url") for one in indexes if isinstance(one, dict) and one.get("default")), None)

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.markers import Marker
-from packaging.metadata import InvalidMetadata, Metadata, RawMetadata, parse_email
+from packaging.metadata import Metadata, RawMetadata, parse_email
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 from pyproject_hooks import quiet_subprocess_runner
 
 from bundle.base.errors import IntegrityError, WorkError
@@ -172,7 +172,7 @@ def _is_final(info: bytes) -> bool:
         metadata = Metadata.from_raw(raw, validate=False)
         # Reading them parses them: a requirement that packaging cannot read cannot be resolved.
         return all((metadata.name, metadata.version)) and all(map(str, metadata.requires_dist or ()))
-    except (InvalidMetadata, InvalidVersion):
+    except (ValueError, RecursionError):
         return False
 
 
@@ -191,7 +191,7 @@ def _from_project(pyproject: bytes) -> bytes | None:
         if "requires-python" in project:
             raw["requires_python"] = project["requires-python"]
         return Metadata.from_raw(raw).as_rfc822().as_bytes()
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, InvalidRequirement, TypeError, AttributeError, ExceptionGroup):
+    except (ValueError, TypeError, AttributeError, ExceptionGroup, RecursionError):
         # Not valid, so not static: the backend reports the fault better.
         return None
 

@@ -201,11 +201,14 @@ def verify_bundle(
             host.reporter.detail(check.title)
             return check.look(subject, isolation, packages)
 
-        # Emulated programs gain nothing by company, and some emulators share one server.
-        threads = len(checks) if host.emulator is None else 1
-        looked = dict(zip(checks, all_of(in_parallel(look, checks, threads=threads)), strict=True))
-        findings += [finding for outcome in looked.values() for finding in outcome.findings]
-        outcomes = {check.name: outcome for check, outcome in looked.items() if not (check.runs and refusal)}
+        # Audits compute in this process, one after the other; trials wait for programs. Emulated programs gain nothing
+        # by company, and some emulators share one server.
+        apart = [check for check in checks if check.runs] if trying and host.emulator is None else []
+        groups = [[check for check in checks if check not in apart], *([check] for check in apart)]
+        done = all_of(in_parallel(lambda group: {one: look(one) for one in group}, groups, threads=len(groups)))
+        looked = {check: outcome for outcomes in done for check, outcome in outcomes.items()}
+        findings += [finding for check in checks for finding in looked[check].findings]
+        outcomes = {check.name: looked[check] for check in checks if not (check.runs and refusal)}
     ran = any(check.runs for check in checks if check.name in outcomes)
     return Report(
         findings=accept(findings, policy, (packages.subject if packages else subject).contents, ran=outcomes),
