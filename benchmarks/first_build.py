@@ -3,6 +3,10 @@
 Run it from the repository: `.venv/bin/python -m benchmarks.first_build [VERSION] [--rounds N]`. Both sides take turns,
 so that a machine whose speed drifts treats both alike. The bundle's side makes more: it holds an interpreter, and is
 verified. Cold: both caches are empty, the operating system's is not.
+
+Each task writes to new folders, and nothing is removed before the last: ext4 creates files up to ten times slower for
+some minutes after a removal, since it searches for inodes that were not freed lately, and neither a machine of CI nor
+a newcomer removes anything first.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from packaging.pylock import Pylock
 from uv import find_uv_bin
@@ -35,6 +40,7 @@ class Bench:
 
     version: str
     folder: Path
+    caches: Path
 
     @property
     def project(self) -> Path:
@@ -46,44 +52,32 @@ class Bench:
         """The version's folder."""
         return self.project / "versions" / self.version
 
-    def prepare(self) -> None:
+    def prepare(self) -> Self:
         """Copy what the version needs."""
-        self.project.mkdir()
+        self.project.mkdir(parents=True)
         shutil.copy(ROOT / "shared-config.json", self.project)
         shutil.copytree(ROOT / "versions" / self.version, self.versions)
+        return self
 
     def bundle(self, command: str, *options: str) -> float:
         """Run `bundle`; return the seconds."""
-        store = {"BUNDLE_CACHE_DIR": str(self.folder / "store")}
+        store = {"BUNDLE_CACHE_DIR": str(self.caches / "store")}
         run = (sys.executable, "-m", "bundle", "--project", str(self.project), command, *options)
         return timed(*run, environment=store)[0]
 
-    def build(self, *options: str, keep: bool) -> float:
-        """Build from nothing; return the seconds.
-
-        Args:
-            keep: leave the store as it is.
-        """
-        if not keep:
-            shutil.rmtree(self.folder / "store", ignore_errors=True)
-        shutil.rmtree(self.project / "pydist", ignore_errors=True)
+    def build(self, *options: str) -> float:
+        """Build the version; return the seconds."""
         return self.bundle("build", self.version, "--locked", *options)
 
     def lock(self) -> float:
         """Lock five platforms from nothing; return the seconds."""
-        shutil.rmtree(self.folder / "store", ignore_errors=True)
         for lock in self.versions.glob("pylock.*"):
             lock.unlink()
-        seconds = self.bundle("lock", self.version)
-        shutil.copytree(ROOT / "versions" / self.version, self.versions, dirs_exist_ok=True)
-        return seconds
+        return self.bundle("lock", self.version)
 
-    def uv_and_tar(self, *, keep: bool) -> float:
+    def uv_and_tar(self) -> float:
         """Install and pack the same packages with uv and tar; return the seconds."""
-        cache = self.folder / "uv"
-        if not keep:
-            shutil.rmtree(cache, ignore_errors=True)
-        return sum(install_and_pack(self.version, self.folder, cache=cache))
+        return sum(install_and_pack(self.version, self.folder, cache=self.caches / "uv"))
 
     def uv_locks(self) -> float:
         """Resolve the same packages with uv for each platform; return the seconds."""
@@ -92,7 +86,7 @@ class Bench:
         python = ".".join(self.version.split("-")[0].split(".")[:2])
         requirements.write_text("\n".join(loaded.config.packages_for("linux-x64").dependencies))
         platforms = [platform.uv for platform in PLATFORMS.values()]
-        return compile_locks(requirements, platforms, cache=self.folder / "uv-locks", python=python)
+        return compile_locks(requirements, platforms, cache=self.caches / "uv", python=python)
 
 
 def main() -> None:
@@ -102,29 +96,36 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        bench = Bench(version=asked.version, folder=Path(name))
-        bench.prepare()
-        tasks: dict[str, tuple[Callable[[], float], Callable[[], float]]] = {
-            "cold, verified": (lambda: bench.build(keep=False), lambda: bench.uv_and_tar(keep=False)),
-            "warm": (lambda: bench.build(keep=True), lambda: bench.uv_and_tar(keep=True)),
-            "unchanged": (lambda: bench.bundle("build", bench.version, "--locked"), lambda: bench.bundle("--version")),
-            "cold, --no-verify": (
-                lambda: bench.build("--no-verify", keep=False),
-                lambda: bench.uv_and_tar(keep=False),
-            ),
-            "five locks, cold": (bench.lock, bench.uv_locks),
-        }
         print("seconds of bundle / seconds of the others; `unchanged` stands beside `bundle --version`")
-        measured: dict[str, list[tuple[float, float]]] = {task: [] for task in tasks}
+        measured: dict[str, list[tuple[float, float]]] = {}
         for number in range(1, asked.rounds + 1):
-            for task, (ours, theirs) in tasks.items():
-                measured[task].append((ours(), theirs()))
-                here, there = measured[task][-1]
+            for task, (ours, theirs) in tasks(asked.version, Path(name, str(number))).items():
+                here, there = ours(), theirs()
+                measured.setdefault(task, []).append((here, there))
                 print(f"round {number}: {task:18} {here:6.2f} / {there:6.2f} = {here / there:5.2f}", flush=True)
         for task, pairs in measured.items():
             ratio = statistics.median(here / there for here, there in pairs)
             more = statistics.median(here - there for here, there in pairs)
             print(f"median:  {task:18} ratio {ratio:5.2f}, difference {more:6.2f} s")
+
+
+def tasks(version: str, folder: Path) -> dict[str, tuple[Callable[[], float], Callable[[], float]]]:
+    """Return the tasks of one round, for both sides, in their order.
+
+    Args:
+        folder: for all files of the round; must not exist.
+    """
+    cold, warm, unverified, locks = (
+        Bench(version=version, folder=folder / task, caches=folder / caches).prepare()
+        for task, caches in (("cold", "cold"), ("warm", "cold"), ("unverified", "unverified"), ("locks", "locks"))
+    )
+    return {
+        "cold, verified": (cold.build, cold.uv_and_tar),
+        "warm": (warm.build, warm.uv_and_tar),
+        "unchanged": (warm.build, lambda: warm.bundle("--version")),
+        "cold, --no-verify": (lambda: unverified.build("--no-verify"), unverified.uv_and_tar),
+        "five locks, cold": (locks.lock, locks.uv_locks),
+    }
 
 
 def timed(*command: str | Path, environment: Mapping[str, str] | None = None) -> tuple[float, str]:
@@ -154,13 +155,11 @@ def install_and_pack(version: str, folder: Path, *, cache: Path) -> tuple[float,
     """Install a version's packages with `uv pip install --target`, pack them with `tar --zstd`; return the seconds.
 
     Args:
-        folder: for the results, which are replaced.
+        folder: for the results.
         cache: for uv.
     """
     requirements, target, archive = (folder / name for name in ("requirements.txt", "target", "target.tar.zst"))
     requirements.write_text(pins(version))
-    shutil.rmtree(target, ignore_errors=True)
-    archive.unlink(missing_ok=True)
     python = ".".join(version.split("-")[0].split(".")[:2])
     install, _ = timed(
         *(find_uv_bin(), "pip", "install", "--quiet", "--no-deps", "--python-version", python),
@@ -176,10 +175,9 @@ def compile_locks(requirements: Path, platforms: Iterable[str], *, cache: Path, 
 
     Args:
         platforms: uv's names of them.
-        cache: for uv; emptied first.
+        cache: for uv, empty.
     """
     seconds = 0.0
-    shutil.rmtree(cache, ignore_errors=True)
     for platform in platforms:
         seconds += timed(
             *(find_uv_bin(), "pip", "compile", "--quiet", "--generate-hashes", "--python-version", python),
