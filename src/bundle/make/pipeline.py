@@ -302,7 +302,7 @@ def verify_tree(build: Build) -> None:
     # Those about other bundles make no difference, so that a new one leaves this verification as it is.
     policy = replace(policy, acceptances=build.manifest.accepted)
     passed = PassedReports(context.store.folder("verified"), policy)
-    build.report = passed.find(build.digest)
+    build.report = passed.find(build.digest, build.tree, build.platform)
     if build.report is not None:
         reporter.info("already verified on this machine (same digest); skipping")
         _warn(build.report, reporter)
