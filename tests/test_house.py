@@ -40,6 +40,7 @@ ROOMS = {
     "artifacts/interpreters/portable": 7,
     "artifacts/interpreters": 8,
     "artifacts": 9,
+    "artifacts/remotes": 10,
     "make/inputs": 10,
     "make/interpreter": 10,
     "make/sources": 11,
@@ -70,6 +71,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "model/config": frozenset({"config", "json_source", "merge", "project", "schema", "version_files", "json_edit"}),
     "model/locks": ALL,
     "artifacts": ALL,
+    "artifacts/remotes": ALL,
     "artifacts/store": frozenset(
         {"bundle_archive", "claim", "compression", "file_cache", "json_cache", "layers", "paths", "scratch", "store"}
     ),
@@ -124,6 +126,8 @@ MOST_LINES_UNTESTED = 60
 
 TESTED_ELSEWHERE: Mapping[str, str] = {
     "artifacts/context": "cli/make/test_lock.py",
+    "artifacts/remotes/folder": "artifacts/remotes/test_files.py",
+    "artifacts/remotes/remote": "artifacts/remotes/test_files.py",
     "artifacts/store/claim": "hostile/test_store_folder.py",
     "artifacts/interpreters/archive_layouts": "artifacts/interpreters/test_archive.py",
     "artifacts/interpreters/portable/content_rules": "artifacts/interpreters/portable/test_trimming.py",

@@ -166,11 +166,11 @@ def _compare(entry: Entry, archive: ArchiveRecord, root: Path) -> Finding | None
 
 
 def _sorted(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    return tuple(sorted(entries, key=lambda entry: (_natural(entry.version), entry.platform)))
+    return tuple(sorted(entries, key=lambda entry: (natural_order(entry.version), entry.platform)))
 
 
-def _natural(version: str) -> tuple[tuple[int, str], ...]:
-    """Order 3.9.1 before 3.12.1, and both before their variants."""
+def natural_order(version: str) -> tuple[tuple[int, str], ...]:
+    """Return the sort key of a version's name: 3.9.1 comes before 3.12.1, and both before their variants."""
     return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.findall(r"[0-9]+|[^0-9.]+", version))
 
 

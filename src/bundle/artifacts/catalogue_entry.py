@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from bundle.artifacts.store.bundle_archive import PackedArchive
 from bundle.artifacts.store.layers import Layer
@@ -136,7 +136,12 @@ def layer_record(layer: Layer) -> LayerRecord:
     return LayerRecord(digest=layer.digest, kind=layer.kind, name=layer.name, version=layer.version, size=layer.size)
 
 
-def bundle_digest(layers: Sequence[Layer]) -> str:
+class _Digested(Protocol):
+    @property
+    def digest(self) -> str: ...
+
+
+def bundle_digest(layers: Iterable[_Digested]) -> str:
     """Return the SHA-256 of a bundle's content: over its layers' digests, in order."""
     return hashlib.sha256(canonical_json([layer.digest for layer in layers])).hexdigest()
 

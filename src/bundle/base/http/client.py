@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from bundle.base.errors import IntegrityError, NetworkError
-from bundle.base.files import copy_hashed, locked, sha256_of
+from bundle.base.files import CHUNK, copy_hashed, locked, sha256_of
 from bundle.base.http.body import LARGEST_DOCUMENT, chunks
 from bundle.base.http.ranges import Part, SizedReader, open_ranges
 from bundle.base.http.responses import Answer, Conditional, NotFoundError, UnreachableError, raise_for
@@ -33,6 +33,9 @@ _T = TypeVar("_T")
 
 _CONNECT = 5.0
 """Seconds that a host may take to accept a connection."""
+
+_PIECE = 2**24
+"""Bytes of a part that are asked for at once, and kept in memory."""
 
 _PROGRESS = 2**20
 """Bytes that an attempt must have brought to count as progress."""
@@ -189,6 +192,30 @@ class Downloader:
             return _open_local(path, url)
         opened = open_ranges(partial(self._range, url), partial(self.size, url), url)
         return opened or self._open_whole(url)
+
+    def read(self, url: str, first: int, length: int) -> Iterator[bytes]:
+        """Yield a part of a file, in pieces; a file that ends earlier gives fewer bytes.
+
+        Where the server cannot answer with parts, the whole file is loaded first.
+
+        Raises:
+            NotFoundError: there is no such file.
+            NetworkError: there is no answer, or an error.
+        """
+        end = first + length
+        for start in range(first, end, _PIECE):
+            last = min(start + _PIECE, end) - 1
+            part = self._range(url, f"{start}-{last}")
+            if part is None:
+                with self._open_whole(url) as file:
+                    file.seek(start)
+                    while start < end and (chunk := file.read(min(CHUNK, end - start))):
+                        start += len(chunk)
+                        yield chunk
+                return
+            yield part.content
+            if len(part.content) <= last - start:
+                return
 
     def _open_whole(self, url: str) -> SizedReader:
         with tempfile.TemporaryFile() as file:

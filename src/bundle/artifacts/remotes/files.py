@@ -1,0 +1,235 @@
+"""Remotes that hold files: the layout, the same in a folder, in an object store and behind a web server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Protocol
+
+from bundle.artifacts.remotes.published import (
+    LARGEST_CATALOGUE,
+    LARGEST_DOCUMENT,
+    Blob,
+    BundleDocument,
+    PublishedCatalogue,
+    PublishedEntry,
+    require_digest,
+)
+from bundle.artifacts.remotes.remote import MissingBlobError, Source, Stored, Token
+from bundle.base.errors import IntegrityError, NetworkError
+from bundle.base.threads import all_of, in_parallel
+
+CATALOGUE = "catalogue.json"
+
+_AT_ONCE = 16
+"""Questions to a remote at the same time."""
+
+_RENEWED = 3600.0
+"""Seconds; a younger blob is safe from any collection with a longer grace period."""
+
+_BLOB = re.compile(r"blobs/sha256/([0-9a-f]{2})/(\1[0-9a-f]{62})")
+_DOCUMENT = re.compile(r"bundles/[^/]+/[^/]+/([0-9a-f]{64})\.json")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One file as a listing finds it."""
+
+    path: str
+    size: int
+    age: float
+    """Seconds since it was written or touched."""
+
+
+class ReadableFiles(Protocol):
+    """Files at an address; their paths are relative, with `/`."""
+
+    @property
+    def url(self) -> str:
+        """The address, without credentials."""
+
+    def get(self, path: str, most: int) -> tuple[bytes, str] | None:
+        """Return a small file and the token of its state, None if it is not there.
+
+        Raises:
+            IntegrityError: it has more than `most` bytes.
+        """
+
+    def parts(self, path: str, first: int, length: int) -> Iterator[bytes]:
+        """Yield a part of a file, at most `length` bytes.
+
+        Raises:
+            MissingBlobError: there is no such file.
+        """
+
+
+class Files(ReadableFiles, Protocol):
+    """Files that can be written."""
+
+    def find(self, path: str) -> Found | None:
+        """Return the size and the age of a file, None if it is not there."""
+
+    def touch(self, path: str) -> None:
+        """Set the age of a file to zero."""
+
+    def put(self, path: str, chunks: Iterable[bytes], size: int) -> None:
+        """Write a file of a known size; it appears when the last chunk was taken, and not if one raises."""
+
+    def replace(self, path: str, content: bytes, token: Token) -> None:
+        """Write a file if its state is still the token's; None stands for its absence.
+
+        Raises:
+            CatalogueChangedError: it is not.
+        """
+
+    def below(self, folder: str) -> Iterator[Found]:
+        """List the files below a folder."""
+
+    def remove(self, path: str) -> None:
+        """Remove a file, if it is there."""
+
+
+class ReadableFileRemote:
+    """A remote that holds files; see `docs/publishing.md` for the layout.
+
+    Args:
+        files: where they are.
+    """
+
+    def __init__(self, files: ReadableFiles) -> None:
+        self.files = files
+
+    @property
+    def url(self) -> str:
+        """The address, without credentials."""
+        return self.files.url
+
+    def catalogue(self) -> tuple[PublishedCatalogue, Token]:
+        """Return the catalogue and its token; see `Remote`."""
+        found = self.files.get(CATALOGUE, LARGEST_CATALOGUE)
+        if found is None:
+            return PublishedCatalogue(), None
+        content, token = found
+        return PublishedCatalogue.from_bytes(content, self._name(CATALOGUE)), token
+
+    def bundle(self, entry: PublishedEntry) -> BundleDocument:
+        """Return the document of a bundle; see `Remote`."""
+        path = _document_path(entry)
+        found = self.files.get(path, min(entry.document.size, LARGEST_DOCUMENT))
+        if found is None:
+            raise MissingBlobError(f"{self._name(path)} is missing, which the catalogue names.")
+        if Blob.of(found[0]) != entry.document:
+            raise IntegrityError(
+                f"{self._name(path)} is not the document that the catalogue names.",
+                cause="It was changed, or cut short.",
+                remedy="Do not install from there; publish the bundle again.",
+            )
+        document = BundleDocument.from_bytes(found[0], self._name(path))
+        if PublishedEntry.of(document) != entry:
+            raise IntegrityError(f"{self._name(path)} describes another bundle than the catalogue says.")
+        return document
+
+    def read(self, blob: Blob, first: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Yield the bytes of a blob; see `Remote`."""
+        wanted = blob.size - first if length is None else length
+        left = wanted
+        for chunk in self.files.parts(_blob_path(blob), first, wanted) if wanted else ():
+            taken = chunk[:left]
+            left -= len(taken)
+            yield taken
+            if not left:
+                break
+        if left:
+            raise NetworkError(
+                f"{self._name(_blob_path(blob))} has fewer bytes than its document says.",
+                cause="It was cut short.",
+                remedy="Remove it there and publish again.",
+            )
+
+    def _name(self, path: str) -> str:
+        return f"{self.url.rstrip('/')}/{path}"
+
+
+class FileRemote(ReadableFileRemote):
+    """A remote that holds files which can be written.
+
+    Args:
+        files: where they are.
+    """
+
+    def __init__(self, files: Files) -> None:
+        super().__init__(files)
+        self._files = files
+
+    def replace_catalogue(self, catalogue: PublishedCatalogue, token: Token) -> None:
+        """Write the catalogue if it is still the token's; see `Remote`."""
+        self._files.replace(CATALOGUE, catalogue.to_bytes(), token)
+
+    def put_bundle(self, document: BundleDocument) -> None:
+        """Write the document of a bundle; see `Remote`."""
+        content = document.to_bytes()
+        self._files.put(_document_path(PublishedEntry.of(document)), [content], len(content))
+
+    def lacking(self, blobs: Iterable[Blob]) -> set[Blob]:
+        """Return the blobs that are not there, or not with their size; see `Remote`."""
+        asked = list(dict.fromkeys(blobs))
+        found = self._find(asked)
+        return {blob for blob, one in zip(asked, found, strict=True) if one is None or one.size != blob.size}
+
+    def renew(self, blobs: Iterable[Blob]) -> None:
+        """Set the age of old blobs to zero; see `Remote`."""
+        old = [found.path for found in self._find(list(blobs)) if found and found.age > _RENEWED]
+        all_of(in_parallel(self._files.touch, old, threads=_AT_ONCE))
+
+    def send(self, blob: Blob, source: Source) -> None:
+        """Store a blob; see `Remote`."""
+        self._files.put(_blob_path(blob), _checked(source(), blob), blob.size)
+
+    def stored(self) -> Iterator[Stored]:
+        """List all blobs and documents; see `Remote`."""
+        for found in self._files.below("blobs"):
+            if match := _BLOB.fullmatch(found.path):
+                yield Stored(kind="blob", sha256=match[2], size=found.size, age=found.age, place=found.path)
+        for found in self._files.below("bundles"):
+            if match := _DOCUMENT.fullmatch(found.path):
+                yield Stored(kind="document", sha256=match[1], size=found.size, age=found.age, place=found.path)
+
+    def remove(self, stored: Stored, *, younger_than: float | None = None) -> bool:
+        """Remove one blob or document; see `Remote`."""
+        found = self._files.find(stored.place)
+        if found is not None and younger_than is not None and found.age < younger_than:
+            return False
+        self._files.remove(stored.place)
+        return True
+
+    def _find(self, blobs: list[Blob]) -> list[Found | None]:
+        return all_of(in_parallel(lambda blob: self._files.find(_blob_path(blob)), blobs, threads=_AT_ONCE))
+
+
+def _blob_path(blob: Blob) -> str:
+    digest = require_digest(blob.sha256, "The name of a blob")
+    return f"blobs/sha256/{digest[:2]}/{digest}"
+
+
+def _document_path(entry: PublishedEntry) -> str:
+    return f"bundles/{entry.version}/{entry.platform}/{entry.document.sha256}.json"
+
+
+def _checked(chunks: Iterable[bytes], blob: Blob) -> Iterator[bytes]:
+    """Pass on the bytes of a blob; raise IntegrityError before the last ones if they are others."""
+    digest, size, held = sha256(), 0, b""
+    for chunk in chunks:
+        digest.update(chunk)
+        size += len(chunk)
+        if held:
+            yield held
+        held = chunk
+    if (digest.hexdigest(), size) != (blob.sha256, blob.size):
+        raise IntegrityError(
+            "The bytes of a layer changed while they were sent.",
+            cause="The archive was replaced meanwhile, or the disk is failing.",
+            remedy="Build the bundle again, then publish it again.",
+        )
+    yield held
