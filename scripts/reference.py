@@ -14,7 +14,7 @@ from bundle.model.config.schema import described, resolved, schema
 
 # A bar within a cell would end the cell.
 _PIPE = "\\|"
-_NAMED = ("overrides", "skip", "forceSource", "buildWheel")
+_NAMED = ("sets", "overrides", "skip", "forceSource", "buildWheel")
 _VARIABLES = (
     ("BUNDLE_PROJECT", "The project's folder, as `--project` names it."),
     ("BUNDLE_CACHE_DIR", "The store: the cache folder that all projects share; `bundle cache dir` prints it."),

@@ -46,6 +46,8 @@ class Lockable:
     def config(self, *dependencies: str, **packages: Any) -> Config:
         """Write the version's configuration, and read it."""
         value = {"registries": self.registries, "packages": {"dependencies": list(dependencies), **packages}}
+        if "sets" in packages:
+            value["build"] = {"layout": "wheelhouse"}
         folder = self.root / "versions" / self.version
         folder.mkdir(parents=True, exist_ok=True)
         (self.root / "shared-config.json").write_text("{}")

@@ -55,6 +55,11 @@ PACKAGES = st.fixed_dictionaries(
         "noDeps": LIST_OF_NAMES,
         "resolution": RESOLUTION,
         "copyFiles": COPY_FILES,
+        "sets": st.dictionaries(
+            st.sampled_from(["gpu", "old-numpy", "1"]),
+            st.fixed_dictionaries({"dependencies": REQUIREMENTS}, optional={"overrides": OVERRIDES}),
+            max_size=2,
+        ),
         "platformSpecific": st.dictionaries(
             PLATFORM,
             st.fixed_dictionaries(

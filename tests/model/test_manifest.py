@@ -9,16 +9,20 @@ import pytest
 
 from bundle.base.errors import ConfigError
 from bundle.model.acceptance import Acceptance
+from bundle.model.config.schema import schema
 from bundle.model.manifest import (
+    MOST_SETS,
     Conflict,
     LayerRecord,
     Manifest,
     PackageRecord,
     PythonRecord,
+    SetRecord,
     SkippedRecord,
     read_manifest,
 )
 from bundle.model.platforms import PLATFORMS, Floors
+from bundle.model.records import MalformedError
 
 SMALL: dict[str, Any] = {"version": "3.12.10", "platform": "macosx-x64", "python": {"actual": "3.12.10"}}
 
@@ -148,3 +152,32 @@ def test_variables_that_cannot_be_set_are_no_manifest(variables: dict[str, str])
 
 def test_a_bundle_without_variables_says_nothing_of_them() -> None:
     assert "environment" not in Manifest.from_json(SMALL).as_json()
+
+
+def test_sets_come_back_and_a_bundle_without_them_says_nothing() -> None:
+    assert "sets" not in FULL.as_json()
+    record = SetRecord(lock="b" * 64, packages=FULL.packages, skipped=FULL.skipped)
+    manifest = replace(FULL, layout="wheelhouse", packages=(), sets={"gpu": record})
+    value = json.loads(json.dumps(manifest.as_json()))
+    assert value["sets"]["gpu"]["packages"][0]["requiredBy"] == ["(the configuration)", "scipy"]
+    assert Manifest.from_json(value) == manifest
+    members = manifest.members
+    assert [(name, len(one.packages), one.lock) for name, one in members.items()] == [
+        ("", 0, FULL.lock),
+        ("gpu", 2, "b" * 64),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"), [("../x", "wheelhouse"), ("a/b", "wheelhouse"), ("", "wheelhouse"), ("gpu", "installed")]
+)
+def test_forged_sets_are_no_manifest(name: str, layout: str) -> None:
+    with pytest.raises(MalformedError, match="sets"):
+        Manifest.from_json({**SMALL, "layout": layout, "sets": {name: {}}})
+
+
+def test_a_forged_manifest_has_no_endless_sets() -> None:
+    sets: dict[str, Any] = {str(number): {} for number in range(MOST_SETS + 1)}
+    with pytest.raises(MalformedError, match="more than 50"):
+        Manifest.from_json({**SMALL, "layout": "wheelhouse", "sets": sets})
+    assert schema()["properties"]["packages"]["properties"]["sets"]["maxProperties"] == MOST_SETS

@@ -57,6 +57,14 @@ class PackageRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SetRecord:
+    """One set of packages of the bundle (`packages.sets`)."""
+
+    packages: tuple[PackageRecord, ...]
+    skipped: tuple[SkippedRecord, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Entry:
     """One bundle."""
 
@@ -80,10 +88,14 @@ class Entry:
     """SHA-256 of its `bundle.json`; empty in entries of earlier versions."""
     files: str = ""
     """SHA-256 of the list of its files, which `bundle.json` names as well."""
+    sets: Mapping[str, SetRecord] = field(default_factory=dict)
+    """The sets of packages beside `packages`, by name."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON value of the catalogue's file."""
         value: dict[str, Any] = to_json(self)
+        if not self.sets:
+            del value["sets"]
         return value
 
     @classmethod
@@ -122,12 +134,16 @@ def entry_of(
             for archive in archives
         ),
         layers=tuple(layer_record(layer) for layer in layers),
-        packages=tuple(PackageRecord.of(package) for package in bundle.packages),
+        packages=tuple(map(PackageRecord.of, bundle.packages)),
         skipped=bundle.skipped,
         conflicts=bundle.conflicts,
         floor=bundle.floor,
         manifest=manifest_hash(layers),
         files=bundle.files,
+        sets={
+            name: SetRecord(packages=tuple(map(PackageRecord.of, one.packages)), skipped=one.skipped)
+            for name, one in bundle.sets.items()
+        },
     )
 
 

@@ -71,10 +71,11 @@ class Context:
         return Repositories(folder, environ=self.environ, reporter=self.reporter, offline=self.offline)
 
     def lock_status(self, config: Config, platform: Platform) -> LockStatus:
-        """Return how the lock of a version on a platform stands."""
+        """Return how the lock of a version, or of one of its sets, stands on a platform."""
         from bundle.model.locks.status import status_of
 
-        return status_of(self.project.lock_path(config.version, platform.key), config, platform)
+        path = self.project.lock_path(config.version, platform.key, config.set_name)
+        return status_of(path, config, platform)
 
     def logs(self, bundle: str) -> Path:
         """Return the folder for the logs of build backends when no other output folder was named.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from bundle.base.errors import ConfigError
 from bundle.cli.app import App, select_platforms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bundle.model.config.config import Config
     from bundle.model.config.project import Project
@@ -50,6 +50,22 @@ def select(
     return found
 
 
+def with_sets(selected: Sequence[tuple[Config, Platform]]) -> list[tuple[Config, Platform]]:
+    """Return each pair once for each lock: that of `packages.dependencies`, then those of `packages.sets`."""
+    return [(member, platform) for config, platform in selected for member in config.members]
+
+
+def names_of(config: Config, platform: Platform) -> dict[str, str]:
+    """Return version and platform, and the set if it is one, as JSON values name them."""
+    names = {"version": config.version, "platform": platform.key}
+    return names | ({"set": config.set_name} if config.set_name else {})
+
+
+def title_of(value: Mapping[str, Any]) -> str:
+    """Return the version of a JSON value, with the set if it names one, for people."""
+    return f"{value['version']} (set {value['set']})" if "set" in value else str(value["version"])
+
+
 def current_lock(project: Project, config: Config, platform: Platform) -> Lock:
     """Return the lock of a version on a platform.
 
@@ -59,7 +75,7 @@ def current_lock(project: Project, config: Config, platform: Platform) -> Lock:
     """
     from bundle.model.locks.status import status_of
 
-    status = status_of(project.lock_path(config.version, platform.key), config, platform)
+    status = status_of(project.lock_path(config.version, platform.key, config.set_name), config, platform)
     lock = status.existing()
     if status.state == "stale":
         raise ConfigError(

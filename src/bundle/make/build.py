@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -41,9 +41,10 @@ def build_bundle(request: BuildRequest, context: Context) -> dict[str, Any]:
         stack.enter_context(locked(state / f"{request.name}.lock", reporter=context.reporter, what=request.name))
         sweep_staging(state)
         # Taken before the build: edits in the meantime count as changes.
-        status = context.lock_status(request.config, request.platform)
+        statuses = tuple(context.lock_status(one, request.platform) for one in request.config.members)
         asked = _asked(request, context)
-        record = _current(request, _inputs(asked, status.digest)) if status.state == "fresh" else None
+        fresh = all(one.state == "fresh" for one in statuses)
+        record = _current(request, _inputs(asked, [one.digest for one in statuses])) if fresh else None
         if record is not None:
             return {**record.result, "status": "unchanged", "seconds": {}}
         if request.config.build.enable_logging:
@@ -56,10 +57,10 @@ def build_bundle(request: BuildRequest, context: Context) -> dict[str, Any]:
         from bundle.make.pipeline import run
 
         context.reporter.info(request.log_start)
-        done = run(request, context, status)
+        done = run(request, context, statuses)
         value = _value(done)
         record = Record(
-            inputs=_inputs(asked, status.digest if status.state == "fresh" else sha256_of(status.path)),
+            inputs=_inputs(asked, [one.digest if one.state == "fresh" else sha256_of(one.path) for one in statuses]),
             tree=_stamp(request),
             archives={archive.path.name: file_stamp(archive.path) for archive in done.archives},
             result=value,
@@ -92,16 +93,17 @@ def _stamp(request: BuildRequest) -> str:
     return tree_stamp(request.folder, caches=request.config.build.bytecode)
 
 
-def _inputs(asked: str, lock: str | None) -> str:
-    """Return the fingerprint of a build's inputs: the request, and the lock, which the build may write itself."""
-    return fingerprint({"asked": asked, "lock": lock}, [])
+def _inputs(asked: str, locks: Sequence[str | None]) -> str:
+    """Return the fingerprint of a build's inputs: the request, and the locks, which the build may write itself."""
+    return fingerprint({"asked": asked, "locks": list(locks)}, [])
 
 
 def _asked(request: BuildRequest, context: Context) -> str:
     config, project = request.config, context.project
     folders = [
         [name, [[path, file_stamp(folder / path)] for path in own_files(folder)]]
-        for name, folder in sorted(config.packages_for(request.platform.key).folders.items())
+        for member in config.members
+        for name, folder in sorted(member.packages_for(request.platform.key).folders.items())
     ]
     copies = [
         [rule.target, [[str(path), file_stamp(path)] for path in _files(rule.base / rule.source)]]
@@ -153,6 +155,7 @@ def _value(done: Build) -> dict[str, Any]:
         "floor": manifest["floor"],
         "packages": manifest["packages"],
         "skipped": manifest["skipped"],
+        **({"sets": manifest["sets"]} if "sets" in manifest else {}),
         "conflicts": manifest["conflicts"],
         "verification": None if done.report is None else done.report.as_json(),
         "size": sum(layer.size for layer in done.layers),

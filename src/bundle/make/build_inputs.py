@@ -35,7 +35,8 @@ def check_inputs(project: Project, loaded: Loaded, problems: Problems) -> None:
             _check_address(url, "The registry")
     _check_archives(loaded, problems)
     for key in config.platforms:
-        _check_platform(config, key, problems)
+        for member in config.members:
+            _check_platform(member, key, problems)
 
 
 def _check_platform(config: Config, key: str, problems: Problems) -> None:

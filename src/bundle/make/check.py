@@ -187,7 +187,7 @@ def _unused_wheels(config: Config) -> Iterable[str]:
 def _locks(project: Project, config: Config, problems: Problems) -> list[Lock]:
     """Return the locks of a version's platforms; a build refuses one that cannot be read, and makes no other."""
     locks: list[Lock] = []
-    for path in (project.lock_path(config.version, key) for key in config.platforms):
+    for path in project.lock_paths(config):
         if os.path.lexists(path):
             with problems.collecting():
                 locks.append(read_lock(path))

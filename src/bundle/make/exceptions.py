@@ -16,7 +16,6 @@ from bundle.model.config.merge import Merged, merge
 from bundle.model.config.project import SHARED, Loaded, Project, own_file
 from bundle.model.locks.lock import Lock
 from bundle.model.locks.pylock import read_lock
-from bundle.model.platforms import PLATFORMS
 
 EXCEPTIONS = ("skip", "forceSource", "buildWheel", "overrides")
 """The keys of `packages` that make exceptions for single packages."""
@@ -31,8 +30,7 @@ def locks_of(project: Project, version: str) -> list[Lock]:
     Raises:
         BundleError: one cannot be read.
     """
-    paths = (project.lock_path(version, key) for key in PLATFORMS)
-    return [read_lock(path) for path in paths if path.exists()]
+    return [read_lock(path) for path in project.locks(version)]
 
 
 def unused_exceptions(loaded: Loaded, locks: Sequence[Lock]) -> Iterator[str]:
@@ -106,11 +104,11 @@ def _exceptions(merged: Merged, file: str) -> Iterable[tuple[str, str, str]]:
     if not isinstance(packages, Table):
         return
     tables: list[tuple[KeyPath, Node | None]] = [(("packages", key), packages.get(key)) for key in EXCEPTIONS]
-    specific = packages.get("platformSpecific")
-    if isinstance(specific, Table):
+    for inner in ("platformSpecific", "sets"):
+        specific = packages.get(inner)
         tables += [
-            (("packages", "platformSpecific", key, "overrides"), own.get("overrides"))
-            for key, own in specific.items()
+            (("packages", inner, key, "overrides"), own.get("overrides"))
+            for key, own in (specific.items() if isinstance(specific, Table) else ())
             if isinstance(own, Table)
         ]
     for path, table in tables:

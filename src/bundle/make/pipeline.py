@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,8 +13,6 @@ from pathlib import Path
 from bundle.artifacts.catalogue import Catalogue, record
 from bundle.artifacts.catalogue_entry import bundle_digest, entry_of
 from bundle.artifacts.context import Context
-from bundle.artifacts.fetch_packages import fetch_packages
-from bundle.artifacts.folder_source import with_folders
 from bundle.artifacts.store.bundle_archive import PackedArchive, pack
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.layers import DamagedLayerError, Layer
@@ -26,14 +24,11 @@ from bundle.make.assemble.copyfiles import plan_copies
 from bundle.make.assemble.layer_pool import LayerPool
 from bundle.make.assemble.layers import Layering
 from bundle.make.assemble.manifest import describe, list_files
-from bundle.make.assemble.wheelhouse import carried_lock
 from bundle.make.build_request import BuildRequest
-from bundle.make.exceptions import unused_acceptances
 from bundle.make.interpreter.prepare import Interpreter, prepare_interpreter
-from bundle.make.resolve.locks import required_lock
+from bundle.make.package_set import PackageSet, united
 from bundle.make.sources.builder import SourceBuilder
 from bundle.make.sources.host import BuildHost
-from bundle.make.sources.planner import SourceBuild
 from bundle.make.verify.audit.floor_of_layers import floor_of
 from bundle.make.verify.checks.findings import Report, require, rows
 from bundle.make.verify.checks.policy import policy_for
@@ -43,9 +38,8 @@ from bundle.make.verify.wheels import require_sound_wheels
 from bundle.model.config.config import Config
 from bundle.model.config.version_files import version_files
 from bundle.model.file_list import FILE_LIST
-from bundle.model.locks.lock import Lock, LockedPackage
 from bundle.model.locks.status import LockStatus
-from bundle.model.manifest import MANIFEST, WHEELHOUSE, Manifest
+from bundle.model.manifest import MANIFEST, Manifest
 from bundle.model.platforms import Platform
 
 
@@ -55,20 +49,13 @@ class Build:
 
     request: BuildRequest
     context: Context
-    status: LockStatus
-    """The lock before the build."""
+    statuses: tuple[LockStatus, ...]
+    """The lock of each set before the build."""
     stack: ExitStack
     """Resources that outlive a step; closed when the build ends."""
     interpreter: Interpreter = field(init=False)
-    lock: Lock = field(init=False)
-    known: dict[str, Layer] = field(init=False, default_factory=dict)
-    """Layers that the store already has, by package name."""
-    files: dict[str, Path] = field(init=False, default_factory=dict)
-    """Fetched files by `LockedPackage.key` and sha256."""
-    wheels: dict[str, Path] = field(init=False, default_factory=dict)
-    """Wheels by package name: those that the bundle carries, or whose layer is still to be made."""
-    sources: dict[str, SourceBuild] = field(init=False, default_factory=dict)
-    """Builds of source packages, by package name."""
+    sets: tuple[PackageSet, ...] = field(init=False)
+    """`packages.dependencies`, then the sets."""
     layers: tuple[Layer, ...] = field(init=False)
     manifest: Manifest = field(init=False)
     tree: Path = field(init=False)
@@ -87,31 +74,19 @@ class Build:
         """Where the bundle is to run."""
         return self.request.platform
 
-    @cached_property
-    def host(self) -> BuildHost:
-        """The machine that builds sources, with the bundle's interpreter."""
-        return self.stack.enter_context(replace(self.any_host, bundled=self.interpreter))
-
-    @property
-    def any_host(self) -> BuildHost:
-        """The same without it."""
+    def any_host(self, config: Config) -> BuildHost:
+        """Return the machine that builds the sources of a set, without the bundle's interpreter."""
         return BuildHost(
             context=self.context,
-            config=self.config,
+            config=config,
             platform=self.platform,
             logs=self.request.logs,
             interpreters=self.request.interpreters,
         )
 
-    @cached_property
-    def builder(self) -> SourceBuilder:
-        """Builds sources."""
-        return SourceBuilder(self.host)
-
-    @property
-    def built(self) -> dict[str, str]:
-        """sha256 of the wheels built from source, by package name."""
-        return {name: one.sha256 for name, one in self.sources.items() if one.sha256 is not None}
+    def host(self, config: Config) -> BuildHost:
+        """Return the same with it."""
+        return self.stack.enter_context(replace(self.any_host(config), bundled=self.interpreter))
 
     @cached_property
     def layering(self) -> Layering:
@@ -121,7 +96,7 @@ class Build:
             platform=self.platform,
             python=self.interpreter.python,
             reporter=self.context.reporter,
-            compiler=self.interpreter.bytecode.compiler(lambda: self.host.python),
+            compiler=self.interpreter.bytecode.compiler(lambda: self.sets[0].host.python),
             user_site=self.config.build.user_site,
         )
 
@@ -169,9 +144,10 @@ def choose_interpreter(build: Build) -> None:
     problems = Problems()
     with problems.collecting():
         build.interpreter = prepare_interpreter(build.context, build.config, build.platform, build.request.interpreters)
-    if problems.errors and build.status.lock is not None and build.context.machine not in (None, build.platform):
-        with build.any_host as host:
-            for planned in SourceBuilder(host).plan(build.status.lock):
+    locked = build.statuses if problems.errors and build.context.machine not in (None, build.platform) else ()
+    for status in locked:
+        with build.any_host(status.config) as host:
+            for planned in SourceBuilder(host).plan(status.lock) if status.lock is not None else ():
                 if planned.refusal is not None:
                     problems.add(planned.refusal)
     problems.raise_if_any(f"{len(problems.errors)} problems prevent the build of {build.request.name} here.")
@@ -182,78 +158,33 @@ def choose_interpreter(build: Build) -> None:
 def lock_packages(build: Build) -> None:
     """Decide which file of which package the bundle holds."""
     sweep_staging(build.config.folder)
-    lock = required_lock(build.host, build.status, locked=build.request.locked)
-    build.lock = with_folders(lock, build.config, build.context)
-    # A lock that was just made has told of them.
-    for left_out in lock.skipped if lock is build.status.lock else ():
-        if left_out.kind == "missing":
-            build.context.reporter.warning(f"{left_out.name} is left out: {left_out.reason}")
-    for warning in unused_acceptances(build.context.project, build.config, build.lock):
-        build.context.reporter.warning(warning)
+    build.sets = tuple(PackageSet(host=build.host(one.config), status=one) for one in build.statuses)
+    for one in build.sets:
+        one.find_lock(locked=build.request.locked)
 
 
 def fetch_files(build: Build) -> None:
     """Download the files of packages that have no layer in the store yet."""
-    build.sources = {one.package.name: one for one in build.builder.plan(build.lock)}
-    wanted = []
-    for package in build.lock.packages:
-        source = build.sources.get(package.name)
-        if source is not None and source.refusal is not None:
-            continue
-        sha256 = package.key if source is None else source.sha256
-        layer = build.layering.find_wheel(sha256, package) if sha256 else None
-        if layer is not None:
-            build.known[package.name] = layer
-        built = source is not None and source.wheel is not None
-        if not built and (layer is None or build.carries):
-            wanted.append(package if source is None else source.adapted)
-    if wanted:
-        lock = replace(build.lock, packages=tuple(wanted))
-        build.files = fetch_packages(build.context, build.config, lock, arrived=_starting_layers(build, wanted))
-    for package in wanted:
-        if package.kind == "wheel":
-            build.wheels[package.name] = build.files[package.key]
-
-
-def _starting_layers(build: Build, wanted: Sequence[LockedPackage]) -> Callable[[str, Path], None]:
-    """Return what begins the layer of a wheel that has arrived."""
-    ready = {
-        package.key: package
-        for package in wanted
-        if build.installs and package.kind == "wheel" and package.name not in {*build.known, *build.sources}
-    }
-    pool = build.layer_pool
-
-    def start(sha256: str, path: Path) -> None:
-        if package := ready.get(sha256):
-            pool.start(package, path, sha256=sha256)
-
-    return start
+    for one in build.sets:
+        one.fetch(build.layering, build.layer_pool if build.installs else None, carries=build.carries)
 
 
 def build_sources(build: Build) -> None:
     """Build the wheels of source packages; all failures are reported at once."""
     problems = Problems()
-    for name, planned in build.sources.items():
-        if planned.wheel is None:
-            with problems.collecting():
-                build.sources[name] = build.builder.build(planned, build.files)
+    for one in build.sets:
+        one.build_sources(problems)
     problems.raise_if_any(f"{len(problems.errors)} packages of {build.request.name} cannot be built here.")
-    build.wheels |= {name: one.wheel for name, one in build.sources.items() if one.wheel is not None}
 
 
 def make_layers(build: Build) -> None:
     """Turn every input into a layer, and write the manifest."""
     layers = [build.interpreter.layer]
-    hashes = {package.name: package.key for package in build.lock.packages} | build.built
     # Those of carried wheels are in no bundle: they tell its floor, its flaws, and which acceptances apply.
-    packages = build.layer_pool.layers(build.lock.packages, known=build.known, wheels=build.wheels, hashes=hashes)
+    packages = list({layer.digest: layer for one in build.sets for layer in one.layers(build.layer_pool)}.values())
     layers += packages if build.installs else ()
     if build.carries:
-        layers += [
-            build.layering.carried_wheel(build.wheels[package.name], sha256=hashes[package.name], package=package)
-            for package in build.lock.packages
-        ]
+        layers += united(layer for one in build.sets for layer in one.carried(build.layering))
     rules = build.config.packages_for(build.platform.key).copy_files
     if rules:
         folders = {entry.path for layer in layers for entry in layer.entries if entry.kind == "folder"}
@@ -264,10 +195,15 @@ def make_layers(build: Build) -> None:
         layers.append(build.layering.copies(copies))
     unpacked = [*layers, *(() if build.installs else packages)]
     floor = floor_of(unpacked, build.context.store, build.platform)
-    documents = {f"{WHEELHOUSE}/pylock.toml": carried_lock(build.lock, build.wheels)} if build.carries else {}
+    documents = dict(one.carried_lock() for one in build.sets) if build.carries else {}
     files = list_files(layers, documents).as_text()
     described = describe(
-        build.config, build.interpreter, build.lock, layers, sources=build.sources, unpacked=unpacked, floor=floor
+        build.config,
+        build.interpreter,
+        {one.lock.set_name: one.record for one in build.sets},
+        layers,
+        unpacked=unpacked,
+        floor=floor,
     )
     build.manifest = replace(described, files=hashlib.sha256(files.encode()).hexdigest())
     require_sound_wheels(build.manifest, build.config.verify.accept)
@@ -374,22 +310,22 @@ STEPS: tuple[tuple[str, Callable[[Build], None]], ...] = (
 """A build, from its first step to its last."""
 
 
-def run(request: BuildRequest, context: Context, status: LockStatus) -> Build:
+def run(request: BuildRequest, context: Context, statuses: tuple[LockStatus, ...]) -> Build:
     """Take one bundle through all steps, once more if a layer of the store turns out to be damaged.
 
     Raises:
         BundleError: a step failed; an earlier bundle stays in place.
     """
     try:
-        return _take(request, context, status)
+        return _take(request, context, statuses)
     except DamagedLayerError as error:
         context.reporter.warning(f"{error.what} The build begins again.")
-        return _take(request, context, status)
+        return _take(request, context, statuses)
 
 
-def _take(request: BuildRequest, context: Context, status: LockStatus) -> Build:
+def _take(request: BuildRequest, context: Context, statuses: tuple[LockStatus, ...]) -> Build:
     with ExitStack() as stack:
-        build = Build(request=request, context=context, status=status, stack=stack)
+        build = Build(request=request, context=context, statuses=statuses, stack=stack)
         for name, step in STEPS:
             started = time.monotonic()
             with context.reporter.step(name):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from bundle.base.errors import ConfigError
 from bundle.base.files import read_regular
@@ -23,6 +23,9 @@ MANIFEST = "bundle.json"
 WHEELHOUSE = "packages"
 """Folder of the wheels in a bundle whose `build.layout` is `wheelhouse` or `both`, relative to the bundle's root."""
 
+MOST_SETS = 50
+"""Sets of packages in one bundle; verification installs each of them."""
+
 FORMAT = 1
 
 _CONFIGURATION = "(the configuration)"
@@ -33,6 +36,10 @@ _OPTIONAL = ("file", "sha256", "repository", "commit", "wheel", "isolation", "ne
 
 _PYTHON = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+((a|b|rc)[0-9]+)?")
 _FLOOR = re.compile(r"[0-9]+\.[0-9]+")
+_SET_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_LONGEST_SET_NAME = 60
+
+Group = TypeVar("Group", "Manifest", "SetRecord")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +106,18 @@ class SkippedRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SetRecord:
+    """One set of packages of a bundle (`packages.sets`), resolved without regard to the others."""
+
+    lock: str = ""
+    """Checksum of the inputs of its lock."""
+    packages: tuple[PackageRecord, ...] = ()
+    overrides: tuple[str, ...] = ()
+    no_deps: tuple[str, ...] = ()
+    skipped: tuple[SkippedRecord, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Conflict:
     """A path for which two layers hold different bytes."""
 
@@ -150,6 +169,14 @@ class Manifest:
     """Variables of the bundle's programs (`runtime.environment`); `{bundle}` stands for its folder."""
     files: str = ""
     """sha256 of the list of all files, `bundle-files.json`; empty in bundles of earlier versions, which have none."""
+    sets: Mapping[str, SetRecord] = field(default_factory=dict)
+    """The sets of packages beside `packages`, by name; wheels only."""
+
+    @property
+    def members(self) -> dict[str, Manifest]:
+        """The manifest as that of each set, by name; under the empty name, that of `packages`."""
+        records = {name: vars(record) for name, record in self.sets.items()}
+        return {name: replace(self, sets={}, **record) for name, record in {"": {}, **records}.items()}
 
     @property
     def target(self) -> Platform:
@@ -173,10 +200,12 @@ class Manifest:
         value["python"]["substituted"] = self.python.substituted
         if self.known:
             del value["known"]
-        if not self.environment:
-            del value["environment"]
+        for key in ("environment", "sets"):
+            if not value[key]:
+                del value[key]
         value["accepted"] = [acceptance.as_json() for acceptance in self.accepted]
-        for record in (*value["packages"], *value["skipped"]):
+        groups = (value, *value.get("sets", {}).values())
+        for record in (one for group in groups for one in (*group["packages"], *group["skipped"])):
             record["requiredBy"] = [name or _CONFIGURATION for name in record["requiredBy"]]
             for key in (*(key for key in _OPTIONAL if not record.get(key)), "available"):
                 record.pop(key, None)
@@ -190,11 +219,8 @@ class Manifest:
             MalformedError: it has another shape; the text names the place.
         """
         manifest = from_json(cls, value, lenient=True)
-        manifest = replace(
-            manifest,
-            packages=tuple(replace(one, required_by=_names(one.required_by)) for one in manifest.packages),
-            skipped=tuple(replace(one, required_by=_names(one.required_by)) for one in manifest.skipped),
-        )
+        sets = {name: _with_names(record) for name, record in manifest.sets.items()}
+        manifest = replace(_with_names(manifest), sets=sets)
         checks = (
             (manifest.format == FORMAT, f"format is {manifest.format}, not {FORMAT}"),
             (manifest.platform in PLATFORMS, f"platform is {manifest.platform!r:.80}, which is unknown"),
@@ -214,6 +240,9 @@ class Manifest:
                 ),
                 "environment has a variable that a bundle cannot set",
             ),
+            (all(map(is_set_name, manifest.sets)), "sets has a name that a set cannot have"),
+            (len(manifest.sets) <= MOST_SETS, f"sets has more than {MOST_SETS} entries"),
+            (not manifest.sets or manifest.layout == "wheelhouse", "sets need the layout wheelhouse"),
         )
         if problems := [problem for fits, problem in checks if not fits]:
             raise MalformedError("; ".join(problems))
@@ -240,6 +269,24 @@ def read_manifest(root: Path) -> Manifest:
             cause="It was edited, or made by another version of this program.",
             remedy="Build the bundle again, or unpack its archive again.",
         ) from error
+
+
+def is_set_name(name: str) -> bool:
+    """Return whether a set of packages may have a name, which is part of file names."""
+    return len(name) <= _LONGEST_SET_NAME and _SET_NAME.fullmatch(name) is not None
+
+
+def carried_lock_path(set_name: str) -> str:
+    """Return where the lock of a bundle's wheels stands, or of those of one set; relative to the bundle's root."""
+    return f"{WHEELHOUSE}/{'.'.join(filter(None, ('pylock', set_name, 'toml')))}"
+
+
+def _with_names(group: Group) -> Group:
+    return replace(
+        group,
+        packages=tuple(replace(one, required_by=_names(one.required_by)) for one in group.packages),
+        skipped=tuple(replace(one, required_by=_names(one.required_by)) for one in group.skipped),
+    )
 
 
 def _names(required_by: tuple[str, ...]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ def to_json(value: Any) -> Any:
     if isinstance(value, tuple):
         return [to_json(item) for item in value]
     if isinstance(value, Mapping):
-        return dict(value)
+        return {key: to_json(item) for key, item in value.items()}
     if is_dataclass(value):
         return {_camel(part.name): to_json(getattr(value, part.name)) for part in fields(value)}
     return value

@@ -6,7 +6,7 @@ from typing import cast
 from bundle.artifacts.interpreters.choice import Choice
 from bundle.artifacts.interpreters.source import Offer, Source
 from bundle.artifacts.store.layers import Entry, Layer
-from bundle.make.assemble.manifest import describe
+from bundle.make.assemble.manifest import describe, describe_set
 from bundle.make.interpreter.compilers import Bytecode
 from bundle.make.interpreter.prepare import Interpreter
 from bundle.make.sources.planner import SourceBuild
@@ -79,7 +79,8 @@ def described(platform: str) -> Manifest:
     )
     layers = [interpreter.layer, layer("wheel", "a", "bin/x"), layer("copyFiles", "copyFiles", "bin/x", "bin/own")]
     build = SourceBuild(package=commit, adapted=commit, sha256="w", isolation="bubblewrap", network="It must.")
-    return describe(config, interpreter, lock, layers, sources={"b": build}, unpacked=layers, floor={"glibc": "2.17"})
+    record = describe_set(config, lock, {"b": build})
+    return describe(config, interpreter, {"": record}, layers, unpacked=layers, floor={"glibc": "2.17"})
 
 
 def test_a_manifest_tells_packages_layers_and_conflicts_apart() -> None:

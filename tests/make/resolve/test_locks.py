@@ -128,3 +128,23 @@ def test_a_lock_for_a_platform_that_was_given_up_is_left_over(place: Lockable) -
     given_up = place.project.load(place.version, {}).config
 
     assert left_over(place.context(), given_up) == [(LINUX, path_of(place))]
+
+
+def test_sets_are_resolved_without_regard_to_each_other(place: Lockable, registry: Registry) -> None:
+    for version in ("1", "2"):
+        registry.wheel("shared", version)
+    sets = {"old": {"dependencies": ["shared<2"]}, "new": {"dependencies": ["shared"]}}
+    config = place.config("top", sets=sets)
+    context = place.context()
+    updates = [update_lock(context, context.lock_status(one, LINUX)) for one in config.members]
+    found = {one.lock.set_name: [str(package.version) for package in one.lock.packages] for one in updates if one.lock}
+    assert (found["old"], found["new"]) == (["1"], ["2"])
+    assert all(context.lock_status(one, LINUX).state == "fresh" for one in config.members)
+    # A lock in the place of another set's is stale.
+    old, new = (place.project.lock_path(place.version, LINUX.key, name) for name in ("old", "new"))
+    old.write_bytes(new.read_bytes())
+    assert [context.lock_status(one, LINUX).state for one in config.members] == ["fresh", "fresh", "stale"]
+    require_known(context, [config], {"shared"})
+    # A set that is gone leaves its lock.
+    del sets["old"]
+    assert left_over(context, place.config("top", sets=sets)) == [(LINUX, old)]

@@ -145,11 +145,11 @@ def test_an_error_is_looked_for_in_the_whole_output(tmp_path: Path) -> None:
     finding = RULES["import-fails"].about("a: a.b", "cannot be imported.", file="lib/a/b.so", details=["shown"])
     finding = replace(finding, output="No module named '_tkinter'\nshown")
     entry = Acceptance(rule="import-fails", files="*/a/*", error="_tkinter", reason=REASON)
-    (found,) = accept([finding], Policy(acceptances=(entry,)), contents, ran=["imports"])
+    (found,) = accept([finding], Policy(acceptances=(entry,)), {"": contents}, ran=["imports"])
     assert found.accepted == REASON
     assert "output" not in found.as_json()
     policy = Policy(acceptances=(replace(entry, error="libGL"),))
-    (other,) = accept([finding], policy, contents, ran=["imports"])
+    (other,) = accept([finding], policy, {"": contents}, ran=["imports"])
     assert other.accepted is None
     assert other.message == 'cannot be imported. verify.accept expects "libGL".'
 
@@ -170,7 +170,7 @@ def test_a_known_finding_is_none_unless_the_configuration_says_otherwise(tmp_pat
     contents = read_contents(broken(tmp_path).root, python=PYTHON, platform=PLATFORMS["linux-x64"])
     finding = RULES["library-missing"].finding(contents.modules[0].path, "needs libno.so.")
     entry = Acceptance(rule="library-missing", package="more", platforms=("linux-x64",), reason=REASON)
-    (known,) = accept([finding], Policy(harmless=(entry,)), contents, ran=["binaries"])
+    (known,) = accept([finding], Policy(harmless=(entry,)), {"": contents}, ran=["binaries"])
     assert (known.known, known.accepted, known.severity) == (REASON, None, "error")
     report = Report(findings=(known,), checked={"binaries": 1}, seconds=0)
     assert (report.ok, report.known, report.answers) == (True, (known,), {"binaries": "pass"})
@@ -180,9 +180,9 @@ def test_a_known_finding_is_none_unless_the_configuration_says_otherwise(tmp_pat
         Policy(harmless=(elsewhere,)),
         Policy(harmless=(replace(entry, package="more<1"),)),
     ):
-        assert accept([finding], policy, contents, ran=["binaries"]) == (finding,)
+        assert accept([finding], policy, {"": contents}, ran=["binaries"]) == (finding,)
     both = Policy(harmless=(entry,), acceptances=(replace(entry, reason="Mine."),))
-    (own,) = accept([finding], both, contents, ran=["binaries"])
+    (own,) = accept([finding], both, {"": contents}, ran=["binaries"])
     assert (own.accepted, own.known) == ("Mine.", None)
 
 
@@ -207,3 +207,20 @@ def test_an_acceptance_of_everything_or_of_no_versions_is_refused(
     with pytest.raises(ConfigError) as caught:
         project(tmp_path, [], [entry]).load("3.12.10", {})
     assert problem in caught.value.what + "".join(caught.value.details)
+
+
+def test_an_acceptance_holds_for_the_versions_of_each_set(tmp_path: Path) -> None:
+    contents = read_contents(broken(tmp_path).root, python=PYTHON, platform=PLATFORMS["linux-x64"])
+    newer = replace(
+        contents,
+        distributions=tuple(replace(one, record=one.record.replace("1.0", "2.0")) for one in contents.distributions),
+    )
+    finding = RULES["library-missing"].finding(contents.modules[0].path, "needs libno.so.")
+    entry = Acceptance(rule="library-missing", package="more<2", reason=REASON)
+    found = accept(
+        [replace(finding, set_name=name) for name in ("old", "new")],
+        Policy(acceptances=(entry,), harmless=()),
+        {"old": contents, "new": newer},
+        ran=["binaries"],
+    )
+    assert [one.accepted for one in found] == [REASON, None]

@@ -137,9 +137,9 @@ def locked(version: str = "1.0", sha256: str = "f" * 64, inputs: str = "c" * 64)
 
 def test_packages_are_compared_with_the_lock(built: Built) -> None:
     confirmed = known(built.folder)
-    assert rules(built.folder, replace(confirmed, lock=locked())) == []
-    assert rules(built.folder, replace(confirmed, lock=locked(version="2.0"))) == [("lock-differs", "warning")]
-    assert rules(built.folder, replace(confirmed, lock=locked(inputs="d" * 64))) == [("lock-differs", "note")]
-    (_, found) = findings(built.folder, Known(lock=locked(sha256="e" * 64)))
+    assert rules(built.folder, replace(confirmed, locks=(locked(),))) == []
+    assert rules(built.folder, replace(confirmed, locks=(locked(version="2.0"),))) == [("lock-differs", "warning")]
+    assert rules(built.folder, replace(confirmed, locks=(locked(inputs="d" * 64),))) == [("lock-differs", "note")]
+    (_, found) = findings(built.folder, Known(locks=(locked(sha256="e" * 64),)))
     assert (found.rule, found.severity) == ("lock-differs", "error")
     assert found.details == (f"tool: 1.0 ({'f' * 16}); in the lock: 1.0 ({'e' * 16})",)

@@ -190,3 +190,12 @@ def _leaves(value: Any, path: str = "") -> dict[str, Any]:
             found |= _leaves(part, f"{path}[{index}]")
         return found
     return {path: value} if path else {}
+
+
+def test_a_version_replaces_and_removes_shared_sets() -> None:
+    shared = {
+        "packages": {"sets": {"a": {"dependencies": ["x"], "overrides": {"Y": "1"}}, "b": {"dependencies": ["z"]}}}
+    }
+    version = {"packages": {"sets": {"a": {"dependencies": ["w"], "overrides": {"y": "2"}}, "b": None}}}
+    merged = merge(table(shared), table(version, "own"))
+    assert merged.value["packages"]["sets"] == {"a": {"dependencies": ["w"], "overrides": {"y": "2"}}}

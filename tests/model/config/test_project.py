@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.pylock import is_valid_pylock_path
 
 from bundle.base.errors import ConfigError
 from bundle.model.config.project import Project, VersionName, parse_version
@@ -103,3 +104,16 @@ def test_the_versions_of_this_repository_load(version: str) -> None:
     assert loaded.config.packages_for("macosx-aarch64").skip["triton"]
     assert loaded.config.packages_for("linux-x64").skip == {}
     assert json.loads(json.dumps(loaded.tree.value)) == loaded.tree.value
+
+
+def test_each_platform_and_set_has_a_lock_that_pep_751_allows(tmp_path: Path) -> None:
+    packages: dict[str, Any] = {"sets": {name: {"dependencies": []} for name in ("gpu", "linux-x64")}}
+    own = {"platforms": ["linux-x64"], "build": {"layout": "wheelhouse"}, "packages": packages}
+    project = Project(write_project(tmp_path, {}, **{"3.12.10": own}))
+    paths = project.lock_paths(project.load("3.12.10", {}).config)
+    names = ["pylock.linux-x64.toml", "pylock.linux-x64-gpu.toml", "pylock.linux-x64-linux-x64.toml"]
+    assert [path.name for path in paths] == names
+    assert all(is_valid_pylock_path(path) for path in paths)
+    for path in (*paths, project.folder("3.12.10") / "pylock.mine-linux-x64.toml"):
+        path.touch()
+    assert project.locks("3.12.10") == dict.fromkeys(sorted(paths), "linux-x64")

@@ -3,6 +3,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import pytest
+
 from bundle.base.errors import Problems
 from bundle.model.config.config import ArchiveSpec, BuildWheel, Config, CopyFile
 from bundle.model.config.merge import merge
@@ -183,3 +185,29 @@ def test_entries_that_are_incomplete_after_the_merge_are_problems(tmp_path: Path
         'versions/3.12.10-x/config.json:4: interpreter.archives.linux-x64: needs "sha256", and either "url" or "path".',
         'shared-config.json:8: packages.buildWheel.a.windows-x64: lacks "reason".',
     ]
+
+
+def test_a_set_has_the_rules_of_all_and_its_own_requirements(tmp_path: Path) -> None:
+    own = {"dependencies": ["numpy", "mine @ ../../mine"], "overrides": {"numpy": "1"}}
+    packages = {
+        "dependencies": ["scipy"],
+        "overrides": {"numpy": "2", "click": "8"},
+        "skip": {"torch": {"linux-x64": "no GPU"}},
+        "platformSpecific": {"linux-x64": {"dependencies": ["only-there"]}},
+        "sets": {"b": {"dependencies": ["x"]}, "a": own},
+    }
+    config, problems = read(tmp_path, {}, {"packages": packages, "build": {"layout": "wheelhouse"}})
+    assert problems == []
+    assert [one.title for one in config.members] == ["3.12.10-x", "3.12.10-x (set a)", "3.12.10-x (set b)"]
+    first, member, _ = (one.packages_for("linux-x64") for one in config.members)
+    assert first.dependencies == ("scipy", "only-there")
+    assert member.dependencies == ("numpy", "mine @ ../../mine")
+    assert member.folders == {"mine": tmp_path / "mine"}
+    assert (dict(member.overrides), dict(member.skip)) == ({"numpy": "1", "click": "8"}, {"torch": "no GPU"})
+
+
+@pytest.mark.parametrize("build", [{}, {"layout": "installed"}, {"layout": "both"}])
+def test_sets_need_a_wheelhouse(tmp_path: Path, build: dict[str, Any]) -> None:
+    _, (problem,) = read(tmp_path, {"build": build}, {"packages": {"sets": {"a": {"dependencies": []}}}})
+    assert "packages.sets: sets need build.layout wheelhouse" in problem
+    assert "one site-packages holds one version of each package" in problem

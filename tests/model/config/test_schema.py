@@ -13,6 +13,7 @@ from bundle.model.config.config import (
     Resolution,
 )
 from bundle.model.config.schema import described, schema, violations
+from bundle.model.manifest import is_set_name
 from bundle.model.platforms import PLATFORMS
 from tests.model.configs import CONFIGS, table
 
@@ -121,3 +122,23 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
         "packages.resolution.x",
         "build.timeout",
     ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "a/b", "..\\a", "A", "a.b", "a b", "-a", "a-", "a--b", "a\n", "\u0665", "a" * 61, "con:"],
+)
+def test_a_set_has_a_name_that_may_be_part_of_a_file_name(name: str) -> None:
+    value: dict[str, Any] = {"packages": {"sets": {name: {"dependencies": []}, "gpu-12": {"dependencies": []}}}}
+    (problem,) = violations(table(value))
+    assert "packages.sets" in problem.what
+    assert not is_set_name(name)
+    assert is_set_name("gpu-12")
+
+
+def test_sets_with_long_names_and_too_many_sets_are_told_by_number() -> None:
+    sets: dict[str, Any] = {str(number): {"dependencies": []} for number in range(51)}
+    (many,) = violations(table({"packages": {"sets": sets}}))
+    assert "packages.sets: must have a length of at most 50, not 51." in many.what
+    (long,) = violations(table({"packages": {"sets": {"a" * 61: {"dependencies": []}}}}))
+    assert "must have a length of at most 60, not 61." in long.what

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from bundle.model.config.config import (
     BuildOptions,
     BuildWheel,
     Config,
+    PackageSet,
     PlatformPackages,
     Registries,
     Registry,
@@ -265,3 +267,40 @@ def test_any_reason_survives_the_way_through_the_file(
     write_lock(lock, path)
 
     assert read_lock(path) == lock
+
+
+def test_a_set_has_a_lock_of_its_own() -> None:
+    packages = {"linux-x64": PlatformPackages(dependencies=("numpy==2.2.6",))}
+    whole = Config(
+        version="3.12.10",
+        python="3.12.10",
+        folder=Path("versions"),
+        packages=packages,
+        sets={name: PackageSet(dependencies=("numpy==2.2.6",)) for name in ("a", "b")},
+    )
+    checksums = {input_checksum(one, "linux-x64", NAMES) for one in whole.members}
+    assert len(checksums) == 3
+    alone = input_checksum(replace(whole, sets={}), "linux-x64", NAMES)
+    assert input_checksum(whole, "linux-x64", NAMES) == alone
+
+
+def test_without_sets_checksums_and_bytes_stay_what_they_are() -> None:
+    assert (
+        input_checksum(PLAIN, "linux-x64", NAMES) == "2ab4bddcea12ffdf202896de5ca014aa9d61787fa0028fe6418a965c13569f6b"
+    )
+    assert (
+        hashlib.sha256(dump_lock(LOCK).encode()).hexdigest()
+        == "3412e7a17e32417db22f239808800cf32f1105019ef94b48f1a5d66ecfec0915"
+    )
+
+
+def test_the_set_of_a_lock_comes_back(tmp_path: Path) -> None:
+    path = tmp_path / "3.12.10" / "pylock.linux-x64-gpu.toml"
+    path.parent.mkdir()
+    write_lock(replace(LOCK, set_name="gpu"), path)
+    assert "bundle lock" in path.read_text().splitlines()[0]
+    assert read_lock(path).set_name == "gpu"
+    path.write_text(path.read_text() + "x = 1")
+    with pytest.raises(IntegrityError) as caught:
+        read_lock(path)
+    assert "`bundle lock 3.12.10 --platform linux-x64`" in caught.value.remedy

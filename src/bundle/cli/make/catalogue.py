@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from bundle.artifacts.catalogue_entry import Entry
+    from bundle.artifacts.catalogue_entry import Entry, SetRecord
     from bundle.model.config.project import Project
     from bundle.model.manifest import PythonRecord
 
@@ -46,7 +46,7 @@ def list_all(app: App) -> Result:
                 entry.platform,
                 _python(entry.python),
                 _floor(entry),
-                str(len(entry.packages)),
+                str(len(entry.packages) + sum(len(one.packages) for one in entry.sets.values())),
                 decimal(entry.size),
                 ", ".join(f"{archive.path} ({decimal(archive.size)})" for archive in entry.archives) or "none",
             )
@@ -182,27 +182,9 @@ def _print_entry(console: Console, entry: Entry) -> None:
     for archive in entry.archives:
         facts += [("archive", f"{archive.path} ({decimal(archive.size)})"), ("", f"sha256 {archive.sha256}")]
     print_columns(console, facts, indent=2)
-    _print_part(
-        console,
-        f"packages ({len(entry.packages)})",
-        [
-            (package.name, package.version, package.decision, package.reason, f"for {asked_by(package.required_by)}")
-            for package in entry.packages
-        ],
-    )
-    _print_part(
-        console,
-        f"left out ({len(entry.skipped)})",
-        [
-            (
-                package.name,
-                package.kind,
-                package.reason + (f" (there is: {', '.join(package.available)})" if package.available else ""),
-                f"for {asked_by(package.required_by)}",
-            )
-            for package in entry.skipped
-        ],
-    )
+    _print_packages(console, entry)
+    for name, one in entry.sets.items():
+        _print_packages(console, one, of_set=f" of the set {name}")
     _print_part(
         console,
         f"conflicts ({len(entry.conflicts)})",
@@ -212,6 +194,30 @@ def _print_entry(console: Console, entry: Entry) -> None:
         console,
         f"layers ({len(entry.layers)})",
         [(layer.digest, layer.kind, layer.name, layer.version, decimal(layer.size)) for layer in entry.layers],
+    )
+
+
+def _print_packages(console: Console, held: Entry | SetRecord, *, of_set: str = "") -> None:
+    _print_part(
+        console,
+        f"packages{of_set} ({len(held.packages)})",
+        [
+            (package.name, package.version, package.decision, package.reason, f"for {asked_by(package.required_by)}")
+            for package in held.packages
+        ],
+    )
+    _print_part(
+        console,
+        f"left out{of_set} ({len(held.skipped)})",
+        [
+            (
+                package.name,
+                package.kind,
+                package.reason + (f" (there is: {', '.join(package.available)})" if package.available else ""),
+                f"for {asked_by(package.required_by)}",
+            )
+            for package in held.skipped
+        ],
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bundle.cli.app import App, Result, complete_version, offline_option, pass_app, platform_option
-from bundle.cli.selection import current_lock, select
+from bundle.cli.selection import current_lock, names_of, select, title_of, with_sets
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,14 +29,13 @@ def fetch(app: App, versions: tuple[str, ...], platforms: tuple[str, ...], offli
     project = app.open_project()
     context = app.context(project, offline=offline)
     fetched: list[dict[str, Any]] = []
-    for config, platform in select(app, project, versions, platforms, default="own"):
+    for config, platform in with_sets(select(app, project, versions, platforms, default="own")):
         lock = with_folders(current_lock(project, config, platform), config, context)
-        with context.reporter.step(f"fetch {config.version} {platform.key}"):
+        with context.reporter.step(f"fetch {config.title} {platform.key}"):
             fetch_packages(context, config, lock, wheelhouse=project.wheelhouse)
         fetched.append(
             {
-                "version": config.version,
-                "platform": platform.key,
+                **names_of(config, platform),
                 "files": [{"name": one.name, "sha256": one.sha256, "size": one.size} for one in lock.files],
             }
         )
@@ -46,7 +45,7 @@ def fetch(app: App, versions: tuple[str, ...], platforms: tuple[str, ...], offli
 
         for one in fetched:
             size = decimal(sum(file["size"] for file in one["files"]))
-            console.print(f"{one['version']} for {one['platform']}: {len(one['files'])} files, {size}")
+            console.print(f"{title_of(one)} for {one['platform']}: {len(one['files'])} files, {size}")
         console.print(f"They are in {project.wheelhouse}.")
 
     return Result(data={"wheelhouse": str(project.wheelhouse), "fetched": fetched}, text=text)

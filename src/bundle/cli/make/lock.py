@@ -10,7 +10,7 @@ import click
 
 from bundle.base.errors import ConfigError
 from bundle.cli.app import App, Result, complete_version, offline_option, pass_app, platform_option
-from bundle.cli.selection import select
+from bundle.cli.selection import names_of, select, title_of, with_sets
 from bundle.cli.tables import print_columns
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def lock(
     configs = {config.version: config for config, _ in orders}
     if isinstance(names, frozenset):
         require_known(context, list(configs.values()), names)
+    orders = with_sets(orders)
     left = [
         (config, platform, path)
         for config in configs.values()
@@ -85,15 +86,20 @@ def lock(
         if update.error is not None:
             if len(orders) == 1:
                 raise update.error
-            app.warn_of_failure(f"{config.version} for {platform.key}", update.error)
+            app.warn_of_failure(f"{config.title} for {platform.key}", update.error)
         updates.append(update)
     for config in configs.values():
         locks = [one.lock for one in updates if one.lock is not None and one.status.config.version == config.version]
         for warning in broken_skips(locks):
             context.reporter.warning(f"{config.version}: {warning}")
-    for _, _, path in left:
-        context.reporter.warning(f"{path} is left over: the version is not built for this platform. Delete it.")
+    for one in left:
+        context.reporter.warning(f"{_why_left(*one)} Delete it.")
     return _written(updates, table=table)
+
+
+def _why_left(config: Config, platform: Platform, path: Path) -> str:
+    lacking = "has no such set" if platform.key in config.platforms else f"is not built for {platform.key}"
+    return f"{path} is left over: {config.version} {lacking}."
 
 
 def _upgrades(
@@ -119,7 +125,7 @@ def _written(updates: Sequence[LockUpdate], *, table: bool) -> Result:
 
     locked = [_lock_value(one) for one in updates if one.lock is not None]
     failed = [
-        {"version": one.status.config.version, "platform": one.status.platform.key, **one.error.as_json()}
+        {**names_of(one.status.config, one.status.platform), **one.error.as_json()}
         for one in updates
         if one.error is not None
     ]
@@ -150,8 +156,7 @@ def _checked(updates: Sequence[LockUpdate], left: Sequence[tuple[Config, Platfor
     codes = {"fresh": 0, "stale": 1, "missing": 1, "unreadable": 2, "edited": 4}
     data: list[dict[str, Any]] = [
         {
-            "version": one.status.config.version,
-            "platform": one.status.platform.key,
+            **names_of(one.status.config, one.status.platform),
             "state": one.status.state,
             "path": str(one.status.path),
             "problem": one.status.problem or (one.error.as_text() if one.error else None),
@@ -164,7 +169,7 @@ def _checked(updates: Sequence[LockUpdate], left: Sequence[tuple[Config, Platfor
             "platform": platform.key,
             "state": "left over",
             "path": str(path),
-            "problem": f"{path} is left over: {config.version} is not built for {platform.key}.",
+            "problem": _why_left(config, platform, path),
         }
         for config, platform, path in left
     ]
@@ -180,7 +185,7 @@ def _checked(updates: Sequence[LockUpdate], left: Sequence[tuple[Config, Platfor
     def text(console: Console) -> None:
         others = [one for one in data if one["state"] != "fresh"]
         console.print(f"{len(data) - len(others)} of {len(data)} locks are fresh.")
-        print_columns(console, [(one["version"], one["platform"], one["state"]) for one in others])
+        print_columns(console, [(title_of(one), one["platform"], one["state"]) for one in others])
         _print_changes(console, updates)
         if table:
             _print_tables(console, tables)
@@ -211,8 +216,7 @@ def _lock_value(update: LockUpdate) -> dict[str, Any]:
     lock = update.lock
     packages, skipped = (lock.packages, lock.skipped) if lock else ((), ())
     return {
-        "version": update.status.config.version,
-        "platform": update.status.platform.key,
+        **names_of(update.status.config, update.status.platform),
         "path": str(update.status.path),
         "status": "written" if update.written else "unchanged",
         "bytes": lock.size if lock else 0,
@@ -235,14 +239,14 @@ def _summary(one: dict[str, Any]) -> str:
     names = {"wheel": "wheels", "source": "sources", "skipped": "skipped", "missing": "missing"}
     shown = ", ".join(f"{counts[kind]} {name}" for kind, name in names.items() if counts[kind]) or "no packages"
     size = f", {decimal(one['bytes'])} to download" if one["bytes"] else ""
-    return f"{one['version']} for {one['platform']}: {shown}{size} ({one['status']}: {one['path']})"
+    return f"{title_of(one)} for {one['platform']}: {shown}{size} ({one['status']}: {one['path']})"
 
 
 def _print_changes(console: Console, updates: Sequence[LockUpdate]) -> None:
     """Print each change once, with the platforms that it concerns where these are not all of the version."""
-    versions = dict.fromkeys(one.status.config.version for one in updates)
+    versions = dict.fromkeys(one.status.config.title for one in updates)
     for version in versions:
-        mine = [one for one in updates if one.status.config.version == version]
+        mine = [one for one in updates if one.status.config.title == version]
         platforms: dict[str, list[str]] = {}
         for one in mine:
             for change in one.changes:

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.filesize import decimal
 
+from bundle.cli.selection import title_of
 from bundle.cli.tables import FLOOR_NAMES, asked_by
 from bundle.model.manifest import Manifest, PythonRecord
 
@@ -35,12 +36,11 @@ def print_bundle(console: Console, bundle: Mapping[str, Any], here: Path) -> Non
     for system, oldest in manifest.floor.items():
         console.print(f"  runs on   {FLOOR_NAMES.get(system, system)} {oldest} or later")
     console.print(f"  packages  {_packages(manifest)}")
-    for package in manifest.packages:
-        if package.decision == "source":
-            console.print(f"    source   {package.name} {package.version}: {package.reason}")
-    for left_out in manifest.skipped:
-        asked = f"asked for by {asked_by(left_out.required_by)}"
-        console.print(f"    {left_out.kind:<8} {left_out.name}: {left_out.reason} ({asked})")
+    _print_exceptions(console, manifest)
+    for name, member in manifest.members.items():
+        if name:
+            console.print(f"  set       {name}: {_packages(member)}")
+            _print_exceptions(console, member)
     for conflict in manifest.conflicts:
         console.print(f"    conflict {conflict.path}: kept the one of {conflict.kept}")
     console.print(f"  bundle    {_shown(bundle['path'], here)}  {decimal(bundle['size'])}")
@@ -49,6 +49,15 @@ def print_bundle(console: Console, bundle: Mapping[str, Any], here: Path) -> Non
         console.print(f"            sha256 {archive['sha256']}")
     spent = [f"{step} {seconds:.1f}" for step, seconds in bundle["seconds"].items() if seconds >= 0.05]
     console.print(f"  seconds   {', '.join(spent)}; in all {sum(bundle['seconds'].values()):.1f}")
+
+
+def _print_exceptions(console: Console, manifest: Manifest) -> None:
+    for package in manifest.packages:
+        if package.decision == "source":
+            console.print(f"    source   {package.name} {package.version}: {package.reason}")
+    for left_out in manifest.skipped:
+        asked = f"asked for by {asked_by(left_out.required_by)}"
+        console.print(f"    {left_out.kind:<8} {left_out.name}: {left_out.reason} ({asked})")
 
 
 def print_failures(console: Console, failed: Sequence[Mapping[str, Any]]) -> None:
@@ -63,7 +72,7 @@ def print_failures(console: Console, failed: Sequence[Mapping[str, Any]]) -> Non
         alike.setdefault(cause, []).append(one)
     for group in alike.values():
         first = group[0]
-        names = ", ".join(f"{one['version']} for {one['platform']}" for one in group)
+        names = ", ".join(f"{title_of(one)} for {one['platform']}" for one in group)
         console.print(f"{names}: failed: {first['what']}")
         for line in first["details"]:
             console.print(f"  {line}")

@@ -20,6 +20,15 @@ from bundle.cli.selection import current_lock, select
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bundle.model.locks.lock import Lock
+
+
+def _builds(lock: Lock, package: str) -> bool:
+    from packaging.utils import canonicalize_name
+
+    found = lock.package(canonicalize_name(package))
+    return found is not None and found.kind == "source"
+
 
 @click.command()
 @click.argument("version", shell_complete=complete_version)
@@ -43,8 +52,11 @@ def wheel(
     project = app.open_project()
     context = app.context(project, offline=offline)
     built = []
-    for config, platform in select(app, project, (version,), platforms, default="own"):
-        lock = with_folders(current_lock(project, config, platform), config, context)
+    for selected, platform in select(app, project, (version,), platforms, default="own"):
+        locks = {one.set_name: (one, current_lock(project, one, platform)) for one in selected.members}
+        from_source = (one for one in locks.values() if _builds(one[1], package))
+        config, lock = next(from_source, locks[""])
+        lock = with_folders(lock, config, context)
         path = build_package(context, config, platform, lock, package, interpreters=interpreters)
         built.append(
             {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bundle.cli.app import App, Result, complete_version, pass_app, platform_option
-from bundle.cli.selection import current_lock, select
+from bundle.cli.selection import current_lock, select, with_sets
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +29,7 @@ def tree(app: App, /, versions: tuple[str, ...], platforms: tuple[str, ...]) -> 
     project = app.open_project()
     graphs = [
         Graph(current_lock(project, config, platform))
-        for config, platform in select(app, project, versions, platforms, default="own")
+        for config, platform in with_sets(select(app, project, versions, platforms, default="own"))
     ]
 
     def text(console: Console) -> None:
@@ -57,6 +57,7 @@ def _value(graph: Graph) -> dict[str, Any]:
     return {
         "version": lock.version,
         "platform": lock.platform,
+        **({"set": lock.set_name} if lock.set_name else {}),
         "roots": list(graph.required.get(ROOT, ())),
         "packages": packages,
     }
@@ -66,7 +67,7 @@ def _print(console: Console, graph: Graph) -> None:
     from rich.filesize import decimal
 
     lock, size = graph.lock, decimal(graph.lock.size)
-    console.print(f"{lock.version} for {lock.platform}: {len(lock.packages)} packages, {size} to download")
+    console.print(f"{lock.title} for {lock.platform}: {len(lock.packages)} packages, {size} to download")
     ended: list[bool] = []
     for branch in graph.branches():
         del ended[branch.depth :]

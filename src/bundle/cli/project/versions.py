@@ -60,5 +60,10 @@ def _version_row(app: App, project: Project, version: str) -> dict[str, Any]:
         "variant": loaded.config.variant,
         "platforms": list(loaded.config.platforms),
         "dependencies": redacted(loaded.tree.value.get("packages", {}).get("dependencies", [])),
-        "locks": [key for key in PLATFORMS if project.lock_path(version, key).is_file()],
+        "sets": sorted(loaded.config.sets),
+        "locks": [
+            key
+            for key in PLATFORMS
+            if all(project.lock_path(version, key, one.set_name).is_file() for one in loaded.config.members)
+        ],
     }

@@ -8,14 +8,14 @@ import click
 
 from bundle.base.errors import ConfigError
 from bundle.cli.app import App, Result, complete_version, pass_app, platform_option
-from bundle.cli.selection import current_lock, select
+from bundle.cli.selection import current_lock, select, with_sets
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from bundle.model.config.merge import Merged
     from bundle.model.locks.graph import Graph
-    from bundle.model.platforms import Platform
+    from bundle.model.locks.lock import Lock
 
 
 @click.command()
@@ -36,9 +36,9 @@ def why(app: App, /, version: str, package: str, platforms: tuple[str, ...]) -> 
 
     project = app.open_project()
     name = canonicalize_name(package)
-    orders = select(app, project, [version], platforms, default="all")
-    graphs = [(platform, Graph(current_lock(project, config, platform))) for config, platform in orders]
-    known = {one for _, graph in graphs for one in graph.packages}
+    orders = with_sets(select(app, project, [version], platforms, default="all"))
+    graphs = [Graph(current_lock(project, config, platform)) for config, platform in orders]
+    known = {one for graph in graphs for one in graph.packages}
     if name not in known:
         raise ConfigError(
             f"{version} has no package {name}.{did_you_mean(name, known)}",
@@ -46,17 +46,18 @@ def why(app: App, /, version: str, package: str, platforms: tuple[str, ...]) -> 
             remedy=f"`bundle tree {version}` lists what is there.",
         )
     tree = project.load(version, app.environ).tree
-    reasons = [_reason(platform, graph, name, tree) for platform, graph in graphs]
+    reasons = [_reason(graph, name, tree) for graph in graphs]
     return Result(data={"package": name, "version": version, "platforms": reasons}, text=lambda c: _print(c, reasons))
 
 
-def _reason(platform: Platform, graph: Graph, name: str, tree: Merged) -> dict[str, Any]:
-    found = graph.packages.get(name)
+def _reason(graph: Graph, name: str, tree: Merged) -> dict[str, Any]:
+    found, lock = graph.packages.get(name), graph.lock
+    where = {"platform": lock.platform} | ({"set": lock.set_name} if lock.set_name else {})
     if found is None:
-        return {"platform": platform.key, "version": None, "decision": "absent", "reason": "", "chains": []}
+        return {**where, "version": None, "decision": "absent", "reason": "", "chains": []}
     chains = []
     for chain in graph.reasons(name):
-        written, place = _requirement(tree, platform.key, chain[0])
+        written, place = _requirement(tree, graph.lock, chain[0])
         steps = [graph.packages[step] for step in chain]
         chains.append(
             {
@@ -66,7 +67,7 @@ def _reason(platform: Platform, graph: Graph, name: str, tree: Merged) -> dict[s
             }
         )
     return {
-        "platform": platform.key,
+        **where,
         "version": found.version,
         "decision": found.kind,
         "reason": found.reason,
@@ -74,7 +75,7 @@ def _reason(platform: Platform, graph: Graph, name: str, tree: Merged) -> dict[s
     }
 
 
-def _requirement(tree: Merged, platform_key: str, name: str) -> tuple[str, str]:
+def _requirement(tree: Merged, lock: Lock, name: str) -> tuple[str, str]:
     """Return what the configuration says of a package that it names, and where."""
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
@@ -82,7 +83,8 @@ def _requirement(tree: Merged, platform_key: str, name: str) -> tuple[str, str]:
     from bundle.cli.project.config import redacted
     from bundle.model.config.json_source import at, plain
 
-    node = at(tree.folded(platform_key).tree, ("packages", "dependencies"))
+    place = ("sets", lock.set_name) if lock.set_name else ()
+    node = at(tree.folded(lock.platform).tree, ("packages", *place, "dependencies"))
     for each in node if isinstance(node, list) else ():
         text = str(plain(each))
         try:
@@ -98,7 +100,8 @@ def _print(console: Console, reasons: list[dict[str, Any]]) -> None:
     """Print platforms that say the same once."""
     same: dict[str, list[str]] = {}
     for reason in reasons:
-        same.setdefault("\n".join(_lines(reason)), []).append(reason["platform"])
+        where = f"{reason['platform']} (set {reason['set']})" if "set" in reason else reason["platform"]
+        same.setdefault("\n".join(_lines(reason)), []).append(where)
     for text, platforms in same.items():
         console.print(f"{', '.join(platforms)}:")
         console.print(text)

@@ -36,13 +36,13 @@ class LayerPool:
         self._pool.shutdown(cancel_futures=True)
 
     def start(self, package: LockedPackage, wheel: Path, *, sha256: str) -> None:
-        """Begin a layer, unless it has begun; threads may call this at once for different packages.
+        """Begin a layer, unless it has begun; threads may call this at once for different wheels.
 
         Args:
             sha256: the wheel's hash, already verified.
         """
-        if package.name not in self._started:
-            self._started[package.name] = self._pool.submit(self._make, package, wheel, sha256)
+        if sha256 not in self._started:
+            self._started[sha256] = self._pool.submit(self._make, package, wheel, sha256)
 
     def layers(
         self,
@@ -65,7 +65,7 @@ class LayerPool:
         for package in packages:
             if package.name not in known:
                 self.start(package, wheels[package.name], sha256=hashes[package.name])
-        return [known.get(package.name) or self._started[package.name].result() for package in packages]
+        return [known.get(package.name) or self._started[hashes[package.name]].result() for package in packages]
 
     def _make(self, package: LockedPackage, wheel: Path, sha256: str) -> Layer:
         with self._layering.reporter.task(f"unpacking {package.name} {package.version}"):

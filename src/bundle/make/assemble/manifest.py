@@ -14,42 +14,21 @@ from bundle.model.acceptance import Acceptance
 from bundle.model.config.config import Config
 from bundle.model.file_list import FileList, ListedEntry, ListedLayer
 from bundle.model.locks.lock import Lock, LockedPackage
-from bundle.model.manifest import MANIFEST, Manifest, PackageRecord, PythonRecord, SkippedRecord
+from bundle.model.manifest import MANIFEST, Manifest, PackageRecord, PythonRecord, SetRecord, SkippedRecord
 from bundle.model.records import from_json
 from bundle.model.wheel_flaws import WheelFlaw
 
 
-def describe(
-    config: Config,
-    interpreter: Interpreter,
-    lock: Lock,
-    layers: Sequence[Layer],
-    *,
-    sources: Mapping[str, SourceBuild],
-    unpacked: Sequence[Layer],
-    floor: Mapping[str, str],
-) -> Manifest:
-    """Return the manifest of a bundle; the same inputs give the same value.
+def describe_set(config: Config, lock: Lock, sources: Mapping[str, SourceBuild]) -> SetRecord:
+    """Return the record of one set of packages.
 
     Args:
-        layers: in the order in which they lie upon each other.
+        config: that of the set.
         sources: the builds of source packages, by package name.
-        unpacked: the layers, and those of the wheels that are carried only.
-        floor: the oldest system that all of it runs on, measured.
     """
-    choice = interpreter.choice
-    packages = config.packages_for(interpreter.platform.key)
-    own = [layer for layer in layers if layer.kind == "copyFiles"]
-    return Manifest(
-        bundle=bundle.__version__,
-        version=config.version,
-        platform=interpreter.platform.key,
-        python=PythonRecord(requested=choice.requested, actual=choice.offer.python, source=choice.offer.source),
-        interpreter=dict(interpreter.layer.about),
-        layout=config.build.layout,
-        bytecode=interpreter.bytecode.as_json(),
+    packages = config.packages_for(lock.platform)
+    return SetRecord(
         lock=lock.inputs,
-        layers=tuple(layer_record(layer) for layer in layers),
         packages=tuple(_package(package, sources.get(package.name)) for package in lock.packages),
         overrides=tuple(sorted(lock.names & packages.overrides.keys())),
         no_deps=tuple(sorted(lock.names & packages.no_deps)),
@@ -59,37 +38,67 @@ def describe(
             )
             for one in lock.skipped
         ),
+    )
+
+
+def describe(
+    config: Config,
+    interpreter: Interpreter,
+    sets: Mapping[str, SetRecord],
+    layers: Sequence[Layer],
+    *,
+    unpacked: Sequence[Layer],
+    floor: Mapping[str, str],
+) -> Manifest:
+    """Return the manifest of a bundle; the same inputs give the same value.
+
+    Args:
+        sets: by name; under the empty name, the packages of no set.
+        layers: in the order in which they lie upon each other.
+        unpacked: the layers, and those of the wheels that are carried only.
+        floor: the oldest system that all of it runs on, measured.
+    """
+    choice = interpreter.choice
+    versions = [(one.name, one.version) for record in sets.values() for one in record.packages]
+    own = [layer for layer in layers if layer.kind == "copyFiles"]
+    return Manifest(
+        bundle=bundle.__version__,
+        version=config.version,
+        platform=interpreter.platform.key,
+        python=PythonRecord(requested=choice.requested, actual=choice.offer.python, source=choice.offer.source),
+        interpreter=dict(interpreter.layer.about),
+        layout=config.build.layout,
+        bytecode=interpreter.bytecode.as_json(),
+        layers=tuple(layer_record(layer) for layer in layers),
         copied=tuple(sorted(entry.path for layer in own for entry in layer.entries if entry.kind != "folder")),
         conflicts=tuple(overlay(layers)[1]),
         flaws=tuple(from_json(WheelFlaw, flaw) for layer in unpacked for flaw in layer.about.get("flaws", ())),
         floor=floor,
         floor_asked=config.build.floors.of(interpreter.platform.system),
         accepted=_applying(
-            config.verify.accept, interpreter.platform.key, {**_versions(lock), "python": choice.offer.python}, unpacked
+            config.verify.accept, interpreter.platform.key, [*versions, ("python", choice.offer.python)], unpacked
         ),
         known=config.verify.known,
-        environment=dict(sorted(packages.environment.items())),
+        environment=dict(sorted(config.packages_for(interpreter.platform.key).environment.items())),
+        **vars(sets[""]),
+        sets={name: record for name, record in sets.items() if name},
     )
 
 
-def _versions(lock: Lock) -> dict[str, str]:
-    return {package.name: package.version for package in lock.packages}
-
-
 def _applying(
-    acceptances: Sequence[Acceptance], platform: str, packages: Mapping[str, str], layers: Sequence[Layer]
+    acceptances: Sequence[Acceptance], platform: str, packages: Sequence[tuple[str, str]], layers: Sequence[Layer]
 ) -> tuple[Acceptance, ...]:
     """Return the acceptances that may apply: one about another version's packages must not change this bundle's bytes.
 
     Args:
-        packages: versions by name.
+        packages: names with versions.
     """
     paths = [entry.path for layer in layers for entry in layer.entries]
     return tuple(
         one
         for one in acceptances
         if one.holds_on(platform)
-        and any(one.names(name, version) for name, version in packages.items())
+        and any(one.names(name, version) for name, version in packages)
         # A name of a module has no slash; which modules there are is known only when the bundle is verified.
         and ("/" not in one.files or one.fits(paths))
     )

@@ -33,7 +33,7 @@ class LooseProject(Project):
         """Return the one version."""
         return [self._version]
 
-    def lock_path(self, version: str, platform_key: str) -> Path:
+    def lock_path(self, version: str, platform_key: str, set_name: str = "") -> Path:  # noqa: ARG002 - there are none
         """Return the place of the lock: beside the requirements, one for each name and platform."""
         return self.root / f"pylock.{version.partition('-')[2].replace('.', '-')}-{platform_key}.toml"
 

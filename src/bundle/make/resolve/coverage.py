@@ -131,8 +131,9 @@ def broken_skips(locks: Iterable[Lock]) -> tuple[str, ...]:
             if askers and one.kind == "skipped":
                 platforms.setdefault((one.name, one.reason, askers), []).append(lock.platform)
     return tuple(
-        f"{name} is skipped for {', '.join(keys)} ({reason.rstrip('.')}), but {' and '.join(askers)}, which "
-        f"{'stays' if len(askers) == 1 else 'stay'}, {'requires' if len(askers) == 1 else 'require'} it there. Skip "
+        f"{name} is skipped for {', '.join(dict.fromkeys(keys))} ({reason.rstrip('.')}), but "
+        f"{' and '.join(askers)}, which {'stays' if len(askers) == 1 else 'stay'}, "
+        f"{'requires' if len(askers) == 1 else 'require'} it there. Skip "
         f"{'that' if len(askers) == 1 else 'those'} as well (packages.skip), or install "
         f"{'it' if len(askers) == 1 else 'them'} without dependencies (packages.noDeps)."
         for (name, reason, askers), keys in platforms.items()

@@ -52,7 +52,7 @@ class FileSelection:
         if gaps and self._index.policy.packages.resolution.strict_missing:
             remedies = {gap.name: () if gap.name in self._directs else self._remedies(gap.name) for gap in gaps}
             cells = self._cells((*by_rule, *gaps))
-            raise missing_error(gaps, self._platform.key, self._config.version, cells, remedies=remedies)
+            raise missing_error(gaps, self._platform.key, self._config.title, cells, remedies=remedies)
         missing = gaps + [
             SkippedPackage(
                 name=name,

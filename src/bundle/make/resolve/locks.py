@@ -133,7 +133,7 @@ def _resolved(context: Context, status: LockStatus, *, upgrade: bool | frozenset
     cells: Cells | None = None
     failure: BundleError | None = None
     try:
-        with host, context.reporter.step(f"lock {status.config.version} {status.platform.key}"):
+        with host, context.reporter.step(f"lock {status.config.title} {status.platform.key}"):
             lock = resolve(host, previous=status.lock, upgrade=upgrade)
             cells = cells_of(lock)
     except GapsError as error:
@@ -160,17 +160,15 @@ def require_known(context: Context, configs: Sequence[Config], names: Collection
     known: set[str] = set()
     locked = False
     for config in configs:
-        for key in PLATFORMS:
-            path = context.project.lock_path(config.version, key)
-            if not path.exists():
-                continue
+        for path, key in context.project.locks(config.version).items():
             try:
                 lock = read_lock(path)
             except BundleError:
                 return  # It is written anew; the names that it had are unknown.
             locked = True
             known.update(cells_of(lock))
-            known.update(canonicalize_name(Requirement(text).name) for text in config.packages_for(key).dependencies)
+            asked = (text for one in config.members for text in one.packages_for(key).dependencies)
+            known.update(canonicalize_name(Requirement(text).name) for text in asked)
     unknown = [name for name in sorted(names) if name not in known] if locked else []
     if unknown:
         versions = " or ".join(config.version for config in configs)
@@ -181,14 +179,15 @@ def require_known(context: Context, configs: Sequence[Config], names: Collection
 
 
 def coverage_of(updates: Sequence[LockUpdate]) -> list[Coverage]:
-    """Return one table for each version."""
+    """Return one table for each version and set."""
     columns: dict[str, dict[str, Cells | None]] = {}
     for one in updates:
-        columns.setdefault(one.status.config.version, {})[one.status.platform.key] = one.cells
+        columns.setdefault(one.status.config.title, {})[one.status.platform.key] = one.cells
     return [Coverage(version=version, columns=found) for version, found in columns.items()]
 
 
 def left_over(context: Context, config: Config) -> list[tuple[Platform, Path]]:
-    """Return the locks for platforms that the version is no longer built for."""
-    places = ((one, context.project.lock_path(config.version, one.key)) for one in PLATFORMS.values())
-    return [(one, path) for one, path in places if one.key not in config.platforms and path.exists()]
+    """Return the locks for platforms that the version is no longer built for, and of sets that it no longer has."""
+    needed = context.project.lock_paths(config)
+    there = context.project.locks(config.version)
+    return [(PLATFORMS[key], path) for path, key in there.items() if path not in needed]

@@ -51,7 +51,7 @@ def resolve(host: BuildHost, *, previous: Lock | None, upgrade: bool | frozenset
     solution = solve(
         index,
         preferences={**versions, **local.versions},
-        what=f"{config.version} on {platform.key}",
+        what=f"{config.title} on {platform.key}",
         work=host.work / "solver",
     )
     selection = FileSelection(config, index, solution, directs)
@@ -59,6 +59,7 @@ def resolve(host: BuildHost, *, previous: Lock | None, upgrade: bool | frozenset
     skipped = selection.skipped(context.reporter)
     lock = Lock(
         version=config.version,
+        set_name=config.set_name,
         platform=platform.key,
         python=config.python,
         inputs="",

@@ -38,18 +38,20 @@ _SUFFIX = re.compile(r"\.[^/]*(so|pyd)$")
 
 
 def accept(
-    findings: Sequence[Finding], policy: Policy, contents: Contents, *, ran: Collection[str]
+    findings: Sequence[Finding], policy: Policy, contents: Mapping[str, Contents], *, ran: Collection[str]
 ) -> tuple[Finding, ...]:
     """Mark the findings that are accepted or known, and add a finding for each acceptance that accepts nothing.
 
     Args:
         policy: of several acceptances that fit, the first counts.
+        contents: of each set of packages, by its name.
         ran: names of the checks that ran; acceptances of the others cannot be judged.
     """
-    packages = _Packages(contents)
+    sets = {name: _Packages(one) for name, one in contents.items()}
     used: set[Acceptance] = set()
     marked: list[Finding] = []
     for finding in findings:
+        packages = sets[finding.set_name]
         entries = [entry for entry in policy.acceptances if packages.concerned(entry, finding)]
         # An entry that expects another error is not useless: the finding names it.
         used.update(entries)
@@ -65,15 +67,16 @@ def accept(
         else:
             finding = packages.with_entry(finding)
         marked.append(finding)
-    here = (entry for entry in dict.fromkeys(policy.acceptances) if entry.holds_on(contents.platform.key))
+    (platform,) = {one.platform for one in contents.values()}
+    here = (entry for entry in dict.fromkeys(policy.acceptances) if entry.holds_on(platform.key))
     unused = (entry for entry in here if entry not in used)
-    system = contents.platform.system
+    system = platform.system
     judged = [
         entry
         for entry in unused
         if entry.rule in RULES and RULES[entry.rule].check in ran and system in _ONLY_ON.get(entry.rule, (system,))
     ]
-    return (*marked, *(_unused(entry, packages) for entry in judged))
+    return (*marked, *(_unused(entry, sets.values()) for entry in judged))
 
 
 class _Packages:
@@ -145,8 +148,8 @@ def _text(finding: Finding) -> str:
     return cause.partition(": ")[2] or cause or finding.message
 
 
-def _unused(acceptance: Acceptance, packages: _Packages) -> Finding:
-    there = packages.have(acceptance)
+def _unused(acceptance: Acceptance, sets: Iterable[_Packages]) -> Finding:
+    there = any(packages.have(acceptance) for packages in sets)
     severity: Severity = "warning" if there else "note"
     # The shared configuration is for all versions and platforms; most bundles lack most of those files.
     why = "nothing is wrong with its files" if there else "no file of this bundle fits"

@@ -27,7 +27,7 @@ def known_of(place: Path, manifest: Manifest, project: Project | None, *, built:
         project: the project at hand.
         built: SHA-256 of the `bundle.json` of the last build into that folder, if that is known.
     """
-    lock = _lock(manifest, project, reporter)
+    locks = tuple(_locks(manifest, project, reporter))
     catalogues = list(_catalogues(place, project, reporter))
     for exact in (True, False):
         for path, root, catalogue in catalogues:
@@ -35,10 +35,10 @@ def known_of(place: Path, manifest: Manifest, project: Project | None, *, built:
                 here = _is_at(entry, root, place)
                 if entry.manifest and (here if exact else _is_named(entry, manifest)):
                     archive = _archive(entry, root, place)
-                    return Known(by=str(path), manifest=entry.manifest, rebuilt=built, archive=archive, lock=lock)
+                    return Known(by=str(path), manifest=entry.manifest, rebuilt=built, archive=archive, locks=locks)
     if built:
-        return Known(by="the record of its build", manifest=built, lock=lock)
-    return Known(lock=lock)
+        return Known(by="the record of its build", manifest=built, locks=locks)
+    return Known(locks=locks)
 
 
 def _catalogues(place: Path, project: Project | None, reporter: Reporter) -> Iterator[tuple[Path, Path, Catalogue]]:
@@ -70,12 +70,13 @@ def _archive(entry: Entry, root: Path, place: Path) -> str:
     return next((one.sha256 for one in (*here, *alike)), "")
 
 
-def _lock(manifest: Manifest, project: Project | None, reporter: Reporter) -> Lock | None:
+def _locks(manifest: Manifest, project: Project | None, reporter: Reporter) -> Iterator[Lock]:
     if project is None or manifest.version not in project.versions():
-        return None
-    path = project.lock_path(manifest.version, manifest.platform)
-    try:
-        return read_lock(path) if path.is_file() else None
-    except BundleError as error:
-        reporter.warning(f"{error.what} The bundle is not compared with it.")
-        return None
+        return
+    for name in manifest.members:
+        path = project.lock_path(manifest.version, manifest.platform, name)
+        try:
+            if path.is_file():
+                yield read_lock(path)
+        except BundleError as error:
+            reporter.warning(f"{error.what} The bundle is not compared with it.")

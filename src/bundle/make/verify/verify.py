@@ -23,7 +23,7 @@ from bundle.make.verify.audit.licences import check_licences
 from bundle.make.verify.audit.native_files import check_binaries
 from bundle.make.verify.audit.records import check_records
 from bundle.make.verify.checks.contents import read_contents
-from bundle.make.verify.checks.findings import Finding, Outcome, Report
+from bundle.make.verify.checks.findings import Finding, Outcome, Report, united
 from bundle.make.verify.checks.policy import Policy
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.checks.subject import Subject
@@ -67,28 +67,27 @@ class Check:
         """Whether it runs programs of the bundle."""
         return self.trial is not None
 
-    def look(self, subject: Subject, isolation: Isolation, packages: Packages | None) -> Outcome:
+    def look(self, subject: Subject, isolation: Isolation, sets: Sequence[Packages]) -> Outcome:
         """Run the check.
 
         Args:
-            packages: the packages that the bundle carries as wheels, if it does.
+            sets: the packages that the bundle carries as wheels, if it does.
         """
-        if packages is None:
+        if not sets or (self.audit is not None and self.of_bundle):
             return self._look(subject, isolation)
-        own = self._look(subject, isolation) if self.of_bundle else Outcome()
+        own = [self._look(subject, isolation)] if self.of_bundle else []
+        return united([*own, *(one.named(self._look_at(one)) for one in sets)])
+
+    def _look_at(self, packages: Packages) -> Outcome:
+        """Run the check over packages that were carried as wheels."""
         if self.audit is not None:
-            return own if self.of_bundle else replace(self.audit(packages.subject), unseen=packages.unseen)
+            return replace(self.audit(packages.subject), unseen=packages.unseen)
         unseen = (*packages.unseen, *filter(None, (self.unseen,)))
         trial = self.of_packages if self.of_bundle else self.trial
         if packages.isolation is None or trial is None:
-            return replace(own, unseen=(*unseen, "the packages: they could not be installed"))
-        more = trial(packages.subject, packages.isolation)
-        return replace(
-            own,
-            findings=(*own.findings, *more.findings),
-            checked=own.checked + more.checked,
-            unseen=(*unseen, *more.unseen),
-        )
+            return Outcome(unseen=(*unseen, "the packages: they could not be installed"))
+        outcome = trial(packages.subject, packages.isolation)
+        return replace(outcome, unseen=(*unseen, *outcome.unseen))
 
     def _look(self, subject: Subject, isolation: Isolation) -> Outcome:
         if self.trial is not None:
@@ -189,17 +188,17 @@ def verify_bundle(
             compiler=partial(compiler_for, python, environ=host.environ),
         )
         trying = refusal is None and any(check.runs for check in checks)
-        packages = _packages(subject, isolation, running=trying)
-        findings += packages.findings if packages else ()
+        sets = _packages(subject, isolation, running=trying)
+        findings += united([one.named(Outcome(findings=one.findings)) for one in sets]).findings
         if host.emulator is not None and trying:
-            isolation, packages, said = _where_libraries_are_missing(subject, isolation, packages)
+            isolation, sets, said = _where_libraries_are_missing(subject, isolation, sets)
             findings += said
 
         def look(check: Check) -> Outcome:
             if check.runs and refusal is not None:
                 return Outcome(findings=(refusal(check.name),))
             host.reporter.detail(check.title)
-            return check.look(subject, isolation, packages)
+            return check.look(subject, isolation, sets)
 
         # Audits compute in this process, one after the other; trials wait for programs. Emulated programs gain nothing
         # by company, and some emulators share one server.
@@ -211,7 +210,12 @@ def verify_bundle(
         outcomes = {check.name: looked[check] for check in checks if not (check.runs and refusal)}
     ran = any(check.runs for check in checks if check.name in outcomes)
     return Report(
-        findings=accept(findings, policy, (packages.subject if packages else subject).contents, ran=outcomes),
+        findings=accept(
+            findings,
+            policy,
+            {one.set_name: one.subject.contents for one in sets} or {"": subject.contents},
+            ran=outcomes,
+        ),
         checked={name: outcome.checked for name, outcome in outcomes.items()},
         seconds=time.monotonic() - started,
         floor={name: value for outcome in outcomes.values() for name, value in outcome.floor.items()},
@@ -221,23 +225,27 @@ def verify_bundle(
     )
 
 
-def _packages(subject: Subject, isolation: Isolation, *, running: bool) -> Packages | None:
-    """Install the packages that a bundle carries as wheels; None if they are installed in the bundle itself."""
+def _packages(subject: Subject, isolation: Isolation, *, running: bool) -> list[Packages]:
+    """Install the packages that a bundle carries as wheels; none if they are installed in the bundle itself."""
     if subject.manifest.layout != "wheelhouse":
-        return None
-    packages = unpack(subject, isolation.scratch)
-    return install(packages, isolation) if running else packages
+        return []
+    sets = [unpack(subject, isolation.scratch, name) for name in subject.manifest.members]
+    return [install(packages, isolation) for packages in sets] if running else sets
 
 
 def _where_libraries_are_missing(
-    subject: Subject, isolation: Isolation, packages: Packages | None
-) -> tuple[Isolation, Packages | None, tuple[Finding, ...]]:
+    subject: Subject, isolation: Isolation, sets: Sequence[Packages]
+) -> tuple[Isolation, list[Packages], tuple[Finding, ...]]:
     """Return a bundle and its packages where they run, and a note if the place lacks libraries."""
     isolation, said = without_missing_libraries(subject, isolation)
-    if packages is not None and packages.isolation is not None:
-        environment, said = without_missing_libraries(packages.subject, packages.isolation)
-        packages = replace(packages, isolation=environment)
-    return isolation, packages, said
+    placed, notes = [], []
+    for packages in sets:
+        if packages.isolation is not None:
+            environment, found = without_missing_libraries(packages.subject, packages.isolation)
+            packages = replace(packages, isolation=environment)
+            notes.append(packages.named(Outcome(findings=found)))
+        placed.append(packages)
+    return isolation, placed, united(notes).findings if notes else said
 
 
 def _not_run(platform: Platform, why: str) -> Refusal:

@@ -35,10 +35,12 @@ _LONGEST = 230
 
 @dataclass(frozen=True, kw_only=True)
 class Packages:
-    """The packages that a bundle carries as wheels, installed."""
+    """The packages of one set that a bundle carries as wheels, installed."""
 
     subject: Subject
     """A copy of the bundle in which they are installed; nothing of the bundle was run for it."""
+    set_name: str = ""
+    """The set that they are; empty for the packages of no set."""
     isolation: Isolation | None = None
     """A virtual environment of the bundle in which its own pip installed them; None if there is none."""
     wheels: tuple[CarriedWheel, ...] = ()
@@ -48,18 +50,29 @@ class Packages:
     unseen: tuple[str, ...] = ()
     """What is not installed."""
 
+    def named(self, outcome: Outcome) -> Outcome:
+        """Return an outcome about these packages, with their set."""
+        if not self.set_name:
+            return outcome
+        return replace(
+            outcome,
+            findings=tuple(replace(finding, set_name=self.set_name) for finding in outcome.findings),
+            unseen=tuple(f"{one} (set {self.set_name})" for one in outcome.unseen),
+        )
 
-def unpack(subject: Subject, scratch: Path) -> Packages:
-    """Lay the wheels of a bundle out in a copy of it, for any platform.
+
+def unpack(subject: Subject, scratch: Path, set_name: str) -> Packages:
+    """Lay the wheels of a set out in a copy of the bundle, for any platform.
 
     A wheel that has not the hash of the lock beside it is left out: the check `files` tells it.
     """
-    place = scratch / "unpacked"
+    place = scratch / _named("unpacked", set_name)
+    manifest = subject.manifest.members[set_name]
     copy_tree(subject.root, place, without=(WHEELHOUSE, FILE_LIST))
     merging = _Merging(place)
     refused: list[Finding] = []
     try:
-        carried = carried_wheels(subject.root)
+        carried = carried_wheels(subject.root, set_name)
         unseen: list[str] = []
     except (OSError, ValueError, RecursionError, PylockValidationError):
         carried, unseen = (), ["the carried wheels: their lock cannot be read"]
@@ -67,7 +80,7 @@ def unpack(subject: Subject, scratch: Path) -> Packages:
     unseen += (f"{wheel.path}: not the wheel of the lock" for wheel in carried if wheel not in whole)
 
     def lay(wheel: CarriedWheel) -> tuple[Path, Laid]:
-        tree = scratch / "wheels" / wheel.sha256
+        tree = scratch / _named("wheels", set_name) / wheel.sha256
         tree.mkdir(parents=True)
         python = subject.contents.python
         return tree, lay_out(subject.root / wheel.path, tree, platform=subject.platform, python=python)
@@ -85,13 +98,19 @@ def unpack(subject: Subject, scratch: Path) -> Packages:
                 refused.append(RULES["wheel-refused"].finding(wheel.path, f"cannot be installed: {why}"))
                 unseen.append(f"{wheel.path}: refused")
     manifest = replace(
-        subject.manifest,
-        conflicts=(*subject.manifest.conflicts, *merging.conflicts),
-        flaws=tuple(dict.fromkeys((*subject.manifest.flaws, *merging.flaws))),
+        manifest,
+        conflicts=(*manifest.conflicts, *merging.conflicts),
+        flaws=tuple(dict.fromkeys((*manifest.flaws, *merging.flaws))),
     )
     contents = read_contents(place, python=subject.contents.python, platform=subject.platform)
     copy = replace(subject, contents=contents, manifest=manifest, bundle=subject)
-    return Packages(subject=copy, wheels=tuple(installed), findings=tuple(refused), unseen=tuple(unseen))
+    return Packages(
+        subject=copy, set_name=set_name, wheels=tuple(installed), findings=tuple(refused), unseen=tuple(unseen)
+    )
+
+
+def _named(name: str, set_name: str) -> str:
+    return "-".join(filter(None, (name, set_name)))
 
 
 def _is_whole(subject: Subject, wheel: CarriedWheel) -> bool:
@@ -142,11 +161,12 @@ class _Merging:
 
 
 def install(packages: Packages, isolation: Isolation) -> Packages:
-    """Let a bundle's own pip install its wheels into a virtual environment, offline and by their hashes.
+    """Let a bundle's own pip install the wheels of a set into a virtual environment, offline and by their hashes.
 
     The environment also sees what the bundle itself has installed.
     """
-    environment = replace(isolation, root=isolation.scratch / "installed-wheels", base=isolation.root)
+    root = isolation.scratch / _named("installed-wheels", packages.set_name)
+    environment = replace(isolation, root=root, base=isolation.root)
     finding = _install(packages.wheels, isolation, environment)
     if finding is None:
         return replace(packages, isolation=environment)

@@ -32,7 +32,7 @@ def require_sound_wheels(manifest: Manifest, acceptances: Sequence[Acceptance]) 
     # Nothing is assembled yet: there are no packages to ask for, and entries name files.
     empty = Contents(root=Path(), python=manifest.python.actual, platform=manifest.target, files={}, distributions=())
     policy = Policy(acceptances=tuple(acceptances), harmless=())
-    for finding in accept(_findings(manifest), policy, empty, ran=()):
+    for finding in accept(_findings(manifest), policy, {"": empty}, ran=()):
         if finding.entry is not None:
             entry = entry_text(replace(finding.entry, package=""))
             problems.add(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -248,6 +248,18 @@ class PlatformPackages:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PackageSet:
+    """Packages that are resolved without regard to all others, and carried beside them (`packages.sets`)."""
+
+    dependencies: tuple[str, ...]
+    """PEP 508 requirements, as written."""
+    folders: Mapping[str, Path] = field(default_factory=dict)
+    """Name to the folder, absolute, that a requirement names."""
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    """Name to version; wins over those of all sets."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TakenLock:
     """A lock of another tool that is taken as it is, in place of a resolution."""
 
@@ -281,6 +293,33 @@ class Config:
     wheels: tuple[WheelPlace, ...] = ()
     """Places of local wheels; see `bundle.model.locks.local_wheels`."""
     taken: TakenLock | None = None
+    sets: Mapping[str, PackageSet] = field(default_factory=dict)
+    """By name."""
+    set_name: str = ""
+    """The set that `packages` are of; empty for `packages.dependencies`."""
+
+    @property
+    def title(self) -> str:
+        """The version, and the set if this is one, for messages."""
+        return f"{self.version} (set {self.set_name})" if self.set_name else self.version
+
+    @property
+    def members(self) -> tuple[Config, ...]:
+        """The configuration for each lock of a platform: that of `packages.dependencies`, then the sets by name."""
+        return (replace(self, sets={}), *(self._member(name) for name in sorted(self.sets)))
+
+    def _member(self, name: str) -> Config:
+        own = self.sets[name]
+        packages = {
+            key: replace(
+                one,
+                dependencies=own.dependencies,
+                folders=own.folders,
+                overrides={**one.overrides, **own.overrides},
+            )
+            for key, one in self.packages.items()
+        }
+        return replace(self, sets={}, set_name=name, packages=packages)
 
     def packages_for(self, platform_key: str) -> PlatformPackages:
         """Return what a platform asks for, also one that is not among `platforms`."""

@@ -31,6 +31,8 @@ RULES: Rules = {
     ("packages", "constraints"): APPEND,
     ("packages", "hashes"): NAMED,
     ("packages", "overrides"): NAMED,
+    ("packages", "sets"): REMOVABLE,
+    ("packages", "sets", "*", "overrides"): NAMED,
     ("packages", "skip"): NAMED_REMOVABLE,
     ("packages", "skip", "*"): REMOVABLE,
     ("packages", "forceSource"): NAMED_REMOVABLE,

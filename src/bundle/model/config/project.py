@@ -16,6 +16,7 @@ from bundle.model.config.import_allowlist import refusal
 from bundle.model.config.json_source import Node, Table, read
 from bundle.model.config.merge import Merged, merge
 from bundle.model.config.reader import Reader
+from bundle.model.platforms import PLATFORMS
 
 SHARED = "shared-config.json"
 
@@ -64,9 +65,23 @@ class Project:
         """Return a version's folder."""
         return self.root / "versions" / version
 
-    def lock_path(self, version: str, platform_key: str) -> Path:
-        """Return where a version's lock for a platform is kept."""
-        return self.folder(version) / f"pylock.{platform_key}.toml"
+    def lock_path(self, version: str, platform_key: str, set_name: str = "") -> Path:
+        """Return where a version's lock for a platform is kept.
+
+        Args:
+            set_name: the set of packages (`packages.sets`); empty for `packages.dependencies`.
+        """
+        return self.folder(version) / f"pylock.{'-'.join(filter(None, (platform_key, set_name)))}.toml"
+
+    def lock_paths(self, config: Config) -> tuple[Path, ...]:
+        """Return where the locks of a version are kept: one for each platform and set."""
+        return tuple(
+            self.lock_path(config.version, key, one.set_name) for key in config.platforms for one in config.members
+        )
+
+    def locks(self, version: str) -> dict[Path, str]:
+        """Return the locks that lie in a version's folder, each with its platform's key."""
+        return {path: key for path in sorted(self.folder(version).glob("pylock.*.toml")) if (key := locked_for(path))}
 
     def load(self, version: str, environ: Mapping[str, str]) -> Loaded:
         """Read, validate and merge a version's configuration.
@@ -140,6 +155,12 @@ class Project:
 def own_file(version: str) -> str:
     """Return the path of a version's own configuration in its project."""
     return f"versions/{version}/config.json"
+
+
+def locked_for(path: Path) -> str | None:
+    """Return the platform that a lock of a project is for, by its name; None for any other file."""
+    stem = path.name.removeprefix("pylock.").removesuffix(".toml")
+    return next((key for key in PLATFORMS if stem == key or stem.startswith(f"{key}-")), None)
 
 
 def parse_version(version: str) -> VersionName:

@@ -28,6 +28,7 @@ from bundle.model.config.config import (
     Config,
     CopyFile,
     Interpreter,
+    PackageSet,
     PlatformPackages,
     Registries,
     Registry,
@@ -83,7 +84,25 @@ class Reader:
                 WheelPlace(pattern=WHEELS_FOLDER, base=folder, named=False),
                 WheelPlace(pattern=WHEELS_FOLDER, base=self._root, named=False),
             ),
+            sets=self._sets(value.get("packages", {}).get("sets", {}), value.get("build", {}).get("layout")),
         )
+
+    def _sets(self, value: Mapping[str, Any], layout: str | None) -> dict[str, PackageSet]:
+        if value and layout != "wheelhouse":
+            self._add(
+                ("packages", "sets"),
+                f"sets need build.layout wheelhouse, and it is {layout or 'installed'}: one site-packages holds one "
+                "version of each package.",
+                'Set build.layout to "wheelhouse", or make each set a version of its own (`bundle new`).',
+            )
+        return {
+            name: PackageSet(
+                dependencies=tuple(entry["dependencies"]),
+                folders=dict(self._folders(("packages", "sets", name, "dependencies"), entry["dependencies"])),
+                overrides=entry.get("overrides", {}),
+            )
+            for name, entry in value.items()
+        }
 
     def _wheels(self, patterns: Iterable[str]) -> Iterator[WheelPlace]:
         for index, pattern in enumerate(patterns):
@@ -132,7 +151,7 @@ class Reader:
         builds = _there(value.get("buildWheel", {}), platform_key)
         return PlatformPackages(
             dependencies=tuple(value.get("dependencies", ())),
-            folders=dict(self._folders(value.get("dependencies", ()), folded)),
+            folders=dict(self._folders(("packages", "dependencies"), value.get("dependencies", ()), folded)),
             constraints=tuple(value.get("constraints", ())),
             hashes=ByName(
                 {
@@ -171,12 +190,14 @@ class Reader:
             environment=folded.value.get("runtime", {}).get("environment", {}).get(platform_key, {}),
         )
 
-    def _folders(self, dependencies: Iterable[str], folded: Merged) -> Iterator[tuple[str, Path]]:
+    def _folders(
+        self, path: tuple[Step, ...], dependencies: Iterable[str], merged: Merged | None = None
+    ) -> Iterator[tuple[str, Path]]:
         for index, requirement in enumerate(map(Requirement, dependencies)):
             parts = urlsplit(requirement.url or "")
             if not parts.path or parts.scheme not in ("", "file") or parts.path.endswith((".whl", *SOURCE_ARCHIVES)):
                 continue
-            base = self._base("packages", "dependencies", index, merged=folded)
+            base = self._base(*path, index, merged=merged)
             yield canonicalize_name(requirement.name), Path(os.path.normpath(base / unquote(parts.path)))
 
     def _build_wheel(self, name: str, platform_key: str, entry: Mapping[str, Any]) -> BuildWheel:

@@ -54,6 +54,7 @@ def _requirements(node: Node) -> Iterator[ConfigError]:
         node,
         ("packages", "dependencies", "*"),
         ("packages", "platformSpecific", "*", "dependencies", "*"),
+        ("packages", "sets", "*", "dependencies", "*"),
         ("packages", "buildWheel", "*", "*", "buildRequires", "*"),
         ("packages", "constraints", "*"),
     ):
@@ -98,7 +99,10 @@ def _no_url(node: Node, path: KeyPath, text: str) -> ConfigError:
 
 def _overrides(node: Node) -> Iterator[ConfigError]:
     for path, text in _texts(
-        node, ("packages", "overrides", "*"), ("packages", "platformSpecific", "*", "overrides", "*")
+        node,
+        ("packages", "overrides", "*"),
+        ("packages", "platformSpecific", "*", "overrides", "*"),
+        ("packages", "sets", "*", "overrides", "*"),
     ):
         try:
             Version(text)

@@ -122,8 +122,9 @@ def _message(error: ValidationError, *, key: bool = False) -> str:
             return f"must be at least {wanted}, not {value}."
         case "exclusiveMinimum":
             return f"must be more than {wanted}, not {value}."
-        case "maximum":
-            return f"must be at most {wanted}, not {value}."
+        case "maximum" | "maxLength" | "maxProperties":
+            what, much = ("be", value) if error.validator == "maximum" else ("have a length of", len(value))
+            return f"must {what} at most {wanted}, not {much}."
     return f"{error.message}."
 
 

@@ -111,7 +111,7 @@ class SkippedPackage:
 
 @dataclass(frozen=True, kw_only=True)
 class Lock:
-    """The packages of one version on one platform."""
+    """The packages of one version, or of one of its sets, on one platform."""
 
     version: str
     platform: str
@@ -120,6 +120,13 @@ class Lock:
     """sha256 of the inputs of the resolution; see `input_checksum`."""
     packages: tuple[LockedPackage, ...]
     skipped: tuple[SkippedPackage, ...] = ()
+    set_name: str = ""
+    """The set of packages (`packages.sets`); empty for `packages.dependencies`."""
+
+    @property
+    def title(self) -> str:
+        """The version, and the set if it is one, for messages."""
+        return f"{self.version} (set {self.set_name})" if self.set_name else self.version
 
     def package(self, name: str) -> LockedPackage | None:
         """Return a package by its normalised name."""
@@ -188,6 +195,8 @@ def input_checksum(config: Config, platform_key: str, names: Collection[str]) ->
         },
     }
     # Left out where there are none, so that older locks stay as good as they were.
+    if config.set_name:
+        inputs["set"] = config.set_name
     constraints = [text for text in packages.constraints if canonicalize_name(Requirement(text).name) in names]
     if constraints:
         inputs["constraints"] = sorted(map(_normal_requirement, constraints))

@@ -11,6 +11,7 @@ from packaging.version import Version
 
 from bundle.base.filenames import LONGEST_NAME, file_obstacle, path_obstacle, text_obstacle
 from bundle.model.locks.lock import ROOT, BuildRequirement, Lock, LockedPackage, SkippedPackage, Vcs
+from bundle.model.manifest import is_set_name
 from bundle.model.platforms import PLATFORMS
 from bundle.model.wheeltags import parse_wheel_name
 
@@ -36,6 +37,7 @@ def check_lock_names(lock: Lock) -> None:
     for version in (lock.python, *(one.version or "0" for one in (*known, *builds))):
         _require(len(version) <= LONGEST_NAME and str(Version(version)) != "", version)
     _require(lock.platform in PLATFORMS, lock.platform)
+    _require(lock.set_name == "" or is_set_name(lock.set_name), lock.set_name)
     for one in lock.skipped:
         _require(one.kind in ("skipped", "missing"), one.kind)
     for package in lock.packages:

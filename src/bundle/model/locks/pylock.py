@@ -27,6 +27,7 @@ from packaging.version import Version
 from bundle.base.errors import ConfigError, IntegrityError
 from bundle.base.files import canonical_json, read_regular
 from bundle.base.staging import write_atomically
+from bundle.model.config.project import locked_for
 from bundle.model.locks.lock import FORMAT, BuildRequirement, Lock, LockedFile, LockedPackage, SkippedPackage, Vcs
 from bundle.model.locks.lock_names import check_lock_names
 from bundle.model.platforms import PLATFORMS, short_version
@@ -106,7 +107,7 @@ def parse_lock(content: bytes, path: Path) -> Lock:
 
 def write_lock(lock: Lock, path: Path) -> None:
     """Write a lock whole or not at all; the same lock gives the same bytes."""
-    write_atomically(path, dump_lock(lock, loose=not _is_of_project(path)))
+    write_atomically(path, dump_lock(lock, loose=locked_for(path) is None))
 
 
 def dump_lock(lock: Lock, *, loose: bool = False) -> str:
@@ -133,6 +134,7 @@ def _document(lock: Lock) -> dict[str, Any]:
             "bundle": {
                 "format": FORMAT,
                 "version": lock.version,
+                **({"set": lock.set_name} if lock.set_name else {}),
                 "platform": lock.platform,
                 "python": lock.python,
                 "inputs": lock.inputs,
@@ -261,6 +263,7 @@ def _lock(document: dict[str, Any]) -> Lock:
     pylock = Pylock.from_dict(document)
     return Lock(
         version=about["version"],
+        set_name=about.get("set", ""),
         platform=about["platform"],
         python=about["python"],
         inputs=about["inputs"],
@@ -320,12 +323,7 @@ def _locked_file(place: PackageArchive | PackageSdist | PackageWheel) -> LockedF
 
 def remedy(path: Path) -> str:
     """Return the remedy for a lock that cannot be used."""
-    if not _is_of_project(path):
+    platform = locked_for(path)
+    if platform is None:  # Locks of builds without a project have a name before the platform.
         return "Delete it; the next build writes it again."
-    version, platform = path.parent.name, path.name.removeprefix("pylock.").removesuffix(".toml")
-    return f"Write it again: `bundle lock {version} --platform {platform}`."
-
-
-def _is_of_project(path: Path) -> bool:
-    """Return whether a lock is one of a project's version, by its name; others have a name before the platform."""
-    return path.name.removeprefix("pylock.").removesuffix(".toml") in PLATFORMS
+    return f"Write it again: `bundle lock {path.parent.name} --platform {platform}`."

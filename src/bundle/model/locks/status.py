@@ -70,8 +70,8 @@ def status_of(path: Path, config: Config, platform: Platform) -> LockStatus:
         state, error = "missing" if content is None else "unreadable", problem
     else:
         inputs = input_checksum(config, platform.key, lock.names)
-        same = (lock.version, lock.platform, lock.inputs) == (config.version, platform.key, inputs)
-        state = "fresh" if same else "stale"
+        held = (lock.version, lock.set_name, lock.platform, lock.inputs)
+        state = "fresh" if held == (config.version, config.set_name, platform.key, inputs) else "stale"
     return LockStatus(
         config=config,
         platform=platform,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bundle.make.verify.audit.file_list import check_files
-from bundle.model.manifest import Manifest, PythonRecord
+from bundle.model.manifest import Manifest, PythonRecord, SetRecord
 from tests.make.audited import PYTHON, Made, good
 from tests.make.listed import subject_of, with_list
 
@@ -72,3 +72,23 @@ def test_what_the_list_tells_is_not_told_twice(made: Made) -> None:
 def test_a_folder_of_that_name_in_other_layouts_is_no_wheelhouse(made: Made) -> None:
     made.write("packages/pylock.toml", "none")
     assert found(made, "installed") == []
+
+
+def test_wheels_are_compared_with_the_locks_of_all_sets(made: Made) -> None:
+    def told() -> list[tuple[str, str]]:
+        manifest = Manifest(
+            version=PYTHON,
+            platform=made.platform.key,
+            python=PythonRecord(actual=PYTHON),
+            layout="wheelhouse",
+            sets={"gpu": SetRecord()},
+        )
+        manifest = with_list(made.root, manifest)
+        return [(one.rule, one.subject) for one in check_files(subject_of(made.root, manifest)).findings]
+
+    assert told() == [("wheel-differs", "packages/pylock.gpu.toml")]
+    made.write("packages/pylock.gpu.toml", LOCK.format(sha256=hashlib.sha256(b"a wheel").hexdigest()))
+    assert told() == []
+    made.write("packages/pylock.gpu.toml", LOCK.format(sha256="0" * 64))
+    assert told() == [("wheel-differs", WHEEL)]
+    assert found(made) == [("wheel-differs", "packages/pylock.gpu.toml")]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bundle.base.errors import VerificationError
-from bundle.make.verify.checks.findings import Finding, Report, Severity, entries_for, require, rows
+from bundle.make.verify.checks.findings import Finding, Outcome, Report, Severity, entries_for, require, rows, united
 from bundle.model.acceptance import Acceptance
 
 
@@ -113,3 +113,24 @@ def test_the_remedy_has_one_line_for_each_entry_that_is_needed() -> None:
         '{"rule": "import-fails", "files": "*/a.so", "package": "torch", "error": "one", "reason": ""},',
         '{"rule": "import-fails", "files": "*/b.so", "package": "torch", "error": "two", "reason": ""}',
     ]
+
+
+def test_what_several_sets_have_alike_is_told_once() -> None:
+    shared, own = finding("shared"), finding("own")
+    outcomes = [
+        Outcome(findings=(shared,), checked=1, floor={"glibc": "2.9"}, licences={"a": "MIT"}, unseen=("x",)),
+        Outcome(
+            findings=(replace(shared, set_name="b"), replace(own, set_name="b")),
+            checked=2,
+            floor={"glibc": "2.17"},
+            licences={"b": "MIT"},
+            unseen=("x",),
+        ),
+        Outcome(findings=(replace(own, set_name="c"),)),
+    ]
+    whole = united(outcomes)
+    assert [(one.subject, one.set_name) for one in whole.findings] == [("shared", ""), ("own", "b")]
+    assert (whole.checked, whole.floor, whole.unseen) == (3, {"glibc": "2.17"}, ("x",))
+    assert set(whole.licences) == {"a", "b"}
+    assert [row.head for row in rows(whole.findings)] == ["c: shared: fails. (r)", "c: own: fails. (r, set b)"]
+    assert [one.as_json().get("set") for one in whole.findings] == [None, "b"]

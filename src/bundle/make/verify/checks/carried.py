@@ -1,4 +1,4 @@
-"""The wheels that a bundle carries as files, by the lock beside them."""
+"""The wheels that a bundle carries as files, by the locks beside them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from pathlib import Path
 from packaging.pylock import Pylock
 
 from bundle.base.files import read_regular
-from bundle.model.manifest import WHEELHOUSE
-
-WHEELS_LOCK = f"{WHEELHOUSE}/pylock.toml"
+from bundle.model.manifest import WHEELHOUSE, carried_lock_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,13 +24,13 @@ class CarriedWheel:
     sha256: str
 
 
-def carried_wheels(root: Path) -> tuple[CarriedWheel, ...]:
-    """Read the lock of a bundle's wheels (PEP 751).
+def carried_wheels(root: Path, set_name: str = "") -> tuple[CarriedWheel, ...]:
+    """Read the lock of a bundle's wheels, or of those of one set (PEP 751).
 
     Raises:
         OSError, ValueError, RecursionError, PylockValidationError: there is none that can be read.
     """
-    lock = Pylock.from_dict(tomllib.loads(read_regular(root / WHEELS_LOCK).decode()))
+    lock = Pylock.from_dict(tomllib.loads(read_regular(root / carried_lock_path(set_name)).decode()))
     return tuple(
         CarriedWheel(
             name=package.name,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from bundle.base.errors import VerificationError
+from bundle.base.native.native import dotted
 from bundle.model.acceptance import Acceptance
 
 Severity = Literal["error", "inconclusive", "warning", "note"]
@@ -39,6 +40,8 @@ class Finding:
     """The rule's name, in kebab case."""
     file: str = ""
     """Relative to the bundle's root, with `/`; empty if it is about no file."""
+    set_name: str = ""
+    """The set of packages that it is of; empty if it is of no set."""
     accepted: str | None = None
     """The reason for which the configuration accepts it; None if it does not."""
     known: str | None = None
@@ -53,7 +56,8 @@ class Finding:
         entry = None if self.entry is None else self.entry.as_json()
         value = asdict(self) | {"details": list(self.details), "entry": entry}
         del value["output"]
-        return value
+        set_name = value.pop("set_name")
+        return value | ({"set": set_name} if set_name else {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +72,21 @@ class Outcome:
     """Licences as the packages state them, by normalised name."""
     unseen: tuple[str, ...] = ()
     """What it did not look at, though it belongs to the bundle."""
+
+
+def united(outcomes: Sequence[Outcome]) -> Outcome:
+    """Return the outcomes of one check as one; what is found in several sets alike, is told of the first."""
+    found: dict[Finding, Finding] = {}
+    for finding in (finding for outcome in outcomes for finding in outcome.findings):
+        found.setdefault(replace(finding, set_name=""), finding)
+    floors = [(system, oldest) for outcome in outcomes for system, oldest in outcome.floor.items()]
+    return Outcome(
+        findings=tuple(found.values()),
+        checked=sum(outcome.checked for outcome in outcomes),
+        floor={system: max((one for name, one in floors if name == system), key=dotted) for system, _ in floors},
+        licences={name: text for outcome in outcomes for name, text in outcome.licences.items()},
+        unseen=tuple(dict.fromkeys(one for outcome in outcomes for one in outcome.unseen)),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,10 +238,16 @@ def rows(findings: Iterable[Finding]) -> Iterator[Row]:
         more = f", and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
         yield Row(
             finding=first,
-            head=f"{first.check}: {first.subject}: {first.message} ({first.rule})",
+            head=f"{first.check}: {first.subject}: {first.message} ({', '.join(_origin(first))})",
             details=details,
             others=f"so do {', '.join(others[:_SHOWN])}{more}" if others else "",
         )
+
+
+def _origin(finding: Finding) -> Iterator[str]:
+    yield finding.rule
+    if finding.set_name:
+        yield f"set {finding.set_name}"
 
 
 def _alike(findings: Iterable[Finding]) -> list[tuple[Finding, list[str]]]:
@@ -235,6 +260,7 @@ def _alike(findings: Iterable[Finding]) -> list[tuple[Finding, list[str]]]:
         package, named, _ = finding.subject.partition(": ")
         about_file = finding.subject == finding.file
         where = () if about_file else (package, finding.details) if named else (number,)
-        key = (finding.rule, finding.severity, finding.message, finding.accepted, finding.known, *where)
+        kind = (finding.rule, finding.severity, finding.set_name, finding.accepted, finding.known)
+        key = (*kind, finding.message, *where)
         groups.setdefault(key, (finding, []))[1].append(finding.subject)
     return [(finding, others) for finding, (_, *others) in groups.values()]

@@ -30,8 +30,8 @@ class Known:
     """The same of a later build that is in no catalogue, because it was not verified or has no archive."""
     archive: str = ""
     """SHA-256 of the archive under test; empty for a folder, and where nothing tells."""
-    lock: Lock | None = None
-    """The lock of its version and platform."""
+    locks: tuple[Lock, ...] = ()
+    """The locks of its version and platform, that of each set included."""
 
 
 @dataclass(frozen=True, kw_only=True)
