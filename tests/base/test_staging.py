@@ -234,6 +234,15 @@ def test_neither_a_large_result_nor_the_folder_around_it_keeps_the_hint(tmp_path
     assert (tmp_path / "result" / "file").read_text() == "content"
 
 
+def test_no_two_large_results_are_staged_under_one_name(tmp_path: Path) -> None:
+    attributes(tmp_path)
+    names = set()
+    for _ in range(3):
+        with staged_folder(tmp_path / "result", large=True) as staging:
+            names.add(staging.name)
+    assert len(names) == 3, "ext4 would begin to search where the last one was removed"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="attributes are Linux's")
 def test_a_large_result_is_staged_where_the_file_system_knows_no_attributes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

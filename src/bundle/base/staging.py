@@ -82,7 +82,8 @@ def staged_folder(target: Path, *, large: bool = False) -> Iterator[Path]:
     own.mkdir()
     try:
         if large and _keep_apart(own):
-            staging = own / "tree"
+            # ext4 starts from the hash of the name: a constant one leads to where the last tree was removed.
+            staging = own / secrets.token_hex(8)
             staging.mkdir()
         with naming(target):
             yield staging

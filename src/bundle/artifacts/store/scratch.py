@@ -24,7 +24,7 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
     """
     parent.mkdir(parents=True, exist_ok=True)
     try:
-        with staged_folder(parent / secrets.token_hex(4)) as folder:
+        with staged_folder(parent / secrets.token_hex(4), large=True) as folder:
             yield folder
             raise _Finished
     except _Finished:
