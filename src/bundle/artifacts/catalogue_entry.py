@@ -91,6 +91,11 @@ class Entry:
     sets: Mapping[str, SetRecord] = field(default_factory=dict)
     """The sets of packages beside `packages`, by name."""
 
+    @property
+    def package_count(self) -> int:
+        """The number of packages in the bundle and in its sets."""
+        return len(self.packages) + sum(len(one.packages) for one in self.sets.values())
+
     def to_json(self) -> dict[str, Any]:
         """Return the JSON value of the catalogue's file."""
         value: dict[str, Any] = to_json(self)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bundle.artifacts.context import Context
+    from bundle.artifacts.remotes.addresses import Access
     from bundle.artifacts.store.store import Store
     from bundle.base.report import Reporter
     from bundle.model.config.project import Project
@@ -139,6 +140,12 @@ class App:
             environ=self.environ,
             offline=offline,
         )
+
+    def access(self, *, offline: bool = False) -> Access:
+        """Return the way to remotes."""
+        from bundle.artifacts.remotes.addresses import Access
+
+        return Access(environ=self.environ, reporter=self.reporter, offline=offline)
 
 
 pass_app = click.make_pass_decorator(App)

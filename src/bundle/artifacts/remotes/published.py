@@ -136,7 +136,7 @@ class PublishedEntry:
             size=entry.size,
             compressed=sum(blob.size for blob in document.blobs),
             python=entry.python,
-            packages=len(entry.packages),
+            packages=entry.package_count,
             floor=entry.floor,
             archives=entry.archives,
             document=Blob.of(document.to_bytes()),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from bundle.artifacts.store import maintenance
 from bundle.artifacts.store.compression import Compression
@@ -25,7 +25,7 @@ from bundle.base.files import locked
 from bundle.base.folders import remove_tree
 from bundle.base.reflink import ChangedBytesError, Placement, place_tree
 from bundle.base.staging import naming, sweep_staging
-from bundle.model.manifest import Conflict
+from bundle.model.manifest import Conflict, LayerRecord
 from bundle.model.records import from_json
 
 if TYPE_CHECKING:
@@ -99,6 +99,14 @@ class Store:
         made = self._keys.find(self._key(kind, key))
         listing = self._trees.get(made.digest, full=self._full) if made else None
         return _layer(kind, listing, made) if made and listing and listing.epoch == self.epoch else None
+
+    def layer(self, record: LayerRecord) -> Layer | None:
+        """Return the layer that a manifest or a catalogue names, or None; a damaged tree is removed with a warning."""
+        listing = self._trees.get(checked(record.digest), full=self._full)
+        if listing is None or listing.epoch != self.epoch or record.kind not in get_args(LayerKind):
+            return None
+        made = _Made(digest=record.digest, name=record.name, version=record.version, about={})
+        return _layer(cast("LayerKind", record.kind), listing, made)
 
     def add(
         self,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from bundle.artifacts.catalogue_entry import Entry, SetRecord
+    from bundle.artifacts.remotes.published import PublishedEntry
     from bundle.model.config.project import Project
     from bundle.model.manifest import PythonRecord
 
@@ -27,9 +28,12 @@ def catalogue() -> None:
 
 
 @catalogue.command(name="list")
+@click.option("--from", "url", metavar="URL", help="List what a remote holds, in place of the project's catalogue.")
 @pass_app
-def list_all(app: App) -> Result:
+def list_all(app: App, url: str | None) -> Result:
     """List all bundles."""
+    if url is not None:
+        return _list_remote(app, url)
     from bundle.artifacts.catalogue import Catalogue
 
     found = Catalogue.load(app.open_project().catalogue)
@@ -42,21 +46,32 @@ def list_all(app: App) -> Result:
             return
         rows = [
             (
-                entry.version,
-                entry.platform,
-                _python(entry.python),
-                _floor(entry),
-                str(len(entry.packages) + sum(len(one.packages) for one in entry.sets.values())),
-                decimal(entry.size),
+                *_facts(entry, entry.package_count),
                 ", ".join(f"{archive.path} ({decimal(archive.size)})" for archive in entry.archives) or "none",
             )
             for entry in found.entries
         ]
-        print_columns(
-            console, rows, heading=("VERSION", "PLATFORM", "PYTHON", "RUNS ON", "PACKAGES", "SIZE", "ARCHIVE")
-        )
+        print_columns(console, rows, heading=(*_FACTS, "ARCHIVE"))
 
     return Result(data=found.to_json(), text=text)
+
+
+def _list_remote(app: App, url: str) -> Result:
+    from bundle.artifacts.remotes.addresses import open_remote
+
+    remote = open_remote(url, app.access())
+    found, _ = remote.catalogue()
+
+    def text(console: Console) -> None:
+        from rich.filesize import decimal
+
+        if not found.bundles:
+            console.print(f"{remote.url} has no bundle; `bundle publish VERSION --to URL` sends one.")
+            return
+        rows = [(*_facts(entry, entry.packages), decimal(entry.compressed)) for entry in found.bundles]
+        print_columns(console, rows, heading=(*_FACTS, "COMPRESSED"))
+
+    return Result(data={"from": remote.url, **found.to_json()}, text=text)
 
 
 @catalogue.command()
@@ -161,11 +176,27 @@ def _entries(project: Project, version: str, platforms: tuple[str, ...]) -> list
     return entries
 
 
+_FACTS = ("VERSION", "PLATFORM", "PYTHON", "RUNS ON", "PACKAGES", "SIZE")
+
+
+def _facts(entry: Entry | PublishedEntry, packages: int) -> tuple[str, ...]:
+    from rich.filesize import decimal
+
+    return (
+        entry.version,
+        entry.platform,
+        _python(entry.python),
+        _floor(entry),
+        str(packages),
+        decimal(entry.size),
+    )
+
+
 def _python(python: PythonRecord) -> str:
     return f"{python.requested} -> {python.actual}" if python.substituted else python.actual
 
 
-def _floor(entry: Entry) -> str:
+def _floor(entry: Entry | PublishedEntry) -> str:
     return ", ".join(f"{FLOOR_NAMES.get(name, name)} >= {value}" for name, value in entry.floor.items())
 
 

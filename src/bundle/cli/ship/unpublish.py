@@ -1,0 +1,33 @@
+"""`bundle unpublish`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from bundle.cli.app import App, Result, pass_app, platform_option
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@click.command()
+@click.argument("version")
+@platform_option
+@click.option("--from", "url", required=True, metavar="URL", help="The remote.")
+@pass_app
+def unpublish(app: App, version: str, platforms: tuple[str, ...], url: str) -> Result:
+    """Remove VERSION from a remote's catalogue; its layers stay until `bundle gc`."""
+    from bundle.artifacts.remotes.addresses import open_writable
+    from bundle.make.publish.collect import unpublish as remove
+
+    remote = open_writable(url, app.access())
+    gone = remove(remote, version, platforms)
+
+    def text(console: Console) -> None:
+        console.print(f"{remote.url} no longer has {version} for {', '.join(entry.platform for entry in gone)}.")
+        console.print("`bundle gc --from URL` removes the layers that nothing needs any more.")
+
+    data = {"from": remote.url, "removed": [{"version": one.version, "platform": one.platform} for one in gone]}
+    return Result(data=data, text=text)

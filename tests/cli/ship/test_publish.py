@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bundle.base.errors import ConfigError
+from bundle.cli.app import Result
+from tests.cli.results import result_of, text_of
+from tests.make.publish.built import Built
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Built:
+    built = Built(tmp_path / "project")
+    built.bundle()
+    return built
+
+
+def call(built: Built, *arguments: str) -> Result:
+    environ = {"BUNDLE_CACHE_DIR": str(built.store.root)}
+    return result_of(built.project.root, *arguments, environ=environ)
+
+
+def test_a_bundle_is_published_listed_unpublished_and_collected(built: Built, tmp_path: Path) -> None:
+    remote = str(tmp_path / "remote")
+    said = call(built, "publish", "3.12.10", "--to", remote, "--dry-run")
+    assert "would be new, 2 of 2 layers" in text_of(said)
+    assert not Path(remote).exists()
+
+    done = call(built, "publish", "--all", "--to", remote)
+    (one,) = done.data["bundles"]
+    assert (one["version"], one["platform"], one["status"]) == ("3.12.10", "linux-x64", "new")
+    assert (one["layers"], one["sent"], one["bytesSent"]) == (2, 2, one["size"])
+    assert "2 of 2 layers" in text_of(done)
+
+    listed = call(built, "catalogue", "list", "--from", remote)
+    assert [entry["version"] for entry in listed.data["bundles"]] == ["3.12.10"]
+    assert text_of(listed).splitlines()[0].split()[-1] == "COMPRESSED"
+
+    gone = call(built, "unpublish", "3.12.10", "--from", remote)
+    assert gone.data["removed"] == [{"version": "3.12.10", "platform": "linux-x64"}]
+    assert "no longer has 3.12.10 for linux-x64" in text_of(gone)
+    assert "has no bundle" in text_of(call(built, "catalogue", "list", "--from", remote))
+
+    young = call(built, "gc", "--from", remote)
+    assert (young.data["removed"], young.data["young"]) == ([], 3)
+    said = call(built, "gc", "--from", remote, "--grace", "0s", "--dry-run")
+    assert "Would remove 3" in text_of(said)
+    assert len(call(built, "gc", "--from", remote, "--grace", "0s").data["removed"]) == 3
+    assert [path.name for path in Path(remote).rglob("*") if path.is_file() and path.suffix != ".lock"] == [
+        "catalogue.json"
+    ]
+
+
+def test_versions_are_named_or_all_are_meant(built: Built, tmp_path: Path) -> None:
+    for arguments in ((), ("3.12.10", "--all")):
+        with pytest.raises(ConfigError, match="either versions or --all"):
+            call(built, "publish", *arguments, "--to", str(tmp_path / "remote"))
