@@ -86,12 +86,12 @@ DOORS: Mapping[str, frozenset[str]] = {
         {"certificates", "content_rules", "debian_packages", "facts", "host_copy", "host_discovery", "normalise"}
         | {"run_paths"}
     ),
-    "make": frozenset({"build", "build_request", "build_state", "check", "new_project", "project_folder"}),
+    "make": frozenset({"build", "build_request", "build_state", "check", "new_project", "outdated", "project_folder"}),
     "make/publish": frozenset({"candidates", "collect", "publish"}),
     "make/inputs": frozenset({"inputs", "loose_project", "pyproject"}),
     "make/interpreter": frozenset({"bytecode", "compilers", "prepare"}),
     "make/sources": frozenset({"backend", "builder", "compatibility", "environment", "host", "planner", "sdist"}),
-    "make/resolve": frozenset({"coverage", "local_pages", "locks"}),
+    "make/resolve": frozenset({"coverage", "local_pages", "locks", "resolve"}),
     "make/assemble": frozenset({"copyfiles", "layer_pool", "layers", "manifest", "wheelhouse"}),
     "make/verify": frozenset({"archive", "known", "remembered", "targets", "verify", "wheels", "write_acceptances"}),
     "make/verify/checks": ALL,

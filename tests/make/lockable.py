@@ -89,7 +89,7 @@ class Lockable:
             given=python,
         )
         with host:
-            return resolve(host, previous=previous, upgrade=upgrade)
+            return resolve(host, previous=previous, upgrade=upgrade).lock
 
     def fetch(self, lock: Lock, config: Config, *, offline: bool = False, cache: str = "cache") -> dict[str, Path]:
         """Fetch a lock's files, and fill the wheelhouse."""

@@ -35,6 +35,7 @@ COMMANDS = {
     "interpreters": "make",
     "lock": "make",
     "new": "project",
+    "outdated": "make",
     "platforms": "project",
     "publish": "ship",
     "schema": "project",
@@ -239,7 +240,7 @@ def _fail(app: App, error: Exception) -> int:
     else:
         from bundle.cli.system_errors import explained
 
-        known = explained(error) or WorkError(
+        known = explained(error, store=app.cache) or WorkError(
             f"Unexpected {type(error).__name__}: {error}",
             cause="A bug in bundle.",
             remedy="Run again with --debug and report the traceback.",

@@ -31,6 +31,7 @@ from bundle.model.locks.status import LockStatus
 from bundle.model.platforms import PLATFORMS, Platform
 
 if TYPE_CHECKING:
+    from bundle.make.resolve.resolve import Resolution
     from bundle.make.sources.host import BuildHost
 
 
@@ -85,7 +86,7 @@ def required_lock(host: BuildHost, status: LockStatus, *, locked: bool) -> Lock:
 
         lock = take(host, taken)
     else:
-        lock = resolve(host, previous=status.lock)
+        lock = resolve(host, previous=status.lock).lock
     _warn(host.context, losses(status.lock, cells_of(lock)))
     for warning in broken_skips([lock]):
         host.context.reporter.warning(warning)
@@ -124,23 +125,32 @@ def examine_lock(context: Context, status: LockStatus) -> LockUpdate:
 
 
 def _resolved(context: Context, status: LockStatus, *, upgrade: bool | frozenset[str] = False) -> LockUpdate:
-    from bundle.make.resolve.resolve import resolve
-    from bundle.make.sources.host import BuildHost
-
-    name = f"{status.config.version}-{status.platform.key}"
-    host = BuildHost(context=context, config=status.config, platform=status.platform, logs=context.logs(name))
     lock: Lock | None = None
     cells: Cells | None = None
     failure: BundleError | None = None
     try:
-        with host, context.reporter.step(f"lock {status.config.title} {status.platform.key}"):
-            lock = resolve(host, previous=status.lock, upgrade=upgrade)
-            cells = cells_of(lock)
+        lock = resolution_of(context, status, upgrade=upgrade).lock
+        cells = cells_of(lock)
     except GapsError as error:
         failure, cells = error, error.cells
     except BundleError as error:
         failure = error
     return LockUpdate(status=status, lock=lock, cells=cells, lost=losses(status.lock, cells or {}), error=failure)
+
+
+def resolution_of(context: Context, status: LockStatus, *, upgrade: bool | frozenset[str] = False) -> Resolution:
+    """Resolve a version on a platform as an update of its lock does, and write nothing.
+
+    Raises:
+        BundleError: as `resolve` does.
+    """
+    from bundle.make.resolve.resolve import resolve
+    from bundle.make.sources.host import BuildHost
+
+    name = f"{status.config.version}-{status.platform.key}"
+    host = BuildHost(context=context, config=status.config, platform=status.platform, logs=context.logs(name))
+    with host, context.reporter.step(f"lock {status.config.title} {status.platform.key}"):
+        return resolve(host, previous=status.lock, upgrade=upgrade)
 
 
 def _warn(context: Context, lost: Sequence[Loss]) -> None:

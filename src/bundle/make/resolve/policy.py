@@ -133,6 +133,11 @@ class Target:
         ((system, asked),) = floor.items()
         return f" at build.{system} {asked} (one would with {json.dumps(needed)})"
 
+    def offers(self, release: Release) -> bool:
+        """Return whether a release has a file for the Python and the platform, also above the floors, or a source."""
+        sources = any(self.admits(file.requires_python) for file in release.sdists)
+        return sources or self.best_wheel(release.wheels) is not None or bool(self.floor_hint(release.wheels))
+
     def best_wheel(self, wheels: Iterable[RemoteFile]) -> RemoteFile | None:
         """Return the wheel whose tag comes first, and of several the one with the highest build number."""
         fitting = (

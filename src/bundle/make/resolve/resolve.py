@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from packaging.requirements import Requirement
 from packaging.version import Version
@@ -13,14 +13,23 @@ from bundle.make.resolve.file_selection import FileSelection
 from bundle.make.resolve.local_pages import LocalPages
 from bundle.make.resolve.policy import Policy, Target
 from bundle.make.resolve.registry_files import RegistryFiles
-from bundle.make.resolve.solver import solve
+from bundle.make.resolve.solver import Solution, solve
 from bundle.make.resolve.solver_index import SolverIndex
 from bundle.make.resolve.source_metadata import SourceMetadata
 from bundle.make.sources.host import BuildHost
 from bundle.model.locks.lock import Lock, LockedPackage, input_checksum
 
 
-def resolve(host: BuildHost, *, previous: Lock | None, upgrade: bool | frozenset[str] = False) -> Lock:
+@dataclass(frozen=True, kw_only=True)
+class Resolution:
+    """A lock, with what was known when it was made."""
+
+    lock: Lock
+    index: SolverIndex
+    solution: Solution
+
+
+def resolve(host: BuildHost, *, previous: Lock | None, upgrade: bool | frozenset[str] = False) -> Resolution:
     """Resolve the packages of one version on one platform.
 
     Args:
@@ -66,7 +75,8 @@ def resolve(host: BuildHost, *, previous: Lock | None, upgrade: bool | frozenset
         packages=selection.packages(skipped, files, sources),
         skipped=skipped,
     )
-    return replace(lock, inputs=input_checksum(config, platform.key, lock.names))
+    lock = replace(lock, inputs=input_checksum(config, platform.key, lock.names))
+    return Resolution(lock=lock, index=index, solution=solution)
 
 
 def _kept(previous: Lock | None, upgrade: bool | frozenset[str], reporter: Reporter) -> dict[str, LockedPackage]:

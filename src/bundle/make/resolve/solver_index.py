@@ -198,6 +198,16 @@ class SolverIndex:
                 key=lambda requested: requested.asker,
             )
 
+    def requirements_on(self, name: str, versions: Mapping[str, Version]) -> list[RequestedRequirement]:
+        """Return the requirements on a name that count in a solution."""
+        askers = {"", *(f"{asker} {version}" for asker, version in versions.items())}
+        return [one for one in self.askers(name) if one.asker in askers and self._counts(one)]
+
+    def requirements_of(self, name: str, version: Version) -> list[RequestedRequirement]:
+        """Return the requirements of one version that count on the platform."""
+        self.metadata(name, version)
+        return [one for one in self._metadata[name, version].requested_by if self._counts(one)]
+
     def known(self, name: str) -> list[Version]:
         """Return every version of a name that the registry has, without regard to the policy."""
         if name in self.policy.packages.skip or name in self._sources:
