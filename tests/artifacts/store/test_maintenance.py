@@ -55,10 +55,14 @@ def every_entry(store: Store, add: AddLayer) -> dict[str, Path]:
             JsonCache(store.folder(name), lambda value: value).put("key", 1)
     (store.root / "wheel").write_bytes(b"wheel")
     store.folder("pages").joinpath("page").write_text("links")
+    failed = store.folder("failed") / "3.12.10-linux-x64-demo-1.0"
+    failed.mkdir()
+    (failed / "log").touch()
     wine = store.folder("work") / "wine-9"
     wine.mkdir()
     (wine / "system.reg").touch()
     return {
+        "failed": failed,
         "files": store.files.add(store.root / "wheel").parent,
         "frames": store.frames([layer], Compression(format="tar.zst"))[0].path.parent,
         "layers": store.tree(layer).parent,
@@ -104,6 +108,22 @@ def test_what_was_used_lately_is_kept(store: Store, add: AddLayer, tmp_path: Pat
     assert [measured.find(key) for key in ("old", "used")] == [None, 1]
     assert not wheel.exists()
     assert store.check(full=True) == []
+
+
+def test_what_a_running_command_may_use_is_kept_and_what_it_did_not_touch_goes(store: Store, add: AddLayer) -> None:
+    old, used = add("old", {"a": File(b"1")}), add("used", {"a": File(b"2")})
+    age(store, 10)
+    with store.in_use():
+        assert find(store, "used") == used
+
+        assert store.prune(older_than_days=0) > 0
+        assert store.tree(used).is_dir()
+        assert find(store, "used") == used
+        assert not store.tree(old).exists()
+
+    age(store, 1)
+    assert store.prune(older_than_days=0) > 0
+    assert not store.tree(used).exists()
 
 
 def test_a_repository_is_not_pruned_while_it_is_used(store: Store) -> None:

@@ -14,6 +14,7 @@ from bundle.artifacts.store import json_cache
 from bundle.artifacts.store.file_cache import complete_files
 from bundle.artifacts.store.frames import frames_damage
 from bundle.artifacts.store.paths import PARTS
+from bundle.artifacts.store.scratch import in_use_since
 from bundle.artifacts.store.trees import damage
 from bundle.base.files import locked, sha256_of
 from bundle.base.folders import size_of
@@ -88,12 +89,18 @@ def _checks(paths: StorePaths, *, full: bool) -> Iterator[tuple[Path, Callable[[
 def prune(paths: StorePaths, *, older_than_days: float, now: float | None, reporter: Reporter) -> int:
     """Remove unused entries and leftovers of killed processes; return the bytes freed.
 
+    What was used since the oldest running command that uses the store began is kept.
+
     Args:
         older_than_days: days since the last use of the entries that are removed.
         now: seconds since 1970; the clock's time if None.
     """
     sweep(paths)
     oldest = (time.time() if now is None else now) - older_than_days * _DAY
+    since = in_use_since(paths.part("work"))
+    if since < oldest:
+        reporter.info("other commands use the store: what they may have used stays")
+        oldest = since
     freed = 0
     for name, part in PARTS.items():
         for path in paths.entries(name):

@@ -28,6 +28,7 @@ class Part:
 PARTS: Mapping[str, Part] = {
     "audits": Part(json=True),
     "built": Part(json=True),
+    "failed": Part(entries="*/"),
     "files": Part(entries="??/*"),
     "frames": Part(entries="??/*"),
     "keys": Part(json=True),

@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
@@ -18,7 +18,7 @@ from bundle.artifacts.store.frames import FrameCache, Frames
 from bundle.artifacts.store.json_cache import JsonCache
 from bundle.artifacts.store.layers import DamagedLayerError, Entry, Layer, LayerKind, normalise, overlay, scan
 from bundle.artifacts.store.paths import StorePaths, checked
-from bundle.artifacts.store.scratch import scratch_folder
+from bundle.artifacts.store.scratch import in_use, scratch_folder
 from bundle.artifacts.store.trees import Listing, Trees, listing_of, write_listing
 from bundle.base.errors import WorkError
 from bundle.base.files import locked
@@ -89,6 +89,10 @@ class Store:
             self._swept = True
         with scratch_folder(self._paths.part("work")) as folder:
             yield folder
+
+    def in_use(self) -> AbstractContextManager[None]:
+        """Keep what is used during the block, by this process or another, from being pruned."""
+        return in_use(self._paths.part("work"))
 
     def find(self, kind: LayerKind, key: Mapping[str, Any]) -> Layer | None:
         """Return the layer of a key, or None; a damaged tree is removed with a warning.

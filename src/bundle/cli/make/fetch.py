@@ -31,7 +31,7 @@ def fetch(app: App, versions: tuple[str, ...], platforms: tuple[str, ...], offli
     fetched: list[dict[str, Any]] = []
     for config, platform in with_sets(select(app, project, versions, platforms, default="own")):
         lock = with_folders(current_lock(project, config, platform), config, context)
-        with context.reporter.step(f"fetch {config.title} {platform.key}"):
+        with context.store.in_use(), context.reporter.step(f"fetch {config.title} {platform.key}"):
             fetch_packages(context, config, lock, wheelhouse=project.wheelhouse)
         fetched.append(
             {
