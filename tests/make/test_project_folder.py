@@ -1,11 +1,13 @@
 import json
+import threading
 from pathlib import Path
 
 import pytest
 
-from bundle.base.errors import ConfigError
+from bundle.base.errors import ConfigError, WorkError
+from bundle.base.files import locked
 from bundle.base.report import Reporter
-from bundle.make.project_folder import remove_output, start_version
+from bundle.make.project_folder import keeping, remove_bundles, remove_output, start_version
 from bundle.model.config.project import Project
 from bundle.model.platforms import PLATFORMS
 from tests.model.configs import write_project
@@ -81,6 +83,53 @@ def test_cleaning_removes_what_builds_produced_and_says_how_much(tmp_path: Path)
     assert remove_output(project, reporter=Reporter()) == 1000
     assert not project.output.exists()
     assert project.versions() == ["3.12.10"]
+
+
+def test_a_tree_is_kept_only_if_its_build_fails(tmp_path: Path) -> None:
+    tree, place = tmp_path / "tree", tmp_path / ".state" / "failed" / "bundle"
+    for text in ("first", "second"):
+        tree.mkdir()
+        (tree / "file").write_text(text)
+        with keeping(tree, place):
+            pass
+        with pytest.raises(WorkError) as caught, keeping(tree, place):
+            raise WorkError("It failed.", details=["why"])
+
+        assert caught.value.details == ("why", f"(the bundle that failed: {place})")
+        assert (place / "file").read_text() == text
+        assert not tree.exists()
+
+
+def test_cleaning_waits_for_a_build_that_runs(tmp_path: Path) -> None:
+    project = Project(write_project(tmp_path, {}, **{"3.12.10": {}}))
+    lock = project.output / ".state" / "3.12.10-linux-x64.lock"
+    waiting = threading.Event()
+
+    class Waiting(Reporter):
+        def info(self, message: str) -> None:
+            waiting.set()
+
+    with locked(lock, reporter=Reporter(), what="the build"):
+        (project.output / "half").mkdir()
+        cleaning = threading.Thread(target=remove_output, args=(project,), kwargs={"reporter": Waiting()})
+        cleaning.start()
+        assert waiting.wait(60)
+        assert project.output.exists()
+        (project.output / "half").rmdir()
+    cleaning.join(60)
+    assert not project.output.exists()
+
+
+def test_cleaning_a_version_removes_what_failed_of_it(tmp_path: Path) -> None:
+    project = Project(write_project(tmp_path, {}, **{"3.12.10": {}}))
+    failed = project.output / ".state" / "failed"
+    for name in ("3.12.10-linux-x64", "3.12.11-linux-x64"):
+        (failed / name).mkdir(parents=True)
+    (project.output / ".state" / "3.12.10-linux-x64.lock").touch()
+
+    assert remove_bundles(project, "3.12.10", ["linux-x64"], reporter=Reporter()) is not None
+
+    assert [path.name for path in failed.iterdir()] == ["3.12.11-linux-x64"]
 
 
 def test_an_output_folder_that_is_a_link_is_not_followed(tmp_path: Path) -> None:

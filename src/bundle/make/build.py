@@ -13,7 +13,7 @@ from bundle.artifacts.catalogue import Catalogue
 from bundle.artifacts.catalogue_entry import manifest_hash
 from bundle.artifacts.context import Context
 from bundle.base.files import locked, sha256_of
-from bundle.base.folders import listing
+from bundle.base.folders import listing, remove_tree
 from bundle.base.staging import sweep_staging
 from bundle.make.build_request import BuildRequest
 from bundle.make.build_state import STATE, Record, file_stamp, fingerprint, read_record, tree_stamp, write_record
@@ -54,10 +54,12 @@ def build_bundle(request: BuildRequest, context: Context) -> dict[str, Any]:
             request.log.unlink(missing_ok=True)
             log = stack.enter_context(request.log.open("x", encoding="utf-8"))
             context = replace(context, reporter=Logbook(context.reporter, log))
+        stack.enter_context(context.store.in_use())
         from bundle.make.pipeline import run
 
         context.reporter.info(request.log_start)
         done = run(request, context, statuses)
+        remove_tree(request.failed)  # That of an earlier run tells nothing any more.
         value = _value(done)
         record = Record(
             inputs=_inputs(asked, [one.digest if one.state == "fresh" else sha256_of(one.path) for one in statuses]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from bundle.make.build_state import STATE
 from bundle.model.config.config import Config
 from bundle.model.platforms import Platform
 
@@ -27,6 +28,8 @@ class BuildRequest:
     """`--interpreter`."""
     archive: bool = True
     verify: bool = True
+    keep_failed: bool = False
+    """Whether what a failed build leaves is kept, to be looked at."""
 
     @property
     def name(self) -> str:
@@ -42,6 +45,11 @@ class BuildRequest:
     def logs(self) -> Path:
         """Folder for the output of build backends."""
         return self.output / "logs" / self.name
+
+    @property
+    def failed(self) -> Path:
+        """The folder of a bundle that failed, where it is kept."""
+        return self.output / STATE / "failed" / self.name
 
     @property
     def log(self) -> Path:

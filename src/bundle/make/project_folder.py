@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from bundle.artifacts.store.compression import FORMATS
 from bundle.artifacts.store.layers import TOP
-from bundle.base.errors import ConfigError, IntegrityError, Problems
+from bundle.base.errors import BundleError, ConfigError, IntegrityError, Problems
 from bundle.base.extract import read_selected
 from bundle.base.files import locked, open_regular, pretty_json
 from bundle.base.folders import remove_tree, size_of
@@ -55,6 +55,23 @@ def start_version(project: Project, version: str, *, template: str | None = None
     return folder / "config.json"
 
 
+@contextmanager
+def keeping(tree: Path, place: Path) -> Iterator[None]:
+    """Move a tree to a place on the same file system if the block fails, and add the place to the error.
+
+    Args:
+        place: what an earlier failure left there is removed.
+    """
+    try:
+        yield
+    except BundleError as error:
+        remove_tree(place)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        tree.rename(place)
+        error.details += (f"(the bundle that failed: {place})",)
+        raise
+
+
 def remove_output(project: Project, *, reporter: Reporter) -> int | None:
     """Remove the results of all builds, those that run awaited, and return the bytes freed; None if there were none.
 
@@ -87,7 +104,8 @@ def remove_bundles(project: Project, version: str, platforms: Iterable[str], *, 
         name = f"{version}-{platform}"
         state = output / STATE / f"{name}.json"
         files = [output / f"{name}.{end}" for end in (*FORMATS, "log")]
-        paths = [path for path in (output / version / platform, *files, output / "logs" / name) if path.exists()]
+        folders = (output / version / platform, output / STATE / "failed" / name, output / "logs" / name)
+        paths = [path for path in (*folders, *files) if path.exists()]
         if not paths:
             continue
         found = True
@@ -188,7 +206,7 @@ def _is_archive_of(request: BuildRequest, path: Path) -> bool:
 
 def _foreign_files(output: Path) -> list[Path]:
     """List what is in an output folder and was not made by builds."""
-    names = {path.stem for path in (output / STATE).glob("*")}
+    names = {path.stem for path in (output / STATE).glob("*.*")}
     for folder in output.glob("*/*/"):
         if _is_result(output, folder.parent.name, folder.name):
             names.add(f"{folder.parent.name}-{folder.name}")

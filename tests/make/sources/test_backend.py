@@ -187,6 +187,27 @@ def test_a_failing_build_shows_the_end_of_its_log_and_the_likely_cause(tmp_path:
     assert not (tools.work / "bench").exists()
 
 
+def test_a_failed_build_is_kept_where_that_is_asked_for(tmp_path: Path, prepare: Prepare) -> None:
+    hooks = """
+        def build_wheel(folder, config_settings=None, metadata_directory=None):
+            open("half.o", "w").close()
+            print("that was all")
+            sys.exit(1)
+    """
+    source, environment, tools = prepare(sdistmaker.in_tree(tmp_path, hooks), [])
+    tools = replace(tools, kept=tmp_path / "failed" / "demo")
+    with pytest.raises(WorkError):
+        build_wheel(source, environment, DEMO, tools)
+    with pytest.raises(WorkError) as caught:
+        build_wheel(source, environment, DEMO, tools)
+
+    assert caught.value.details[-1] == f"(what the build left: {tools.kept})"
+    assert tools.kept is not None
+    assert [path.name for path in tools.kept.rglob("half.o")] == ["half.o"]
+    assert "that was all" in (tools.kept / "log").read_text()
+    assert not (tools.work / "bench").exists()
+
+
 def test_a_backend_that_is_not_there_is_named(tmp_path: Path, prepare: Prepare) -> None:
     source, environment, tools = prepare(sdistmaker.pure_setuptools(tmp_path), [])
     with pytest.raises(WorkError) as caught:

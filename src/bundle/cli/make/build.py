@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 @interpreter_option
 @click.option("--no-archive", is_flag=True, help="Make no archives; the bundle is not catalogued.")
 @click.option("--no-verify", is_flag=True, help="Skip the verification; the bundle is not catalogued.")
+@click.option("--keep-failed", is_flag=True, help="Keep what a failed build leaves; the error names the folder.")
 @click.option("--verify-store", is_flag=True, help="Read every byte of the stored layers before using them.")
 @pass_app
 def build(app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[str, ...], **options: Any) -> Result:
@@ -111,6 +112,7 @@ def _requests(
             interpreters=options["interpreters"],
             archive=not options["no_archive"],
             verify=not options["no_verify"],
+            keep_failed=options["keep_failed"],
         )
         for config, platform in selected
     ]

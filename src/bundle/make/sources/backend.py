@@ -209,24 +209,23 @@ class BackendSession:
 
         bench = self._bench = Bench(self._tools)
         written = self._tools.log.stat().st_size if self._tools.log.exists() else 0
-        try:
-            copy = self._copy = bench.folder / self._source.name
-            self._copy_to(copy)
-            self._own = bench.folder / _OWN_FILES
-            for path, file in self._spec.files.items():
-                (self._own / path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(file, self._own / path)
-            self._set_times(bench.folder)
-            builder = open_project(copy, str(self._environment.python), self._run)
-            yield builder, self._settings(), bench
-        except (BuildBackendException, BuildException, zipfile.BadZipFile) as error:
-            inner = getattr(error, "exception", error)
-            if isinstance(inner, BundleError | OSError):
-                # An error of this tool, raised through the hooks.
-                raise inner from None
-            raise self._failure(inner, written) from error
-        finally:
-            bench.clear()
+        with bench.cleared(self._tools.kept):
+            try:
+                copy = self._copy = bench.folder / self._source.name
+                self._copy_to(copy)
+                self._own = bench.folder / _OWN_FILES
+                for path, file in self._spec.files.items():
+                    (self._own / path).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(file, self._own / path)
+                self._set_times(bench.folder)
+                builder = open_project(copy, str(self._environment.python), self._run)
+                yield builder, self._settings(), bench
+            except (BuildBackendException, BuildException, zipfile.BadZipFile) as error:
+                inner = getattr(error, "exception", error)
+                if isinstance(inner, BundleError | OSError):
+                    # An error of this tool, raised through the hooks.
+                    raise inner from None
+                raise self._failure(inner, written) from error
 
     def _copy_to(self, copy: Path) -> None:
         shutil.copytree(self._source, copy, symlinks=True)

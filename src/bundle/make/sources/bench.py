@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bundle.base.errors import IntegrityError
+from bundle.base.errors import BundleError, IntegrityError
 from bundle.base.files import open_regular
 from bundle.base.folders import remove_tree
 
@@ -45,6 +46,27 @@ class Bench:
         """Remove it, unless the folder around it was replaced: nothing is removed in a folder that is not ours."""
         if _identity(self._work) == self._own:
             remove_tree(self.folder)
+
+    @contextmanager
+    def cleared(self, kept: Path | None) -> Iterator[None]:
+        """Empty it at the end of the block.
+
+        Args:
+            kept: where it is moved if the block fails, with a copy of the log and in place of that of an earlier
+                failure; the error names it. None: it goes.
+        """
+        try:
+            yield
+        except BundleError as error:
+            if kept is not None and (_identity(self._work), _identity(self.folder)) == (self._own, self._bench):
+                remove_tree(kept)
+                kept.mkdir(parents=True)
+                self.folder.rename(kept / "build")
+                shutil.copyfile(self._log, kept / "log")
+                error.details += (f"(what the build left: {kept})",)
+            raise
+        finally:
+            self.clear()
 
     def require_in_place(self) -> None:
         """Refuse a build that has replaced its own folders or its log; call it when its processes have ended.

@@ -59,6 +59,8 @@ class SourceBuildTools:
     isolation: Isolation = field(default_factory=Isolation)
     network: bool = False
     """Whether the build may use the network, as far as it is isolated."""
+    kept: Path | None = None
+    """Gets the folder and the log of a failed build; None: they go."""
 
     @property
     def bench(self) -> Path:

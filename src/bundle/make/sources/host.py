@@ -39,12 +39,15 @@ class BuildHost:
     """Folder that gets a log file for each build."""
     interpreters: tuple[str, ...] = ()
     """`--interpreter`."""
+    keep_failed: bool = False
+    """Whether the folder of a failed build is kept, to be looked at."""
     bundled: Interpreter | None = None
     """The bundle's interpreter, if there is one already."""
     _stack: ExitStack = field(default_factory=ExitStack, init=False, repr=False)
     _told: bool = field(default=False, init=False, repr=False)
 
     def __enter__(self) -> Self:
+        self._stack.enter_context(self.context.store.in_use())
         return self
 
     def __exit__(
@@ -140,4 +143,5 @@ class BuildHost:
             environ=self.context.environ,
             isolation=self.isolation,
             network=network and not self.context.offline,
+            kept=self.context.store.folder("failed") / f"{self.logs.name}-{log}" if self.keep_failed else None,
         )
