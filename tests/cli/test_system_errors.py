@@ -43,6 +43,14 @@ def test_a_mistake_is_none(error: Exception) -> None:
     assert explained(error) is None
 
 
+def test_the_store_is_to_be_shrunk_only_where_its_disk_is_full(tmp_path: Path) -> None:
+    here = OSError(errno.ENOSPC, "No space", str(tmp_path / "pydist" / "new"))
+    elsewhere = OSError(errno.ENOSPC, "No space", "/proc/new")
+    told = [explained(error, store=tmp_path / "cache") for error in (here, elsewhere)]
+
+    assert ["bundle cache prune" in one.remedy for one in told if one] == [True, False]
+
+
 def test_a_staged_file_is_told_by_the_folder_that_the_user_knows(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="File too large") as caught, staged_folder(tmp_path / "result") as staging:
         raise OSError(errno.EFBIG, "File too large", str(staging / "lib" / "x"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
 import sys
 from collections.abc import Iterable, Sequence
@@ -82,6 +83,20 @@ def place_tree(entries: Sequence[Placement], *, mtime: int, threads: int = 2) ->
                 pass
     for folder in made:
         os.utime(folder, (mtime, mtime))
+
+
+def shares_blocks(folder: Path, other: Path) -> bool:
+    """Return whether a file that is placed from one folder into another takes no further space."""
+    source, target = (place / f".{secrets.token_hex(8)}.clone" for place in (folder, other))
+    try:
+        source.write_bytes(b"x")
+        if sys.platform == "darwin":
+            return _clone_path(str(source), str(target))
+        with source.open("rb", 0) as reading, target.open("xb", 0) as writing:
+            return _clone(reading, writing)
+    finally:
+        source.unlink(missing_ok=True)
+        target.unlink(missing_ok=True)
 
 
 def _make_folders(folders: Iterable[str]) -> list[str]:

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,18 +17,23 @@ from bundle.base.staging import final_place
 
 @dataclass(frozen=True)
 class _Meaning:
-    """What an error number means; `{where}` is the file or folder, `{why}` the system's own words."""
+    """What an error number means; `{where}` is the file or folder, `{why}` the system's own words.
+
+    `{prune}` stands where the store may be shrunk if it is on the same disk.
+    """
 
     what: str
     cause: str
     remedy: str
 
 
+_PRUNE = " (`bundle cache prune` removes what was not used for a month)"
+
 _NO_SPACE = _Meaning(
     "No space left for {where}.",
     "The disk or the quota is full.",
-    "Free some space (`bundle cache prune` removes what was not used for a month), or name a folder on another disk "
-    "(--output, BUNDLE_CACHE_DIR, TMPDIR), then run again.",
+    "Free some space there{prune}, or name a folder on another disk (--output, BUNDLE_CACHE_DIR, TMPDIR), then run "
+    "again.",
 )
 _NO_PERMISSION = _Meaning(
     "No permission to read or write {where}: {why}.",
@@ -90,8 +96,12 @@ def require_memory() -> None:
         )
 
 
-def explained(error: BaseException) -> WorkError | None:
-    """Return a failure of the system, or of Python for want of memory, in the user's terms; None for another error."""
+def explained(error: BaseException, *, store: Path | None = None) -> WorkError | None:
+    """Return a failure of the system, or of Python for want of memory, in the user's terms; None for another error.
+
+    Args:
+        store: the store's folder, whose entries may be removed where its disk is full.
+    """
     if isinstance(error, OSError):
         # Of two files, the second is the one to be written.
         named = error.filename2 or error.filename
@@ -106,5 +116,16 @@ def explained(error: BaseException) -> WorkError | None:
         final_place(Path(os.fsdecode(named))) if isinstance(named, str | bytes) else "the standard output, or a file"
     )
     if meaning := _MEANINGS.get(number):
-        return WorkError(meaning.what.format(where=where, why=why), cause=meaning.cause, remedy=meaning.remedy)
+        prune = _PRUNE if isinstance(where, Path) and store is not None and _on_one_disk(where, store) else ""
+        remedy = meaning.remedy.format(prune=prune)
+        return WorkError(meaning.what.format(where=where, why=why), cause=meaning.cause, remedy=remedy)
     return WorkError(f"{where}: {why}.", cause=f"The system said {type(error).__name__}.")
+
+
+def _on_one_disk(path: Path, other: Path) -> bool:
+    """Return whether two paths, or what there is above them, are on the same file system."""
+    disks = []
+    for place in (path.absolute(), other.absolute()):
+        with suppress(OSError):
+            disks.append(next(one for one in (place, *place.parents) if one.exists()).stat().st_dev)
+    return len(disks) == 2 and disks[0] == disks[1]

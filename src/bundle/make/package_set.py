@@ -36,6 +36,8 @@ class PackageSet:
     lock: Lock = field(init=False)
     known: dict[str, Layer] = field(init=False, default_factory=dict)
     """Layers that the store already has, by package name."""
+    wanted: list[LockedPackage] = field(init=False, default_factory=list)
+    """Packages whose files are needed."""
     files: dict[str, Path] = field(init=False, default_factory=dict)
     """Fetched files by `LockedPackage.key` and sha256."""
     wheels: dict[str, Path] = field(init=False, default_factory=dict)
@@ -70,15 +72,13 @@ class PackageSet:
         for warning in unused_acceptances(context.project, config, self.lock):
             context.reporter.warning(warning)
 
-    def fetch(self, layering: Layering, pool: LayerPool | None, *, carries: bool) -> None:
-        """Download the files of packages that have no layer in the store yet.
+    def find_layers(self, layering: Layering, *, carries: bool) -> None:
+        """Find the layers that the store has, and the packages whose files are needed.
 
         Args:
-            pool: begins the layer of each wheel that has arrived.
             carries: whether the bundle carries wheels as files.
         """
         self.sources = {one.package.name: one for one in self.builder.plan(self.lock)}
-        wanted = []
         for package in self.lock.packages:
             source = self.sources.get(package.name)
             if source is not None and source.refusal is not None:
@@ -89,17 +89,24 @@ class PackageSet:
                 self.known[package.name] = layer
             built = source is not None and source.wheel is not None
             if not built and (layer is None or carries):
-                wanted.append(package if source is None else source.adapted)
-        if wanted:
-            lock = replace(self.lock, packages=tuple(wanted))
-            started = self._unknown(wanted) if pool is not None else {}
+                self.wanted.append(package if source is None else source.adapted)
+
+    def fetch(self, pool: LayerPool | None) -> None:
+        """Download the files of the packages that need them.
+
+        Args:
+            pool: begins the layer of each wheel that has arrived.
+        """
+        if self.wanted:
+            lock = replace(self.lock, packages=tuple(self.wanted))
+            started = self._unknown(self.wanted) if pool is not None else {}
 
             def arrived(sha256: str, path: Path) -> None:
                 if pool is not None and (package := started.get(sha256)):
                     pool.start(package, path, sha256=sha256)
 
             self.files = fetch_packages(self.host.context, self.host.config, lock, arrived=arrived)
-        for package in wanted:
+        for package in self.wanted:
             if package.kind == "wheel":
                 self.wheels[package.name] = self.files[package.key]
 

@@ -25,8 +25,10 @@ from bundle.make.assemble.layer_pool import LayerPool
 from bundle.make.assemble.layers import Layering
 from bundle.make.assemble.manifest import describe, list_files
 from bundle.make.build_request import BuildRequest
+from bundle.make.disk_space import require_space, sizes_of
 from bundle.make.interpreter.prepare import Interpreter, prepare_interpreter
 from bundle.make.package_set import PackageSet, united
+from bundle.make.project_folder import keeping
 from bundle.make.sources.builder import SourceBuilder
 from bundle.make.sources.host import BuildHost
 from bundle.make.verify.audit.floor_of_layers import floor_of
@@ -82,6 +84,7 @@ class Build:
             platform=self.platform,
             logs=self.request.logs,
             interpreters=self.request.interpreters,
+            keep_failed=self.request.keep_failed,
         )
 
     def host(self, config: Config) -> BuildHost:
@@ -166,7 +169,12 @@ def lock_packages(build: Build) -> None:
 def fetch_files(build: Build) -> None:
     """Download the files of packages that have no layer in the store yet."""
     for one in build.sets:
-        one.fetch(build.layering, build.layer_pool if build.installs else None, carries=build.carries)
+        one.find_layers(build.layering, carries=build.carries)
+    if any(one.wanted for one in build.sets):
+        sizes = sizes_of(build.sets, build.context.store, build.interpreter.layer, unpacks=build.installs)
+        require_space(build.request, build.context.store, sizes, build.context.reporter)
+    for one in build.sets:
+        one.fetch(build.layer_pool if build.installs else None)
 
 
 def build_sources(build: Build) -> None:
@@ -219,6 +227,8 @@ def assemble_tree(build: Build) -> None:
     """Merge the layers into one tree, beside the bundle's final place."""
     sweep_staging(build.request.folder.parent)
     build.tree = build.stack.enter_context(staged_folder(build.request.folder, large=True))
+    if build.request.keep_failed:
+        build.stack.enter_context(keeping(build.tree, build.request.failed))
     build.context.store.materialise(build.layers, build.tree)
 
 
