@@ -22,7 +22,7 @@ FRAME = 2
 ARCHIVE_INDEX = 2
 """The index of an archive; see `docs/bundles.md`."""
 
-VERIFICATION = 15
+VERIFICATION = 16
 """The checks of a bundle, and their rules."""
 
 

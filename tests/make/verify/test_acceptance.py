@@ -191,7 +191,18 @@ def test_known_findings_are_written_as_acceptances_are() -> None:
     for entry in known_findings():
         assert set(entry.platforms) <= PLATFORMS.keys()
         jsonschema.validate(replace(entry, platforms=()).as_json(), {**described, "$defs": schema()["$defs"]})
-        package_and_versions(entry.package)
+        assert len(package_and_versions(entry.package)[1]) > 0, f"{entry.subject} is about all versions"
+
+
+@pytest.mark.parametrize(("version", "known"), [("0.68.1", True), ("0.49.1", False), ("1.0", False), ("1.0rc1", False)])
+def test_a_finding_is_known_in_the_versions_of_its_entry_alone(tmp_path: Path, version: str, known: bool) -> None:
+    made = good(tmp_path, "linux-x64")
+    pool = "numba/np/ufunc/tbbpool.cpython-312-x86_64-linux-gnu.so"
+    made.install("numba", {pool: elf(needed=["libtbb.so.12"])}, version=version)
+
+    report = made.verify()
+
+    assert (report.ok, [one.rule for one in report.known]) == (known, ["library-missing"] if known else [])
 
 
 @pytest.mark.parametrize(
