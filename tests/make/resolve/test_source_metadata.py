@@ -8,7 +8,8 @@ from textwrap import dedent
 
 import pytest
 
-from bundle.base.errors import MissingPackageError, WorkError
+from bundle.base.errors import ConfigError, MissingPackageError, WorkError
+from bundle.make.sources import host
 from bundle.model.locks.pylock import dump_lock
 from tests.make.lockable import Lockable, found, pins
 from tests.make.registry import Registry, serving
@@ -65,6 +66,21 @@ def test_a_source_tells_what_it_depends_on_and_its_build_is_pinned(place: Lockab
     assert (demo.kind, demo.dependencies) == ("source", ("low",))
     assert [(one.name, one.version) for one in demo.build] == [("deeper", "1.0"), ("helper", "2.0")]
     assert {one.file.sha256 for one in demo.build} <= {file.sha256 for file in lock.files}
+
+
+def test_an_interpreter_that_is_only_needed_to_ask_a_source_says_so(
+    place: Lockable, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ConfigError("No interpreter source has Python 3.12.10 for linux-x64.")
+
+    monkeypatch.setattr(host, "prepare_interpreter", fail)
+    publish(registry)
+
+    with pytest.raises(ConfigError) as caught:
+        place.lock("demo", platform="linux-aarch64", resolution=ALLOWED)
+
+    assert caught.value.what.endswith("It is needed to ask demo 1.0, which comes as source, what it requires.")
 
 
 def test_what_a_source_said_once_is_not_asked_again(place: Lockable, registry: Registry) -> None:

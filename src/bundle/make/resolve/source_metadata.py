@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from bundle.artifacts.registries.metadata import MetadataCache
-from bundle.base.errors import ConfigError, MissingPackageError
+from bundle.base.errors import BundleError, ConfigError, MissingPackageError
 from bundle.base.files import canonical_json
 from bundle.base.folders import remove_tree
 from bundle.make.resolve.policy import Policy, Target
@@ -108,6 +108,11 @@ class SourceMetadata:
             # The lock pins the native build requirements of the target; here, the backend is only asked.
             build = self._solved(source, requirements, self._host.machine)
         log = f"{source.name}-{source.version or source.identity[:12]}-requirements"
+        try:
+            self._host.python  # noqa: B018 - prepared now
+        except BundleError as error:
+            error.what += f" It is needed to ask {source.label}, which comes as source, what it requires."
+            raise
         network = bool(self._host.spec(source.name, source.version).network)
         tools = self._host.tools(f"{source.name}-{source.identity[:12]}", log=log, network=network)
         return make_environment(tools, [self._files.fetched(one.name, one.file) for one in build]), tools
