@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import subprocess
 from collections.abc import Mapping
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 from uv import find_uv_bin
 
+from tests.foreign.bundles import found
+from tests.foreign.systems import PLACE, only_the_c_library, run_elsewhere, system
 from tests.make.projects import host_python, this_machine
 
 pytestmark = pytest.mark.real
@@ -137,3 +140,10 @@ def test_the_installed_tool_needs_no_project(tool: Tool, tmp_path: Path) -> None
     assert tool.run("check", cwd=place / "kept")["versions"][0]["problems"] == []
     (kept,) = tool.run("build", version, *quick, cwd=place / "kept")["bundles"]
     assert [one["name"] for one in kept["packages"]] == [one["name"] for one in built["packages"]]
+
+    # The archive's interpreter is this machine's, and so are its demands on the C library.
+    release = platform.freedesktop_os_release()
+    suite = found(release.get("VERSION_CODENAME") if release["ID"] == "debian" else None, "this system is no Debian")
+    root = only_the_c_library(system(suite, "libc6"), this_machine(), tmp_path / "root")
+    bare = run_elsewhere(root, moved / "python", [f"{PLACE}/bin/python", f"{PLACE}/bin/shop"])
+    assert (bare.errors, bare.output) == ("", "sold 6\n")

@@ -7,13 +7,14 @@ from base64 import urlsafe_b64encode
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from bundle.base.report import Reporter
 from bundle.make.verify.checks.findings import Report
 from bundle.make.verify.checks.policy import Policy
 from bundle.make.verify.verify import CHECKS, VerificationHost, verify_bundle
 from bundle.model.acceptance import Acceptance
-from bundle.model.manifest import Conflict, LayerRecord, Manifest, PythonRecord
+from bundle.model.manifest import Conflict, LayerRecord, Manifest, PythonRecord, SkippedRecord
 from bundle.model.platforms import PLATFORMS, Floors, Platform
 from tests.base.nativemaker import elf, macho, pe
 from tests.make.listed import with_list
@@ -45,10 +46,12 @@ class Made:
         target.chmod(0o755 if executable else 0o644)
         return path
 
-    def install(self, name: str, files: Mapping[str, bytes | str], *, licence: str = "MIT") -> None:
+    def install(
+        self, name: str, files: Mapping[str, bytes | str], *, licence: str = "MIT", version: str = "1.0"
+    ) -> None:
         """Install a package of files, relative to site-packages, with a true RECORD."""
-        folder = f"{name}-1.0.dist-info"
-        metadata = f"Metadata-Version: 2.4\nName: {name}\nVersion: 1.0\n"
+        folder = f"{name}-{version}.dist-info"
+        metadata = f"Metadata-Version: 2.4\nName: {name}\nVersion: {version}\n"
         metadata += f"License-Expression: {licence}\n" if licence else ""
         rows = []
         for path, content in {f"{folder}/METADATA": metadata, **files}.items():
@@ -67,6 +70,7 @@ class Made:
         copied: Collection[str] = (),
         contested: Collection[str] = (),
         layers: Iterable[LayerRecord] = (),
+        skipped: Mapping[str, str] = MappingProxyType({}),
     ) -> Report:
         """Run every check that runs nothing of the bundle."""
         manifest = Manifest(
@@ -75,6 +79,7 @@ class Made:
             python=PythonRecord(actual=PYTHON, source=source),
             copied=tuple(copied),
             layers=tuple(layers),
+            skipped=tuple(SkippedRecord(name=name, kind="skipped", reason=skipped[name]) for name in skipped),
             conflicts=tuple(Conflict(path=path, kept="one", lost="other") for path in contested),
         )
         policy = Policy(floors=floors or Floors(), acceptances=tuple(acceptances), forbidden=(BUILDER,))

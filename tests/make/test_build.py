@@ -119,6 +119,25 @@ class TestABuild:
         assert own.run("--quiet", "build", VERSION, "--no-verify").errors == ""
 
 
+class TestAChangeThatConcernsOtherBundles:
+    def test_leaves_lock_archive_and_verification_as_they_are(self, own: SmallProject) -> None:
+        built = own.build()
+        lock = own.lock.read_bytes()
+        shared = own.root / "shared-config.json"
+        config = json.loads(shared.read_text())
+        config.setdefault("packages", {}).setdefault("skip", {})["foo"] = {own.machine.key: "not for us"}
+        entry = {"rule": "import-fails", "package": "torchaudio", "error": "ffmpeg", "reason": "not used"}
+        config.setdefault("verify", {}).setdefault("accept", []).append(entry)
+        shared.write_text(json.dumps(config))
+
+        again = own.run("--json", "build", VERSION, "--locked")
+
+        assert "already verified on this machine" in again.errors
+        (value,) = again.json["bundles"]
+        assert value["archive"]["sha256"] == built["archive"]["sha256"]
+        assert own.lock.read_bytes() == lock
+
+
 class TestAnArchive:
     def test_unpacks_to_the_very_tree(self, project: SmallProject, unpacked: Path) -> None:
         assert rows_of(unpacked) == rows_of(project.tree)
@@ -404,6 +423,16 @@ class TestWithoutEverything:
         assert done.json["failed"][0]["exitCode"] == 5
         assert (rows_of(own.tree), sha256_of(own.archive), own.catalogue.read_bytes()) == before
         assert leftovers(own.output) == []
+        assert not (own.output / ".state" / "failed").exists()
+
+        told = own.run("--json", "build", VERSION, "--keep-failed").json["failed"][0]["details"][-1]
+        failed = own.output / ".state" / "failed" / f"{VERSION}-{own.machine.key}"
+        assert told == f"(the bundle that failed: {failed})"
+        assert "leak" in output_of([failed / "bin" / "python", "-c", "import leak; print(leak.__name__)"])
+        assert leftovers(own.output) == []
+        leak.unlink()
+        own.build()
+        assert not failed.exists()
 
     def test_a_build_and_bundle_verify_judge_a_bundle_alike(self, own: SmallProject) -> None:
         folders = {"root": own.root, "cache": own.cache, "running": sys.prefix, "host": host_python().location}

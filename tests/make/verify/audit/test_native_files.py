@@ -155,6 +155,19 @@ def test_a_library_that_is_nowhere_is_found(tmp_path: Path, key: str, content: b
     assert f"needs {library}, which is neither in the bundle nor part of the system." in finding.message
 
 
+def test_a_library_of_a_package_that_was_left_out_is_told_with_the_reason(tmp_path: Path) -> None:
+    made = good(tmp_path, LINUX)
+    paths = "$ORIGIN/../../nvidia/cuda_runtime/lib:$ORIGIN"
+    made.install("torch", {"torch/lib/_C.abi3.so": elf(needed=["libcudart.so.12"], rpath=paths)})
+    skipped = {"nvidia-cuda-runtime-cu12": "no GPU.", "nvidia-cudnn-cu12": "no GPU", "torch-more": "not asked for"}
+
+    (finding,) = made.verify(skipped=skipped).of("error")
+
+    assert finding.details == (
+        "nvidia-cuda-runtime-cu12, in whose folder the file looks for libraries, was left out: no GPU.",
+    )
+
+
 def test_what_only_a_plug_in_lacks_is_a_warning(tmp_path: Path) -> None:
     made = good(tmp_path, LINUX)
     made.install("plugs", {"plugs/plugins/libplug.so": elf(name="libplug.so", needed=["libnowhere.so.3"])})

@@ -7,8 +7,10 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 
+from packaging.utils import canonicalize_name
+
 from bundle.make.verify.audit.added_folders import parents
-from bundle.make.verify.audit.library_lookup import Link, Place, Tree, loaders_name
+from bundle.make.verify.audit.library_lookup import Link, Place, Tree, loaders_name, run_folder
 from bundle.make.verify.audit.path_files import read_start
 from bundle.make.verify.checks.findings import Finding, Severity
 from bundle.make.verify.checks.rules import RULES
@@ -52,7 +54,7 @@ def judge_libraries(subject: Subject, tree: Tree, links: list[Link]) -> Iterator
         elif place in ("foreign", "nowhere"):
             severity = "note" if weak else "error" if wanted else "warning"
             message = f"needs {name}, which is neither in the bundle nor part of the system."
-            details = through(link)
+            details = (*through(link), *_left_out(subject, tree, link))
             if severity == "error" and (before := _opened_before(subject, tree, link, lacking)):
                 severity = "warning"
                 details = (
@@ -87,6 +89,20 @@ def needed(tree: Tree, link: Link) -> bool:
 def through(link: Link) -> tuple[str, ...]:
     """Return the line about the file for which another one is loaded."""
     return (f"It is loaded for {link.root}.",) if link.root != link.file else ()
+
+
+def _left_out(subject: Subject, tree: Tree, link: Link) -> Iterator[str]:
+    """Yield a line for each package that was left out and into whose folder the run paths of a file lead.
+
+    A folder such as `nvidia/cuda_runtime` belongs to packages such as `nvidia-cuda-runtime-cu12`.
+    """
+    site = f"{subject.platform.site_packages(subject.contents.python)}/"
+    folders = (run_folder(entry, file) for file in {link.file, link.root} for entry in tree.natives[file].run_paths)
+    inside = (folder.removeprefix(site).split("/") for folder in folders if folder and folder.startswith(site))
+    tops = {canonicalize_name("-".join(parts[:2])) for parts in inside if len(parts) > 1}
+    for name, reason in sorted(subject.skipped.items()):
+        if any(f"{name}-".startswith(f"{top}-") for top in tops):
+            yield f"{name}, in whose folder the file looks for libraries, was left out: {reason.rstrip('.')}."
 
 
 def _opened_before(subject: Subject, tree: Tree, link: Link, lacking: Collection[str]) -> str | None:
