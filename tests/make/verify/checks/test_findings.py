@@ -62,6 +62,8 @@ def test_there_is_one_row_for_each_cause() -> None:
         *(finding(f"f{number}", file=f"f{number}", details=(str(number),)) for number in range(9)),
         finding("scipy: a", details=("x",)),
         finding("scipy: b", details=("x",)),
+        finding("tensorflow: e", details=("2026-11-22 06:07:36.944118: F check failed: 0x559d0041e518",)),
+        finding("tensorflow: f", details=("2026-11-22 06:08:03.107909: F check failed: 0x563cb89c9708",)),
         finding("numpy: c", details=("x",)),
         finding("scipy: d", details=("y",)),
         finding("pip check"),
@@ -70,6 +72,7 @@ def test_there_is_one_row_for_each_cause() -> None:
     assert [row.lines for row in rows(found)] == [
         ("c: f0: fails. (r)", "    0", "    so do f1, f2, f3, and 5 more"),
         ("c: scipy: a: fails. (r)", "    x", "    so do scipy: b"),
+        ("c: tensorflow: e: fails. (r)", f"    {found[11].details[0]}", "    so do tensorflow: f"),
         ("c: numpy: c: fails. (r)", "    (the same as scipy: a)"),
         ("c: scipy: d: fails. (r)", "    y"),
         ("c: pip check: fails. (r)",),

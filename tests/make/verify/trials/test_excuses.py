@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle.make.verify.checks.contents import Contents
+from bundle.make.verify.checks.contents import Contents, read_contents
 from bundle.make.verify.checks.rules import RULES
 from bundle.make.verify.trials.excuses import excuse_script
 from bundle.make.verify.trials.installed import Environment
@@ -33,6 +33,21 @@ def test_a_module_that_no_package_brings_is_to_be_added(tmp_path: Path) -> None:
     assert finding.remedy == (
         "No package of the bundle has the module anarci; add one that has it to packages.dependencies."
     )
+
+
+def test_a_module_that_a_required_package_no_longer_brings_is_a_warning_with_the_version(tmp_path: Path) -> None:
+    output = f"{TRACEBACK}ModuleNotFoundError: No module named 'pkg_resources'\n"
+    info = tmp_path / "lib/python3.12/site-packages/setuptools-84.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: setuptools\nVersion: 84.0\n")
+    (info / "RECORD").touch()
+    with_setuptools = Environment(contents=read_contents(tmp_path, python="3.12.10", platform=PLATFORMS["linux-x64"]))
+
+    finding = excuse_script(FAILED, output, "fold", "unowned", with_setuptools, {})
+
+    assert finding.severity == "warning"
+    assert finding.message.endswith(" setuptools has no pkg_resources from version 82 on.")
+    assert '"setuptools<82"' in finding.remedy
 
 
 @pytest.mark.parametrize(

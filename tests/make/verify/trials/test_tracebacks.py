@@ -50,6 +50,12 @@ def test_output_without_an_exception_is_shown_by_its_last_lines() -> None:
     assert first_cause("Aborted\n") == ""
 
 
+def test_a_crash_is_shown_without_what_python_tells_of_its_threads() -> None:
+    crash = "Check failed: x\nFatal Python error: Aborted\n\nCurrent thread 0x00007f2b (most recent call first):\n"
+    crash += '  File "/a/b.py", line 3 in <module>\n\nExtension modules: a, b (total: 2)\n'
+    assert details_of(crash) == ("Check failed: x", "Fatal Python error: Aborted")
+
+
 def test_a_module_of_a_package_that_was_left_out_is_explained() -> None:
     left_out = {"mdurl": "Not needed here.", "nvidia-cublas": "no GPU"}
     missing = "ModuleNotFoundError: No module named '{}'"

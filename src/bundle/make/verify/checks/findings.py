@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
@@ -17,6 +18,8 @@ Answer = Literal["pass", "fail", "inconclusive"]
 
 _SHOWN = 3
 """Files named of those with the same finding; the JSON names all."""
+
+_OF_ONE_RUN = re.compile(r"0x[0-9a-fA-F]+|\b\d\d:\d\d:\d\d(\.\d+)?\b")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,6 +253,11 @@ def _origin(finding: Finding) -> Iterator[str]:
         yield f"set {finding.set_name}"
 
 
+def _timeless(details: Iterable[str]) -> tuple[str, ...]:
+    """Return details without what differs from one run of a program to the next: times and addresses of memory."""
+    return tuple(_OF_ONE_RUN.sub("", line) for line in details)
+
+
 def _alike(findings: Iterable[Finding]) -> list[tuple[Finding, list[str]]]:
     """Return the findings of a rule with the same message as one, with the subjects of the others.
 
@@ -259,7 +267,7 @@ def _alike(findings: Iterable[Finding]) -> list[tuple[Finding, list[str]]]:
     for number, finding in enumerate(findings):
         package, named, _ = finding.subject.partition(": ")
         about_file = finding.subject == finding.file
-        where = () if about_file else (package, finding.details) if named else (number,)
+        where = () if about_file else (package, _timeless(finding.details)) if named else (number,)
         kind = (finding.rule, finding.severity, finding.set_name, finding.accepted, finding.known)
         key = (*kind, finding.message, *where)
         groups.setdefault(key, (finding, []))[1].append(finding.subject)

@@ -76,7 +76,7 @@ _ALL = (
         "script-fails",
         "error",
         "a script does not start in a moved bundle (a note for one of an extra that was not asked for, or that only "
-        "lacks a module that its package does not require)",
+        "lacks a module that its package does not require; a warning where a required package no longer brings it)",
         "Correct the script or the package: everything that it needs must be in the bundle, and be found wherever "
         "the bundle is; or accept the error if no program needs the script.",
         acceptable=True,

@@ -18,6 +18,10 @@ _PROVIDED = {"distutils": "setuptools", "pkg_resources": "setuptools"}
 """Distributions whose modules have other names, and that the standard library or pip once brought."""
 
 
+_DROPPED = {"pkg_resources": ("setuptools", "82")}
+"""Modules that a distribution brought until a version, although many packages ask for any version of it."""
+
+
 def excuse_import(
     finding: Finding, failure: Failure, target: Target, environment: Environment, left_out: Mapping[str, str]
 ) -> Finding:
@@ -58,17 +62,32 @@ def excuse_script(
         return _milder(finding, "note")
     if missing := _optional(environment, package, output, left_out):
         return _milder(finding, "note", _without(missing, package))
+    if _dropped(environment, output):
+        finding = replace(finding, severity="warning")
     return _advised(finding, output, environment, left_out)
 
 
 def _advised(finding: Finding, output: str, environment: Environment, left_out: Mapping[str, str]) -> Finding:
     """Return a finding with the way out where a module is missing that no package of the bundle brings."""
+    if dropped := _dropped(environment, output):
+        name, version = _DROPPED[dropped]
+        message = f"{finding.message} {name} has no {dropped} from version {version} on."
+        remedy = (
+            f'Add "{name}<{version}" to packages.dependencies, or take a version of this package that does without it.'
+        )
+        return replace(finding, message=message, remedy=remedy)
     module = missing_module(output).partition(".")[0]
     known = module in environment.roots or module in sys.stdlib_module_names or canonicalize_name(module) in left_out
     if not module or known:
         return finding
     remedy = f"No package of the bundle has the module {module}; add one that has it to packages.dependencies."
     return replace(finding, remedy=remedy)
+
+
+def _dropped(environment: Environment, output: str) -> str:
+    """Return the missing module that an installed distribution no longer brings; empty if it is another one."""
+    module = missing_module(output).partition(".")[0]
+    return module if module in _DROPPED and _DROPPED[module][0] in environment.installed else ""
 
 
 def _optional(environment: Environment, package: str, output: str, left_out: Mapping[str, str]) -> str:

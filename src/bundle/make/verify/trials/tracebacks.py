@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from itertools import dropwhile, islice
+from itertools import dropwhile, islice, takewhile
 
 from packaging.utils import canonicalize_name
 
@@ -17,6 +17,8 @@ _BETWEEN = (
     "During handling of the above exception, another exception occurred:",
 )
 _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '(?P<module>[\w.]+)'")
+_THREADS = re.compile(r"(Current thread|Thread) 0x[0-9a-f]+ ")
+"""Begins what Python tells of its threads after a crash."""
 _SHOWN = 6
 
 WITHOUT_TK = "this interpreter comes without Tk"
@@ -32,6 +34,7 @@ def details_of(text: str) -> tuple[str, ...]:
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
     chain = _chain(lines)
     if not chain:
+        lines = list(takewhile(lambda line: not _THREADS.match(line), lines))
         return tuple(line for line in lines if not _NOWHERE.match(line))[-_SHOWN:]
     place = _place(lines)
     *causes, last = chain
