@@ -18,6 +18,7 @@ _NAMED = ("sets", "overrides", "skip", "forceSource", "buildWheel")
 _VARIABLES = (
     ("BUNDLE_PROJECT", "The project's folder, as `--project` names it."),
     ("BUNDLE_CACHE_DIR", "The store: the cache folder that all projects share; `bundle cache dir` prints it."),
+    ("BUNDLE_DATA_DIR", "The records of what is installed, and the place of installs without `--into`."),
     ("BUNDLE_PYTHON_MIRROR", "Where releases of python-build-standalone are, in place of `interpreter.mirror`."),
     (
         "BUNDLE_INDEX_<HOST>_USERNAME, BUNDLE_INDEX_<HOST>_PASSWORD",

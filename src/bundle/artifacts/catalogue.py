@@ -45,19 +45,31 @@ class Catalogue:
             IntegrityError: the file is no catalogue.
         """
         try:
-            value = json.loads(read_regular(path))
-            if validate and (problems := _schema_problems(value)):
-                raise _no_catalogue(path, problems)
-            if value["format"] != _FORMAT:
-                raise _no_catalogue(path, [f"its format is {value['format']!r}, not {_FORMAT}"])
-            entries = _sorted(Entry.from_json(entry) for entry in value["bundles"])
-            if outside := [one.path for entry in entries for one in entry.archives if climbs("", one.path)]:
-                raise _no_catalogue(path, [f"{outside[0]!r} is outside the folder"])
-            return cls(entries=entries)
+            return cls.parse(read_regular(path), str(path), validate=validate)
         except FileNotFoundError:
             return cls()
-        except (KeyError, TypeError, ValueError, RecursionError, OSError) as error:
-            raise _no_catalogue(path, [f"{type(error).__name__}: {error}"]) from error
+        except OSError as error:
+            raise _no_catalogue(str(path), [f"{type(error).__name__}: {error}"]) from error
+
+    @classmethod
+    def parse(cls, content: bytes, name: str, *, validate: bool = True) -> Catalogue:
+        """Read the content of a catalogue's file, as `load` does.
+
+        Args:
+            name: of the file, for messages.
+        """
+        try:
+            value = json.loads(content)
+            if validate and (problems := _schema_problems(value)):
+                raise _no_catalogue(name, problems)
+            if value["format"] != _FORMAT:
+                raise _no_catalogue(name, [f"its format is {value['format']!r}, not {_FORMAT}"])
+            entries = _sorted(Entry.from_json(entry) for entry in value["bundles"])
+            if outside := [one.path for entry in entries for one in entry.archives if climbs("", one.path)]:
+                raise _no_catalogue(name, [f"{outside[0]!r} is outside the folder"])
+            return cls(entries=entries)
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise _no_catalogue(name, [f"{type(error).__name__}: {error}"]) from error
 
     def find(self, version: str, platform: str) -> Entry | None:
         """Return the bundle of a version on a platform, by its key, or None."""
@@ -182,9 +194,9 @@ def _schema_problems(value: Any) -> list[str]:
     return [f"{error.json_path}: {error.message}" for error in errors]
 
 
-def _no_catalogue(path: Path, problems: list[str]) -> IntegrityError:
+def _no_catalogue(name: str, problems: list[str]) -> IntegrityError:
     return IntegrityError(
-        f"{path} is not a catalogue of bundles.",
+        f"{name} is not a catalogue of bundles.",
         cause="It was edited, or a merge went wrong.",
         remedy="Restore it from version control, or remove it and build again.",
         details=problems,

@@ -16,6 +16,9 @@ from bundle.model.variables import BUNDLE
 _WINDOWS_VARIABLES = ("SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "PATHEXT")
 """Without these, no program on Windows starts."""
 
+_MISLEADING = frozenset({"PYTHONHOME", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__", "VIRTUAL_ENV"})
+"""Variables that name another Python."""
+
 
 class Again(Protocol):
     """Starts a program a second time, for what the first run did not tell."""
@@ -151,6 +154,24 @@ class Runtime:
             **self._certificate_environment(),
             **{name: self._filled(value) for name, value in self.own_variables.items()},
             **self.runner.environment,
+        }
+
+    def environment_of_user(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment variables of a program that a person starts in the bundle.
+
+        Args:
+            environ: the person's own; what would lead the interpreter to another Python is left out, and the bundle's
+                programs come first on the path.
+        """
+        own = {name: value for name, value in environ.items() if name not in _MISLEADING}
+        folders = dict.fromkeys((self.executable.parent, self.root / self.platform.scripts))
+        path = os.pathsep.join([*map(str, folders), *filter(None, [own.get("PATH", os.defpath)])])
+        return {
+            **self._certificate_environment(),
+            "PYTHONNOUSERSITE": "1",
+            **own,
+            "PATH": path,
+            **{name: self._filled(value) for name, value in self.own_variables.items()},
         }
 
     def _filled(self, value: str) -> str:

@@ -81,7 +81,7 @@ def staged_folder(target: Path, *, large: bool = False) -> Iterator[Path]:
     own = staging = _leftover_path(target, "staging")
     own.mkdir()
     try:
-        if large and _keep_apart(own):
+        if large and keep_apart(own):
             # ext4 starts from the hash of the name: a constant one leads to where the last tree was removed.
             staging = own / secrets.token_hex(8)
             staging.mkdir()
@@ -149,6 +149,23 @@ def sweep_staging(folder: Path) -> None:
                 remove_tree(path)
 
 
+def exchange(first: Path, second: Path) -> bool:
+    """Swap the names of two files or folders in one step; False where the system or file system has no such step."""
+    import ctypes
+
+    here, swap = -100, 2  # AT_FDCWD; RENAME_EXCHANGE and RENAME_SWAP have the same value
+    if sys.platform == "win32":
+        return False
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "renameat2"):
+        failed = libc.renameat2(here, os.fsencode(first), here, os.fsencode(second), swap)
+    elif hasattr(libc, "renamex_np"):
+        failed = libc.renamex_np(os.fsencode(first), os.fsencode(second), swap)
+    else:
+        return False
+    return not failed
+
+
 def _publish(staging: Path, target: Path) -> None:
     for _ in range(10):
         try:
@@ -159,7 +176,7 @@ def _publish(staging: Path, target: Path) -> None:
                 raise
         else:
             return
-        if _exchange(staging, target):
+        if exchange(staging, target):
             remove_tree(staging)
             return
         aside = _leftover_path(target, "replaced")
@@ -178,24 +195,7 @@ def _publish(staging: Path, target: Path) -> None:
     raise OSError(errno.EBUSY, "another process keeps replacing it", str(target))
 
 
-def _exchange(first: Path, second: Path) -> bool:
-    """Swap two names in one step; False where the system or its file system has no such step."""
-    import ctypes
-
-    here, swap = -100, 2  # AT_FDCWD; RENAME_EXCHANGE and RENAME_SWAP have the same value
-    if sys.platform == "win32":
-        return False
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "renameat2"):
-        failed = libc.renameat2(here, os.fsencode(first), here, os.fsencode(second), swap)
-    elif hasattr(libc, "renamex_np"):
-        failed = libc.renamex_np(os.fsencode(first), os.fsencode(second), swap)
-    else:
-        return False
-    return not failed
-
-
-def _keep_apart(folder: Path) -> bool:
+def keep_apart(folder: Path) -> bool:
     """Ask for what is made in a folder to be laid out apart from what was there before; False on most file systems.
 
     On ext4 a tree that is made where another was just removed costs several times as much: each new file searches past

@@ -82,6 +82,15 @@ class App:
         return user_cache_path("bundle", appauthor=False)
 
     @cached_property
+    def data(self) -> Path:
+        """The folder with the records of installs: `BUNDLE_DATA_DIR`, else in the platform's folder for data."""
+        if named := self.environ.get("BUNDLE_DATA_DIR"):
+            return Path(named).expanduser().absolute()
+        from platformdirs import user_data_path
+
+        return user_data_path("bundle", appauthor=False)
+
+    @cached_property
     def machine(self) -> Platform | None:
         """The platform of this machine, None if it is not a known one."""
         return platform_of(platform.system(), platform.machine())

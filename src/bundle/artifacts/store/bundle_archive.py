@@ -8,6 +8,7 @@ holds each path once, whichever layers have it, and a directory of its own.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 import struct
@@ -25,6 +26,8 @@ from bundle.base.staging import staged_file, sweep_staging
 from bundle.model import revisions
 
 if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
     from bundle.artifacts.store.store import Store
 
 _SKIPPABLE = 0x184D2A50
@@ -166,8 +169,17 @@ def read_index(archive: Path) -> list[IndexedLayer]:
         IntegrityError: it does not end in an index, or in one that makes no sense.
     """
     with archive.open("rb") as file:
-        text = _read_index_frame(file)
-        end = file.tell()
+        return read_open_index(file, str(archive))
+
+
+def read_open_index(file: BinaryIO, name: str) -> list[IndexedLayer]:
+    """Return the layers of an open `.tar.zst`, as `read_index` does.
+
+    Args:
+        name: of the archive, for messages.
+    """
+    text = _read_index_frame(file)
+    end = file.tell()
     try:
         value = json.loads(text)
         if value["format"] != revisions.ARCHIVE_INDEX:
@@ -179,8 +191,45 @@ def read_index(archive: Path) -> list[IndexedLayer]:
                 raise ValueError(f"no frame can be at {frame.offset}")
             position += frame.length
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise IntegrityError(f"The index of {archive} cannot be read.", cause=str(error)) from error
+        raise IntegrityError(f"The index of {name} cannot be read.", cause=str(error)) from error
     return layers
+
+
+def open_layer(archive: Path, layer: IndexedLayer) -> BinaryIO:
+    """Open the frames of one layer in a `.tar.zst` as a file of their own."""
+    first, length = layer.frames[0].offset, sum(frame.length for frame in layer.frames)
+    return io.BufferedReader(_Section(archive.open("rb", buffering=0), first, length), CHUNK)
+
+
+class _Section(io.RawIOBase):
+    """A part of a file as a file."""
+
+    def __init__(self, file: io.RawIOBase, first: int, length: int) -> None:
+        self._file = file
+        self._first = first
+        self._length = length
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._length}[whence]
+        return self._position
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        view = memoryview(buffer)[: max(0, self._length - self._position)]
+        self._file.seek(self._first + self._position)
+        count = self._file.readinto(view) or 0
+        self._position += count
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def bytes_before_index(archive: Path, layers: Sequence[IndexedLayer]) -> bytes:

@@ -81,6 +81,8 @@ class Layer:
     """Sorted by `path_order`: a folder comes right before its content."""
     about: Mapping[str, Any] = field(repr=False)
     """The maker's notes, as JSON."""
+    epoch: int | None = None
+    """Modification time of its files, where it may be another one than the store's."""
 
 
 def scan(tree: Path) -> tuple[Entry, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, BinaryIO, cast, get_args
 
 from bundle.artifacts.store import maintenance
 from bundle.artifacts.store.compression import Compression
@@ -20,6 +20,7 @@ from bundle.artifacts.store.layers import DamagedLayerError, Entry, Layer, Layer
 from bundle.artifacts.store.paths import StorePaths, checked
 from bundle.artifacts.store.scratch import in_use, scratch_folder
 from bundle.artifacts.store.trees import Listing, Trees, listing_of, write_listing
+from bundle.artifacts.store.unpacking import CompressedFrame, TreeWriter, unpack
 from bundle.base.errors import WorkError
 from bundle.base.files import locked
 from bundle.base.folders import remove_tree
@@ -107,10 +108,7 @@ class Store:
     def layer(self, record: LayerRecord) -> Layer | None:
         """Return the layer that a manifest or a catalogue names, or None; a damaged tree is removed with a warning."""
         listing = self._trees.get(checked(record.digest), full=self._full)
-        if listing is None or listing.epoch != self.epoch or record.kind not in get_args(LayerKind):
-            return None
-        made = _Made(digest=record.digest, name=record.name, version=record.version, about={})
-        return _layer(cast("LayerKind", record.kind), listing, made)
+        return _recorded(listing, record) if listing and record.kind in get_args(LayerKind) else None
 
     def add(
         self,
@@ -135,13 +133,48 @@ class Store:
         """
         entries = scan(tree)
         with self.work() as work:
-            listing = self._stage(tree, entries, work)
+            listing = self._stage(tree, entries, work, epoch=self.epoch)
             with locked(self._paths.part("keys") / f"{kind}.lock", reporter=self._reporter, what="the store"):
                 if first := self.find(kind, key):
                     return first
                 self._trees.put(work / "layer", listing.digest)
                 value = {"digest": listing.digest, "name": name, "version": version, "about": about}
                 return _layer(kind, listing, self._keys.put(self._key(kind, key), value))
+
+    def receive(self, record: LayerRecord, file: BinaryIO, frames: Sequence[CompressedFrame]) -> Layer:
+        """Take a layer that arrived compressed, whole or not at all.
+
+        Args:
+            file: holds the zstd frames, and nothing else.
+
+        Raises:
+            IntegrityError: the bytes are others than promised, or an entry is unsafe.
+        """
+        with self.work() as work:
+            folder = work / "layer"
+            folder.mkdir()
+            writer = TreeWriter(folder / "tree")
+            with naming(self.root):
+                name = f"{record.name} {record.version}".rstrip()
+                epoch = unpack(file, frames, checked(record.digest), writer.put, name=name)
+                listing = Listing(digest=record.digest, epoch=epoch, entries=writer.finish())
+            write_listing(folder, listing)
+            self._trees.put(folder, record.digest)
+        return _recorded(listing, record)
+
+    def adopt(self, record: LayerRecord, tree: Path, *, epoch: int) -> Layer | None:
+        """Take a tree as a layer if it has the layer's digest; it is moved or changed.
+
+        Args:
+            tree: on the file system of the store.
+            epoch: modification time of the layer's files.
+        """
+        with self.work() as work:
+            listing = self._stage(tree, scan(tree), work, epoch=epoch)
+            if listing.digest != checked(record.digest):
+                return None
+            self._trees.put(work / "layer", record.digest)
+        return _recorded(listing, record)
 
     def forget(self, kind: LayerKind, key: Mapping[str, Any]) -> None:
         """Remove a key that leads to a layer of something else; the layer stays."""
@@ -163,6 +196,7 @@ class Store:
             WorkError: another process pruned a layer meanwhile.
         """
         held, conflicts = overlay(layers)
+        epoch = max(map(self._epoch_of, layers), default=self.epoch)
         sources = {layer.digest: os.fspath(self._trees.path(layer.digest)) for layer in layers}
         root = os.fspath(target)
         folders: list[str] = []
@@ -181,7 +215,7 @@ class Store:
         try:
             with naming(target), self.dropping_damaged():
                 try:
-                    place_tree(files, mtime=self.epoch, threads=_cores())
+                    place_tree(files, mtime=epoch, threads=_cores())
                 except ChangedBytesError as error:
                     digest = next(one for one, tree in sources.items() if error.source.startswith(f"{tree}/"))
                     raise DamagedLayerError(digest, f"{error.source} has other bytes") from error
@@ -193,10 +227,10 @@ class Store:
             ) from error
         for place in [root, *folders]:
             os.chmod(place, 0o755)  # noqa: PTH101, S103 - the umask must not show in a bundle
-            os.utime(place, (self.epoch, self.epoch))
+            os.utime(place, (epoch, epoch))
         if os.utime in os.supports_follow_symlinks:
             for place in links:
-                os.utime(place, (self.epoch, self.epoch), follow_symlinks=False)
+                os.utime(place, (epoch, epoch), follow_symlinks=False)
         return conflicts
 
     def tree(self, layer: Layer) -> Path:
@@ -210,7 +244,10 @@ class Store:
             DamagedLayerError: a layer has other bytes than it was made with; it is removed.
         """
         trees = [
-            (self._trees.path(layer.digest), Listing(digest=layer.digest, epoch=self.epoch, entries=layer.entries))
+            (
+                self._trees.path(layer.digest),
+                Listing(digest=layer.digest, epoch=self._epoch_of(layer), entries=layer.entries),
+            )
             for layer in layers
         ]
         with self.dropping_damaged():
@@ -251,10 +288,13 @@ class Store:
         """Return the bytes that each part of the store takes."""
         return maintenance.size(self.root)
 
+    def _epoch_of(self, layer: Layer) -> int:
+        return self.epoch if layer.epoch is None else layer.epoch
+
     def _key(self, kind: str, key: Mapping[str, Any]) -> dict[str, Any]:
         return {"kind": kind, "epoch": self.epoch, "key": key}
 
-    def _stage(self, tree: Path, entries: Sequence[Entry], work: Path) -> Listing:
+    def _stage(self, tree: Path, entries: Sequence[Entry], work: Path, *, epoch: int) -> Listing:
         folder = work / "layer"
         folder.mkdir()
         try:
@@ -263,8 +303,8 @@ class Store:
             if error.errno != errno.EXDEV:
                 raise
             shutil.move(tree, folder / "tree")
-        normalise(folder / "tree", entries, epoch=self.epoch)
-        listing = listing_of(folder / "tree", entries, epoch=self.epoch)
+        normalise(folder / "tree", entries, epoch=epoch)
+        listing = listing_of(folder / "tree", entries, epoch=epoch)
         write_listing(folder, listing)
         return listing
 
@@ -278,6 +318,19 @@ def _layer(kind: LayerKind, listing: Listing, made: _Made) -> Layer:
         size=listing.size,
         entries=listing.entries,
         about=made.about,
+    )
+
+
+def _recorded(listing: Listing, record: LayerRecord) -> Layer:
+    return Layer(
+        digest=listing.digest,
+        kind=cast("LayerKind", record.kind),
+        name=record.name,
+        version=record.version,
+        size=listing.size,
+        entries=listing.entries,
+        about={},
+        epoch=listing.epoch,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -43,6 +44,15 @@ class SizedReader(io.BufferedReader):
     def __init__(self, raw: io.RawIOBase, size: int) -> None:
         super().__init__(raw, _BUFFER)
         self.size = size
+        self._turn = threading.Lock()
+
+    def part(self, first: int, length: int) -> bytes:
+        """Return some bytes from a position on, fewer at the end only; several threads may call this at once."""
+        if isinstance(self.raw, _RangeFile):
+            return self.raw.part(first, length)
+        with self._turn:
+            self.seek(first)
+            return self.read(length)
 
 
 def open_ranges(
@@ -105,6 +115,17 @@ class _RangeFile(io.RawIOBase):
     def tell(self) -> int:
         """Return the position."""
         return self._position
+
+    def part(self, first: int, length: int) -> bytes:
+        """Return some bytes, whatever the position."""
+        end = min(first + length, self._size)
+        tail_start = self._size - len(self._tail)
+        if end <= first:
+            return b""
+        if first >= tail_start:
+            return self._tail[first - tail_start : end - tail_start]
+        head = self._read_range(first, min(end, tail_start))
+        return head + self._tail[: max(0, end - tail_start)]
 
     def readall(self) -> bytes:
         """Return everything from the position on, in as few requests as possible."""
