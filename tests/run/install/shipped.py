@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
 from bundle.artifacts.catalogue import Catalogue
 from bundle.artifacts.catalogue_entry import Entry, entry_of, layer_record
-from bundle.artifacts.remotes.addresses import Access
-from bundle.artifacts.store.bundle_archive import pack
+from bundle.artifacts.remotes.addresses import Access, open_writable
+from bundle.artifacts.remotes.published import Blob, BundleDocument, PublishedEntry, PublishedLayer
+from bundle.artifacts.store.bundle_archive import pack, read_index
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.layers import Layer
 from bundle.artifacts.store.store import Store
@@ -104,6 +105,35 @@ class Shop:
     def put(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
         (self.folder / "catalogue.json").write_text(json.dumps(catalogue.to_json()))
+
+    def publish(self) -> Path:
+        """Publish all bundles to a folder; return it."""
+        folder = self.folder.with_name("remote")
+        remote = open_writable(str(folder), Access(environ={}, reporter=Reporter()))
+        published = []
+        for entry in self.catalogue.entries:
+            content = self.archive(entry.version).read_bytes()
+            layers = []
+            for one in read_index(self.archive(entry.version)):
+                first, length = one.frames[0].offset, sum(frame.length for frame in one.frames)
+                part = content[first : first + length]
+                frames = tuple(replace(frame, offset=frame.offset - first) for frame in one.frames)
+                layer = PublishedLayer(
+                    digest=one.digest,
+                    kind=one.kind,
+                    name=one.name,
+                    version=one.version,
+                    blob=Blob.of(part),
+                    frames=frames,
+                )
+                remote.send(layer.blob, lambda part=part: [part])  # type: ignore[misc]
+                layers.append(layer)
+            document = BundleDocument(entry=replace(entry, path="", archives=()), layers=tuple(layers))
+            remote.put_bundle(document)
+            published.append(PublishedEntry.of(document))
+        catalogue, token = remote.catalogue()
+        remote.replace_catalogue(catalogue.with_entries(published), token)
+        return folder
 
     def archive(self, version: str = VERSION, suffix: str = "tar.zst") -> Path:
         return self.folder / f"{version}-linux-x64.{suffix}"

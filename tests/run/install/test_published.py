@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bundle.base.errors import IntegrityError, NetworkError
+from bundle.base.folders import remove_tree
+from tests.artifacts.trees import File
+from tests.base.server import serving
+from tests.run.install.shipped import SITE, VERSION, WHEELS, Machine, Shop
+
+NEWER = "3.12.10-newer"
+
+
+@pytest.fixture
+def remote(shop: Shop) -> Path:
+    shop.build()
+    shop.build({**WHEELS, "more 1.0": {f"{SITE}/more.py": File(b"more")}}, version=NEWER)
+    return shop.publish()
+
+
+def test_an_install_from_a_remote_is_the_bundle_that_was_published(shop: Shop, machine: Machine, remote: Path) -> None:
+    report = machine.install(remote)
+    assert machine.tree() == shop.tree()
+    assert report.fetched == 5
+    assert report.mark.source == remote.as_uri()
+
+
+@pytest.mark.parametrize("store", ["full", "empty"])
+def test_an_upgrade_from_a_remote_fetches_what_differs(shop: Shop, machine: Machine, remote: Path, store: str) -> None:
+    machine.install(remote)
+    if store == "empty":
+        remove_tree(machine.root / "cache")
+    assert machine.install(remote, NEWER).fetched == 2
+    assert machine.tree() == shop.tree(NEWER)
+
+
+def blobs(remote: Path) -> list[Path]:
+    return sorted(path for path in (remote / "blobs").rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("change", ["other bytes", "cut short", "gone", "exchanged"])
+def test_changed_blobs_are_refused(machine: Machine, remote: Path, change: str) -> None:
+    for blob, other in zip(blobs(remote), reversed(blobs(remote)), strict=True):
+        content = blob.read_bytes()
+        if change == "gone":
+            blob.unlink()
+        elif change == "exchanged":
+            blob.write_bytes((other.read_bytes() * 99)[: len(content)])
+        else:
+            blob.write_bytes(content[:-1] if change == "cut short" else content[:-9] + b"x" + content[-8:])
+    with pytest.raises(NetworkError if change in ("gone", "cut short") else IntegrityError):
+        machine.install(remote)
+    assert machine.left() == []
+    assert machine.scratch() == []
+
+
+def test_the_document_of_another_bundle_is_refused(machine: Machine, remote: Path) -> None:
+    (own,) = (remote / "bundles" / VERSION / "linux-x64").iterdir()
+    (other,) = (remote / "bundles" / NEWER / "linux-x64").iterdir()
+    own.write_bytes(other.read_bytes())
+    with pytest.raises(IntegrityError):
+        machine.install(remote)
+    assert machine.left() == []
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("ranges", [True, False])
+def test_an_install_from_a_remote_on_a_web_server(shop: Shop, machine: Machine, remote: Path, ranges: bool) -> None:
+    with serving() as site:
+        for path in remote.rglob("*"):
+            if path.is_file():
+                site.files[f"/{path.relative_to(remote).as_posix()}"] = path.read_bytes()
+        if not ranges:
+            site.behaviours = ["whole"] * 40
+        machine.install(site.url)
+        assert machine.tree() == shop.tree()
