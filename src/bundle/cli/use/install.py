@@ -41,11 +41,9 @@ def install(
     folder has the former bundle until the new one stands. Without --into, the folder is that of the version in the
     user's data folder; `bundle which VERSION` prints it.
     """
-    from bundle.artifacts.remotes.addresses import Access
     from bundle.base.errors import ConfigError
     from bundle.run.install.install import Place, install, install_archive
     from bundle.run.install.records import Records
-    from bundle.run.install.sources import open_source
 
     place = Place(records=Records(app.data), into=into, keep_previous=keep_previous, machine=app.machine)
     if source is None:
@@ -60,6 +58,10 @@ def install(
         raise ConfigError(
             "This machine is none of the known platforms, so there is no default.", remedy="Name one with --platform."
         )
+    # An archive alone needs none of the ways to remotes, which take long to import.
+    from bundle.artifacts.remotes.addresses import Access
+    from bundle.run.install.sources import open_source
+
     opened = open_source(source, Access(environ=app.environ, reporter=app.reporter, offline=offline))
     return _result(install(version, key, opened, place, app.store(), reporter=app.reporter))
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from bundle.artifacts.store.layers import Layer
 from bundle.base.errors import ConfigError, IntegrityError
 from bundle.base.files import CHUNK, sha256_of
-from bundle.model.config.project import parse_version
 from bundle.model.manifest import MANIFEST, PythonRecord
 from bundle.run.install.archive import is_indexed, manifest_in, unpack, unpack_whole
 from bundle.run.install.documents import change_in, require_manifest
@@ -46,6 +45,8 @@ class Place:
         """
         if self.into is not None:
             return Target(self.into.absolute())
+        from bundle.model.config.project import parse_version
+
         parse_version(version)
         if self.machine is None or platform != self.machine.key:
             raise ConfigError(
