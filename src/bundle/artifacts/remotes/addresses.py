@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bundle.artifacts.remotes.files import FileRemote, ReadableFileRemote
 from bundle.artifacts.remotes.folder import Folder
+from bundle.artifacts.remotes.object_store import EXTRAS, ObjectStore
 from bundle.artifacts.remotes.remote import ReadableRemote, ReadOnlyError, Remote
 from bundle.artifacts.remotes.web import WebSite
 from bundle.base.errors import ConfigError, NetworkError
@@ -15,7 +16,7 @@ from bundle.base.http.client import Downloader
 from bundle.base.http.urls import is_readable, local_path, redact
 from bundle.base.report import Reporter
 
-_KINDS = "a folder, or a file://, https:// or http:// address"
+_KINDS = "a folder, or an address that begins with s3://, gs://, az://, https://, http:// or file://"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,9 @@ def open_writable(url: str, access: Access) -> Remote:
             cause="Web servers take no files over http(s)://.",
             remedy="Publish to the folder or the object store behind the server, such as s3://BUCKET/PATH.",
         )
+    if scheme in EXTRAS:
+        _require_network(url, access)
+        return FileRemote(ObjectStore(url, access.environ))
     raise ConfigError(f"{redact(url)} is no address of a remote.", remedy=f"Give {_KINDS}.")
 
 

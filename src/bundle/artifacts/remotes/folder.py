@@ -88,8 +88,9 @@ class Folder:
             write_atomically(self._root / path, content)
 
     def below(self, folder: str) -> Iterator[Found]:
-        """List the files below a folder; see `Files`."""
+        """List the files below a folder, and remove what killed publishers left there; see `Files`."""
         for place, _, names in os.walk(self._root / folder):
+            sweep_staging(Path(place))
             for name in names:
                 path = Path(place, name).relative_to(self._root).as_posix()
                 if found := self.find(path):

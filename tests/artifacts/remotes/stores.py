@@ -1,0 +1,59 @@
+"""Object stores and registries on loopback, run by their real servers."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+SECRET = "planted-SECRET-9f8e7d"
+
+
+@contextmanager
+def served(command: Sequence[str], port: int) -> Iterator[None]:
+    """Run a server until the block ends; it is there when the block begins."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def free_port() -> int:
+    """Return a port of the loopback that no server listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def s3() -> Iterator[Mapping[str, str]]:
+    """Run an S3 server with the bucket `runtimes`, and give the environment that its clients need."""
+    port = free_port()
+    environ = {
+        "AWS_ACCESS_KEY_ID": "publisher",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+    }
+    with served([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], port):
+        with socket.create_connection(("127.0.0.1", port), 10) as connection:
+            connection.sendall(b"PUT /runtimes HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n")
+            answer = connection.recv(100)
+            if b" 200 " not in answer:
+                raise RuntimeError(answer.decode())
+        yield environ

@@ -1,0 +1,173 @@
+"""Object stores, with a real client and a server of S3 on loopback."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from secrets import token_hex
+from threading import Thread
+
+import pytest
+
+from bundle.artifacts.remotes.addresses import Access, open_writable
+from bundle.artifacts.remotes.files import FileRemote
+from bundle.artifacts.remotes.object_store import ObjectStore
+from bundle.artifacts.remotes.published import LARGEST_CATALOGUE, Blob, PublishedCatalogue, PublishedEntry
+from bundle.artifacts.remotes.remote import CatalogueChangedError, MissingBlobError, Remote
+from bundle.base.errors import BundleError, ConfigError, IntegrityError, NetworkError
+from bundle.base.report import Reporter
+from tests.artifacts.remotes.made import CONTENT, document, publish
+from tests.artifacts.remotes.stores import SECRET, s3
+
+pytestmark = pytest.mark.real
+
+BLOB = Blob.of(b"onetwo")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Mapping[str, str]]:
+    with s3() as environ:
+        yield environ
+
+
+@pytest.fixture
+def environ(server: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Mapping[str, str]:
+    for name, value in server.items():
+        monkeypatch.setenv(name, value)
+    return server
+
+
+@pytest.fixture(params=["conditional writes", "tickets"])
+def store(environ: Mapping[str, str], request: pytest.FixtureRequest) -> ObjectStore:
+    """A new folder of the bucket, whose catalogue is replaced in either way."""
+    store = ObjectStore(f"s3://runtimes/{token_hex(4)}", environ)
+    if request.param == "tickets":
+        store.__dict__["_has_conditions"] = False
+    return store
+
+
+def test_what_was_published_is_read_again(store: ObjectStore) -> None:
+    remote = FileRemote(store)
+    assert remote.catalogue() == (PublishedCatalogue(), None)
+    assert remote.lacking(CONTENT) == set(CONTENT)
+    (entry,) = publish(remote, document())
+    assert remote.catalogue()[0].bundles == (entry,)
+    assert remote.bundle(entry) == document()
+    assert remote.lacking([*CONTENT, Blob.of(b"other")]) == {Blob.of(b"other")}
+    assert b"".join(remote.read(BLOB)) == b"onetwo"
+    assert b"".join(remote.read(BLOB, 2, 3)) == b"etw"
+    found = {(one.kind, one.sha256, one.size) for one in remote.stored()}
+    assert found == {
+        ("document", entry.document.sha256, entry.document.size),
+        *(("blob", blob.sha256, blob.size) for blob in CONTENT),
+    }
+
+
+def test_the_address_opens_the_store(environ: Mapping[str, str]) -> None:
+    remote = open_writable("s3://runtimes/by-address/", Access(environ=environ, reporter=Reporter()))
+    assert remote.url == "s3://runtimes/by-address"
+    publish(remote, document())
+
+
+def test_a_catalogue_that_another_process_changed_is_not_overwritten(store: ObjectStore) -> None:
+    remote = FileRemote(store)
+    publish(remote, document())
+    before, token = remote.catalogue()
+    publish(remote, document("3.12.10-atls"))
+    for state in (token, None):
+        with pytest.raises(CatalogueChangedError):
+            remote.replace_catalogue(before, state)
+    assert remote.catalogue()[0].versions() == ["3.12.10", "3.12.10-atls"]
+
+
+def test_a_store_with_conditions_is_recognised(environ: Mapping[str, str]) -> None:
+    assert ObjectStore(f"s3://runtimes/{token_hex(4)}", environ)._has_conditions
+
+
+def test_of_publishers_at_the_same_time_one_succeeds_with_each_state(store: ObjectStore) -> None:
+    remotes = [FileRemote(store), FileRemote(ObjectStore(store.url, os.environ))]
+    remotes[1].files.__dict__["_has_conditions"] = store._has_conditions
+    for number in range(3):
+        _, token = remotes[0].catalogue()
+        done: list[int] = []
+
+        def write(remote: Remote, own: int, token: str | None = token, done: list[int] = done) -> None:
+            try:
+                entry = PublishedEntry.of(document(f"3.12.10-v{own}"))
+                remote.replace_catalogue(PublishedCatalogue(bundles=(entry,)), token)
+                done.append(own)
+            except CatalogueChangedError:
+                pass
+
+        threads = [Thread(target=write, args=(remote, 2 * number + own)) for own, remote in enumerate(remotes)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [f"3.12.10-v{own}" for own in done] == remotes[0].catalogue()[0].versions()
+
+
+def test_a_large_blob_is_sent_in_parts_and_only_whole(store: ObjectStore) -> None:
+    content = os.urandom(2**20) * 40
+    blob = Blob.of(content)
+    remote = FileRemote(store)
+    parts = [content[start : start + 2**20] for start in range(0, len(content), 2**20)]
+    with pytest.raises(IntegrityError):
+        remote.send(blob, lambda: parts[:-1])
+    with pytest.raises(ZeroDivisionError):
+        remote.send(blob, lambda: (part if number < 30 else parts[1 // 0] for number, part in enumerate(parts)))
+    assert remote.lacking([blob]) == {blob}
+    remote.send(blob, lambda: parts)
+    assert remote.lacking([blob]) == set()
+    assert b"".join(remote.read(blob)) == content
+    assert b"".join(remote.read(blob, 2**24 - 5, 10)) == content[2**24 - 5 : 2**24 + 5]
+
+
+def test_a_renewed_blob_is_younger(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    remote = FileRemote(store)
+    publish(remote, document())
+    before = {one.sha256: one for one in remote.stored() if one.kind == "blob"}
+    monkeypatch.setattr("bundle.artifacts.remotes.files._RENEWED", -1.0)
+    place = before[BLOB.sha256].place
+    while (found := store.find(place)) and found.age < 1.5:
+        pass
+    remote.renew([BLOB])
+    after = {one.sha256: one for one in remote.stored() if one.kind == "blob"}
+    (other,) = set(before) - {BLOB.sha256}
+    assert after[BLOB.sha256].age < after[other].age
+    assert b"".join(remote.read(BLOB)) == b"onetwo"
+    assert remote.remove(after[other], younger_than=1)
+    assert {one.sha256 for one in remote.stored() if one.kind == "blob"} == {BLOB.sha256}
+
+
+def test_what_is_missing_or_wrong_is_named(store: ObjectStore, environ: Mapping[str, str]) -> None:
+    remote = FileRemote(store)
+    with pytest.raises(MissingBlobError, match=BLOB.sha256):
+        list(remote.read(BLOB))
+    store.put("catalogue.json", [b"[" * (LARGEST_CATALOGUE + 1)], LARGEST_CATALOGUE + 1)
+    with pytest.raises(IntegrityError, match="more than"):
+        remote.catalogue()
+    absent = FileRemote(ObjectStore("s3://absent-bucket/x", environ))
+    with pytest.raises(NetworkError, match="absent-bucket"):
+        publish(absent, document())
+
+
+@pytest.mark.parametrize("url", ["s3://", "s3:///path", f"s3://me:{SECRET}@runtimes/x", "s3://runtimes/x?versionId=1"])
+def test_an_address_without_a_bucket_or_with_more_is_refused(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        open_writable(url, Access(environ={}, reporter=Reporter()))
+    assert SECRET not in caught.value.as_text()
+
+
+def test_a_missing_client_is_named_with_its_extra() -> None:
+    with pytest.raises(ConfigError, match="not installed") as caught:
+        open_writable("gs://bucket/x", Access(environ={}, reporter=Reporter())).catalogue()
+    assert "pip install 'bundle-toolchain[gcs]'" in caught.value.as_text()
+
+
+def test_no_message_holds_a_secret(environ: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:9/{SECRET}")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with pytest.raises(BundleError) as caught:
+        FileRemote(ObjectStore("s3://runtimes/x", environ)).catalogue()
+    assert SECRET not in caught.value.as_text()

@@ -1,0 +1,151 @@
+"""Publishing by real processes and to real servers: at the same time, killed, with credentials around."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from secrets import token_hex
+from threading import Barrier, Thread
+
+import pytest
+
+from bundle.artifacts.remotes.addresses import Access, open_writable
+from bundle.artifacts.remotes.published import Blob, PublishedCatalogue
+from bundle.artifacts.remotes.remote import Remote
+from bundle.base.report import Reporter
+from bundle.make.publish.candidates import candidate_of, entries_of
+from bundle.make.publish.publish import publish
+from tests.artifacts.remotes.stores import SECRET, s3
+from tests.make.projects import SmallProject, leftovers
+from tests.make.publish.built import Built
+
+pytestmark = pytest.mark.real
+
+ROUNDS = 10
+KILLS = 4
+
+
+@pytest.fixture(params=["folder", "s3"])
+def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a new remote."""
+    if request.param == "folder":
+        yield str(tmp_path / "remote")
+        return
+    with s3() as environ:
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        yield f"s3://runtimes/{token_hex(4)}"
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Built:
+    return Built(tmp_path / "project")
+
+
+def opened(url: str) -> Remote:
+    return open_writable(url, Access(environ=os.environ, reporter=Reporter()))
+
+
+def commands(built: Built) -> SmallProject:
+    return SmallProject(root=built.project.root, cache=built.store.root, registry="")
+
+
+def whole(remote: Remote) -> PublishedCatalogue:
+    """Return the catalogue, after everything that it names was read and compared."""
+    catalogue, _ = remote.catalogue()
+    for entry in catalogue.bundles:
+        for blob in remote.bundle(entry).blobs:
+            assert Blob.of(b"".join(remote.read(blob))) == blob
+    return catalogue
+
+
+def test_two_publishers_at_the_same_time_lose_no_entry(built: Built, url: str) -> None:
+    shared = {"numpy": os.urandom(3000)}
+    names = [f"3.12.10-v{number}" for number in range(2 * ROUNDS)]
+    for name in names:
+        built.bundle(name, {**shared, name: name.encode()})
+    ready = [
+        candidate_of(entry, built.project, built.store, substitutes=False)
+        for entry in entries_of(built.project, names, [])
+    ]
+    remotes = [opened(url), opened(url)]
+    start = Barrier(2)
+    failed: list[Exception] = []
+
+    def run(own: int) -> None:
+        for number in range(ROUNDS):
+            start.wait(60)
+            try:
+                publish([ready[2 * number + own]], remotes[own], reporter=Reporter())
+            except Exception as error:  # noqa: BLE001 - shown by the test
+                failed.append(error)
+
+    threads = [Thread(target=run, args=(own,)) for own in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert sorted(whole(opened(url)).versions()) == sorted(names)
+
+
+def test_a_publisher_that_was_killed_leaves_a_readable_remote_and_the_next_goes_on(built: Built, url: str) -> None:
+    chance = random.Random(4)
+    built.bundle(packages={f"p{number}": os.urandom(2**21) for number in range(8)})
+    built.bundle("3.12.10-first")
+    project = commands(built)
+    assert project.run("publish", "3.12.10-first", "--to", url).code == 0
+    for _ in range(KILLS):
+        running = project.start("publish", "3.12.10", "--to", url)
+        running.killed_after(chance.uniform(0.5, 4))
+        # At its last moments it may have written the catalogue.
+        assert whole(opened(url)).versions() in (["3.12.10-first"], ["3.12.10", "3.12.10-first"])
+    done = project.run("--json", "publish", "3.12.10", "--to", url)
+    assert done.code == 0, done.errors
+    assert whole(opened(url)).versions() == ["3.12.10", "3.12.10-first"]
+
+
+def test_a_collection_that_was_killed_is_finished_by_the_next(built: Built, tmp_path: Path) -> None:
+    url = str(tmp_path / "remote")
+    built.bundle(packages={f"p{number}": os.urandom(5000) for number in range(40)})
+    built.bundle("3.12.10-kept")
+    project = commands(built)
+    assert project.run("publish", "--all", "--to", url).code == 0
+    assert project.run("unpublish", "3.12.10", "--from", url).code == 0
+    for seconds in (0.6, 1.0, 1.4):
+        project.start("gc", "--from", url, "--grace", "0s").killed_after(seconds)
+        assert whole(opened(url)).versions() == ["3.12.10-kept"]
+    assert project.run("gc", "--from", url, "--grace", "0s").code == 0
+    assert {one.kind for one in opened(url).stored()} == {"blob", "document"}
+    assert len(list(opened(url).stored())) == 3
+    assert leftovers(tmp_path / "remote") == []
+
+
+def test_credentials_reach_no_output_and_no_remote(built: Built, tmp_path: Path) -> None:
+    built.bundle()
+    project = commands(built)
+    with s3() as environ:
+        url = f"s3://runtimes/{token_hex(4)}"
+        outputs = []
+        for words in (
+            ("publish", "3.12.10", "--to", url),
+            ("--json", "catalogue", "list", "--from", url),
+            ("--debug", "publish", "3.12.10", "--to", "s3://absent-bucket/x"),
+            ("publish", "3.12.10", "--to", f"s3://me:{SECRET}@runtimes/x"),
+            ("catalogue", "list", "--from", f"http://me:{SECRET}@127.0.0.1:9/x?sig={SECRET}"),
+        ):
+            done = project.run(*words, environ=environ)
+            outputs.append(done.output + done.errors)
+        assert "Sent" in outputs[0]
+        assert "absent-bucket" in outputs[2]
+        assert [SECRET in output for output in outputs] == [False] * len(outputs)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environ.items():
+                patch.setenv(name, value)
+            remote = opened(url)
+            (entry,) = remote.catalogue()[0].bundles
+            content = remote.catalogue()[0].to_bytes() + remote.bundle(entry).to_bytes()
+    assert SECRET.encode() not in content
+    assert str(tmp_path).encode() not in content
