@@ -14,6 +14,7 @@ from typing import Any
 import zstandard
 
 from bundle.artifacts.catalogue import Catalogue
+from bundle.artifacts.remotes.published import PublishedCatalogue, PublishedEntry
 from bundle.artifacts.store.bundle_archive import pack
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.store import Store
@@ -21,6 +22,7 @@ from bundle.base.report import Reporter
 from bundle.model.locks.pylock import dump_lock
 from bundle.model.manifest import Manifest, PythonRecord, SkippedRecord
 from tests.artifacts.bundles import bundle
+from tests.artifacts.remotes.made import document
 from tests.artifacts.wheelmaker import make_wheel
 from tests.base.nativemaker import elf, macho, pe, universal
 from tests.hostile.locks import LOCK
@@ -172,6 +174,10 @@ VERSION: dict[str, Any] = {
 }
 
 CATALOGUE: dict[str, Any] = Catalogue(entries=(bundle(), bundle("3.9.1"))).to_json()
+
+PUBLISHED: dict[str, Any] = PublishedCatalogue().with_entries([PublishedEntry.of(document())]).to_json()
+
+DOCUMENT: dict[str, Any] = json.loads(document().to_bytes())
 
 MANIFEST: dict[str, Any] = Manifest(
     version="3.12.10",

@@ -26,6 +26,7 @@ from bundle.artifacts.registries.default_index import default_index
 from bundle.artifacts.registries.metadata import metadata_in
 from bundle.artifacts.registries.registries import Registries
 from bundle.artifacts.registries.simple_api import RemoteFile, parse_page
+from bundle.artifacts.remotes.published import BundleDocument, PublishedCatalogue
 from bundle.artifacts.store.bundle_archive import read_index
 from bundle.artifacts.store.frames import read_frames
 from bundle.artifacts.store.store import Store
@@ -241,6 +242,12 @@ def catalogue(content: bytes, folder: Path) -> None:
         read_and_forget(partial(Catalogue.load, folder / "catalogue.json", validate=validate))
 
 
+def published(content: bytes, _: Path) -> None:
+    """Read the catalogue of a remote, and the document of a bundle; write them."""
+    read_and_forget(lambda: PublishedCatalogue.from_bytes(content, "it").to_bytes())
+    read_and_forget(lambda: BundleDocument.from_bytes(content, "it").to_bytes())
+
+
 def index(content: bytes, folder: Path) -> None:
     """Read the index of an archive, and unpack it."""
     path = folder / "x.tar.zst"
@@ -444,6 +451,7 @@ TARGETS: Mapping[str, Target] = {
         inputs=st.tuples(changed_json([samples.SHARED]), changed_json([samples.VERSION])), feed=config, weight=20
     ),
     "catalogue": Target(inputs=changed_json([samples.CATALOGUE]), feed=catalogue, weight=3),
+    "published": Target(inputs=changed_json([samples.PUBLISHED, samples.DOCUMENT]), feed=published, weight=3),
     "index": Target(
         inputs=changed_value([ARCHIVE_INDEX]).map(with_index) | changed_bytes([ARCHIVE]), feed=index, weight=2
     ),
