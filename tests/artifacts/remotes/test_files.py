@@ -130,7 +130,7 @@ def test_the_listing_has_what_was_published_and_nothing_else(remote: FileRemote,
         path = tmp_path / "remote" / foreign
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"mine")
-    found = {(one.kind, one.sha256) for one in remote.stored()}
+    found = {(one.kind, one.name) for one in remote.stored()}
     assert found == {("document", entry.document.sha256), *(("blob", blob.sha256) for blob in CONTENT)}
 
 
@@ -141,7 +141,7 @@ def test_what_was_renewed_is_not_removed(remote: FileRemote, tmp_path: Path) -> 
     old = [one for one in remote.stored() if one.kind == "blob"]
     assert min(one.age for one in old) > 10**9
     remote.renew([BLOB])
-    assert {one.sha256 for one in old if not remote.remove(one, younger_than=3600)} == {BLOB.sha256}
-    assert {one.sha256 for one in remote.stored() if one.kind == "blob"} == {BLOB.sha256}
+    assert {one.name for one in old if not remote.remove(one, younger_than=3600)} == {BLOB.sha256}
+    assert {one.name for one in remote.stored() if one.kind == "blob"} == {BLOB.sha256}
     assert remote.remove(old[0])
     assert remote.remove(old[0])

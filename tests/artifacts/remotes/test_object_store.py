@@ -56,7 +56,7 @@ def test_what_was_published_is_read_again(store: ObjectStore) -> None:
     assert remote.lacking([*CONTENT, Blob.of(b"other")]) == {Blob.of(b"other")}
     assert b"".join(remote.read(BLOB)) == b"onetwo"
     assert b"".join(remote.read(BLOB, 2, 3)) == b"etw"
-    found = {(one.kind, one.sha256, one.size) for one in remote.stored()}
+    found = {(one.kind, one.name, one.size) for one in remote.stored()}
     assert found == {
         ("document", entry.document.sha256, entry.document.size),
         *(("blob", blob.sha256, blob.size) for blob in CONTENT),
@@ -126,18 +126,18 @@ def test_a_large_blob_is_sent_in_parts_and_only_whole(store: ObjectStore) -> Non
 def test_a_renewed_blob_is_younger(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     remote = FileRemote(store)
     publish(remote, document())
-    before = {one.sha256: one for one in remote.stored() if one.kind == "blob"}
+    before = {one.name: one for one in remote.stored() if one.kind == "blob"}
     monkeypatch.setattr("bundle.artifacts.remotes.files._RENEWED", -1.0)
     place = before[BLOB.sha256].place
     while (found := store.find(place)) and found.age < 1.5:
         pass
     remote.renew([BLOB])
-    after = {one.sha256: one for one in remote.stored() if one.kind == "blob"}
+    after = {one.name: one for one in remote.stored() if one.kind == "blob"}
     (other,) = set(before) - {BLOB.sha256}
     assert after[BLOB.sha256].age < after[other].age
     assert b"".join(remote.read(BLOB)) == b"onetwo"
     assert remote.remove(after[other], younger_than=1)
-    assert {one.sha256 for one in remote.stored() if one.kind == "blob"} == {BLOB.sha256}
+    assert {one.name for one in remote.stored() if one.kind == "blob"} == {BLOB.sha256}
 
 
 def test_what_is_missing_or_wrong_is_named(store: ObjectStore, environ: Mapping[str, str]) -> None:

@@ -32,7 +32,7 @@ def age(folder: Path) -> None:
 
 
 def names(remote: FileRemote) -> set[str]:
-    return {one.sha256 for one in remote.stored()}
+    return {one.name for one in remote.stored()}
 
 
 def test_what_the_catalogue_names_stays(remote: FileRemote, tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_what_only_an_unpublished_bundle_needed_goes(remote: FileRemote, tmp_pat
     age(tmp_path)
     done = collect(remote, grace=DAY, reporter=Reporter())
     own = document().layers[1].blob
-    assert {one.sha256 for one in done.removed} == {own.sha256, gone.document.sha256}
+    assert {one.name for one in done.removed} == {own.sha256, gone.document.sha256}
     assert done.freed == own.size + gone.document.size
     (entry,) = remote.catalogue()[0].bundles
     assert names(remote) == {entry.document.sha256, *(blob.sha256 for blob in remote.bundle(entry).blobs)}
@@ -68,7 +68,7 @@ def test_a_dry_run_removes_nothing(remote: FileRemote, tmp_path: Path) -> None:
     said = collect(remote, grace=DAY, reporter=Reporter(), dry_run=True)
     assert names(remote) == before
     done = collect(remote, grace=DAY, reporter=Reporter())
-    assert {one.sha256 for one in said.removed} == {one.sha256 for one in done.removed} == before - names(remote)
+    assert {one.name for one in said.removed} == {one.name for one in done.removed} == before - names(remote)
 
 
 def test_files_of_others_stay(remote: FileRemote, tmp_path: Path) -> None:

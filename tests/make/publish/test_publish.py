@@ -11,6 +11,7 @@ from bundle.artifacts.remotes.files import FileRemote
 from bundle.artifacts.remotes.folder import Folder
 from bundle.artifacts.remotes.published import Blob, PublishedCatalogue, PublishedEntry
 from bundle.artifacts.remotes.remote import Remote, Token
+from bundle.base.errors import IntegrityError
 from bundle.base.report import Reporter
 from bundle.make.publish.candidates import Candidate, candidate_of, entries_of
 from bundle.make.publish.collect import collect
@@ -93,6 +94,40 @@ def test_a_dry_run_says_the_same_and_sends_nothing(built: Built, remote: FileRem
     said = send(built, remote, "3.12.10", dry_run=True)
     assert not (tmp_path / "remote").exists()
     assert send(built, remote, "3.12.10") == said
+
+
+def test_archives_are_published_only_when_that_is_asked(built: Built, remote: FileRemote, tmp_path: Path) -> None:
+    built.bundle(formats=("tar.zst", "zip"))
+    send(built, remote, "3.12.10")
+    assert not (tmp_path / "remote" / "archives").exists()
+
+    def archived() -> list[Publication]:
+        entries = entries_of(built.project, ["3.12.10"], [])
+        ready = [candidate_of(one, built.project, built.store, substitutes=False, archives=True) for one in entries]
+        return publish(ready, remote, reporter=Reporter())
+
+    (done,) = archived()
+    assert (done.status, done.sent) == ("replaced", 0)
+    (entry,) = remote.catalogue()[0].bundles
+    names = ["archives/3.12.10-linux-x64.tar.zst", "archives/3.12.10-linux-x64.zip"]
+    assert [one.path for one in entry.archives] == names
+    for one in entry.archives:
+        content = (tmp_path / "remote" / one.path).read_bytes()
+        assert Blob.of(content) == Blob(sha256=one.sha256, size=one.size)
+    assert [one.status for one in archived()] == ["unchanged"]
+    assert collect(remote, grace=0, reporter=Reporter()).kept == 5
+    send(built, remote, "3.12.10")
+    gone = collect(remote, grace=0, reporter=Reporter()).removed
+    assert sorted(one.name for one in gone if one.kind == "archive") == names
+
+
+def test_an_archive_that_was_changed_is_not_published(built: Built) -> None:
+    entry = built.bundle(formats=("tar.zst", "zip"))
+    archive = built.project.output / "3.12.10-linux-x64.zip"
+    archive.write_bytes(archive.read_bytes() + b"more")
+    assert candidate_of(entry, built.project, built.store, substitutes=False).archives == {}
+    with pytest.raises(IntegrityError, match="not the archive that the catalogue names"):
+        candidate_of(entry, built.project, built.store, substitutes=False, archives=True)
 
 
 def test_lost_blobs_are_sent_again(built: Built, remote: FileRemote, tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
 
+from bundle.artifacts.catalogue_entry import ArchiveRecord
 from bundle.artifacts.remotes.published import (
+    ARCHIVE,
     LARGEST_CATALOGUE,
     LARGEST_DOCUMENT,
     Blob,
@@ -187,17 +189,24 @@ class FileRemote(ReadableFileRemote):
         """Store a blob; see `Remote`."""
         self._files.put(_blob_path(blob), _checked(source(), blob), blob.size)
 
+    def put_archive(self, archive: ArchiveRecord, source: Source) -> None:
+        """Write an archive; see `Remote`."""
+        self._files.put(archive.path, _checked(source(), Blob(sha256=archive.sha256, size=archive.size)), archive.size)
+
     def stored(self) -> Iterator[Stored]:
-        """List all blobs and documents; see `Remote`."""
+        """List all blobs, documents and archives; see `Remote`."""
         for found in self._files.below("blobs"):
             if match := _BLOB.fullmatch(found.path):
-                yield Stored(kind="blob", sha256=match[2], size=found.size, age=found.age, place=found.path)
+                yield Stored(kind="blob", name=match[2], size=found.size, age=found.age, place=found.path)
         for found in self._files.below("bundles"):
             if match := _DOCUMENT.fullmatch(found.path):
-                yield Stored(kind="document", sha256=match[1], size=found.size, age=found.age, place=found.path)
+                yield Stored(kind="document", name=match[1], size=found.size, age=found.age, place=found.path)
+        for found in self._files.below("archives"):
+            if ARCHIVE.fullmatch(found.path):
+                yield Stored(kind="archive", name=found.path, size=found.size, age=found.age, place=found.path)
 
     def remove(self, stored: Stored, *, younger_than: float | None = None) -> bool:
-        """Remove one blob or document; see `Remote`."""
+        """Remove one of these; see `Remote`."""
         found = self._files.find(stored.place)
         if found is not None and younger_than is not None and found.age < younger_than:
             return False

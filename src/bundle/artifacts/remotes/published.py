@@ -34,7 +34,7 @@ LARGEST_BLOB = 2**36
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PLATFORM = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*")
-_ARCHIVE = re.compile(r"archives/[0-9A-Za-z][0-9A-Za-z._-]{0,200}")
+ARCHIVE = re.compile(r"archives/[0-9A-Za-z][0-9A-Za-z._-]{0,200}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -241,7 +241,7 @@ def _problems_of_names(entry: Entry | PublishedEntry) -> Iterable[str]:
         if not 0 < entry.document.size <= LARGEST_DOCUMENT:
             yield f"a document of {entry.document.size} bytes"
     for archive in entry.archives:
-        if not _ARCHIVE.fullmatch(archive.path):
+        if not ARCHIVE.fullmatch(archive.path):
             yield f"{archive.path!r:.80} is no path of an archive"
     yield from (f"{digest!r:.80} is no SHA-256" for digest in digests if not _SHA256.fullmatch(digest))
     yield from (f"{number} is no size" for number in numbers if not 0 <= number < 2**53)

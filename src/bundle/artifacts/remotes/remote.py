@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from bundle.artifacts.catalogue_entry import ArchiveRecord
 from bundle.artifacts.remotes.published import Blob, BundleDocument, PublishedCatalogue, PublishedEntry
 from bundle.base.errors import ConfigError, NetworkError, WorkError
 
@@ -36,8 +37,9 @@ class ReadOnlyError(ConfigError):
 class Stored:
     """One thing that a remote holds, as a listing finds it."""
 
-    kind: Literal["blob", "document"]
-    sha256: str
+    kind: Literal["blob", "document", "archive"]
+    name: str
+    """SHA-256 of a blob or a document, path of an archive."""
     size: int
     age: float
     """Seconds since it was sent, or last relied on by a publisher."""
@@ -110,11 +112,18 @@ class Remote(ReadableRemote, Protocol):
             IntegrityError: the source gives other bytes.
         """
 
+    def put_archive(self, archive: ArchiveRecord, source: Source) -> None:
+        """Write an archive of a whole bundle, in place of an earlier one.
+
+        Raises:
+            IntegrityError: the source gives other bytes.
+        """
+
     def stored(self) -> Iterator[Stored]:
-        """List all blobs and documents; other files at the same place are passed over."""
+        """List all blobs, documents and archives; other files at the same place are passed over."""
 
     def remove(self, stored: Stored, *, younger_than: float | None = None) -> bool:
-        """Remove one blob or document, unless it was renewed meanwhile.
+        """Remove one of these, unless it was renewed meanwhile.
 
         Args:
             younger_than: an age in seconds; what is younger now stays.

@@ -47,7 +47,7 @@ def gc(app: App, url: str, grace: int, dry_run: bool) -> Result:
         from rich.filesize import decimal
 
         for one in done.removed if dry_run else ():
-            console.print(f"{one.kind} {one.sha256} ({decimal(one.size)})")
+            console.print(f"{one.kind} {one.name} ({decimal(one.size)})")
         console.print(
             f"{'Would remove' if dry_run else 'Removed'} {len(done.removed)} layers and documents, "
             f"{decimal(done.freed)}, from {remote.url}; {done.kept} are needed, {done.young} too young."
@@ -56,7 +56,7 @@ def gc(app: App, url: str, grace: int, dry_run: bool) -> Result:
     data = {
         "from": remote.url,
         "dryRun": dry_run,
-        "removed": [{"kind": one.kind, "sha256": one.sha256, "size": one.size} for one in done.removed],
+        "removed": [{"kind": one.kind, "name": one.name, "size": one.size} for one in done.removed],
         "bytes": done.freed,
         "kept": done.kept,
         "young": done.young,

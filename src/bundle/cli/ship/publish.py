@@ -22,15 +22,12 @@ if TYPE_CHECKING:
 @click.option(
     "--allow-substitute", is_flag=True, help="Publish also where another Python release than asked for is in."
 )
+@click.option(
+    "--archives", is_flag=True, help="Publish the archives of whole bundles as well, for people with tar alone."
+)
 @pass_app
 def publish(
-    app: App,
-    versions: tuple[str, ...],
-    every: bool,
-    platforms: tuple[str, ...],
-    url: str,
-    dry_run: bool,
-    allow_substitute: bool,
+    app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[str, ...], url: str, **flags: bool
 ) -> Result:
     """Publish verified bundles to a remote, which gets the layers that it lacks.
 
@@ -50,9 +47,10 @@ def publish(
     store = app.store()
     with app.reporter.step("reading"):
         candidates = [
-            candidate_of(entry, project, store, substitutes=allow_substitute)
+            candidate_of(entry, project, store, substitutes=flags["allow_substitute"], archives=flags["archives"])
             for entry in entries_of(project, named, platforms)
         ]
+    dry_run = flags["dry_run"]
     done = publish_all(candidates, remote, reporter=app.reporter, dry_run=dry_run)
 
     def text(console: Console) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +16,7 @@ from bundle.artifacts.store.bundle_archive import IndexedFrame, IndexedLayer, re
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.store import Store
 from bundle.base.errors import BundleError, ConfigError, IntegrityError, VerificationError
-from bundle.base.files import CHUNK, open_regular
+from bundle.base.files import CHUNK, open_regular, sha256_of
 from bundle.base.text import did_you_mean
 from bundle.make.build_state import last_manifest
 from bundle.model.config.project import Project
@@ -33,6 +33,8 @@ class Candidate:
 
     document: BundleDocument
     sources: Mapping[Blob, Source]
+    archives: Mapping[str, Source] = field(default_factory=dict)
+    """Where the bytes of the archives are, by the paths in the entry of the document."""
 
     @property
     def name(self) -> str:
@@ -70,12 +72,15 @@ def entries_of(project: Project, versions: Sequence[str], platforms: Sequence[st
     return found
 
 
-def candidate_of(entry: Entry, project: Project, store: Store, *, substitutes: bool) -> Candidate:
+def candidate_of(
+    entry: Entry, project: Project, store: Store, *, substitutes: bool, archives: bool = False
+) -> Candidate:
     """Return a bundle as it is published, after its archive was read and compared with the catalogue.
 
     Args:
         store: has the compressed layers of bundles without a `.tar.zst`.
         substitutes: whether the interpreter may be another patch release than was asked for.
+        archives: whether the archives of the whole bundle are published as well.
 
     Raises:
         ConfigError: its interpreter is a substitute, which is not allowed.
@@ -96,18 +101,18 @@ def candidate_of(entry: Entry, project: Project, store: Store, *, substitutes: b
     if archive is not None:
         path = project.root / archive.path
         layers, sources, digest = _in_archive(path, name)
-        if digest != archive.sha256:
-            raise IntegrityError(
-                f"{path} is not the archive that the catalogue names.",
-                cause="It was changed, or replaced by another build.",
-                remedy=f"Build it again: `bundle build {entry.version} --platform {entry.platform}`.",
-            )
+        _require(digest == archive.sha256, path, entry)
     else:
         layers, sources = _in_store(entry, store, _effort(project, entry), name)
-    document = BundleDocument(entry=replace(entry, path="", archives=()), layers=tuple(layers))
+    whole = {one.path: replace(one, path=f"archives/{name}.{one.format}") for one in entry.archives if archives}
+    for local in whole:
+        path = project.root / local
+        _require(path.is_file() and sha256_of(path) == whole[local].sha256, path, entry)
+    document = BundleDocument(entry=replace(entry, path="", archives=tuple(whole.values())), layers=tuple(layers))
     # The same checks as when it is read from a remote.
     BundleDocument.from_bytes(document.to_bytes(), name)
-    return Candidate(document=document, sources=sources)
+    places = {one.path: partial(part_of, project.root / local, 0, one.size) for local, one in whole.items()}
+    return Candidate(document=document, sources=sources, archives=places)
 
 
 def part_of(path: Path, offset: int, length: int) -> Iterator[bytes]:
@@ -191,6 +196,15 @@ def _effort(project: Project, entry: Entry) -> str:
         return project.load(entry.version, {}).config.build.compression
     except BundleError:
         return "default"
+
+
+def _require(fits: bool, path: Path, entry: Entry) -> None:
+    if not fits:
+        raise IntegrityError(
+            f"{path} is not the archive that the catalogue names.",
+            cause="It was changed, or replaced by another build.",
+            remedy=f"Build it again: `bundle build {entry.version} --platform {entry.platform}`.",
+        )
 
 
 def _not_built(what: str, hint: str) -> ConfigError:

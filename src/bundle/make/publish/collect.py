@@ -59,7 +59,7 @@ def unpublish(remote: Remote, version: str, platforms: Sequence[str]) -> tuple[P
 
 
 def collect(remote: Remote, *, grace: float, reporter: Reporter, dry_run: bool = False) -> Collection:
-    """Remove the blobs and documents that no entry of the catalogue names.
+    """Remove the blobs, documents and archives that no entry of the catalogue names.
 
     A publisher renews what it relies on, so it is safe beside this one as long as it takes less than the grace period
     from there to its catalogue. The catalogue is read again after the listing, and each age right before the removal.
@@ -75,7 +75,7 @@ def collect(remote: Remote, *, grace: float, reporter: Reporter, dry_run: bool =
     with reporter.step("reading"):
         stored = list(remote.stored())
         needed = _needed(remote)
-    orphans = [one for one in stored if (one.kind, one.sha256) not in needed]
+    orphans = [one for one in stored if (one.kind, one.name) not in needed]
     old = [one for one in orphans if one.age >= grace]
     if not dry_run:
         with reporter.task("removing", total=len(old)) as task:
@@ -90,8 +90,11 @@ def collect(remote: Remote, *, grace: float, reporter: Reporter, dry_run: bool =
 
 
 def _needed(remote: Remote) -> set[tuple[str, str]]:
-    """Return kind and SHA-256 of everything that the catalogue names."""
+    """Return kind and name of everything that the catalogue names."""
     entries = remote.catalogue()[0].bundles
     documents = all_of(in_parallel(remote.bundle, entries, threads=_AT_ONCE))
-    blobs = {("blob", blob.sha256) for document in documents for blob in document.blobs}
-    return blobs | {("document", entry.document.sha256) for entry in entries}
+    return {
+        *(("blob", blob.sha256) for document in documents for blob in document.blobs),
+        *(("document", entry.document.sha256) for entry in entries),
+        *(("archive", archive.path) for entry in entries for archive in entry.archives),
+    }

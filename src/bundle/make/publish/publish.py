@@ -109,8 +109,19 @@ def _merged(
     if missing:
         _send(missing, remote.lacking(_sources(missing)), remote, reporter)
         for candidate in missing:
+            _send_archives(candidate, catalogue, remote, reporter)
             remote.put_bundle(candidate.document)
     return catalogue.with_entries(entries[candidate.name] for candidate in missing)
+
+
+def _send_archives(candidate: Candidate, catalogue: PublishedCatalogue, remote: Remote, reporter: Reporter) -> None:
+    """Send the archives that the catalogue does not name as they are."""
+    entry = candidate.document.entry
+    known = catalogue.find(entry.version, entry.platform)
+    for archive in entry.archives:
+        if known is None or archive not in known.archives:
+            with reporter.task(f"sending {archive.path}", total=archive.size, unit="bytes") as task:
+                remote.put_archive(archive, partial(_told, candidate.archives[archive.path], task))
 
 
 def _send(candidates: Sequence[Candidate], lacking: set[Blob], remote: Remote, reporter: Reporter) -> None:
