@@ -17,6 +17,7 @@ from bundle.artifacts.catalogue import Catalogue
 from bundle.artifacts.remotes.published import PublishedCatalogue, PublishedEntry
 from bundle.artifacts.store.bundle_archive import pack
 from bundle.artifacts.store.compression import Compression
+from bundle.artifacts.store.layers import Entry, tar_entries
 from bundle.artifacts.store.store import Store
 from bundle.base.report import Reporter
 from bundle.model.locks.pylock import dump_lock
@@ -279,6 +280,22 @@ def bundle_archive() -> bytes:
         (folder / "tree" / "file").write_text("text")
         layer = store.add("wheel", {"x": 1}, folder / "tree", name="demo", version="1.0", about={})
         return pack(store, [layer], folder / "x.tar.zst", Compression(format="tar.zst")).path.read_bytes()
+
+
+def layer_stream(*entries: Entry) -> bytes:
+    """Return the tar stream of a layer whose files are empty, or full of blanks."""
+    parts = tar_entries(entries, epoch=315532800)
+    return b"".join(part.header + b" " * part.content + bytes(-part.content % 512) for part in parts)
+
+
+LAYER_STREAMS = [
+    layer_stream(
+        Entry("bin", "folder", False, 0, None, None),
+        Entry("bin/demo", "file", True, 5, None, None),
+        Entry("bin/link", "symlink", False, 0, None, "demo"),
+    ),
+    layer_stream(Entry("Grüße", "file", False, 700, None, None), Entry("l" * 120, "symlink", False, 0, None, "ä")),
+]
 
 
 def json_copy(value: Any) -> Any:

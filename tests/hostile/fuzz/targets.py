@@ -28,7 +28,7 @@ from bundle.artifacts.registries.registries import Registries
 from bundle.artifacts.registries.simple_api import RemoteFile, parse_page
 from bundle.artifacts.remotes.published import BundleDocument, PublishedCatalogue
 from bundle.artifacts.store.bundle_archive import read_index
-from bundle.artifacts.store.frames import read_frames
+from bundle.artifacts.store.frames import Frame, read_frames
 from bundle.artifacts.store.store import Store
 from bundle.artifacts.store.trees import read_listing
 from bundle.artifacts.wheel.lay_out import lay_out
@@ -58,7 +58,7 @@ from bundle.model.config.config import Interpreter, PlatformPackages
 from bundle.model.config.config import Registries as Configured
 from bundle.model.config.project import Project
 from bundle.model.locks.pylock import dump_lock, parse_lock
-from bundle.model.manifest import MANIFEST, read_manifest
+from bundle.model.manifest import MANIFEST, LayerRecord, read_manifest
 from bundle.model.platforms import PLATFORMS, Floors
 from bundle.model.wheeltags import tags_of
 from tests.artifacts.wheelmaker import make_wheel
@@ -254,6 +254,17 @@ def index(content: bytes, folder: Path) -> None:
     path.write_bytes(content)
     read_and_forget(partial(read_index, path))
     extract(path, folder / "tree")
+
+
+def arriving(stream: bytes, folder: Path) -> None:
+    """Take a changed tar stream as a layer whose digest fits, as an attacker would send it."""
+    frame = zstandard.compress(stream)
+    record = LayerRecord(digest=sha256(stream).hexdigest(), kind="wheel", name="x", version="1", size=len(stream))
+    described = Frame(len(frame), sha256(frame).hexdigest(), len(stream))
+    store = Store(folder, reporter=Reporter())
+    store.receive(record, io.BytesIO(frame), [described])
+    if damage := store.check(full=True):
+        raise AssertionError(damage)
 
 
 def with_index(document: Any) -> bytes:
@@ -461,6 +472,7 @@ TARGETS: Mapping[str, Target] = {
     "manifest": Target(inputs=changed_json([samples.MANIFEST]), feed=manifest),
     "cached-page": Target(inputs=changed_value([PAGE]) | changed_json([PAGE]), feed=cached_page),
     "layer": Target(inputs=changed_value(LAYERS), feed=layer),
+    "arriving-layer": Target(inputs=changed_bytes(samples.LAYER_STREAMS), feed=arriving, weight=4),
     "native": Target(inputs=changed_bytes(samples.NATIVES), feed=native, weight=2),
     "installers": Target(inputs=st.tuples(changed_lines([UV]), changed_lines([PIP])), feed=installers),
 }
