@@ -270,6 +270,8 @@ def test_requirements_that_contradict_each_other_are_explained(place: Lockable, 
     with pytest.raises(ConfigError, match="contradict") as caught:
         place.lock("one", "two")
 
+    assert caught.value.details[0].startswith("Because ")
+    assert "packages.sets" in (caught.value.remedy or "")
     assert "low" in "\n".join(caught.value.details)
     assert "127.0.0.1" not in "\n".join(caught.value.details)
 

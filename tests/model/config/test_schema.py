@@ -142,3 +142,18 @@ def test_sets_with_long_names_and_too_many_sets_are_told_by_number() -> None:
     assert "packages.sets: must have a length of at most 50, not 51." in many.what
     (long,) = violations(table({"packages": {"sets": {"a" * 61: {"dependencies": []}}}}))
     assert "must have a length of at most 60, not 61." in long.what
+
+
+@pytest.mark.parametrize(
+    ("settings", "written"),
+    [
+        (["cmake.args=-A x64", "a=b=c"], ' Write {"cmake.args": "-A x64", "a": "b=c"}.'),
+        (["cmake.define=A", "cmake.define=B"], ' Write {"cmake.define": ["A", "B"]}.'),
+        (["--verbose"], "not a list."),
+        ([], "not a list."),
+    ],
+)
+def test_a_list_of_settings_is_told_as_the_table_to_write(settings: list[str], written: str) -> None:
+    value = {"packages": {"buildWheel": {"kalign": {"linux-x64": {"reason": "r", "configSettings": settings}}}}}
+    (problem,) = violations(table(value))
+    assert problem.what.endswith(written)

@@ -89,7 +89,8 @@ def _run_uv(index: SolverIndex, preferences: Mapping[str, Version], work: Path) 
         done = run(
             [
                 *(find_uv_bin(), "pip", "compile", question.name, "--output-file", answer.name),
-                *("--constraint", limits.name),
+                # uv warns of an empty file, and would do so in the middle of an explanation.
+                *(("--constraint", limits.name) if index.constraints else ()),
                 *("--no-config", "--no-cache", "--no-build", "--no-header", "--default-index", served.url),
                 *("--python", sys.executable, "--python-version", target.python),
                 # The glibc in uv's names does not matter: every file that it sees fits every platform.
@@ -166,7 +167,8 @@ def _explained(error: UnsolvableError, index: SolverIndex, what: str) -> ConfigE
         return ConfigError(
             f"The requirements of {what} contradict each other.",
             details=str(error).splitlines(),
-            remedy="Loosen one of the requirements named above, or decide with packages.overrides.",
+            remedy="Loosen one of the requirements named above, or decide with packages.overrides. A bundle of layout "
+            "wheelhouse can hold both sides as sets (packages.sets).",
         )
     if len(found) == 1:
         return ConfigError(found[0], remedy=_REMEDY, details=str(error).splitlines())

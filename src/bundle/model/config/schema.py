@@ -105,7 +105,8 @@ def _message(error: ValidationError, *, key: bool = False) -> str:
     match error.validator:
         case "type":
             types = [wanted] if isinstance(wanted, str) else wanted
-            return f"must be {' or '.join(_TYPES[name] for name in types)}, not {_shown(value)}."
+            hint = _as_table(value) if "object" in types else ""
+            return f"must be {' or '.join(_TYPES[name] for name in types)}, not {_shown(value)}.{hint}"
         case "enum":
             meant = did_you_mean(value, wanted) if isinstance(value, str) else ""
             known = f"one of {', '.join(wanted)}"
@@ -126,6 +127,17 @@ def _message(error: ValidationError, *, key: bool = False) -> str:
             what, much = ("be", value) if error.validator == "maximum" else ("have a length of", len(value))
             return f"must {what} at most {wanted}, not {much}."
     return f"{error.message}."
+
+
+def _as_table(value: Any) -> str:
+    """Return what to write in place of a list of `KEY=VALUE`; empty for anything else."""
+    if not value or not isinstance(value, list) or not all(isinstance(one, str) and "=" in one for one in value):
+        return ""
+    table: dict[str, Any] = {}
+    for key, _, text in (one.partition("=") for one in value):
+        table.setdefault(key, []).append(text)
+    written = {key: texts[0] if len(texts) == 1 else texts for key, texts in table.items()}
+    return f" Write {json.dumps(written, ensure_ascii=False)}."
 
 
 def _schema_of(error: ValidationError) -> Any:
