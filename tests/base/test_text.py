@@ -1,4 +1,4 @@
-from bundle.base.text import did_you_mean, nearest
+from bundle.base.text import counted, did_you_mean, nearest
 
 
 def test_a_slip_of_the_keyboard_is_understood() -> None:
@@ -8,3 +8,7 @@ def test_a_slip_of_the_keyboard_is_understood() -> None:
 
 def test_nothing_is_suggested_where_nothing_is_near() -> None:
     assert did_you_mean("zzz", ["linux-x64"]) == ""
+
+
+def test_one_thing_has_no_plural() -> None:
+    assert [counted(number, "wheel") for number in (0, 1, 2)] == ["0 wheels", "1 wheel", "2 wheels"]

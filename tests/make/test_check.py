@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -179,3 +180,32 @@ def test_a_skip_that_breaks_a_package_which_stays_is_a_warning(tmp_path: Path) -
     write_lock(replace(read_lock(path), skipped=(one,)), path)
     (warning,) = check(root, "3.12.10").versions[0].warnings
     assert "openmm is skipped for linux-x64 (No wheel), but pdbfixer, which stays, requires it there." in warning
+
+
+def test_only_releases_of_a_source_that_is_asked_are_named(tmp_path: Path) -> None:
+    own = {"platforms": ["linux-x64"], "interpreter": {"sources": ["host"]}}
+    (findings,) = check(write_project(tmp_path, {}, **{"3.12.10": own})).versions
+    (warning,) = findings.warnings
+    assert "3.12.10 for linux-x64. Only a CPython of the building machine" in warning
+
+
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="such folders are one there")
+def test_versions_that_differ_in_case_alone_are_a_warning(tmp_path: Path) -> None:
+    report = check(write_project(tmp_path, {}, **{"3.12.10-a": {}, "3.12.10-A": {}, "3.12.10-b": {}}))
+    warnings = {one.version: one.warnings for one in report.versions}
+    assert warnings["3.12.10-b"] == ()
+    assert warnings["3.12.10-a"] == (
+        "3.12.10-a and 3.12.10-A are one folder on macOS and Windows; rename one of them.",
+    )
+
+
+def test_a_password_in_the_file_is_a_warning_that_does_not_show_it(tmp_path: Path) -> None:
+    tied = {"url": "https://me:hunter2@own.example/simple", "packages": ["own"]}
+    shared = {"registries": {"default": "https://me:hunter2@index.example/simple"}}
+    own = {"registries": {"additional": [tied, {"url": "https://me:${X}@b.example/simple", "packages": ["b"]}]}}
+    (findings,) = check(write_project(tmp_path, shared, **{"3.12.10": own})).versions
+    assert [warning.split(": ")[1] for warning in findings.warnings] == [
+        "registries.default",
+        "registries.additional[0].url",
+    ]
+    assert "hunter2" not in str(findings)

@@ -49,6 +49,7 @@ def test_a_version_may_start_as_a_copy_without_its_locks(tmp_path: Path) -> None
     ("name", "template", "problem"),
     [
         ("3.12.10-a", None, "exists already"),
+        ("3.12.10-A", None, "would be one folder on macOS and Windows|exists already"),
         ("3.13-b", None, "Did you mean 3.13.0-b"),
         ("../3.13.0", None, "a version's name is"),
         ("3.13.0-b", "3.12.10-c", r"There is no version '3\.12\.10-c'"),

@@ -33,6 +33,11 @@ def shortened(tags: Iterable[str]) -> str:
     return f"{', '.join(listed[:_SHOWN]) or 'nothing'}{more}"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, which takes an s unless it is one."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def nearest(word: str, known: Iterable[str], *, count: int = 1) -> list[str]:
     """Return at most `count` known words that are most like `word`, best first, letter case aside."""
     by_lower_case = {name.lower(): name for name in known}

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from bundle.base.errors import BundleError, ConfigError, Problems
 from bundle.make.assemble.copyfiles import plan_copies
@@ -13,7 +14,7 @@ from bundle.make.build_inputs import check_inputs
 from bundle.make.exceptions import unused_exceptions, unused_shared
 from bundle.make.resolve.coverage import broken_skips
 from bundle.model.config.config import Config
-from bundle.model.config.json_source import Origin, origin_of
+from bundle.model.config.json_source import KeyPath, Leaf, Origin, at, origin_of, path_text
 from bundle.model.config.project import SHARED, Loaded, Project
 from bundle.model.locks.local_wheels import local_wheels, wheels_for
 from bundle.model.locks.lock import Lock
@@ -99,6 +100,9 @@ def _check(project: Project, version: str, environ: Mapping[str, str], releases:
         warnings.extend(_unknown_python(loaded.config, releases))
         warnings.extend(_unused_archives(loaded.config))
         warnings.extend(_untied_registries(loaded.config))
+        warnings.extend(_written_passwords(loaded))
+        if twin := project.twin(version):
+            warnings.append(f"{version} and {twin} are one folder on macOS and Windows; rename one of them.")
         unread = Problems()
         locks = _locks(project, loaded.config, unread)
         for error in unread.errors:
@@ -154,7 +158,8 @@ def _unknown_python(config: Config, releases: Releases) -> Iterable[str]:
     if not without:
         return
     where = "any platform" if len(without) == len(PLATFORMS) else ", ".join(without)
-    nearest = f" The newest {short_version(config.python)} is {newest}." if newest else ""
+    released = newest and "python-build-standalone" in sources
+    nearest = f" The newest {short_version(config.python)} is {newest}." if released else ""
     only = " Only a CPython of the building machine can serve." if "host" in sources else ""
     yield f"no interpreter source knows CPython {config.python} for {where}.{nearest}{only}"
 
@@ -170,6 +175,23 @@ def _untied_registries(config: Config) -> Iterable[str]:
             yield (
                 f"{registry.origin}: registries.additional: this registry comes before the default for every package "
                 "that it has; tie it to its own packages ({url, packages})."
+            )
+
+
+def _written_passwords(loaded: Loaded) -> Iterable[str]:
+    """Warn of registries whose password stands in the file, where everybody who reads the project sees it."""
+    tree = loaded.tree.tree
+    additional = at(tree, ("registries", "additional"))
+    count = len(additional) if isinstance(additional, list) else 0
+    places: list[KeyPath] = [("registries", "default")]
+    places += [("registries", "additional", index, *key) for index in range(count) for key in ((), ("url",))]
+    for place in places:
+        node = at(tree, place)
+        password = urlsplit(str(node.value)).password if isinstance(node, Leaf) else None
+        if password and "${" not in password:
+            yield (
+                f"{origin_of(tree, place)}: {path_text(place)}: the password stands in the file. "
+                "Write ${NAME} in its place, and set that variable."
             )
 
 

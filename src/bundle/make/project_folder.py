@@ -42,6 +42,11 @@ def start_version(project: Project, version: str, *, template: str | None = None
         raise ConfigError(
             f"versions/{version} exists already.", remedy="Edit its config.json, or choose another variant."
         )
+    if twin := project.twin(version):
+        raise ConfigError(
+            f"versions/{version} and versions/{twin} would be one folder on macOS and Windows.",
+            remedy="Choose another variant.",
+        )
     if template is not None:
         project.require(template)
     source = None if template is None else project.folder(template)

@@ -285,6 +285,7 @@ def test_a_newer_python_that_a_version_needs_is_the_reason_given(place: Lockable
         place.lock("top==1.0")
 
     assert "it needs Python >=3.13, and this is 3.12.10" in caught.value.details[0]
+    assert not any("wheels for Python 3.12 exist" in line for line in caught.value.details)
 
 
 def test_a_python_that_only_the_metadata_ask_for_counts_too(place: Lockable, registry: Registry) -> None:

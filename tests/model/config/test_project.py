@@ -7,7 +7,7 @@ import pytest
 from packaging.pylock import is_valid_pylock_path
 
 from bundle.base.errors import ConfigError
-from bundle.model.config.project import Project, VersionName, parse_version
+from bundle.model.config.project import LONGEST_VERSION, Project, VersionName, parse_version
 from bundle.model.platforms import PLATFORMS, Floors
 from tests.model.configs import write_project
 
@@ -117,3 +117,9 @@ def test_each_platform_and_set_has_a_lock_that_pep_751_allows(tmp_path: Path) ->
     for path in (*paths, project.folder("3.12.10") / "pylock.mine-linux-x64.toml"):
         path.touch()
     assert project.locks("3.12.10") == dict.fromkeys(sorted(paths), "linux-x64")
+
+
+def test_a_version_has_a_name_that_archives_can_carry() -> None:
+    assert parse_version(f"3.12.10-{'a' * (LONGEST_VERSION - 8)}").variant
+    with pytest.raises(ConfigError, match="has 308 characters; a version's name has at most 210"):
+        parse_version(f"3.12.10-{'a' * 300}")

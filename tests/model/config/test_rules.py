@@ -99,3 +99,10 @@ def test_a_requirement_without_a_name_is_told_how_to_be_written_and_keeps_its_se
     assert "secret" not in problem
     if text.startswith("git"):
         assert 'Write "NAME @ git+https://' in problem
+
+
+def test_an_option_of_pip_is_told_where_it_belongs() -> None:
+    value = {"packages": {"dependencies": ["--extra-index-url https://index.example/simple"]}}
+    (slip,) = slips(table(value))
+    assert "NAME @" not in slip.what
+    assert slip.what.endswith("It is an option of pip; registries has the keys for indexes.")

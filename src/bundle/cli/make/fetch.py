@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bundle.base.text import counted
 from bundle.cli.app import App, Result, complete_version, offline_option, pass_app, platform_option
 from bundle.cli.selection import current_lock, names_of, select, title_of, with_sets
 
@@ -45,7 +46,7 @@ def fetch(app: App, versions: tuple[str, ...], platforms: tuple[str, ...], offli
 
         for one in fetched:
             size = decimal(sum(file["size"] for file in one["files"]))
-            console.print(f"{title_of(one)} for {one['platform']}: {len(one['files'])} files, {size}")
+            console.print(f"{title_of(one)} for {one['platform']}: {counted(len(one['files']), 'file')}, {size}")
         console.print(f"They are in {project.wheelhouse}.")
 
     return Result(data={"wheelhouse": str(project.wheelhouse), "fetched": fetched}, text=text)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bundle.base.errors import ConfigError
+from bundle.base.text import counted
 from bundle.cli.app import App, Result, complete_version, offline_option, pass_app, platform_option
 from bundle.cli.selection import names_of, select, title_of, with_sets
 from bundle.cli.tables import print_columns
@@ -236,8 +237,9 @@ def _summary(one: dict[str, Any]) -> str:
     from rich.filesize import decimal
 
     counts = Counter([package["decision"] for package in one["packages"]] + [left["kind"] for left in one["skipped"]])
-    names = {"wheel": "wheels", "source": "sources", "skipped": "skipped", "missing": "missing"}
-    shown = ", ".join(f"{counts[kind]} {name}" for kind, name in names.items() if counts[kind]) or "no packages"
+    parts = [counted(counts[kind], kind) for kind in ("wheel", "source") if counts[kind]]
+    parts += [f"{counts[kind]} {kind}" for kind in ("skipped", "missing") if counts[kind]]
+    shown = ", ".join(parts) or "no packages"
     size = f", {decimal(one['bytes'])} to download" if one["bytes"] else ""
     return f"{title_of(one)} for {one['platform']}: {shown}{size} ({one['status']}: {one['path']})"
 

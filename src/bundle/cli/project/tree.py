@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bundle.base.text import counted
 from bundle.cli.app import App, Result, complete_version, pass_app, platform_option
 from bundle.cli.selection import current_lock, select, with_sets
 
@@ -67,7 +68,7 @@ def _print(console: Console, graph: Graph) -> None:
     from rich.filesize import decimal
 
     lock, size = graph.lock, decimal(graph.lock.size)
-    console.print(f"{lock.title} for {lock.platform}: {len(lock.packages)} packages, {size} to download")
+    console.print(f"{lock.title} for {lock.platform}: {counted(len(lock.packages), 'package')}, {size} to download")
     ended: list[bool] = []
     for branch in graph.branches():
         del ended[branch.depth :]

@@ -164,7 +164,8 @@ class FileSelection:
     def _remedies(self, name: str) -> tuple[str, ...]:
         """Return what the registry has in place of a missing file: for other platforms, and of other versions."""
         candidates, version = self._index.candidates(name) or {}, self._versions[name]
-        wheels = [file.filename for file in candidates[version].release.wheels]
+        admits = self._index.policy.target.admits
+        wheels = [file.filename for file in candidates[version].release.wheels if admits(file.requires_python)]
         python = short_version(self._config.python)
         ranks = {key: tag_ranks(platform, self._config.python, ANY_SYSTEM) for key, platform in PLATFORMS.items()}
         served = [key for key, fitting in ranks.items() if any(best_rank(one, fitting) is not None for one in wheels)]

@@ -20,6 +20,9 @@ from bundle.model.platforms import PLATFORMS
 
 SHARED = "shared-config.json"
 
+LONGEST_VERSION = 210
+"""Characters of a version's name."""
+
 _VERSION = re.compile(r"(?P<python>[0-9]+\.[0-9]+\.[0-9]+)(?:-(?P<variant>[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*))?")
 
 
@@ -60,6 +63,11 @@ class Project:
         except FileNotFoundError:
             return []
         return sorted((name for name in folders if not name.startswith((".", "_"))), key=_order)
+
+    def twin(self, version: str) -> str | None:
+        """Return another version whose name differs in upper and lower case alone."""
+        same = (one for one in self.versions() if one != version and one.casefold() == version.casefold())
+        return next(same, None)
 
     def folder(self, version: str) -> Path:
         """Return a version's folder."""
@@ -170,6 +178,12 @@ def parse_version(version: str) -> VersionName:
         ConfigError: it is no `X.Y.Z` or `X.Y.Z-variant`.
     """
     match = _VERSION.fullmatch(version)
+    if match and len(version) > LONGEST_VERSION:
+        raise ConfigError(
+            f"{version[:20]}… has {len(version)} characters; a version's name has at most {LONGEST_VERSION}.",
+            cause="It is part of the names of archives, which have at most 255.",
+            remedy="Choose a shorter variant.",
+        )
     if match:
         return VersionName(python=match["python"], variant=match["variant"])
     numbers = re.match(r"(?:python|py|v)?[-_ ]?(\d+(?:\.\d+){0,2})(.*)", version, re.IGNORECASE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -19,6 +20,8 @@ from bundle.model.config.patterns import BY_PLATFORM, platform_keys
 from bundle.model.config.schema import located
 from bundle.model.platforms import PLATFORMS
 from bundle.model.variables import BUNDLE, OF_BUILDS, OF_PROGRAMS, PACKAGE_ROOT, VERSION_ROOT, obstacle
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def slips(node: Node) -> list[ConfigError]:
@@ -72,7 +75,9 @@ def _requirements(node: Node) -> Iterator[ConfigError]:
                 )
         except (InvalidRequirement, RecursionError) as error:
             shown, reason = redact(text), redact(str(error).splitlines()[0])
-            hint = f' Write "NAME @ {shown}".' if "://" in text and "@ " not in text else ""
+            hint = f' Write "NAME @ {shown}".' if _ADDRESS.match(text) else ""
+            if text.startswith("-"):
+                hint = " It is an option of pip; registries has the keys for indexes."
             yield ConfigError(
                 located(node, path, f'"{shown}" is not a requirement: {reason}.{hint}'),
                 remedy="Write a PEP 508 requirement, such as name==1.2.3 or name @ git+https://host/path@tag.",
