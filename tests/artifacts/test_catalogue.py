@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bundle.artifacts.catalogue import Catalogue, record, verify
-from bundle.artifacts.catalogue_entry import Entry
+from bundle.artifacts.catalogue_entry import Entry, SetRecord
 from bundle.base.errors import IntegrityError
 from bundle.base.report import Reporter
 from tests.artifacts.bundles import bundle, with_archive
@@ -27,14 +27,18 @@ def test_a_catalogue_that_does_not_exist_yet_is_empty(path: Path) -> None:
     assert verify(path, path.parent) == []
 
 
-def test_what_is_recorded_is_read_back_and_fits_the_schema(path: Path) -> None:
-    entry = bundle()
+@pytest.mark.parametrize("sets", [(), ("gpu", "old-numpy")])
+def test_what_is_recorded_is_read_back_and_fits_the_schema(path: Path, sets: tuple[str, ...]) -> None:
+    plain = bundle()
+    own = SetRecord(packages=plain.packages, skipped=plain.skipped)
+    entry = dataclasses.replace(plain, sets=dict.fromkeys(sets, own))
 
     record(path, entry, reporter=REPORTER)
 
     assert Catalogue.load(path, validate=True).entries == (entry,)
     assert Catalogue.load(path).find("3.12.10-atls", "linux-x64") == entry
     assert Catalogue.load(path).find("3.12.10-atls", "windows-x64") is None
+    assert ("sets" in json.loads(path.read_text())["bundles"][0]) == bool(sets)
 
 
 def test_bundles_are_sorted_whatever_the_order_of_building(tmp_path: Path) -> None:
@@ -94,6 +98,7 @@ def test_a_file_that_is_no_catalogue_is_an_error_and_stays_untouched(path: Path,
         ("path", "/absolute", r"\$\.bundles\[0\]\.path"),
         ("digest", "0", r"\$\.bundles\[0\]\.digest"),
         ("unknown", 1, "unknown"),
+        ("sets", {"../x": {"packages": [], "skipped": []}}, r"\.\./x"),
     ],
 )
 def test_the_schema_names_what_is_wrong(path: Path, key: str, value: object, where: str) -> None:

@@ -85,5 +85,5 @@ def _kept(previous: Lock | None, upgrade: bool | frozenset[str], reporter: Repor
     names = upgrade or frozenset()
     known = {package.name for package in previous.packages}
     for name in sorted(names - known):
-        reporter.warning(f"--upgrade {name}: the lock for {previous.platform} has no such package.")
+        reporter.warning(f"--upgrade {name}: the lock of {previous.title} for {previous.platform} has none.")
     return {package.name: package for package in previous.packages if package.name not in names}
