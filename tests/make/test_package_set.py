@@ -48,8 +48,8 @@ def test_different_wheels_of_one_name_are_refused() -> None:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallProject]:
-    """A built project with two sets that want different versions of `leaf`, and nothing of no set."""
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SmallProject, dict[str, Any]]]:
+    """A project with two sets that want different versions of `leaf`, and nothing of no set; and its build."""
     host_python()
     folder = tmp_path_factory.mktemp("registry")
     for version in ("1.0", "2.0"):
@@ -70,8 +70,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallProject]:
         root = tmp_path_factory.mktemp("sets") / "project"
         values: dict[str, Any] = {"packages": {"sets": _SETS}, "build": {"layout": "wheelhouse"}}
         project = small_project(root, tmp_path_factory.mktemp("store"), registry.url, **values)
-        project.build()
-        yield project
+        yield project, project.build()
+
+
+@pytest.fixture
+def project(made: tuple[SmallProject, dict[str, Any]]) -> SmallProject:
+    return made[0]
+
+
+@pytest.fixture
+def built(made: tuple[SmallProject, dict[str, Any]]) -> dict[str, Any]:
+    return made[1]
 
 
 @pytest.mark.real
@@ -119,13 +128,13 @@ class TestBuilt:
         output_of([*pip, "install", "--no-index", "--find-links", lock.parent, f"top-{name}"])
         assert output_of([environment / "bin" / "top"]) == f"{version}\n"
 
-    def test_every_set_is_verified(self, project: SmallProject) -> None:
-        done = project.run("--json", "verify", VERSION, "--run")
-        assert done.code == 0, done.errors
-        report = done.json["bundles"][0] if "bundles" in done.json else done.json
+    def test_every_set_is_installed_and_verified(self, built: dict[str, Any]) -> None:
+        report = built["verification"]
         assert report["ok"]
-        told = [one for one in report["findings"] if one.get("set")]
-        assert {one["rule"] for one in told} <= {"licence-missing", "import-unneeded"}
+        assert set(report["unseen"]) == {"relocation"}
+        named = {(one.get("set"), Path(one["file"]).parent.name) for one in report["findings"] if one["file"]}
+        assert {("new", "leaf-2.0.dist-info"), ("old", "leaf-1.0.dist-info"), ("new", "shared-1.0.dist-info")} <= named
+        assert ("old", "shared-1.0.dist-info") not in named
 
     def test_a_change_in_one_set_makes_its_lock_stale_and_the_bundle_new(self, project: SmallProject) -> None:
         assert project.build()["status"] == "unchanged"

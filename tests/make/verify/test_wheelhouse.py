@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,7 @@ from bundle.base.report import Reporter
 from bundle.make.verify.checks.findings import Report
 from bundle.make.verify.checks.policy import Policy
 from bundle.make.verify.verify import CHECKS, VerificationHost, verify_bundle
-from bundle.model.manifest import LayerRecord, Manifest, PythonRecord
+from bundle.model.manifest import LayerRecord, Manifest, PythonRecord, SetRecord
 from bundle.model.platforms import Platform
 from tests.artifacts.wheelmaker import make_wheel
 from tests.base.nativemaker import elf, pe
@@ -19,7 +19,9 @@ from tests.make.listed import with_list
 from tests.make.verify.carrying import carry
 
 
-def verify(root: Path, python: str, platform: Platform, *, machine: Platform | None = None) -> Report:
+def verify(
+    root: Path, python: str, platform: Platform, *, machine: Platform | None = None, sets: Iterable[str] = ()
+) -> Report:
     """Verify a bundle that carries the wheels in `packages/`."""
     layers = tuple(
         LayerRecord(digest="", kind="wheel", name=wheel.name.partition("-")[0], version="1.0", size=0)
@@ -31,6 +33,7 @@ def verify(root: Path, python: str, platform: Platform, *, machine: Platform | N
         python=PythonRecord(actual=python, source="host"),
         layout="wheelhouse",
         layers=layers,
+        sets={name: SetRecord() for name in sets},
         # The list that `with_list` makes has one layer with all files.
     )
     manifest = with_list(root, manifest)
@@ -77,6 +80,25 @@ def test_a_wheel_that_cannot_be_installed_is_an_error_and_every_row_says_so(tmp_
     rows = {check.name for check in CHECKS if check.audit} - {"files"}
     assert report.unseen == dict.fromkeys(rows, ("packages/bad-1.0-py3-none-any.whl: refused",))
     assert not (tmp_path / "outside.py").exists()
+
+
+def test_each_set_is_looked_at_alone_and_named(tmp_path: Path) -> None:
+    made = good(tmp_path, "linux-x64")
+    shared = make_wheel(tmp_path, "shared", files={"shared.py": f"'{BUILDER}'"})
+    again = tmp_path / "again" / shared.name
+    again.parent.mkdir()
+    again.write_bytes(shared.read_bytes())
+    bad = make_wheel(tmp_path, "bad", files={"../../outside.py": ""})
+    carry(made.root, [shared, make_wheel(tmp_path, "tool", "1.0", files={"tool.py": ""})])
+    carry(made.root, [again, make_wheel(tmp_path, "tool", "2.0", files={"tool.py": f"'{BUILDER}'"}), bad], "new")
+    report = verify(made.root, PYTHON, made.platform, sets=["new"])
+    told = [(one.rule, one.file, one.set_name) for one in report.of("error") if one.rule != "list-differs"]
+    assert told == [
+        ("wheel-refused", "packages/bad-1.0-py3-none-any.whl", "new"),
+        ("build-path", f"{made.site}/shared.py", ""),
+        ("build-path", f"{made.site}/tool.py", "new"),
+    ]
+    assert report.unseen["records"] == ("packages/bad-1.0-py3-none-any.whl: refused (set new)",)
 
 
 def test_a_wheel_that_is_not_the_one_of_the_lock_is_not_looked_into(tmp_path: Path) -> None:
