@@ -286,6 +286,18 @@ def test_a_newer_python_that_a_version_needs_is_the_reason_given(place: Lockable
 
     assert "it needs Python >=3.13, and this is 3.12.10" in caught.value.details[0]
     assert not any("wheels for Python 3.12 exist" in line for line in caught.value.details)
+    assert "source build" not in (caught.value.remedy or "")
+
+
+def test_a_missing_package_comes_before_those_that_it_needs(place: Lockable, registry: Registry) -> None:
+    registry.wheel("zoo", "1.0", ["animal"], tag="cp312-cp312-win_amd64")
+    registry.wheel("animal", "1.0", tag="cp312-cp312-win_amd64")
+
+    with pytest.raises(MissingPackageError) as caught:
+        place.lock("zoo")
+
+    assert [line.split()[0] for line in caught.value.details if not line.startswith(" ")] == ["zoo", "animal"]
+    assert "source build" in (caught.value.remedy or "")
 
 
 def test_a_python_that_only_the_metadata_ask_for_counts_too(place: Lockable, registry: Registry) -> None:

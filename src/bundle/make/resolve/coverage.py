@@ -55,8 +55,8 @@ class GapsError(MissingPackageError):
         cells: the decision on every package of the platform, those with a usable file included.
     """
 
-    def __init__(self, what: str, *, details: Sequence[str], cells: Cells) -> None:
-        super().__init__(what, details=details)
+    def __init__(self, what: str, *, details: Sequence[str], cells: Cells, remedy: str | None = None) -> None:
+        super().__init__(what, details=details, remedy=remedy)
         self.cells = cells
 
     def as_json(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from bundle.base.text import shortened
 from bundle.base.threads import all_of, in_parallel
 from bundle.make.resolve.coverage import Cell, Cells, GapsError, cell_of
 from bundle.make.resolve.direct import DirectPackages
-from bundle.make.resolve.policy import Decision, wheel_platforms
+from bundle.make.resolve.policy import OTHER_PYTHON, Decision, wheel_platforms
 from bundle.make.resolve.registry_files import RegistryFiles
 from bundle.make.resolve.solver import Solution, nearest
 from bundle.make.resolve.solver_index import Candidate, SolverIndex
@@ -190,9 +190,15 @@ def missing_error(
         version: the bundle's.
         remedies: further lines by the name of a missing package.
     """
+    # A package that the configuration names comes before those that it needs.
+    gaps = sorted(gaps, key=lambda gap: ROOT not in gap.required_by)
     details = [line for gap in gaps for line in (*_lines(gap), *(f"  {text}" for text in remedies.get(gap.name, ())))]
     missing = f"{gaps[0].name} {gaps[0].version} has" if len(gaps) == 1 else f"{len(gaps)} packages have"
-    return GapsError(f"{missing} no usable file for {platform_key} ({version}).", details=details, cells=cells)
+    remedy = None
+    if all(gap.reason.startswith(OTHER_PYTHON) for gap in gaps):
+        remedy = "Choose another version of the package or of Python, or skip it there (packages.skip) with a reason."
+    what = f"{missing} no usable file for {platform_key} ({version})."
+    return GapsError(what, details=details, cells=cells, remedy=remedy)
 
 
 def _lines(gap: SkippedPackage) -> list[str]:

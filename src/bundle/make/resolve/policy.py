@@ -25,6 +25,10 @@ Kind = Literal["wheel", "source", "missing"]
 _SDIST_ENDS = (".tar.gz", ".zip")
 
 
+OTHER_PYTHON = "it needs Python"
+"""The begin of the reason of a package that no build makes usable."""
+
+
 @dataclass(frozen=True)
 class Decision:
     """The decision on one version of a package on one platform."""
@@ -218,7 +222,7 @@ class Policy:
     def _why_missing(self, release: Release, forced: str | None, sdist: RemoteFile | None) -> str:
         refused = sorted({file.requires_python or "" for file in release.files} - {""})
         if refused and not any(self.target.admits(file.requires_python) for file in release.files):
-            return f"it needs Python {' or '.join(refused)}, and this is {self.target.python}"
+            return f"{OTHER_PYTHON} {' or '.join(refused)}, and this is {self.target.python}"
         if forced:
             return f"it must be built from source ({forced}), and the registry has no sdist of it"
         none = f"no wheel fits {self.target.platform.key}{self.target.floor_hint(release.wheels)}"
