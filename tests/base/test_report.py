@@ -1,27 +1,18 @@
 from __future__ import annotations
 
 import io
-import threading
 
 import pytest
 
-from bundle.base.report import (
-    Logbook,
-    PlainReporter,
-    Reporter,
-    TerminalReporter,
-    WarningsReporter,
-)
+from bundle.base.report import Logbook, PlainReporter, Reporter, WarningsReporter
+from tests.base.telling import tell_everything
 
 
-def tell_everything(reporter: Reporter) -> None:
-    reporter.info("an information")
-    reporter.detail("a detail")
-    reporter.warning("a problem")
-    with reporter.step("lock"), reporter.task("numpy.whl", total=3, unit="bytes") as task:
-        task.total(4)
-        task.advance()
-        task.advance(3)
+class Closed(io.StringIO):
+    """A pipe whose reader is gone."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(len(text))
 
 
 def plain(*, verbose: bool = False) -> tuple[PlainReporter, io.StringIO]:
@@ -79,26 +70,5 @@ def test_a_logbook_writes_details_that_the_terminal_does_not_show() -> None:
     assert "warning: a problem\n" in log.getvalue()
 
 
-def test_a_terminal_shows_steps_warnings_and_nothing_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
-    tell_everything(TerminalReporter(verbose=True))
-    out, err = capsys.readouterr()
-    assert out == ""
-    for text in ("an information", "a detail", "warning: a problem", "lock"):
-        assert text in err
-
-
-def test_tasks_of_many_threads_can_run_at_once_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    reporter = TerminalReporter()
-
-    def work(number: int) -> None:
-        for _ in range(3):
-            with reporter.task(f"task {number}", total=10) as task:
-                for _ in range(10):
-                    task.advance()
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert "Traceback" not in capsys.readouterr().err
+def test_a_reader_that_is_gone_does_not_end_the_work() -> None:
+    tell_everything(PlainReporter(Closed()))

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from bundle.base.console import PrintableConsole
 from bundle.base.errors import ConfigError, WorkError
-from bundle.base.report import PlainReporter, PrintableConsole, WarningsReporter
+from bundle.base.report import PlainReporter, WarningsReporter
 from bundle.base.text import printable
 from bundle.make.assemble.copyfiles import fingerprint, plan_copies
 from bundle.make.check import check_versions

@@ -7,14 +7,16 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from bundle.artifacts.store.bundle_archive import PackedArchive
-from bundle.artifacts.store.layers import Layer
 from bundle.base.files import canonical_json
 from bundle.model import manifest
 from bundle.model.manifest import Conflict, LayerRecord, Manifest, PythonRecord, SkippedRecord
 from bundle.model.records import from_json, to_json
+
+if TYPE_CHECKING:
+    from bundle.artifacts.store.bundle_archive import PackedArchive
+    from bundle.artifacts.store.layers import Layer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,7 +103,9 @@ class App:
         if self.quiet:
             return report.WarningsReporter()
         if sys.stderr.isatty():
-            return report.TerminalReporter(verbose=self.verbose)
+            from bundle.base.terminal import TerminalReporter
+
+            return TerminalReporter(verbose=self.verbose)
         return report.PlainReporter(verbose=self.verbose)
 
     def warn_of_failure(self, name: str, error: BundleError) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
@@ -159,6 +160,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with the codes of the interface."""
     if not os.path.isdir(os.environ.get("TMPDIR", os.sep)):  # noqa: PTH112 - a path object may raise
         os.environ.pop("TMPDIR")  # Python takes another folder then, but uv fails.
+    # The tens of thousands of entries of a bundle are no garbage, and each search through them costs time.
+    gc.set_threshold(50_000, 20, 50)
     # Looked up before parsing, so that even a wrong command line is answered as JSON if it asks for that.
     app = App(json="--json" in (sys.argv[1:] if arguments is None else arguments))
     _open_streams()
@@ -218,7 +221,7 @@ def _render(app: App, result: object) -> int:
         json.dump(result.data, sys.stdout, indent=2, ensure_ascii=False)
         sys.stdout.write("\n")
     else:
-        from bundle.base.report import PrintableConsole
+        from bundle.base.console import PrintableConsole
 
         result.text(PrintableConsole(highlight=False, emoji=False, markup=False, soft_wrap=True))
     sys.stdout.flush()

@@ -123,3 +123,53 @@ def test_a_version_has_a_name_that_archives_can_carry() -> None:
     assert parse_version(f"3.12.10-{'a' * (LONGEST_VERSION - 8)}").variant
     with pytest.raises(ConfigError, match="has 308 characters; a version's name has at most 210"):
         parse_version(f"3.12.10-{'a' * 300}")
+
+
+class Memory(dict[object, bool]):
+    """Remembers as a cache does."""
+
+    def find(self, key: object) -> bool | None:
+        return self.get(key)
+
+    def put(self, key: object, value: object) -> bool:
+        self[key] = bool(value)
+        return self[key]
+
+
+class ReadOnly(Memory):
+    def put(self, key: object, value: object) -> bool:
+        raise PermissionError(13, "refused", str((key, value)))
+
+
+def test_what_fitted_the_schema_is_not_validated_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = Project(write_project(tmp_path, {}, **{"3.12.10": {"platforms": ["linux-x64"]}}))
+    project.valid = memory = Memory()
+    first = project.load("3.12.10", {}).config
+    assert len(memory) == 2
+    seen: list[object] = []
+
+    def violations(node: object) -> list[ConfigError]:
+        seen.append(node)
+        return []
+
+    monkeypatch.setattr("bundle.model.config.schema.violations", violations)
+    assert project.load("3.12.10", {}).config == first
+    assert seen == []
+    (tmp_path / "versions" / "3.12.10" / "config.json").write_text('{"platforms": ["linux-aarch64"]}')
+    project.load("3.12.10", {})
+    assert len(seen) == 1
+
+
+def test_what_is_wrong_is_never_remembered(tmp_path: Path) -> None:
+    project = Project(write_project(tmp_path, {}, **{"3.12.10": {"platforms": ["linux"]}}))
+    project.valid = memory = Memory()
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="platforms"):
+            project.load("3.12.10", {})
+    assert len(memory) == 1, "the shared file alone is right"
+
+
+def test_a_store_that_is_only_readable_is_no_error(tmp_path: Path) -> None:
+    project = Project(write_project(tmp_path, {}, **{"3.12.10": {}}))
+    project.valid = ReadOnly()
+    project.load("3.12.10", {})

@@ -49,6 +49,8 @@ def build(app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[
     A platform that is not named is this machine's own. A bundle that is up to date is left as it is. With -r or --with,
     no project is needed; the lock is kept beside the first file.
     """
+    from bundle.artifacts.store.json_cache import JsonCache
+    from bundle.artifacts.store.paths import StorePaths
     from bundle.make.build import build_bundle
 
     asked = Asked(**{name: options.pop(name) for name in Asked.__dataclass_fields__})
@@ -64,6 +66,7 @@ def build(app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[
             "No version is given.", remedy="Name one or more, or use --all; `bundle versions` lists them."
         )
     context = app.context(project, offline=options["offline"], verify_store=options["verify_store"])
+    project.valid = JsonCache(StorePaths(context.store.root).part("audits"), bool)
     requests = _requests(app, project, wanted, platforms, options)
     built: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from packaging.version import Version
 
@@ -43,6 +45,16 @@ class Loaded:
     """The merged files; `tree.folded(platform)` is what holds on one platform."""
 
 
+class Valid(Protocol):
+    """Remembers by their keys which files fitted the schema."""
+
+    def find(self, key: object) -> bool | None:
+        """Return True for a file that did, None for another."""
+
+    def put(self, key: object, value: object) -> bool:
+        """Keep that one did."""
+
+
 class Project:
     """A folder with a `shared-config.json` and `versions/`.
 
@@ -52,6 +64,7 @@ class Project:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.valid: Valid | None = None
         self.output = root / "pydist"
         self.wheelhouse = self.output / "wheelhouse"
         self.catalogue = root / "catalogue" / "catalogue.json"
@@ -156,7 +169,7 @@ class Project:
         node = read(self.root / file, file, problems)
         if node is None:
             return None
-        validate(node, problems)
+        validate(node, problems, self.valid)
         return node if isinstance(node, Table) else None
 
 
@@ -198,12 +211,20 @@ def parse_version(version: str) -> VersionName:
     )
 
 
-def validate(node: Node, problems: Problems) -> None:
+def validate(node: Node, problems: Problems, valid: Valid | None = None) -> None:
     """Add what is wrong with a configuration file to the problems."""
     from bundle.model.config.rules import slips
-    from bundle.model.config.schema import violations
+    from bundle.model.config.schema import fingerprint, violations
 
-    for problem in (*violations(node), *slips(node)):
+    key = "" if valid is None else fingerprint(node)
+    if valid is None or not valid.find(key):
+        found = violations(node)
+        for problem in found:
+            problems.add(problem)
+        if valid is not None and not found:
+            with suppress(OSError):  # A store that is only readable.
+                valid.put(key, True)
+    for problem in slips(node):
         problems.add(problem)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from functools import cache
+from hashlib import sha256
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from bundle.base.errors import ConfigError
+from bundle.base.files import canonical_json
 from bundle.base.http.urls import redact
 from bundle.base.text import did_you_mean
 from bundle.model.config.json_source import KeyPath, Node, Step, origin_of, path_text, plain
@@ -58,6 +60,11 @@ def violations(node: Node) -> list[ConfigError]:
         for problem in _explain(error, tuple(error.absolute_path), node)
     ]
     return [ConfigError(text) for _, text in sorted(found)]
+
+
+def fingerprint(node: Node) -> str:
+    """Return a sha256 over the schema and the content of a file, which decide together whether there are violations."""
+    return sha256(schema_text().encode() + b"\0" + canonical_json(plain(node))).hexdigest()
 
 
 def located(node: Node, path: Sequence[Step], message: str) -> str:
