@@ -37,6 +37,7 @@ ROOMS = {
     "artifacts/store": 5,
     "artifacts/registries": 6,
     "artifacts/wheel": 6,
+    "artifacts/documents": 6,
     "artifacts/interpreters/portable": 7,
     "artifacts/interpreters": 8,
     "artifacts": 9,
@@ -81,7 +82,8 @@ DOORS: Mapping[str, frozenset[str]] = {
         | {"unpacking"}
     ),
     "artifacts/registries": frozenset({"default_index", "fetch", "git", "metadata", "registries", "simple_api"}),
-    "artifacts/wheel": frozenset({"lay_out", "scripts"}),
+    "artifacts/documents": frozenset({"names", "provenance", "sbom"}),
+    "artifacts/wheel": frozenset({"lay_out", "licence", "scripts"}),
     "artifacts/interpreters": frozenset(
         {"carried", "choice", "debian_mirror", "sources", "host", "mirror", "python_build_standalone", "source"}
     ),
@@ -95,7 +97,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "make/interpreter": frozenset({"bytecode", "compilers", "prepare"}),
     "make/sources": frozenset({"backend", "builder", "compatibility", "environment", "host", "planner", "sdist"}),
     "make/resolve": frozenset({"coverage", "local_pages", "locks", "resolve"}),
-    "make/assemble": frozenset({"copyfiles", "layer_pool", "layers", "manifest", "wheelhouse"}),
+    "make/assemble": frozenset({"copyfiles", "documents", "layer_pool", "layers", "manifest", "wheelhouse"}),
     "make/verify": frozenset({"archive", "known", "remembered", "targets", "verify", "wheels", "write_acceptances"}),
     "make/verify/checks": ALL,
     "make/verify/audit": frozenset(

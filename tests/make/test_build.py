@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from uv import find_uv_bin
 
+from bundle.artifacts.documents.names import DOCUMENTS
 from bundle.artifacts.store.bundle_archive import read_index
 from bundle.base.files import sha256_of
 from bundle.base.reflink import _clone as clones
@@ -172,6 +175,43 @@ class TestAnArchive:
             contents = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
         rows = {f"python/{name}": row[2] for name, row in rows_of(own.tree).items() if row[0] == "file"}
         assert {name: content for name, content in contents.items() if name in rows} == rows
+
+
+class TestItsDocuments:
+    def test_are_valid_name_the_bundle_and_are_the_same_from_another_folder(
+        self, project: SmallProject, world: World, tmp_path: Path
+    ) -> None:
+        other = world.project(tmp_path / "elsewhere", cache=tmp_path / "cache")
+        shutil.copyfile(project.lock, other.lock)
+        other.build("--no-verify")
+        for end in DOCUMENTS.values():
+            text = (project.output / f"{VERSION}-{project.machine.key}.{end}").read_text()
+            assert text == (other.output / f"{VERSION}-{other.machine.key}.{end}").read_text()
+        sbom = project.output / f"{VERSION}-{project.machine.key}.{DOCUMENTS['sbom']}"
+        assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(sbom.read_text()) is None
+        assert sbom.read_bytes() == (project.tree / "sbom.cdx.json").read_bytes()
+        named = {one["name"] for one in json.loads(sbom.read_text())["components"]}
+        assert {"CPython", "hello", "native", "compiled", "sourced"} <= named
+
+    def test_are_compared_with_the_catalogue_and_made_again_if_they_are_gone(self, own: SmallProject) -> None:
+        own.build()
+        (path,) = own.output.glob("*.provenance.json")
+        text = path.read_text()
+        path.write_text(text.replace("wheel", "whale"))
+        assert own.run("catalogue", "verify").code == 4
+        path.unlink()
+        assert own.run("catalogue", "verify").code == 1
+        assert own.build()["status"] == "built"
+        assert path.read_text() == text
+
+    def test_never_replace_a_file_of_the_user(self, own: SmallProject) -> None:
+        mine = own.output / f"{VERSION}-{own.machine.key}.cdx.json"
+        mine.parent.mkdir(exist_ok=True)
+        mine.write_text("mine")
+        done = own.run("build", VERSION)
+        assert done.code == 2
+        assert "in the way" in done.errors
+        assert mine.read_text() == "mine"
 
 
 class TestAMovedBundle:

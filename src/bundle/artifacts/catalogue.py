@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from bundle.artifacts.catalogue_entry import ArchiveRecord, Entry
+from bundle.artifacts.catalogue_entry import ArchiveRecord, DocumentRecord, Entry
 from bundle.base.errors import IntegrityError
 from bundle.base.filenames import climbs
 from bundle.base.files import locked, pretty_json, read_regular, sha256_of
@@ -65,7 +65,7 @@ class Catalogue:
             if value["format"] != _FORMAT:
                 raise _no_catalogue(name, [f"its format is {value['format']!r}, not {_FORMAT}"])
             entries = _sorted(Entry.from_json(entry) for entry in value["bundles"])
-            if outside := [one.path for entry in entries for one in entry.archives if climbs("", one.path)]:
+            if outside := [one.path for entry in entries for one in entry.files_beside if climbs("", one.path)]:
                 raise _no_catalogue(name, [f"{outside[0]!r} is outside the folder"])
             return cls(entries=entries)
         except (KeyError, TypeError, ValueError, RecursionError) as error:
@@ -97,7 +97,7 @@ class Catalogue:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """An archive that differs from the catalogue."""
+    """An archive or document that differs from the catalogue."""
 
     version: str
     platform: str
@@ -141,24 +141,26 @@ def _change(path: Path, change: Callable[[Catalogue], Catalogue], *, reporter: R
 
 
 def verify(path: Path, root: Path) -> list[Finding]:
-    """Read every archive that a catalogue names, and compare it.
+    """Read every archive and document that a catalogue names, and compare it.
 
     Args:
         root: the folder that the paths in the catalogue are relative to.
 
     Returns:
-        The missing and changed archives, in the order of the catalogue.
+        The missing and changed ones, in the order of the catalogue.
 
     Raises:
         IntegrityError: the file is no catalogue.
     """
-    named = [(entry, archive) for entry in Catalogue.load(path).entries for archive in entry.archives]
+    named = [
+        (entry, archive) for entry in Catalogue.load(path).entries for archive in (*entry.archives, *entry.documents)
+    ]
     with ThreadPoolExecutor() as pool:
         found = pool.map(lambda pair: _compare(pair[0], pair[1], root), named)
         return [finding for finding in found if finding is not None]
 
 
-def _compare(entry: Entry, archive: ArchiveRecord, root: Path) -> Finding | None:
+def _compare(entry: Entry, archive: ArchiveRecord | DocumentRecord, root: Path) -> Finding | None:
     path = root / archive.path
     kind: Literal["missing", "changed"] = "changed"
     try:

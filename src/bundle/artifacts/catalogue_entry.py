@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from bundle.base.files import canonical_json
+from bundle.base.files import canonical_json, sha256_of
 from bundle.model import manifest
 from bundle.model.manifest import Conflict, LayerRecord, Manifest, PythonRecord, SkippedRecord
 from bundle.model.records import from_json, to_json
@@ -24,6 +24,17 @@ class ArchiveRecord:
     """One archive of the bundle."""
 
     format: str
+    path: str
+    """Relative to the catalogue's root folder, with `/`."""
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DocumentRecord:
+    """One document beside the archives: the bill of materials, or the provenance."""
+
+    kind: str
     path: str
     """Relative to the catalogue's root folder, with `/`."""
     sha256: str
@@ -92,11 +103,18 @@ class Entry:
     """SHA-256 of the list of its files, which `bundle.json` names as well."""
     sets: Mapping[str, SetRecord] = field(default_factory=dict)
     """The sets of packages beside `packages`, by name."""
+    documents: tuple[DocumentRecord, ...] = ()
+    """Empty in entries of earlier versions."""
 
     @property
     def package_count(self) -> int:
         """The number of packages in the bundle and in its sets."""
         return len(self.packages) + sum(len(one.packages) for one in self.sets.values())
+
+    @property
+    def files_beside(self) -> tuple[ArchiveRecord | DocumentRecord, ...]:
+        """The archives and documents."""
+        return (*self.archives, *self.documents)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON value of the catalogue's file."""
@@ -116,12 +134,19 @@ class Entry:
 
 
 def entry_of(
-    bundle: Manifest, layers: Sequence[Layer], archives: Sequence[PackedArchive], *, folder: Path, root: Path
+    bundle: Manifest,
+    layers: Sequence[Layer],
+    archives: Sequence[PackedArchive],
+    *,
+    documents: Mapping[str, Path] | None = None,
+    folder: Path,
+    root: Path,
 ) -> Entry:
     """Return the entry of a bundle that was built.
 
     Args:
         layers: all of them, in order.
+        documents: those beside the archives, by kind.
         root: the folder that paths in the catalogue are relative to.
     """
     return Entry(
@@ -151,6 +176,7 @@ def entry_of(
             name: SetRecord(packages=tuple(map(PackageRecord.of, one.packages)), skipped=one.skipped)
             for name, one in bundle.sets.items()
         },
+        documents=tuple(_document(kind, path, root) for kind, path in sorted((documents or {}).items())),
     )
 
 
@@ -173,6 +199,10 @@ def manifest_hash(layers: Sequence[Layer]) -> str:
     """Return the SHA-256 of the `bundle.json` that is in the last of a bundle's layers; empty if it is in none."""
     documents = layers[-1].entries if layers else ()
     return next((entry.sha256 or "" for entry in documents if entry.path == manifest.MANIFEST), "")
+
+
+def _document(kind: str, path: Path, root: Path) -> DocumentRecord:
+    return DocumentRecord(kind=kind, path=_relative(path, root), sha256=sha256_of(path), size=path.stat().st_size)
 
 
 def _relative(path: Path, root: Path) -> str:

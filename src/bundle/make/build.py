@@ -64,7 +64,10 @@ def build_bundle(request: BuildRequest, context: Context) -> dict[str, Any]:
         record = Record(
             inputs=_inputs(asked, [one.digest if one.state == "fresh" else sha256_of(one.path) for one in statuses]),
             tree=_stamp(request),
-            archives={archive.path.name: file_stamp(archive.path) for archive in done.archives},
+            archives={
+                path.name: file_stamp(path)
+                for path in (*(archive.path for archive in done.archives), *done.documents.values())
+            },
             result=value,
             manifest=manifest_hash(done.layers),
         )
@@ -152,6 +155,7 @@ def _value(done: Build) -> dict[str, Any]:
         "digest": done.digest,
         "archive": archives[0] if archives else None,
         "archives": archives,
+        "documents": {kind: str(path) for kind, path in done.documents.items()},
         "catalogued": done.catalogued,
         "python": manifest["python"],
         "floor": manifest["floor"],

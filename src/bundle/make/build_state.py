@@ -29,7 +29,7 @@ class Record:
     tree: str
     """Stamp of the bundle's folder."""
     archives: Mapping[str, str]
-    """Stamp of each archive by its file name."""
+    """Stamp of each archive, and of each document beside them, by its file name."""
     result: Mapping[str, Any]
     """The report of the build."""
     manifest: str = ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -10,21 +9,22 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from bundle.artifacts.catalogue import Catalogue, record
+from bundle.artifacts.catalogue import record
 from bundle.artifacts.catalogue_entry import bundle_digest, entry_of
 from bundle.artifacts.context import Context
 from bundle.artifacts.store.bundle_archive import PackedArchive, pack
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.layers import DamagedLayerError, Layer
 from bundle.base.errors import Problems
-from bundle.base.files import pretty_json
 from bundle.base.report import Reporter
 from bundle.base.staging import staged_file, staged_folder, sweep_staging
 from bundle.make.assemble.copyfiles import plan_copies
+from bundle.make.assemble.documents import documents_inside, licences_of
 from bundle.make.assemble.layer_pool import LayerPool
 from bundle.make.assemble.layers import Layering
-from bundle.make.assemble.manifest import describe, list_files
+from bundle.make.assemble.manifest import describe
 from bundle.make.build_request import BuildRequest
+from bundle.make.described import tell_uncatalogued, write_documents
 from bundle.make.disk_space import require_space, sizes_of
 from bundle.make.interpreter.prepare import Interpreter, prepare_interpreter
 from bundle.make.package_set import PackageSet, united
@@ -39,9 +39,8 @@ from bundle.make.verify.verify import VerificationHost, verify_bundle
 from bundle.make.verify.wheels import require_sound_wheels
 from bundle.model.config.config import Config
 from bundle.model.config.version_files import version_files
-from bundle.model.file_list import FILE_LIST
 from bundle.model.locks.status import LockStatus
-from bundle.model.manifest import MANIFEST, Manifest
+from bundle.model.manifest import Manifest
 from bundle.model.platforms import Platform
 
 
@@ -63,6 +62,8 @@ class Build:
     tree: Path = field(init=False)
     report: Report | None = field(init=False, default=None)
     archives: list[PackedArchive] = field(init=False, default_factory=list)
+    documents: dict[str, Path] = field(init=False, default_factory=dict)
+    """Those beside the archives, by kind."""
     catalogued: bool = field(init=False, default=False)
     seconds: dict[str, float] = field(init=False, default_factory=dict)
 
@@ -203,8 +204,7 @@ def make_layers(build: Build) -> None:
         layers.append(build.layering.copies(copies))
     unpacked = [*layers, *(() if build.installs else packages)]
     floor = floor_of(unpacked, build.context.store, build.platform)
-    documents = dict(one.carried_lock() for one in build.sets) if build.carries else {}
-    files = list_files(layers, documents).as_text()
+    carried = dict(one.carried_lock() for one in build.sets) if build.carries else {}
     described = describe(
         build.config,
         build.interpreter,
@@ -213,13 +213,14 @@ def make_layers(build: Build) -> None:
         unpacked=unpacked,
         floor=floor,
     )
-    build.manifest = replace(described, files=hashlib.sha256(files.encode()).hexdigest())
+    store = build.context.store
+    licences = licences_of(unpacked, store)
+    build.manifest, documents = documents_inside(described, layers, carried, licences, epoch=store.epoch)
     require_sound_wheels(build.manifest, build.config.verify.accept)
     for conflict in () if build.request.verify else build.manifest.conflicts:
         build.context.reporter.warning(
             f"{conflict.path} differs between {conflict.lost} and {conflict.kept}; the latter is kept"
         )
-    documents |= {MANIFEST: pretty_json(build.manifest.as_json()), FILE_LIST: files}
     build.layers = (*layers, build.layering.documents(documents))
 
 
@@ -272,7 +273,7 @@ def _warn(report: Report, reporter: Reporter) -> None:
 
 
 def pack_archives(build: Build) -> None:
-    """Write the archives from the layers' stored frames, beside their final places."""
+    """Write the archives from the layers' stored frames, and the documents about them, beside their final places."""
     sweep_staging(build.request.output)
     for archive_format in build.request.archives:
         target = build.request.archive_path(archive_format)
@@ -280,6 +281,10 @@ def pack_archives(build: Build) -> None:
         compression = Compression(format=archive_format, effort=build.config.build.compression)
         packed = pack(build.context.store, build.layers, staging, compression)
         build.archives.append(replace(packed, path=target))
+    if build.archives:
+        locks = [one.lock for one in build.sets]
+        parts = (build.request, build.context.project, build.manifest, locks, build.archives)
+        build.documents = write_documents(*parts, tree=build.tree, stack=build.stack)
 
 
 def place_results(build: Build) -> None:
@@ -290,17 +295,12 @@ def place_results(build: Build) -> None:
 def catalogue_bundle(build: Build) -> None:
     """Add the bundle to the catalogue if it is complete and verified."""
     if build.report is None or not build.archives:
-        build.context.reporter.info(f"{build.request.name} is not catalogued: it was not verified, or has no archive")
-        known = Catalogue.load(build.request.catalogue, validate=False).find(build.config.version, build.platform.key)
-        if known is not None and known.digest != build.digest:
-            build.context.reporter.warning(
-                f"{build.request.catalogue} still describes the earlier {build.request.name}; "
-                "a build with archive and verification replaces the entry"
-            )
+        tell_uncatalogued(build.request, build.digest, build.context.reporter)
         return
-    folder, root = build.request.folder, build.request.catalogue_root
-    entry = entry_of(build.manifest, build.layers, build.archives, folder=folder, root=root)
-    record(build.request.catalogue, entry, reporter=build.context.reporter)
+    request = build.request
+    parts, root = (build.manifest, build.layers, build.archives), request.catalogue_root
+    entry = entry_of(*parts, documents=build.documents, folder=request.folder, root=root)
+    record(request.catalogue, entry, reporter=build.context.reporter)
     build.catalogued = True
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from bundle.artifacts.documents.names import DOCUMENTS, describes
 from bundle.artifacts.store.compression import FORMATS
 from bundle.artifacts.store.layers import TOP
 from bundle.base.errors import BundleError, ConfigError, IntegrityError, Problems
@@ -108,7 +109,7 @@ def remove_bundles(project: Project, version: str, platforms: Iterable[str], *, 
     for platform in platforms:
         name = f"{version}-{platform}"
         state = output / STATE / f"{name}.json"
-        files = [output / f"{name}.{end}" for end in (*FORMATS, "log")]
+        files = [output / f"{name}.{end}" for end in (*FORMATS, *DOCUMENTS.values(), "log")]
         folders = (output / version / platform, output / STATE / "failed" / name, output / "logs" / name)
         paths = [path for path in (*folders, *files) if path.exists()]
         if not paths:
@@ -167,7 +168,7 @@ def require_own(request: BuildRequest) -> None:
     """Refuse to replace files of the user by the results of a build.
 
     Raises:
-        ConfigError: the bundle's folder, an archive or the log exists, and no build made it.
+        ConfigError: the bundle's folder, an archive, a document or the log exists, and no build made it.
     """
     folder = request.folder
     filled = os.path.lexists(folder) and (not folder.is_dir() or any(folder.iterdir()))
@@ -180,6 +181,9 @@ def require_own(request: BuildRequest) -> None:
         if os.path.lexists(path) and not (_is_file(path) and (path.name in known or _is_archive_of(request, path))):
             cause = f"It holds no bundle.json of this version and platform, and {STATE} has no record of it."
             raise _in_the_way(request, path, cause)
+    for path in map(request.archive_path, DOCUMENTS.values() if request.archives else ()):
+        if os.path.lexists(path) and not (_is_file(path) and (path.name in known or describes(path, request.name))):
+            raise _in_the_way(request, path, "It does not name this bundle.")
     logs = request.config.build.enable_logging and os.path.lexists(request.log)
     if logs and not (_is_file(request.log) and _first_line(request.log) in ("", request.log_start)):
         raise _in_the_way(request, request.log, f"It does not begin with {request.log_start!r}, as logs do.")
@@ -215,7 +219,7 @@ def _foreign_files(output: Path) -> list[Path]:
     for folder in output.glob("*/*/"):
         if _is_result(output, folder.parent.name, folder.name):
             names.add(f"{folder.parent.name}-{folder.name}")
-    files = {f"{name}.{end}" for name in names for end in ("log", *FORMATS)}
+    files = {f"{name}.{end}" for name in names for end in ("log", *FORMATS, *DOCUMENTS.values())}
     foreign: list[Path] = []
     for top in output.iterdir():
         if top.name in (STATE, "logs", "wheelhouse") or is_leftover(top.name):

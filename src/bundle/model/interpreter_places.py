@@ -10,7 +10,7 @@ from bundle.model.platforms import Platform
 from bundle.model.system_libraries import LINUX_BASE, LINUX_EXPECTED
 
 _ANYWHERE = re.compile(
-    r"((bin|scripts)/)?pythonw?[0-9.]*t?(-config)?(\.exe|\.dll)?|lib/libpython[^/]*|bundle(-files)?\.json"
+    r"((bin|scripts)/)?pythonw?[0-9.]*t?(-config)?(\.exe|\.dll)?|lib/libpython[^/]*|bundle(-files)?\.json|sbom\.cdx\.json"
     r"|([^/]+/)?(pyvenv\.cfg|pybuilddir\.txt|[^/]*\._pth|python[0-9]+t?\.zip)"
 )
 """Paths, in lower case, of the interpreter and of files that tell it where its modules are, and of the manifest."""

@@ -13,6 +13,9 @@ SOURCE_WHEEL = 4
 LAYER = 3
 """The layer of a wheel, of copied files or of documents."""
 
+DOCUMENTS = 1
+"""The documents in a bundle and beside its archives."""
+
 FLOOR = 2
 """The measured oldest system of a layer."""
 
