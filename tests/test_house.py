@@ -79,7 +79,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "artifacts/remotes": ALL,
     "artifacts/store": frozenset(
         {"bundle_archive", "claim", "compression", "file_cache", "json_cache", "layers", "paths", "scratch", "store"}
-        | {"unpacking"}
+        | {"self_extracting", "unpacking"}
     ),
     "artifacts/registries": frozenset({"default_index", "fetch", "git", "metadata", "registries", "simple_api"}),
     "artifacts/documents": frozenset({"names", "provenance", "sbom"}),

@@ -161,7 +161,7 @@ class TestAnArchive:
         assert other.lock.read_bytes() == project.lock.read_bytes()
 
     def test_comes_in_every_format(self, own: SmallProject, tmp_path: Path) -> None:
-        formats = ["tar.zst", "tar.gz", "zip"]
+        formats = ["tar.zst", "tar.gz", "zip", "sh"]
         packages = json.loads((own.folder / "config.json").read_text())["packages"]
         own.configure(packages=packages, build={"archives": {own.machine.key: formats}})
         own.build()
@@ -171,6 +171,9 @@ class TestAnArchive:
         (tmp_path / "tar").mkdir()
         subprocess.run(["tar", "-xzf", archives[1], "-C", tmp_path / "tar"], check=True)
         assert rows_of(tmp_path / "tar" / "python") == rows_of(own.tree)
+        subprocess.run(["sh", archives[3], "--into", tmp_path / "sh" / "new"], check=True)
+        assert rows_of(tmp_path / "sh" / "new") == rows_of(own.tree)
+        assert own.run("verify", str(archives[3])).code == 0
         with zipfile.ZipFile(archives[2]) as archive:
             contents = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
         rows = {f"python/{name}": row[2] for name, row in rows_of(own.tree).items() if row[0] == "file"}

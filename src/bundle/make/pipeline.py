@@ -108,9 +108,8 @@ class Build:
     def layer_pool(self) -> LayerPool:
         """Makes the layers of wheels beside the other steps, which then find them measured and compressed."""
         store, effort = self.context.store, self.config.build.compression
-        ways = [
-            Compression(format=one, effort=effort) for one in self.request.archives if one != "zip" and self.installs
-        ]
+        asked = [Compression(format=one, effort=effort).framed for one in self.request.archives if self.installs]
+        ways = {one for one in asked if one is not None}
 
         def finish(layer: Layer) -> None:
             floor_of([layer], store, self.platform)
@@ -279,7 +278,7 @@ def pack_archives(build: Build) -> None:
         target = build.request.archive_path(archive_format)
         staging = build.stack.enter_context(staged_file(target))
         compression = Compression(format=archive_format, effort=build.config.build.compression)
-        packed = pack(build.context.store, build.layers, staging, compression)
+        packed = pack(build.context.store, build.layers, staging, compression, name=build.request.name)
         build.archives.append(replace(packed, path=target))
     if build.archives:
         locks = [one.lock for one in build.sets]

@@ -12,6 +12,7 @@ from pathlib import Path
 from bundle.artifacts.documents.names import DOCUMENTS, describes
 from bundle.artifacts.store.compression import FORMATS
 from bundle.artifacts.store.layers import TOP
+from bundle.artifacts.store.self_extracting import is_self_extracting, read_script
 from bundle.base.errors import BundleError, ConfigError, IntegrityError, Problems
 from bundle.base.extract import read_selected
 from bundle.base.files import locked, open_regular, pretty_json
@@ -207,6 +208,8 @@ def _first_line(path: Path) -> str:
 def _is_archive_of(request: BuildRequest, path: Path) -> bool:
     """Return whether an archive holds the manifest of a bundle of the same version and platform."""
     with suppress(ConfigError, IntegrityError, ValueError, RecursionError):
+        if is_self_extracting(path):
+            return read_script(path).name == request.name
         for _, content in read_selected(path, f"{TOP}/{MANIFEST}".__eq__, most=2**26):
             found = Manifest.from_json(json.loads(content))
             return (found.version, found.platform) == (request.config.version, request.platform.key)

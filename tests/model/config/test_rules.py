@@ -32,6 +32,10 @@ def test_a_configuration_of_good_requirements_and_versions_breaks_no_rule(config
             {"verify": {"accept": [{"rule": "x", "package": "a", "platforms": ["linux"]}]}},
             'verify.accept[0].platforms[0]: unknown key "linux"; it stands for no platform.',
         ),
+        (
+            {"build": {"archives": {"windows-x64": ["zip", "sh"]}}},
+            'build.archives.windows-x64[1]: "sh" is a shell script, which windows-x64 has no shell for.',
+        ),
         ({"packages": {"buildWheel": {"torch": {"!linux": {}}}}}, "it stands for no platform"),
         ({"packages": {"dependencies": ["a; " + "(" * 3000]}}, "is not a requirement"),
         ({"packages": {"dependencies": ["torch=~2.7"]}}, 'packages.dependencies[0]: "torch=~2.7" is not a requirement'),

@@ -2,7 +2,8 @@
 
 A `.tar.zst` ends in a skippable frame with the index of its layers and their frames, so that one layer can be fetched
 out of it. A `.tar.gz` has no index: gzip has no room for one that every reader would pass over. Nor has a `.zip`: it
-holds each path once, whichever layers have it, and a directory of its own.
+holds each path once, whichever layers have it, and a directory of its own. A `.sh` is a script that unpacks the
+`.tar.gz` behind it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.frames import Frames, end_frame
 from bundle.artifacts.store.layers import TOP, Layer
+from bundle.artifacts.store.self_extracting import script
 from bundle.base.errors import IntegrityError
 from bundle.base.files import CHUNK, canonical_json, sha256_of
 from bundle.base.staging import staged_file, sweep_staging
@@ -78,12 +80,15 @@ class IndexedLayer:
     """One after the other in the archive, each with whole tar entries."""
 
 
-def pack(store: Store, layers: Sequence[Layer], target: Path, compression: Compression) -> PackedArchive:
+def pack(
+    store: Store, layers: Sequence[Layer], target: Path, compression: Compression, *, name: str = ""
+) -> PackedArchive:
     """Write an archive of layers; it appears whole or not at all, and leftovers of killed runs beside it are removed.
 
     Args:
         store: where the layers are; it keeps their compressed frames for the next time.
         layers: in lock order.
+        name: of the bundle, for the words of a self-extracting archive.
 
     Raises:
         DamagedLayerError: a layer changed in the store; it is removed.
@@ -97,23 +102,32 @@ def pack(store: Store, layers: Sequence[Layer], target: Path, compression: Compr
                 write_zip(store, layers, staging, level=compression.level)
             digest, size = sha256_of(staging), staging.stat().st_size
         else:
-            digest, size = _write_frames(store, layers, staging, compression)
-        staging.chmod(0o644)
+            digest, size = _write_frames(store, layers, staging, compression, name)
+        staging.chmod(0o755 if compression.format == "sh" else 0o644)
     return PackedArchive(path=target, sha256=digest, size=size)
 
 
-def _write_frames(store: Store, layers: Sequence[Layer], target: Path, compression: Compression) -> tuple[str, int]:
+def _write_frames(
+    store: Store, layers: Sequence[Layer], target: Path, compression: Compression, name: str
+) -> tuple[str, int]:
     """Write an archive of frames; return its hash and its size."""
+    framed = compression.framed or compression
+    start = len(script(name, "0" * 64)) if compression.format == "sh" else 0
     with target.open("wb") as file:
+        file.seek(start)
         writer = _Writer(file)
         index = [
             asdict(_write_layer(layer, frames, writer))
-            for layer, frames in zip(layers, store.frames(layers, compression), strict=True)
+            for layer, frames in zip(layers, store.frames(layers, framed), strict=True)
         ]
-        writer.write(end_frame(compression))
+        writer.write(end_frame(framed))
         if compression.format == "tar.zst":
             writer.write(_index_frame({"format": revisions.ARCHIVE_INDEX, "top": TOP, "layers": index}))
-    return writer.sha256, writer.size
+        if not start:
+            return writer.sha256, writer.size
+        file.seek(0)
+        file.write(script(name, writer.sha256))
+    return sha256_of(target), start + writer.size
 
 
 class _Writer:

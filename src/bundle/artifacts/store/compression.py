@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bundle.base.errors import ConfigError
@@ -13,6 +13,7 @@ _LEVELS = {
     "tar.zst": {"fast": 1, "default": 3, "small": 19},
     "tar.gz": {"fast": 1, "default": 6, "small": 9},
     "zip": {"fast": 1, "default": 6, "small": 9},
+    "sh": {"fast": 1, "default": 6, "small": 9},
 }
 
 FORMATS = tuple(_LEVELS)
@@ -55,6 +56,13 @@ class Compression:
     def level(self) -> int:
         """The level of the library."""
         return _LEVELS[self.format][self.effort]
+
+    @property
+    def framed(self) -> Compression | None:
+        """The compression of the archive's frames; None for a format without frames."""
+        if self.format == "zip":
+            return None
+        return replace(self, format="tar.gz") if self.format == "sh" else self
 
     @property
     def library(self) -> str:

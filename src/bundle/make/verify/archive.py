@@ -14,6 +14,7 @@ import zstandard
 
 from bundle.artifacts.store.bundle_archive import IndexedFrame, IndexedLayer, bytes_before_index, read_index
 from bundle.artifacts.store.layers import END_OF_TAR
+from bundle.artifacts.store.self_extracting import is_self_extracting, read_script
 from bundle.base.errors import IntegrityError
 from bundle.base.files import CHUNK, sha256_of
 from bundle.base.threads import all_of, in_parallel
@@ -48,7 +49,9 @@ def check_archive(archive: Path, manifest: Manifest, known: Known) -> tuple[Find
     elif head == _ZIP:
         problems = _zip_problems(archive)
     else:
-        problems = _gzip_problems(archive) if head[:2] == _GZIP else iter(())
+        script = is_self_extracting(archive)
+        start = read_script(archive).start if script else 0
+        problems = _gzip_problems(archive, start) if script or head[:2] == _GZIP else iter(())
     rule = RULES["archive-index" if archive.suffix == ".zst" else "archive-surplus"]
     return (*findings, *(rule.about(archive.name, problem) for problem in problems))
 
@@ -116,9 +119,15 @@ def _decompressed(frame: bytes, size: int) -> bytes:
     return content if decompressor.eof and not decompressor.unused_data else b""
 
 
-def _gzip_problems(archive: Path) -> Iterator[str]:
+def _gzip_problems(archive: Path, start: int) -> Iterator[str]:
     # It was unpacked before, so its headers are sound; here only the place of the end counts.
-    with gzip.open(archive) as stream:
+    with archive.open("rb") as file:
+        file.seek(start)
+        yield from _surplus(gzip.GzipFile(fileobj=file))
+
+
+def _surplus(unpacked: gzip.GzipFile) -> Iterator[str]:
+    with unpacked as stream:
         with tarfile.open(fileobj=stream, mode="r:") as tar:
             while tar.next() is not None:
                 tar.members.clear()  # type: ignore[attr-defined]  # kept for random access

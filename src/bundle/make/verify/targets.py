@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from bundle.artifacts.store.self_extracting import is_self_extracting, take_archive
 from bundle.base.errors import ConfigError
 from bundle.base.text import did_you_mean
 from bundle.model.config.project import Project
@@ -70,6 +71,8 @@ def _built(version: str, project: Project, platforms: Sequence[str], machine: Pl
 def _unpacked(archive: Path, scratch: Path) -> Path:
     from bundle.base.extract import extract, is_archive
 
+    if is_self_extracting(archive):
+        archive = take_archive(archive, scratch / f"{archive.name}.tar.gz")
     if not is_archive(archive):
         raise ConfigError(f"{archive} is neither an archive nor a bundle.", remedy=_NAME_ONE)
     extract(archive, scratch)

@@ -26,7 +26,16 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 def slips(node: Node) -> list[ConfigError]:
     """Return the errors in a file that no schema can find; values that break the schema are passed over."""
-    rules = (_requirements, _overrides, _names_said_twice, _unknown_platforms, _addresses, _acceptances, _variables)
+    rules = (
+        _requirements,
+        _overrides,
+        _names_said_twice,
+        _unknown_platforms,
+        _scripts_for_windows,
+        _addresses,
+        _acceptances,
+        _variables,
+    )
     return [error for rule in rules for error in rule(node)]
 
 
@@ -116,6 +125,14 @@ def _overrides(node: Node) -> Iterator[ConfigError]:
                 located(node, path, f'"{text}" is not a version.'),
                 remedy='Write the version alone, without "==", such as "1.2.3".',
             )
+
+
+def _scripts_for_windows(node: Node) -> Iterator[ConfigError]:
+    for path, text in _texts(node, ("build", "archives", "*", "*")):
+        platform = PLATFORMS.get(str(path[2]))
+        if text == "sh" and platform is not None and platform.is_windows:
+            what = f'"sh" is a shell script, which {platform.key} has no shell for.'
+            yield ConfigError(located(node, path, what), remedy='Write "zip" there.')
 
 
 def _unknown_platforms(node: Node) -> Iterator[ConfigError]:
