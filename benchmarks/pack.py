@@ -19,7 +19,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bundle.artifacts.store.bundle_archive import pack
+from bundle.artifacts.archives.bundle_archive import pack
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.layers import Layer
 from bundle.artifacts.store.paths import StorePaths

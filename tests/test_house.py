@@ -35,6 +35,7 @@ ROOMS = {
     "model/config": 3,
     "model/locks": 4,
     "artifacts/store": 5,
+    "artifacts/archives": 6,
     "artifacts/registries": 6,
     "artifacts/wheel": 6,
     "artifacts/documents": 6,
@@ -78,9 +79,10 @@ DOORS: Mapping[str, frozenset[str]] = {
     "artifacts": ALL,
     "artifacts/remotes": ALL,
     "artifacts/store": frozenset(
-        {"bundle_archive", "claim", "compression", "file_cache", "json_cache", "layers", "paths", "scratch", "store"}
-        | {"self_extracting", "unpacking"}
+        {"claim", "compression", "file_cache", "frames", "json_cache", "layers", "paths", "scratch", "store"}
+        | {"unpacking"}
     ),
+    "artifacts/archives": frozenset({"bundle_archive", "self_extracting"}),
     "artifacts/registries": frozenset({"default_index", "fetch", "git", "metadata", "registries", "simple_api"}),
     "artifacts/documents": frozenset({"names", "provenance", "sbom"}),
     "artifacts/wheel": frozenset({"lay_out", "licence", "scripts"}),

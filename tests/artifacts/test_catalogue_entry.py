@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from bundle.artifacts.archives.bundle_archive import PackedArchive
 from bundle.artifacts.catalogue_entry import Entry, bundle_digest, entry_of
-from bundle.artifacts.store.bundle_archive import PackedArchive
 from bundle.artifacts.store.layers import Layer
 from bundle.model.manifest import Manifest, PackageRecord, PythonRecord, SkippedRecord
 from bundle.model.records import MalformedError

@@ -16,8 +16,8 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from uv import find_uv_bin
 
+from bundle.artifacts.archives.bundle_archive import read_index
 from bundle.artifacts.documents.names import DOCUMENTS
-from bundle.artifacts.store.bundle_archive import read_index
 from bundle.base.files import sha256_of
 from bundle.base.reflink import _clone as clones
 from tests.artifacts.wheelmaker import make_wheel

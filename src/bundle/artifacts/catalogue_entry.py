@@ -15,7 +15,7 @@ from bundle.model.manifest import Conflict, LayerRecord, Manifest, PythonRecord,
 from bundle.model.records import from_json, to_json
 
 if TYPE_CHECKING:
-    from bundle.artifacts.store.bundle_archive import PackedArchive
+    from bundle.artifacts.archives.bundle_archive import PackedArchive
     from bundle.artifacts.store.layers import Layer
 
 

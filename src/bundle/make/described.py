@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from bundle.artifacts.archives.bundle_archive import PackedArchive
 from bundle.artifacts.catalogue import Catalogue
 from bundle.artifacts.documents.names import DOCUMENTS
-from bundle.artifacts.store.bundle_archive import PackedArchive
 from bundle.base.report import Reporter
 from bundle.base.staging import staged_file
 from bundle.make.assemble.documents import documents_beside

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+from bundle.artifacts.archives.bundle_archive import PackedArchive, pack
 from bundle.artifacts.catalogue import record
 from bundle.artifacts.catalogue_entry import bundle_digest, entry_of
 from bundle.artifacts.context import Context
-from bundle.artifacts.store.bundle_archive import PackedArchive, pack
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.layers import DamagedLayerError, Layer
 from bundle.base.errors import Problems

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from bundle.artifacts.archives.self_extracting import is_self_extracting, read_script
 from bundle.artifacts.documents.names import DOCUMENTS, describes
 from bundle.artifacts.store.compression import FORMATS
 from bundle.artifacts.store.layers import TOP
-from bundle.artifacts.store.self_extracting import is_self_extracting, read_script
 from bundle.base.errors import BundleError, ConfigError, IntegrityError, Problems
 from bundle.base.extract import read_selected
 from bundle.base.files import locked, open_regular, pretty_json

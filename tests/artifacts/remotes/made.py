@@ -7,10 +7,10 @@ from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 
+from bundle.artifacts.archives.bundle_archive import IndexedFrame
 from bundle.artifacts.catalogue_entry import bundle_digest
 from bundle.artifacts.remotes.published import Blob, BundleDocument, PublishedEntry, PublishedLayer
 from bundle.artifacts.remotes.remote import Remote
-from bundle.artifacts.store.bundle_archive import IndexedFrame
 from bundle.model.manifest import LayerRecord
 from tests.artifacts.bundles import bundle
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle.artifacts.store.bundle_archive import pack
+from bundle.artifacts.archives.bundle_archive import pack
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.layers import DamagedLayerError, Layer
 from bundle.artifacts.store.store import Store

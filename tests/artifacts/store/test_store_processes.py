@@ -18,7 +18,7 @@ pytestmark = pytest.mark.real
 WORK = """
 import sys
 from pathlib import Path
-from bundle.artifacts.store.bundle_archive import pack
+from bundle.artifacts.archives.bundle_archive import pack
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.store import Store
 from bundle.base.report import Reporter

@@ -13,9 +13,9 @@ from typing import Any
 
 import zstandard
 
+from bundle.artifacts.archives.bundle_archive import pack
 from bundle.artifacts.catalogue import Catalogue
 from bundle.artifacts.remotes.published import PublishedCatalogue, PublishedEntry
-from bundle.artifacts.store.bundle_archive import pack
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.layers import Entry, tar_entries
 from bundle.artifacts.store.store import Store

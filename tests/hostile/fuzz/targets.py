@@ -19,6 +19,7 @@ import zstandard
 from hypothesis import strategies as st
 from packaging.version import Version
 
+from bundle.artifacts.archives.bundle_archive import read_index
 from bundle.artifacts.catalogue import Catalogue
 from bundle.artifacts.interpreters.archive_layouts import make, unpack
 from bundle.artifacts.interpreters.source import Request, Tools
@@ -27,7 +28,6 @@ from bundle.artifacts.registries.metadata import metadata_in
 from bundle.artifacts.registries.registries import Registries
 from bundle.artifacts.registries.simple_api import RemoteFile, parse_page
 from bundle.artifacts.remotes.published import BundleDocument, PublishedCatalogue
-from bundle.artifacts.store.bundle_archive import read_index
 from bundle.artifacts.store.frames import Frame, read_frames
 from bundle.artifacts.store.store import Store
 from bundle.artifacts.store.trees import read_listing

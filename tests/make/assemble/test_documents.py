@@ -5,7 +5,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from bundle.artifacts.store.bundle_archive import PackedArchive
+from bundle.artifacts.archives.bundle_archive import PackedArchive
 from bundle.artifacts.store.store import Store
 from bundle.base.files import sha256_of
 from bundle.base.report import Reporter

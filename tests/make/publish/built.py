@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from bundle.artifacts.archives.bundle_archive import pack
 from bundle.artifacts.catalogue import record
 from bundle.artifacts.catalogue_entry import Entry, entry_of
-from bundle.artifacts.store.bundle_archive import pack
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.layers import Layer, LayerKind
 from bundle.artifacts.store.store import Store

@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from bundle.artifacts.archives.bundle_archive import PackedArchive, pack
 from bundle.artifacts.catalogue import record
 from bundle.artifacts.catalogue_entry import entry_of, layer_record
-from bundle.artifacts.store.bundle_archive import PackedArchive, pack
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.layers import Layer
 from bundle.artifacts.store.store import Store

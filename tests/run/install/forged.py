@@ -9,9 +9,9 @@ from hashlib import sha256
 
 import zstandard
 
+from bundle.artifacts.archives.bundle_archive import _index_frame
 from bundle.artifacts.catalogue import Catalogue
 from bundle.artifacts.catalogue_entry import ArchiveRecord, Entry, bundle_digest
-from bundle.artifacts.store.bundle_archive import _index_frame
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.frames import end_frame
 from bundle.artifacts.store.layers import TOP

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
+from bundle.artifacts.archives.bundle_archive import pack, read_index
 from bundle.artifacts.catalogue import Catalogue
 from bundle.artifacts.catalogue_entry import Entry, entry_of, layer_record
 from bundle.artifacts.remotes.addresses import Access, open_writable
 from bundle.artifacts.remotes.published import Blob, BundleDocument, PublishedEntry, PublishedLayer
-from bundle.artifacts.store.bundle_archive import pack, read_index
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.layers import Layer
 from bundle.artifacts.store.store import Store

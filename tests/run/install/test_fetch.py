@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from bundle.artifacts.store.bundle_archive import IndexedFrame
+from bundle.artifacts.archives.bundle_archive import IndexedFrame
 from bundle.model.manifest import LayerRecord
 from bundle.run.install.fetch import pieces
 from bundle.run.install.source import PlacedLayer

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, TypeVar
 
+from bundle.artifacts.archives.bundle_archive import IndexedFrame
 from bundle.artifacts.catalogue import natural_order
 from bundle.artifacts.catalogue_entry import ArchiveRecord, Entry, bundle_digest
-from bundle.artifacts.store.bundle_archive import IndexedFrame
 from bundle.base.errors import ConfigError, IntegrityError
 from bundle.base.files import canonical_json, pretty_json
 from bundle.model.config.project import parse_version

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from bundle.artifacts.archives.bundle_archive import PackedArchive
 from bundle.artifacts.documents.names import SBOM
 from bundle.artifacts.documents.provenance import provenance
 from bundle.artifacts.documents.sbom import Licences, sbom
-from bundle.artifacts.store.bundle_archive import PackedArchive
 from bundle.artifacts.store.layers import Layer
 from bundle.artifacts.store.store import Store
 from bundle.artifacts.wheel.licence import stated_licence

@@ -8,11 +8,11 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
+from bundle.artifacts.archives.bundle_archive import IndexedFrame, IndexedLayer, read_index
 from bundle.artifacts.catalogue import Catalogue
 from bundle.artifacts.catalogue_entry import Entry
 from bundle.artifacts.remotes.published import Blob, BundleDocument, PublishedLayer
 from bundle.artifacts.remotes.remote import Source
-from bundle.artifacts.store.bundle_archive import IndexedFrame, IndexedLayer, read_index
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.store import Store
 from bundle.base.errors import BundleError, ConfigError, IntegrityError, VerificationError

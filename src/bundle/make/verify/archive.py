@@ -12,9 +12,9 @@ from pathlib import Path
 
 import zstandard
 
-from bundle.artifacts.store.bundle_archive import IndexedFrame, IndexedLayer, bytes_before_index, read_index
+from bundle.artifacts.archives.bundle_archive import IndexedFrame, IndexedLayer, bytes_before_index, read_index
+from bundle.artifacts.archives.self_extracting import is_self_extracting, read_script
 from bundle.artifacts.store.layers import END_OF_TAR
-from bundle.artifacts.store.self_extracting import is_self_extracting, read_script
 from bundle.base.errors import IntegrityError
 from bundle.base.files import CHUNK, sha256_of
 from bundle.base.threads import all_of, in_parallel

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bundle.artifacts.store.self_extracting import is_self_extracting, take_archive
+from bundle.artifacts.archives.self_extracting import is_self_extracting, take_archive
 from bundle.base.errors import ConfigError
 from bundle.base.text import did_you_mean
 from bundle.model.config.project import Project

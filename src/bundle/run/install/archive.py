@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
 
+from bundle.artifacts.archives.bundle_archive import IndexedLayer, open_layer, read_index
 from bundle.artifacts.catalogue_entry import bundle_digest
-from bundle.artifacts.store.bundle_archive import IndexedLayer, open_layer, read_index
 from bundle.artifacts.store.layers import TOP, Entry
 from bundle.artifacts.store.unpacking import TreeWriter, entry_obstacle, write_file
 from bundle.artifacts.store.unpacking import unpack as unpack_layer

@@ -8,9 +8,9 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from bundle.artifacts.archives.bundle_archive import read_open_index
 from bundle.artifacts.catalogue import Catalogue
 from bundle.artifacts.catalogue_entry import ArchiveRecord, Entry
-from bundle.artifacts.store.bundle_archive import read_open_index
 from bundle.base.errors import IntegrityError
 from bundle.base.filenames import path_obstacle
 from bundle.base.http.urls import redact

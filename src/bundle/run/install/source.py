@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from bundle.artifacts.archives.bundle_archive import IndexedFrame
 from bundle.artifacts.catalogue_entry import ArchiveRecord, Entry, bundle_digest
-from bundle.artifacts.store.bundle_archive import IndexedFrame
 from bundle.base.errors import ConfigError, IntegrityError
 from bundle.base.text import did_you_mean, shortened
 from bundle.model.manifest import LayerRecord

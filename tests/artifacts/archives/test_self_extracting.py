@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bundle.artifacts.store.bundle_archive import pack
+from bundle.artifacts.archives.bundle_archive import pack
+from bundle.artifacts.archives.self_extracting import is_self_extracting, read_script, script, take_archive
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.layers import Layer
-from bundle.artifacts.store.self_extracting import is_self_extracting, read_script, script, take_archive
 from bundle.artifacts.store.store import Store
 from bundle.base.errors import IntegrityError
 from bundle.base.extract import extract

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bundle.artifacts.archives.zip_archive import write_zip
 from bundle.artifacts.store.layers import path_order
 from bundle.artifacts.store.store import Store
-from bundle.artifacts.store.zip_archive import write_zip
 from bundle.base.errors import IntegrityError
 from tests.artifacts.conftest import AddLayer
 from tests.artifacts.trees import SMALL, File

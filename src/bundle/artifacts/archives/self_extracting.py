@@ -27,7 +27,7 @@ def script(name: str, sha256: str) -> bytes:
         name: of the bundle, such as `3.12.10-atls-linux-x64`.
         sha256: of the archive.
     """
-    text = resources.files("bundle.artifacts.store").joinpath("self_extracting.sh").read_text("utf-8")
+    text = resources.files("bundle.artifacts.archives").joinpath("self_extracting.sh").read_text("utf-8")
     for key, value in {"NAME": name, "SHA256": sha256, "TOP": TOP}.items():
         text = text.replace(f"@{key}@", value)
     return text.encode()

@@ -18,10 +18,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from bundle.artifacts.archives.self_extracting import script
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.frames import Frames, end_frame
 from bundle.artifacts.store.layers import TOP, Layer
-from bundle.artifacts.store.self_extracting import script
 from bundle.base.errors import IntegrityError
 from bundle.base.files import CHUNK, canonical_json, sha256_of
 from bundle.base.staging import staged_file, sweep_staging
@@ -96,7 +96,7 @@ def pack(
     sweep_staging(target.parent)
     with staged_file(target) as staging:
         if compression.format == "zip":
-            from bundle.artifacts.store.zip_archive import write_zip
+            from bundle.artifacts.archives.zip_archive import write_zip
 
             with store.dropping_damaged():
                 write_zip(store, layers, staging, level=compression.level)

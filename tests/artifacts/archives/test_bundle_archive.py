@@ -11,8 +11,8 @@ import pytest
 import zstandard
 from hypothesis import given
 
+from bundle.artifacts.archives.bundle_archive import pack, read_index
 from bundle.artifacts.store import frames as frames_module
-from bundle.artifacts.store.bundle_archive import pack, read_index
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.layers import Layer
 from bundle.artifacts.store.store import Store
