@@ -70,7 +70,7 @@ ALL = frozenset({"*"})
 
 DOORS: Mapping[str, frozenset[str]] = {
     "base": ALL,
-    "base/http": frozenset({"client", "ranges", "urls"}),
+    "base/http": frozenset({"client", "ranges", "registry", "urls"}),
     "base/native": frozenset({"elf", "formats", "native", "read"}),
     "base/processes": frozenset({"become", "bubblewrap", "run"}),
     "model": ALL,
@@ -150,6 +150,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "run/install/upgrades": "cli/use/test_install.py",
     "artifacts/context": "cli/make/test_lock.py",
     "artifacts/remotes/folder": "artifacts/remotes/test_files.py",
+    "artifacts/remotes/images": "artifacts/remotes/test_registry.py",
     "artifacts/remotes/remote": "artifacts/remotes/test_files.py",
     "artifacts/store/claim": "hostile/test_store_folder.py",
     "artifacts/interpreters/archive_layouts": "artifacts/interpreters/test_archive.py",
@@ -162,6 +163,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "base/native/native": "base/native/test_read.py",
     "base/processes/bubblewrap": "hostile/test_source_builds.py",
     "base/processes/reaper": "hostile/test_source_builds.py",
+    "base/http/registry": "artifacts/remotes/test_registry.py",
     "base/http/session": "hostile/test_http.py",
     "base/sandbox": "base/test_extract.py",
     "cli/ship/gc": "cli/ship/test_publish.py",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 SECRET = "planted-SECRET-9f8e7d"
+
+_HASHED = "$2b$05$ZLZCEdTBEFKYMLMPX9n7AOCbLEjWyUolgI7tViOkoMt6FHtaPAjBe"
+"""The secret as the registry keeps it (bcrypt)."""
 
 
 @contextmanager
@@ -30,6 +35,28 @@ def served(command: Sequence[str], port: int) -> Iterator[None]:
     finally:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def registry(folder: Path, *, locked: bool = False) -> Iterator[str]:
+    """Run a container registry that keeps its files in a folder, and give its host with the port.
+
+    Args:
+        locked: whether only the user `publisher` may use it, whose password is `SECRET`.
+    """
+    port = free_port()
+    config = {
+        "version": 0.1,
+        "log": {"level": "error"},
+        "storage": {"filesystem": {"rootdirectory": str(folder / "data")}, "delete": {"enabled": True}},
+        "http": {"addr": f"127.0.0.1:{port}"},
+    }
+    if locked:
+        (folder / "users").write_text(f"publisher:{_HASHED}\n")
+        config["auth"] = {"htpasswd": {"realm": "test", "path": str(folder / "users")}}
+    (folder / "config.yml").write_text(json.dumps(config))
+    with served(["docker-registry", "serve", str(folder / "config.yml")], port):
+        yield f"127.0.0.1:{port}"
 
 
 def free_port() -> int:

@@ -17,7 +17,7 @@ from bundle.artifacts.remotes.remote import Remote
 from bundle.base.report import Reporter
 from bundle.make.publish.candidates import candidate_of, entries_of
 from bundle.make.publish.publish import publish
-from tests.artifacts.remotes.stores import SECRET, s3
+from tests.artifacts.remotes.stores import SECRET, registry, s3
 from tests.make.projects import SmallProject, leftovers
 from tests.make.publish.built import Built
 
@@ -27,11 +27,16 @@ ROUNDS = 10
 KILLS = 4
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=["folder", "s3", "oci"])
 def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a new remote."""
     if request.param == "folder":
         yield str(tmp_path / "remote")
+        return
+    if request.param == "oci":
+        (tmp_path / "registry").mkdir()
+        with registry(tmp_path / "registry") as host:
+            yield f"oci://{host}/runtimes"
         return
     with s3() as environ:
         for name, value in environ.items():
@@ -121,6 +126,31 @@ def test_a_collection_that_was_killed_is_finished_by_the_next(built: Built, tmp_
     assert {one.kind for one in opened(url).stored()} == {"blob", "document"}
     assert len(list(opened(url).stored())) == 3
     assert leftovers(tmp_path / "remote") == []
+
+
+def test_a_locked_registry_is_published_to_and_its_password_reaches_no_output(built: Built, tmp_path: Path) -> None:
+    built.bundle()
+    project = commands(built)
+    (tmp_path / "registry").mkdir()
+    with registry(tmp_path / "registry", locked=True) as host:
+        url = f"oci://{host}/runtimes"
+        login = {"ORAS_USER": "publisher", "ORAS_PASS": SECRET}
+        refused = project.run("--debug", "publish", "3.12.10", "--to", url, environ=login | {"ORAS_PASS": f"x{SECRET}"})
+        first, second, listed, removed, collected = [
+            project.run(*words, environ=login)
+            for words in (
+                ("--debug", "publish", "3.12.10", "--to", url),
+                ("--json", "publish", "3.12.10", "--to", url),
+                ("catalogue", "list", "--from", url),
+                ("unpublish", "3.12.10", "--from", url),
+                ("gc", "--from", url),
+            )
+        ]
+    assert [one.code for one in (refused, first, second, listed, removed, collected)] == [3, 0, 0, 0, 0, 2]
+    assert '"bytesSent": 0' in second.output
+    assert "3.12.10" in listed.output
+    outputs = [one.output + one.errors for one in (refused, first, second, listed, removed, collected)]
+    assert [SECRET in output for output in outputs] == [False] * len(outputs)
 
 
 def test_credentials_reach_no_output_and_no_remote(built: Built, tmp_path: Path) -> None:

@@ -106,10 +106,10 @@ class Shop:
         self.catalogue = catalogue
         (self.folder / "catalogue.json").write_text(json.dumps(catalogue.to_json()))
 
-    def publish(self) -> Path:
-        """Publish all bundles to a folder; return it."""
+    def publish(self, url: str = "") -> Path:
+        """Publish all bundles to an address, or to a folder; return the folder."""
         folder = self.folder.with_name("remote")
-        remote = open_writable(str(folder), Access(environ={}, reporter=Reporter()))
+        remote = open_writable(url or str(folder), Access(environ={}, reporter=Reporter()))
         published = []
         for entry in self.catalogue.entries:
             content = self.archive(entry.version).read_bytes()

@@ -6,6 +6,7 @@ import pytest
 
 from bundle.base.errors import IntegrityError, NetworkError
 from bundle.base.folders import remove_tree
+from tests.artifacts.remotes.stores import registry
 from tests.artifacts.trees import File
 from tests.base.server import serving
 from tests.run.install.shipped import SITE, VERSION, WHEELS, Machine, Shop
@@ -63,6 +64,26 @@ def test_the_document_of_another_bundle_is_refused(machine: Machine, remote: Pat
     with pytest.raises(IntegrityError):
         machine.install(remote)
     assert machine.left() == []
+
+
+@pytest.mark.real
+def test_an_install_from_a_registry(shop: Shop, machine: Machine, remote: Path, tmp_path: Path) -> None:
+    (tmp_path / "registry").mkdir()
+    with registry(tmp_path / "registry") as host:
+        shop.publish(f"oci://{host}/team/runtimes")
+        report = machine.install(f"oci://{host}/team/runtimes")
+        assert machine.tree() == shop.tree()
+        assert report.fetched == 5
+        assert machine.install(f"oci://{host}/team/runtimes", NEWER).fetched == 2
+        assert machine.tree() == shop.tree(NEWER)
+        remove_tree(machine.root)
+        for blob in blobs(remote):
+            (stored,) = (tmp_path / "registry").rglob(f"{blob.name}/data")
+            stored.write_bytes(stored.read_bytes()[::-1])
+        with pytest.raises(IntegrityError):
+            machine.install(f"oci://{host}/team/runtimes")
+    assert machine.left() == []
+    assert machine.scratch() == []
 
 
 @pytest.mark.real

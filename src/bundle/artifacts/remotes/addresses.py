@@ -9,6 +9,7 @@ from pathlib import Path
 from bundle.artifacts.remotes.files import FileRemote, ReadableFileRemote
 from bundle.artifacts.remotes.folder import Folder
 from bundle.artifacts.remotes.object_store import EXTRAS, ObjectStore
+from bundle.artifacts.remotes.registry import Registry
 from bundle.artifacts.remotes.remote import ReadableRemote, ReadOnlyError, Remote
 from bundle.artifacts.remotes.web import WebSite
 from bundle.base.errors import ConfigError, NetworkError
@@ -16,7 +17,7 @@ from bundle.base.http.client import Downloader
 from bundle.base.http.urls import is_readable, local_path, redact
 from bundle.base.report import Reporter
 
-_KINDS = "a folder, or an address that begins with s3://, gs://, az://, https://, http:// or file://"
+_KINDS = "a folder, or an address that begins with s3://, gs://, az://, oci://, https://, http:// or file://"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +62,9 @@ def open_writable(url: str, access: Access) -> Remote:
             cause="Web servers take no files over http(s)://.",
             remedy="Publish to the folder or the object store behind the server, such as s3://BUCKET/PATH.",
         )
+    if scheme == "oci":
+        _require_network(url, access)
+        return Registry(url, access.environ, access.reporter)
     if scheme in EXTRAS:
         _require_network(url, access)
         return FileRemote(ObjectStore(url, access.environ))

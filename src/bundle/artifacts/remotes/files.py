@@ -187,11 +187,11 @@ class FileRemote(ReadableFileRemote):
 
     def send(self, blob: Blob, source: Source) -> None:
         """Store a blob; see `Remote`."""
-        self._files.put(_blob_path(blob), _checked(source(), blob), blob.size)
+        self._files.put(_blob_path(blob), checked(source(), blob), blob.size)
 
     def put_archive(self, archive: ArchiveRecord, source: Source) -> None:
         """Write an archive; see `Remote`."""
-        self._files.put(archive.path, _checked(source(), Blob(sha256=archive.sha256, size=archive.size)), archive.size)
+        self._files.put(archive.path, checked(source(), Blob(sha256=archive.sha256, size=archive.size)), archive.size)
 
     def stored(self) -> Iterator[Stored]:
         """List all blobs, documents and archives; see `Remote`."""
@@ -226,7 +226,7 @@ def _document_path(entry: PublishedEntry) -> str:
     return f"bundles/{entry.version}/{entry.platform}/{entry.document.sha256}.json"
 
 
-def _checked(chunks: Iterable[bytes], blob: Blob) -> Iterator[bytes]:
+def checked(chunks: Iterable[bytes], blob: Blob) -> Iterator[bytes]:
     """Pass on the bytes of a blob; raise IntegrityError before the last ones if they are others."""
     digest, size, held = sha256(), 0, b""
     for chunk in chunks:

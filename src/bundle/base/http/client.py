@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from bundle.base.errors import IntegrityError, NetworkError
 from bundle.base.files import CHUNK, copy_hashed, locked, sha256_of
@@ -296,7 +296,7 @@ class Downloader:
 
     @contextmanager
     def _request(
-        self, method: str, url: str, headers: Mapping[str, str], *, allowed: tuple[int, ...] = ()
+        self, method: str, url: str, headers: Mapping[str, str], *, allowed: tuple[int, ...] = (), data: Any = None
     ) -> Iterator[requests.Response]:
         """Give the response to a request; failures of the network in the block become this module's errors."""
         self._require_network(url)
@@ -309,6 +309,7 @@ class Downloader:
                 method,
                 bare,
                 headers=dict(headers),
+                data=data,
                 auth=credentials,
                 timeout=(min(_CONNECT, self._timeout), self._timeout),
                 stream=True,

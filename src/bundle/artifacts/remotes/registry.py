@@ -1,0 +1,317 @@
+"""A repository of a container registry as a remote: layers are blobs, a version is an image index.
+
+Registries have no conditional writes, so each bundle has a tag of its own, `entry-VERSION-PLATFORM`, which holds its
+entry. Catalogue and indexes follow from these tags: a publisher writes its entries first, then what follows, and reads
+the entries again until they are those that it wrote from. So the last of several publishers has seen all entries.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+from urllib.parse import quote, urlsplit
+
+from bundle.artifacts.catalogue_entry import ArchiveRecord
+from bundle.artifacts.remotes.files import CATALOGUE, ReadableFileRemote, checked
+from bundle.artifacts.remotes.images import (
+    EMPTY,
+    INDEX,
+    MANIFEST,
+    Json,
+    artifact_of,
+    config_of,
+    image_descriptor,
+    image_of,
+    index_of,
+)
+from bundle.artifacts.remotes.published import FORMAT, Blob, BundleDocument, PublishedCatalogue, PublishedEntry
+from bundle.artifacts.remotes.remote import (
+    CatalogueChangedError,
+    MissingBlobError,
+    ReadOnlyError,
+    Source,
+    Stored,
+    Token,
+)
+from bundle.base.errors import ConfigError, IntegrityError
+from bundle.base.files import canonical_json, source_date_epoch
+from bundle.base.http.client import NotFoundError
+from bundle.base.http.registry import RegistryClient
+from bundle.base.http.urls import redact
+from bundle.base.report import Reporter
+from bundle.base.threads import all_of, in_parallel
+from bundle.model.records import to_json
+
+_AT_ONCE = 8
+
+_LARGEST_MANIFEST = 2**22
+"""Bytes; registries take no larger ones."""
+
+_PAGES = 1000
+"""Pages of tags, of 1000 each."""
+
+_ROUNDS = 100
+"""Times that other publishers may write entries while the catalogue is written."""
+
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REPOSITORY = re.compile(rf"{_PART}(?:/{_PART})*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Entries:
+    """What the tags of all bundles hold."""
+
+    catalogue: PublishedCatalogue
+    images: Mapping[tuple[str, str], Json]
+    """By version and platform."""
+
+
+class RegistryFiles:
+    """The catalogue, the documents and the blobs of a repository, by the paths that they have in remotes of files.
+
+    Args:
+        address: `oci://HOST[:PORT]/REPOSITORY`.
+
+    Raises:
+        ConfigError: it is none, or the client is not installed.
+    """
+
+    def __init__(self, address: str, environ: Mapping[str, str], reporter: Reporter) -> None:
+        parts = urlsplit(address)
+        repository = parts.path.strip("/")
+        if not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment:
+            repository = ""
+        if not _REPOSITORY.fullmatch(repository) or len(repository) > 255:
+            raise ConfigError(
+                f"{redact(address)} is not the address of a repository.",
+                remedy="Write it as oci://HOST[:PORT]/REPOSITORY, in lower case; `docker login` stores credentials.",
+            )
+        self.url = f"oci://{parts.netloc}/{repository}"
+        self.client = RegistryClient(parts.netloc, reporter=reporter, environ=environ)
+        self.address = f"{self.client.address}/v2/{repository}"
+
+    def get(self, path: str, most: int) -> tuple[bytes, str] | None:
+        """Return a document, and the digest of the catalogue's manifest; see `ReadableFiles`."""
+        if path != CATALOGUE:
+            content = self._get(self.blob_address(_sha256(path)), most)
+            return None if content is None else (content, "")
+        manifest = self.manifest("catalogue")
+        if manifest is None:
+            return None
+        try:
+            digest = str(json.loads(manifest)["layers"][0]["digest"])
+        except (ValueError, LookupError, TypeError, RecursionError):
+            digest = ""
+        content = self._get(f"{self.address}/blobs/{digest}", most) if _DIGEST.fullmatch(digest) else None
+        if content is None or f"sha256:{Blob.of(content).sha256}" != digest:
+            raise IntegrityError(
+                f"The tag catalogue of {self.url} holds no catalogue.",
+                cause="Another program wrote it, or its blob was removed or changed.",
+                remedy="Publish into a repository of its own, or publish the bundles again.",
+            )
+        return content, Blob.of(manifest).sha256
+
+    def parts(self, path: str, first: int, length: int) -> Iterator[bytes]:
+        """Yield a part of a blob; see `ReadableFiles`."""
+        try:
+            yield from self.client.read(self.blob_address(_sha256(path)), first, length)
+        except NotFoundError as error:
+            raise MissingBlobError(f"{self.url} lacks the blob {_sha256(path)}.") from error
+
+    def manifest(self, tag: str) -> bytes | None:
+        """Return a manifest, None if there is none."""
+        return self._get(self.manifest_address(tag), _LARGEST_MANIFEST, MANIFEST)
+
+    def tags(self) -> list[str]:
+        """Return all tags."""
+        found: list[str] = []
+        for _ in range(_PAGES):
+            last = f"&last={quote(found[-1])}" if found else ""
+            try:
+                answer = self.client.get(f"{self.address}/tags/list?n=1000{last}")
+            except NotFoundError:
+                return found
+            try:
+                page = [str(tag) for tag in json.loads(answer.content)["tags"] or () if _TAG.fullmatch(str(tag))]
+            except (ValueError, LookupError, TypeError, RecursionError) as error:
+                raise IntegrityError(f"{self.url} does not list its tags as registries do.") from error
+            found += page
+            if not page or "link" not in answer.headers:
+                return found
+        raise IntegrityError(f"{self.url} has more tags than {_PAGES * 1000}.")
+
+    def blob_address(self, sha256: str) -> str:
+        """Return the address of a blob."""
+        return f"{self.address}/blobs/sha256:{sha256}"
+
+    def manifest_address(self, reference: str) -> str:
+        """Return the address of a manifest, by tag or digest."""
+        return f"{self.address}/manifests/{reference}"
+
+    def _get(self, address: str, most: int, accept: str | None = None) -> bytes | None:
+        try:
+            answer = self.client.get(address, accept=accept)
+        except NotFoundError:
+            return None
+        if len(answer.content) > most:
+            raise IntegrityError(f"{redact(address)} has more than the {most} bytes that it may have.")
+        return answer.content
+
+
+class Registry(ReadableFileRemote):
+    """A repository of a registry; see `docs/publishing.md` for the layout.
+
+    Args:
+        address: `oci://HOST[:PORT]/REPOSITORY`.
+        environ: where `SOURCE_DATE_EPOCH` may stand.
+    """
+
+    def __init__(self, address: str, environ: Mapping[str, str], reporter: Reporter) -> None:
+        self._there = RegistryFiles(address, environ, reporter)
+        super().__init__(self._there)
+        self._epoch = source_date_epoch(environ)
+        self._read: dict[Token, PublishedCatalogue] = {}
+
+    def catalogue(self) -> tuple[PublishedCatalogue, Token]:
+        """Return the catalogue and its token; see `Remote`."""
+        catalogue, token = super().catalogue()
+        self._read[token] = catalogue
+        return catalogue, token
+
+    def replace_catalogue(self, catalogue: PublishedCatalogue, token: Token) -> None:
+        """Write the entries that differ from those of the token's catalogue, then what follows; see `Remote`."""
+        before = self._read.get(token)
+        if before is None:
+            raise CatalogueChangedError(f"The catalogue of {self.url} was not read before.")
+        self._put_blob(EMPTY)
+        changed = [entry for entry in catalogue.bundles if entry not in before.bundles]
+        removed = [entry for entry in before.bundles if catalogue.find(*entry.name) is None]
+        for entry in changed:
+            self._put_manifest(_tag(entry), self._artifact(entry))
+        for entry in removed:
+            # Not every registry lets tags be removed.
+            self._put_manifest(_tag(entry), artifact_of("removed"))
+        versions = dict.fromkeys(entry.version for entry in (*changed, *removed))
+        entries = self._entries()
+        for _ in range(_ROUNDS):
+            for version in versions:
+                images = [entries.images[one.name] for one in entries.catalogue.bundles if one.version == version]
+                self._put_manifest(version, index_of(version, images, self._epoch), INDEX)
+            content = entries.catalogue.to_bytes()
+            self._put_blob(content)
+            self._put_manifest("catalogue", artifact_of("catalogue", Blob.of(content)))
+            written, entries = entries, self._entries()
+            if entries == written:
+                return
+        raise CatalogueChangedError(f"Other processes keep changing {self.url}.")
+
+    def put_bundle(self, document: BundleDocument) -> None:
+        """Write the document, the configuration and the manifest of a bundle; see `Remote`."""
+        _tag(PublishedEntry.of(document))
+        self._put_blob(document.to_bytes())
+        self._put_blob(config_of(document, self._epoch))
+        image = image_of(document, self._epoch)
+        self._put_manifest(f"sha256:{Blob.of(image).sha256}", image)
+
+    def lacking(self, blobs: Iterable[Blob]) -> set[Blob]:
+        """Return the blobs that are not there, or not with their size; see `Remote`."""
+        asked = list(dict.fromkeys(blobs))
+        sizes = all_of(in_parallel(self._size, asked, threads=_AT_ONCE))
+        return {blob for blob, size in zip(asked, sizes, strict=True) if size != blob.size}
+
+    def renew(self, blobs: Iterable[Blob]) -> None:
+        """Do nothing: the registry knows no age of blobs."""
+
+    def send(self, blob: Blob, source: Source) -> None:
+        """Store a blob; see `Remote`."""
+        self._there.client.upload(self._there.address, blob.sha256, blob.size, lambda: checked(source(), blob))
+
+    def put_archive(self, archive: ArchiveRecord, source: Source) -> None:  # noqa: ARG002 - of the protocol
+        """Raise: registries hold layers."""
+        raise ReadOnlyError(
+            f"{self.url} takes no archives of whole bundles.", remedy="Publish without --archives, or to a folder."
+        )
+
+    def stored(self) -> Iterator[Stored]:
+        """Raise: the interface of registries does not list blobs."""
+        self._refuse_removal()
+
+    def remove(self, stored: Stored, *, younger_than: float | None = None) -> bool:  # noqa: ARG002 - of the protocol
+        """Raise: see `stored`."""
+        self._refuse_removal()
+
+    def _refuse_removal(self) -> NoReturn:
+        raise ReadOnlyError(
+            f"{self.url} removes what it holds by itself.",
+            cause="Registries do not list their blobs, and collect them by a command or a policy of their own.",
+            remedy="`bundle unpublish` takes bundles out; then run the registry's collection, such as "
+            "`docker-registry garbage-collect CONFIG --delete-untagged`, while no one publishes.",
+        )
+
+    def _entries(self) -> _Entries:
+        """Return what the tags of all bundles hold at this moment."""
+        tags = [tag for tag in self._there.tags() if tag.startswith("entry-")]
+        found = []
+        images: dict[tuple[str, str], Json] = {}
+        for tag, content in zip(tags, all_of(in_parallel(self._there.manifest, tags, threads=_AT_ONCE)), strict=True):
+            try:
+                annotations = json.loads(content or b"{}").get("annotations") or {}
+                if "bundle.entry" not in annotations:
+                    continue
+                value, image = json.loads(annotations["bundle.entry"]), json.loads(annotations["bundle.image"])
+                name = (str(value["version"]), str(value["platform"]))
+                if f"entry-{name[0]}-{name[1]}" != tag or not _DIGEST.fullmatch(image["digest"]):
+                    raise ValueError(tag)
+            except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+                raise IntegrityError(
+                    f"The tag {tag} of {self.url} holds no entry of a bundle.",
+                    cause="Another program wrote it.",
+                    remedy="Remove the tag, or publish into a repository of its own.",
+                ) from error
+            found.append(value)
+            images[name] = image
+        content = canonical_json({"published": FORMAT, "bundles": found})
+        return _Entries(catalogue=PublishedCatalogue.from_bytes(content, f"The tags of {self.url}"), images=images)
+
+    def _artifact(self, entry: PublishedEntry) -> bytes:
+        """Return the manifest that holds an entry."""
+        image = image_descriptor(image_of(self.bundle(entry), self._epoch), entry.platform)
+        values = {"bundle.entry": to_json(entry), "bundle.image": image}
+        return artifact_of(
+            "bundle", entry.document, {name: canonical_json(value).decode() for name, value in values.items()}
+        )
+
+    def _size(self, blob: Blob) -> int | None:
+        try:
+            return self._there.client.size(self._there.blob_address(blob.sha256))
+        except NotFoundError:
+            return None
+
+    def _put_blob(self, content: bytes) -> None:
+        blob = Blob.of(content)
+        if self.lacking([blob]):
+            self.send(blob, lambda: [content])
+
+    def _put_manifest(self, reference: str, content: bytes, media_type: str = MANIFEST) -> None:
+        self._there.client.put(self._there.manifest_address(reference), content, media_type)
+
+
+def _sha256(path: str) -> str:
+    return path.rpartition("/")[2].removesuffix(".json")
+
+
+def _tag(entry: PublishedEntry) -> str:
+    """Return the tag of a bundle's entry."""
+    tag = f"entry-{entry.version}-{entry.platform}"
+    if not _TAG.fullmatch(tag):
+        raise ConfigError(
+            f"{entry.version} for {entry.platform} has a name that no tag of a registry can have.",
+            cause="A tag has at most 128 characters.",
+            remedy="Choose a shorter variant.",
+        )
+    return tag
