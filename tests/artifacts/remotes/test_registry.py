@@ -154,7 +154,7 @@ def test_credentials_of_the_environment_open_a_registry_that_is_locked(
 
 
 @real
-@pytest.mark.parametrize("realm", ["", "http://192.0.2.1/token"])
+@pytest.mark.parametrize("realm", ["", "http://192.0.2.1/token", "http://[::1/token"])
 def test_a_token_is_fetched_where_the_registry_says_but_not_without_tls(realm: str) -> None:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -13,7 +13,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -22,7 +22,7 @@ from bundle.base.errors import ConfigError, NetworkError
 from bundle.base.http.body import chunks
 from bundle.base.http.client import Downloader
 from bundle.base.http.retry import TransientError
-from bundle.base.http.urls import conceal, origin, redact
+from bundle.base.http.urls import conceal, is_readable, origin, redact
 
 if TYPE_CHECKING:
     import requests
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 _LARGEST_ANSWER = 2**16
 """Bytes of an answer to a login or an upload."""
+
+_LOGINS = 3
+"""Requests until a token fits: another thread may have fetched one in between that permits less."""
 
 _CHALLENGE = re.compile(r'([a-z]+)="([^"]*)"', re.IGNORECASE)
 
@@ -88,9 +91,7 @@ class RegistryClient(Downloader):
 
         def attempt() -> None:
             with self._request("POST", f"{repository}/blobs/uploads/", {}) as response:
-                place = urljoin(response.url, response.headers.get("Location", ""))
-            if origin(place) != origin(self.address) and urlsplit(place).scheme != "https":
-                raise NetworkError(f"{redact(self.address)} wants the upload at {redact(place)}, which is not HTTPS.")
+                place = self._followed(response.headers.get("Location", ""), response.url)
             address = f"{place}{'&' if urlsplit(place).query else '?'}{urlencode({'digest': f'sha256:{sha256}'})}"
             headers = {"Content-Type": "application/octet-stream"}
             with self._request("PUT", address, headers, data=_Body(source, size)) as response:
@@ -114,19 +115,20 @@ class RegistryClient(Downloader):
     def _request(
         self, method: str, url: str, headers: Mapping[str, str], *, allowed: tuple[int, ...] = (), data: Any = None
     ) -> Iterator[requests.Response]:
-        header = self._header
-        with super()._request(method, url, headers, allowed=(*allowed, 401, 403), data=data) as response:
-            challenge = response.headers.get("WWW-Authenticate", "")
-            refused = response.status_code in (401, 403)
-            if not refused:
-                yield response
-                return
-        if response.status_code == 403 or origin(url) != origin(self.address) or not self._log_in(challenge, header):
-            raise self._refused(url, response.status_code)
-        with super()._request(method, url, headers, allowed=(*allowed, 401, 403), data=data) as response:
-            if response.status_code in (401, 403):
-                raise self._refused(url, response.status_code)
-            yield response
+        status = 401
+        for _ in range(_LOGINS):
+            header = self._header
+            with super()._request(method, url, headers, allowed=(*allowed, 401, 403), data=data) as response:
+                challenge = response.headers.get("WWW-Authenticate", "")
+                if response.status_code not in (401, 403):
+                    yield response
+                    return
+            status = response.status_code
+            if status == 403 or origin(url) != origin(self.address):
+                break
+            if not self._log_in(challenge, header):
+                break
+        raise self._refused(url, status)
 
     def _log_in(self, challenge: str, used: str) -> bool:
         """Get the authorization that a challenge asks for (RFC 9110, section 11); return whether there is one."""
@@ -141,9 +143,7 @@ class RegistryClient(Downloader):
             return bool(self._header) and self._header != used
 
     def _token(self, asked: Mapping[str, str]) -> str:
-        realm = asked.get("realm", "")
-        if origin(realm) != origin(self.address) and urlsplit(realm).scheme != "https":
-            raise NetworkError(f"{redact(self.address)} wants a login at {redact(realm)}, which is not HTTPS.")
+        realm = self._followed(asked.get("realm", ""), self.address)
         query = urlencode({name: asked[name] for name in ("service", "scope") if name in asked})
         url = f"{realm}{'&' if urlsplit(realm).query else '?'}{query}"
 
@@ -161,6 +161,14 @@ class RegistryClient(Downloader):
             raise NetworkError(f"{redact(realm)} gave no token.")
         conceal(token, self.address)
         return token
+
+    def _followed(self, target: str, base: str) -> str:
+        """Return the address that an answer names, if it is in the registry itself or behind TLS."""
+        with suppress(ValueError):
+            place = urljoin(base, target)
+            if is_readable(place) and (origin(place) == origin(self.address) or urlsplit(place).scheme == "https"):
+                return place
+        raise NetworkError(f"{redact(self.address)} leads to {redact(target)[:500]}, which is not HTTPS.")
 
     def _refused(self, url: str, status: int) -> NetworkError:
         return NetworkError(
