@@ -84,7 +84,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     ),
     "artifacts/archives": frozenset({"bundle_archive", "self_extracting"}),
     "artifacts/registries": frozenset({"default_index", "fetch", "git", "metadata", "registries", "simple_api"}),
-    "artifacts/documents": frozenset({"names", "provenance", "sbom"}),
+    "artifacts/documents": frozenset({"licences", "names", "provenance", "sbom"}),
     "artifacts/wheel": frozenset({"lay_out", "licence", "scripts"}),
     "artifacts/interpreters": frozenset(
         {"carried", "choice", "debian_mirror", "sources", "host", "mirror", "python_build_standalone", "source"}
@@ -119,7 +119,8 @@ DOORS: Mapping[str, frozenset[str]] = {
     ),
     "make/verify/missing": frozenset({"libraries"}),
     "make/verify/emulators": frozenset({"find", "loader_errors", "protocol"}),
-    "run/install": frozenset({"install", "records", "remove", "sources", "start", "upgrades"}),
+    "run": frozenset({"sides"}),
+    "run/install": frozenset({"archive", "install", "records", "remove", "source", "sources", "start", "upgrades"}),
     "cli": frozenset({"app", "selection", "tables"}),
     "cli/project": frozenset(),
     "cli/make": frozenset(),

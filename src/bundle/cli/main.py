@@ -30,6 +30,7 @@ COMMANDS = {
     "check": "project",
     "clean": "project",
     "config": "project",
+    "diff": "project",
     "fetch": "make",
     "gc": "ship",
     "init": "make",

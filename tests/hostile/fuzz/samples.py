@@ -192,6 +192,14 @@ MANIFEST: dict[str, Any] = Manifest(
     floor_asked={"glibc": "2.28"},
 ).as_json()
 
+SBOM: dict[str, Any] = {
+    "bomFormat": "CycloneDX",
+    "components": [
+        {"name": "numpy", "licenses": [{"license": {"id": "BSD-3-Clause"}}, {"license": {"name": "own"}}]},
+        {"name": "six", "licenses": [{"expression": "MIT OR Apache-2.0"}]},
+    ],
+}
+
 SYSCONFIG = (
     "# system configuration generated and used by the sysconfig module\nbuild_time_vars = {'AR': 'ar',\n"
     " 'CC': '/usr/bin/gcc -pthread',\n 'CFLAGS': '-O2 -I/tools/deps/include -isysroot /x',\n"

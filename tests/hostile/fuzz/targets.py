@@ -21,6 +21,7 @@ from packaging.version import Version
 
 from bundle.artifacts.archives.bundle_archive import read_index
 from bundle.artifacts.catalogue import Catalogue
+from bundle.artifacts.documents.licences import licences_in
 from bundle.artifacts.interpreters.archive_layouts import make, unpack
 from bundle.artifacts.interpreters.source import Request, Tools
 from bundle.artifacts.registries.default_index import default_index
@@ -420,6 +421,11 @@ def installers(files: tuple[bytes, bytes], folder: Path) -> None:
         default_index({"HOME": os.fspath(folder), **files_of})
 
 
+def sbom(content: bytes) -> None:
+    """Read the licences in a bill of materials."""
+    licences_in(content)
+
+
 PAGE = {"url": URL, "contentType": "text/html", "content": samples.HTML, "etag": None, "modified": "now"}
 UV = '[[index]]\nurl = "https://index.example/simple"\ndefault = true\n'
 PIP = "[global]\nindex-url = https://index.example/simple\ntimeout = 60\n"
@@ -470,6 +476,7 @@ TARGETS: Mapping[str, Target] = {
     "compressed": Target(inputs=changed_bytes(samples.COMPRESSED), feed=archive, weight=2),
     "interpreter": Target(inputs=interpreters(), feed=interpreter, weight=20),
     "manifest": Target(inputs=changed_json([samples.MANIFEST]), feed=manifest),
+    "sbom": Target(inputs=changed_json([samples.SBOM]), feed=lambda content, _: sbom(content)),
     "cached-page": Target(inputs=changed_value([PAGE]) | changed_json([PAGE]), feed=cached_page),
     "layer": Target(inputs=changed_value(LAYERS), feed=layer),
     "arriving-layer": Target(inputs=changed_bytes(samples.LAYER_STREAMS), feed=arriving, weight=4),

@@ -11,6 +11,8 @@ from pathlib import Path
 from bundle.artifacts.archives.bundle_archive import pack, read_index
 from bundle.artifacts.catalogue import Catalogue
 from bundle.artifacts.catalogue_entry import Entry, entry_of, layer_record
+from bundle.artifacts.documents.names import SBOM
+from bundle.artifacts.documents.sbom import sbom as bill_of_materials
 from bundle.artifacts.remotes.addresses import Access, open_writable
 from bundle.artifacts.remotes.published import Blob, BundleDocument, PublishedEntry, PublishedLayer
 from bundle.artifacts.store.compression import Compression
@@ -72,26 +74,34 @@ class Shop:
         platform: Platform = LINUX,
         formats: Sequence[str] = ("tar.zst",),
         environment: Mapping[str, str] | None = None,
+        sbom: bool = False,
     ) -> Entry:
-        """Make a bundle of an interpreter and wheels, and add it to the catalogue."""
+        """Make a bundle of an interpreter and wheels, and add it to the catalogue.
+
+        Args:
+            sbom: whether it has a bill of materials, in which each package states the licence MIT.
+        """
         layers = [self._layer("interpreter", "python 3.12.10", PYTHON)]
         layers += [self._layer("wheel", name, tree) for name, tree in wheels.items()]
-        files = list_files(layers, {}).as_text()
         manifest = Manifest(
             version=version,
             platform=platform.key,
             python=PythonRecord(requested="3.12.10", actual="3.12.10", source="host"),
             layers=tuple(map(layer_record, layers)),
             packages=tuple(_package(*name.split()) for name in wheels),
-            files=sha256(files.encode()).hexdigest(),
             environment=environment or {},
         )
-        documents = {MANIFEST: pretty_json(manifest.as_json()), FILE_LIST: files}
+        licences = {(one.name, one.version): "MIT" for one in manifest.packages}
+        carried = {SBOM: bill_of_materials(manifest, licences, epoch=0)} if sbom else {}
+        files = list_files(layers, carried).as_text()
+        manifest = replace(manifest, files=sha256(files.encode()).hexdigest())
+        documents = {**carried, MANIFEST: pretty_json(manifest.as_json()), FILE_LIST: files}
         tree = {path: File(text.encode()) for path, text in documents.items()}
         layers.append(self._layer("manifest", "bundle.json", tree))
         self.folder.mkdir(exist_ok=True)
+        name = f"{version}-{platform.key}"
         archives = [
-            pack(self.builder, layers, self.folder / f"{version}-{platform.key}.{one}", Compression(format=one))
+            pack(self.builder, layers, self.folder / f"{name}.{one}", Compression(format=one), name=name)
             for one in formats
         ]
         built = self.folder / version / platform.key

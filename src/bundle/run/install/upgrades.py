@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from bundle.artifacts.difference import changed_versions
 from bundle.artifacts.remotes.addresses import Access
 from bundle.base.errors import BundleError
 from bundle.base.threads import in_parallel
@@ -67,7 +68,7 @@ def _outlook(installed: Installed, source: Source | Exception | None, store: Sto
         state="upgrade",
         layers=len(new),
         moves=whole + sum(one.length for one in new),
-        packages=tuple(_changes(_versions(manifest.packages), _versions(contents.entry.packages))),
+        packages=tuple(changed_versions(_versions(manifest.packages), _versions(contents.entry.packages))),
     )
 
 
@@ -81,13 +82,3 @@ class _Versioned(Protocol):
 
 def _versions(packages: Iterable[_Versioned]) -> dict[str, str]:
     return {package.name: package.version for package in packages}
-
-
-def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> Iterable[str]:
-    for name in sorted(before.keys() | after.keys()):
-        if name not in before:
-            yield f"+ {name} {after[name]}"
-        elif name not in after:
-            yield f"- {name} {before[name]}"
-        elif before[name] != after[name]:
-            yield f"{name} {before[name]} -> {after[name]}"
