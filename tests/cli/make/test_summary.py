@@ -16,7 +16,7 @@ BUNDLE: dict[str, Any] = {
     "path": "/project/pydist/3.12.10/linux-x64",
     "size": 2_000_000,
     "archives": [{"path": "/elsewhere/a.tar.zst", "size": 1000, "sha256": "abc"}],
-    "documents": {"sbom": "/elsewhere/a.cdx.json"},
+    "documents": {"sbom": "/elsewhere/a.cdx.json", "provenance": "/elsewhere/a.provenance.json"},
     "python": {"requested": "3.12.10", "actual": "3.12.1", "source": "host"},
     "floor": {"glibc": "2.28"},
     "packages": [
@@ -53,7 +53,7 @@ def test_paths_below_the_current_folder_are_relative() -> None:
     text = printed(BUNDLE)
     assert "bundle    pydist/3.12.10/linux-x64  2.0 MB" in text
     assert "archive   /elsewhere/a.tar.zst  1.0 kB" in text
-    assert "sbom      /elsewhere/a.cdx.json" in text
+    assert "documents /elsewhere/a.cdx.json\n            /elsewhere/a.provenance.json\n" in text
 
 
 def test_an_unchanged_bundle_is_named_in_few_lines() -> None:

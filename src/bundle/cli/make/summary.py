@@ -47,8 +47,8 @@ def print_bundle(console: Console, bundle: Mapping[str, Any], here: Path) -> Non
     for archive in bundle["archives"]:
         console.print(f"  archive   {_shown(archive['path'], here)}  {decimal(archive['size'])}")
         console.print(f"            sha256 {archive['sha256']}")
-    for kind, path in bundle["documents"].items():
-        console.print(f"  {kind:<9} {_shown(path, here)}")
+    for title, path in zip(("documents", ""), bundle["documents"].values(), strict=False):
+        console.print(f"  {title:<9} {_shown(path, here)}")
     spent = [f"{step} {seconds:.1f}" for step, seconds in bundle["seconds"].items() if seconds >= 0.05]
     console.print(f"  seconds   {', '.join(spent)}; in all {sum(bundle['seconds'].values()):.1f}")
 
