@@ -152,7 +152,6 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "artifacts/context": "cli/make/test_lock.py",
     "artifacts/remotes/folder": "artifacts/remotes/test_files.py",
     "artifacts/remotes/images": "artifacts/remotes/test_registry.py",
-    "artifacts/remotes/remote": "artifacts/remotes/test_files.py",
     "artifacts/store/claim": "hostile/test_store_folder.py",
     "artifacts/interpreters/archive_layouts": "artifacts/interpreters/test_archive.py",
     "artifacts/interpreters/portable/content_rules": "artifacts/interpreters/portable/test_trimming.py",

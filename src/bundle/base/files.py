@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from io import BufferedReader
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from bundle.base.errors import ConfigError
 
 if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
     from bundle.base.report import Reporter
 
 CHUNK = 2**20
@@ -25,7 +27,7 @@ _EPOCH = 315532800
 """1980-01-01 UTC, the earliest time that a zip file can hold."""
 
 
-def open_regular(path: Path) -> BufferedReader:
+def open_regular(path: Path) -> io.BufferedReader:
     """Open a regular file to be read; anything else raises OSError, and no pipe is waited for."""
     opener = lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))  # noqa: E731
     file = open(path, "rb", opener=opener)  # noqa: SIM115 - pathlib has no opener
@@ -46,6 +48,53 @@ def read_regular(path: Path, *, most: int = 2**26) -> bytes:
     if len(content) > most:
         raise OSError(errno.EFBIG, f"Larger than {most >> 20} MiB", str(path))
     return content
+
+
+class PartFile(io.RawIOBase):
+    """A read-only, seekable file whose bytes `part` returns.
+
+    Args:
+        size: in bytes.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._position = 0
+
+    def part(self, first: int, length: int) -> bytes:
+        """Return the bytes from a position on, fewer at the end only."""
+        raise NotImplementedError
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say that any position can be read."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Go to a position."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        if start + offset < 0:
+            raise ValueError(f"there is no position {start + offset}")
+        self._position = start + offset
+        return self._position
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Fill the buffer from the position on, as far as there is something."""
+        view = memoryview(buffer).cast("B")
+        data = self.part(self._position, len(view)) if self._position < self._size else b""
+        view[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def readall(self) -> bytes:
+        """Return everything from the position on, in as few parts as possible."""
+        pieces = []
+        while piece := self.read(max(0, self._size - self._position)):
+            pieces.append(piece)
+        return b"".join(pieces)
 
 
 def sha256_of(path: Path) -> str:

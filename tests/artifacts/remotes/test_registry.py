@@ -19,7 +19,7 @@ from bundle.artifacts.remotes.addresses import Access, open_writable
 from bundle.artifacts.remotes.images import MANIFEST, artifact_of, config_of, image_of
 from bundle.artifacts.remotes.published import Blob, PublishedCatalogue, PublishedEntry
 from bundle.artifacts.remotes.registry import Registry, RegistryFiles
-from bundle.artifacts.remotes.remote import CatalogueChangedError, MissingBlobError, ReadOnlyError
+from bundle.artifacts.remotes.remote import CatalogueChangedError, ReadOnlyError
 from bundle.base.errors import ConfigError, IntegrityError, NetworkError
 from bundle.base.http.registry import is_loopback
 from bundle.base.report import Reporter
@@ -46,20 +46,6 @@ def url(host: str) -> str:
 @pytest.fixture
 def remote(url: str) -> Registry:
     return Registry(url, {}, Reporter())
-
-
-@real
-def test_what_was_published_is_read_again(remote: Registry) -> None:
-    assert remote.catalogue() == (PublishedCatalogue(), None)
-    assert remote.lacking(CONTENT) == set(CONTENT)
-    (entry,) = publish(remote, document())
-    assert remote.catalogue()[0].bundles == (entry,)
-    assert remote.bundle(entry) == document()
-    assert remote.lacking([*CONTENT, Blob.of(b"other")]) == {Blob.of(b"other")}
-    assert b"".join(remote.read(BLOB)) == b"onetwo"
-    assert b"".join(remote.read(BLOB, 2, 3)) == b"etw"
-    with pytest.raises(MissingBlobError):
-        list(remote.read(Blob.of(b"other")))
 
 
 @real
@@ -105,13 +91,6 @@ def test_an_entry_that_another_publisher_wrote_meanwhile_is_kept(remote: Registr
     stale = remote._read[token]
     remote.replace_catalogue(stale.with_entries([PublishedEntry.of(one)]), token)
     assert remote.catalogue()[0].versions() == ["3.12.10-kept", "3.12.10-other", "3.12.10-own"]
-
-
-@real
-def test_other_bytes_than_those_of_a_blob_are_not_stored(remote: Registry) -> None:
-    with pytest.raises((IntegrityError, NetworkError)):
-        remote.send(BLOB, lambda: [b"onetw0"])
-    assert remote.lacking([BLOB]) == {BLOB}
 
 
 @real

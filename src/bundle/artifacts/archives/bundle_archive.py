@@ -23,13 +23,11 @@ from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.frames import Frames, end_frame
 from bundle.artifacts.store.layers import TOP, Layer
 from bundle.base.errors import IntegrityError
-from bundle.base.files import CHUNK, canonical_json, sha256_of
+from bundle.base.files import CHUNK, PartFile, canonical_json, sha256_of
 from bundle.base.staging import staged_file, sweep_staging
 from bundle.model import revisions
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
     from bundle.artifacts.store.store import Store
 
 _SKIPPABLE = 0x184D2A50
@@ -215,31 +213,17 @@ def open_layer(archive: Path, layer: IndexedLayer) -> BinaryIO:
     return io.BufferedReader(_Section(archive.open("rb", buffering=0), first, length), CHUNK)
 
 
-class _Section(io.RawIOBase):
+class _Section(PartFile):
     """A part of a file as a file."""
 
     def __init__(self, file: io.RawIOBase, first: int, length: int) -> None:
+        super().__init__(length)
         self._file = file
         self._first = first
-        self._length = length
-        self._position = 0
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._length}[whence]
-        return self._position
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        view = memoryview(buffer)[: max(0, self._length - self._position)]
-        self._file.seek(self._first + self._position)
-        count = self._file.readinto(view) or 0
-        self._position += count
-        return count
+    def part(self, first: int, length: int) -> bytes:
+        self._file.seek(self._first + first)
+        return self._file.read(min(length, self._size - first)) or b""
 
     def close(self) -> None:
         self._file.close()

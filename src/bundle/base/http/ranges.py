@@ -6,13 +6,10 @@ import io
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from bundle.base.errors import NetworkError
+from bundle.base.files import PartFile
 from bundle.base.http.urls import redact
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 _BUFFER = 2**16
 
@@ -81,7 +78,7 @@ def open_ranges(
     return SizedReader(_RangeFile(read_range, tail.size, tail.content), tail.size)
 
 
-class _RangeFile(io.RawIOBase):
+class _RangeFile(PartFile):
     """Reads ranges on demand.
 
     Args:
@@ -91,30 +88,9 @@ class _RangeFile(io.RawIOBase):
     """
 
     def __init__(self, read_range: Callable[[int, int], bytes], size: int, tail: bytes = b"") -> None:
+        super().__init__(size)
         self._read_range = read_range
-        self._size = size
         self._tail = tail
-        self._position = 0
-
-    def readable(self) -> bool:
-        """Say that it can be read."""
-        return True
-
-    def seekable(self) -> bool:
-        """Say that any position can be read."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Go to a position."""
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        if start + offset < 0:
-            raise ValueError(f"there is no position {start + offset}")
-        self._position = start + offset
-        return self._position
-
-    def tell(self) -> int:
-        """Return the position."""
-        return self._position
 
     def part(self, first: int, length: int) -> bytes:
         """Return some bytes, whatever the position."""
@@ -124,29 +100,6 @@ class _RangeFile(io.RawIOBase):
             return b""
         if first >= tail_start:
             return self._tail[first - tail_start : end - tail_start]
-        head = self._read_range(first, min(end, tail_start))
-        return head + self._tail[: max(0, end - tail_start)]
-
-    def readall(self) -> bytes:
-        """Return everything from the position on, in as few requests as possible."""
-        pieces = []
-        while piece := self.read(max(0, self._size - self._position)):
-            pieces.append(piece)
-        return b"".join(pieces)
-
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Fill the buffer from the position on, as far as there is something."""
-        view = memoryview(buffer).cast("B")
-        end = min(self._position + len(view), self._size)
-        if end <= self._position:
-            return 0
-        tail_start = self._size - len(self._tail)
-        if self._position >= tail_start:
-            data = self._tail[self._position - tail_start : end - tail_start]
-        elif end - self._position > _LARGEST_RANGE:
-            raise OSError(f"nothing in it may need {end - self._position} bytes at once")
-        else:
-            data = self._read_range(self._position, min(end, tail_start))
-        view[: len(data)] = data
-        self._position += len(data)
-        return len(data)
+        if end - first > _LARGEST_RANGE:
+            raise OSError(f"nothing in it may need {end - first} bytes at once")
+        return self._read_range(first, min(end, tail_start)) + self._tail[: max(0, end - tail_start)]
