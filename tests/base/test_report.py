@@ -70,5 +70,7 @@ def test_a_logbook_writes_details_that_the_terminal_does_not_show() -> None:
     assert "warning: a problem\n" in log.getvalue()
 
 
-def test_a_reader_that_is_gone_does_not_end_the_work() -> None:
+def test_a_reader_that_is_gone_does_not_end_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     tell_everything(PlainReporter(Closed()))
+    monkeypatch.setattr("sys.stderr", Closed())
+    tell_everything(WarningsReporter())

@@ -92,7 +92,7 @@ class WarningsReporter(Reporter):
     """Warnings and nothing else, for `--quiet`."""
 
     def warning(self, message: str) -> None:
-        sys.stderr.write(printable(f"warning: {message}\n"))
+        _write_line(sys.stderr, f"warning: {message}")
 
 
 class PlainReporter(Reporter):
@@ -103,10 +103,7 @@ class PlainReporter(Reporter):
         self._verbose = verbose
 
     def info(self, message: str) -> None:
-        stream = self._stream or sys.stderr
-        with suppress(BrokenPipeError):  # The work goes on when its reader is gone.
-            stream.write(printable(f"{message}\n"))
-            stream.flush()
+        _write_line(self._stream or sys.stderr, message)
 
     def detail(self, message: str) -> None:
         if self._verbose:
@@ -131,3 +128,9 @@ class PlainReporter(Reporter):
         yield Task()
         if self._verbose or time.monotonic() - started > 2:
             self.info(f"  {label}: {time.monotonic() - started:.1f} s")
+
+
+def _write_line(stream: TextIO, message: str) -> None:
+    with suppress(BrokenPipeError):  # The work goes on when its reader is gone.
+        stream.write(printable(f"{message}\n"))
+        stream.flush()
