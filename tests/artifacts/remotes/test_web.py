@@ -50,6 +50,13 @@ def test_parts_are_read_from_any_server(site: Site, behaviour: str) -> None:
     assert asked[0] == "bytes=1-4"
 
 
+def test_a_server_without_ranges_sends_a_blob_once_for_all_of_its_parts(site: Site) -> None:
+    site.behaviours = ["whole"] * 9
+    remote = open_remote(site.url, ACCESS)
+    assert [b"".join(remote.read(BLOB, first, 2)) for first in (0, 2, 4)] == [b"on", b"et", b"wo"]
+    assert [seen.headers.get("range") for seen in site.seen] == ["bytes=0-1", None]
+
+
 def test_a_server_without_a_catalogue_is_an_empty_remote(site: Site) -> None:
     assert open_remote(site.url + "elsewhere", ACCESS).catalogue()[0] == PublishedCatalogue()
 

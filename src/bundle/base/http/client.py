@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from bundle.base.errors import IntegrityError, NetworkError
-from bundle.base.files import CHUNK, copy_hashed, locked, sha256_of
+from bundle.base.files import copy_hashed, locked, sha256_of
 from bundle.base.http.body import LARGEST_DOCUMENT, chunks
 from bundle.base.http.ranges import Part, SizedReader, open_ranges
 from bundle.base.http.responses import Answer, Conditional, NotFoundError, UnreachableError, raise_for
@@ -78,6 +78,8 @@ class Downloader:
         self.credentials = CredentialStore(environ)
         self.deadline = 1800.0
         self._answering: set[str] = set()
+        self._whole: dict[str, SizedReader] = {}
+        self._loading: dict[str, threading.Lock] = {}
 
     def get(self, url: str, *, accept: str | None = None, cached: Conditional | None = None) -> Answer:
         """Return what is at an address.
@@ -196,7 +198,7 @@ class Downloader:
     def read(self, url: str, first: int, length: int) -> Iterator[bytes]:
         """Yield a part of a file, in pieces; a file that ends earlier gives fewer bytes.
 
-        Where the server cannot answer with parts, the whole file is loaded first.
+        Where the server cannot answer with parts, the whole file is loaded once, and kept for further parts.
 
         Raises:
             NotFoundError: there is no such file.
@@ -204,18 +206,19 @@ class Downloader:
         """
         end = first + length
         for start in range(first, end, _PIECE):
-            last = min(start + _PIECE, end) - 1
-            part = self._range(url, f"{start}-{last}")
-            if part is None:
-                with self._open_whole(url) as file:
-                    file.seek(start)
-                    while start < end and (chunk := file.read(min(CHUNK, end - start))):
-                        start += len(chunk)
-                        yield chunk
+            wanted = min(_PIECE, end - start)
+            part = None if url in self._whole else self._range(url, f"{start}-{start + wanted - 1}")
+            content = self._kept_whole(url).part(start, wanted) if part is None else part.content
+            yield content
+            if len(content) < wanted:
                 return
-            yield part.content
-            if len(part.content) <= last - start:
-                return
+
+    def _kept_whole(self, url: str) -> SizedReader:
+        """Return a file that was loaded whole, once for all of its parts."""
+        with self._loading.setdefault(url, threading.Lock()):
+            if url not in self._whole:
+                self._whole[url] = self._open_whole(url)
+            return self._whole[url]
 
     def _open_whole(self, url: str) -> SizedReader:
         with tempfile.TemporaryFile() as file:
