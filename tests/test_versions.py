@@ -13,7 +13,7 @@ from bundle.model.locks.status import status_of
 from bundle.model.platforms import PLATFORMS
 
 PROJECT = Project(Path(__file__).parent.parent)
-VERSIONS = ("3.12.10", "3.12.10-atls", "3.12.10-empty", "3.13.0-custom")
+VERSIONS = ("3.12.10", "3.12.10-atls", "3.12.10-bundle", "3.12.10-empty", "3.13.0-custom")
 """Those of the repository: whoever takes the README's tour has one more."""
 LOCKS = [(version, key) for version in VERSIONS for key in PROJECT.load(version, {}).config.platforms]
 

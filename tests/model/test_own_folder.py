@@ -53,6 +53,31 @@ def test_only_what_shapes_the_metadata_makes_locks_stale(folder: Path) -> None:
     assert shape(folder) != before
 
 
+def test_the_configuration_of_other_tools_makes_no_lock_stale(folder: Path) -> None:
+    before = shape(folder)
+    (folder / "pyproject.toml").write_text(f"{STATIC}[tool.ruff]\nline-length = 99\n")
+    assert shape(folder) == before
+
+
+def test_of_a_version_that_hatchling_reads_only_its_file_counts(folder: Path) -> None:
+    path = '[project]\nname = "own"\ndynamic = ["version"]\n[tool.hatch.version]\npath = "src/own/__init__.py"\n'
+    (folder / "pyproject.toml").write_text(path)
+    before = shape(folder)
+    (folder / "README.md").write_text("other")
+    assert shape(folder) == before
+    (folder / "src" / "own" / "__init__.py").write_text("__version__ = '2'")
+    assert shape(folder) != before
+
+
+def test_versions_of_bundles_in_the_same_folder_do_not_count(folder: Path) -> None:
+    for name in ("versions/3.12.10-own/pylock.linux-x64.toml", "catalogue/catalogue.json"):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).touch()
+    assert own_files(folder) != KEPT
+    (folder / "shared-config.json").touch()
+    assert own_files(folder) == [*KEPT[:2], "shared-config.json", *KEPT[2:]]
+
+
 def test_what_is_no_project_is_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="There is no folder"):
         own_files(tmp_path / "absent")

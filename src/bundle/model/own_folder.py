@@ -7,14 +7,16 @@ import os
 import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 from bundle.base.errors import ConfigError
 from bundle.base.files import read_regular, sha256_of
 
 _MOST_FILES = 50_000
 
-_PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
+_OTHER_PROJECT_FILES = ("setup.py", "setup.cfg")
+_PROJECT_FILES = ("pyproject.toml", *_OTHER_PROJECT_FILES)
 
 _NEVER = frozenset(
     {
@@ -27,11 +29,15 @@ _NEVER = frozenset(
 _RESULTS = frozenset({"build", "dist", "pydist"})
 """Names of folders with results, at the top."""
 
+_BUNDLES = frozenset({"catalogue", "versions"})
+"""Names of folders of a project of bundles, at the top beside its `shared-config.json`."""
+
 
 def own_files(folder: Path) -> list[str]:
     """Return the files and links of a folder that count as its source, relative and sorted.
 
-    Histories, caches, virtual environments, results of builds and locks do not count.
+    Histories, caches, virtual environments, results of builds and locks do not count, nor do the versions of bundles
+    where the folder is a project of these as well: else each new lock or catalogue would change the package.
 
     Raises:
         ConfigError: there is no such folder, it is no Python project, or it has too many files.
@@ -74,24 +80,42 @@ def _is_lock(name: str) -> bool:
 
 
 def _is_result(folder: Path, *, top: bool) -> bool:
-    return (top and folder.name in _RESULTS) or (folder / "pyvenv.cfg").exists() or (folder / ".state").is_dir()
+    if top and (folder.name in _RESULTS or (folder.name in _BUNDLES and (folder.parent / "shared-config.json").is_file())):
+        return True
+    return (folder / "pyvenv.cfg").exists() or (folder / ".state").is_dir()
 
 
 def shape(folder: Path) -> str:
     """Return a sha256 over what shapes a project's metadata: all of its files unless its pyproject.toml says enough."""
-    names = [name for name in _PROJECT_FILES if (folder / name).is_file()]
-    if not _says_all(folder / "pyproject.toml"):
-        names = own_files(folder)
-    digest = hashlib.sha256()
+    told = _told(folder / "pyproject.toml")
+    names = own_files(folder) if told is None else [*_OTHER_PROJECT_FILES, *told.files]
+    digest = hashlib.sha256(told.tables if told else b"")
     for name in names:
         path = folder / name
-        content = path.readlink() if path.is_symlink() else sha256_of(path)
-        digest.update(f"{name}\0{content}\n".encode(errors="surrogateescape"))
+        if os.path.lexists(path):
+            content = path.readlink() if path.is_symlink() else sha256_of(path)
+            digest.update(f"{name}\0{content}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
-def _says_all(pyproject: Path) -> bool:
-    with suppress(OSError, ValueError, RecursionError):
-        project = tomllib.loads(read_regular(pyproject, most=2**22).decode()).get("project")
-        return isinstance(project, dict) and not project.get("dynamic") and {"name", "version"} <= project.keys()
-    return False
+@dataclass(frozen=True, kw_only=True)
+class _Told:
+    """What a pyproject.toml tells of the metadata, where it tells all."""
+
+    tables: bytes
+    files: tuple[str, ...] = ()
+    """The file that the version stands in."""
+
+
+def _told(pyproject: Path) -> _Told | None:
+    with suppress(OSError, ValueError, RecursionError, LookupError, AttributeError, TypeError):
+        value = tomllib.loads(read_regular(pyproject, most=2**22).decode())
+        project = value["project"]
+        tables = repr((project, value.get("build-system"))).encode()
+        if not project.get("dynamic") and {"name", "version"} <= project.keys():
+            return _Told(tables=tables)
+        version = value["tool"]["hatch"]["version"]
+        if project["dynamic"] == ["version"] and version.keys() == {"path"}:
+            # hatchling reads it out of this file with a pattern of its own.
+            return _Told(tables=tables, files=(str(PurePosixPath(version["path"])),))
+    return None
