@@ -80,9 +80,9 @@ def _is_lock(name: str) -> bool:
 
 
 def _is_result(folder: Path, *, top: bool) -> bool:
-    if top and (folder.name in _RESULTS or (folder.name in _BUNDLES and (folder.parent / "shared-config.json").is_file())):
-        return True
-    return (folder / "pyvenv.cfg").exists() or (folder / ".state").is_dir()
+    bundles = folder.name in _BUNDLES and (folder.parent / "shared-config.json").is_file()
+    by_name = top and (folder.name in _RESULTS or bundles)
+    return by_name or (folder / "pyvenv.cfg").exists() or (folder / ".state").is_dir()
 
 
 def shape(folder: Path) -> str:
