@@ -53,6 +53,19 @@ def test_a_bundle_is_published_listed_unpublished_and_collected(built: Built, tm
     ]
 
 
+def test_a_remote_is_verified_and_repaired(built: Built, tmp_path: Path) -> None:
+    remote = tmp_path / "remote"
+    call(built, "publish", "--all", "--to", str(remote))
+    assert "Everything of 1 bundle is there" in text_of(call(built, "catalogue", "verify", "--from", str(remote)))
+    blob = next(path for path in (remote / "blobs").rglob("*") if path.is_file())
+    blob.write_bytes(bytes(blob.stat().st_size))
+    found = call(built, "catalogue", "verify", "--from", str(remote))
+    assert (found.exit_code, [one["kind"] for one in found.data["findings"]]) == (4, ["changed"])
+    assert "needed by 3.12.10-linux-x64" in text_of(found)
+    call(built, "publish", "3.12.10", "--to", str(remote), "--repair")
+    assert call(built, "catalogue", "verify", "--from", str(remote)).exit_code == 0
+
+
 def test_versions_are_named_or_all_are_meant(built: Built, tmp_path: Path) -> None:
     for arguments in ((), ("3.12.10", "--all")):
         with pytest.raises(ConfigError, match="either versions or --all"):

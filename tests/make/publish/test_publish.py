@@ -34,8 +34,10 @@ def candidates(built: Built, *versions: str) -> list[Candidate]:
     return [candidate_of(entry, built.project, built.store, substitutes=False) for entry in entries]
 
 
-def send(built: Built, remote: Remote, *versions: str, dry_run: bool = False) -> list[Publication]:
-    return publish(candidates(built, *versions), remote, reporter=Reporter(), dry_run=dry_run)
+def send(
+    built: Built, remote: Remote, *versions: str, dry_run: bool = False, repair: bool = False
+) -> list[Publication]:
+    return publish(candidates(built, *versions), remote, reporter=Reporter(), dry_run=dry_run, repair=repair)
 
 
 def require_whole(remote: Remote, *versions: str) -> None:
@@ -69,6 +71,20 @@ def test_a_layer_of_two_bundles_is_sent_once(built: Built, remote: FileRemote) -
     built.bundle()
     built.bundle("3.12.10-atls")
     assert [one.sent for one in send(built, remote, "3.12.10", "3.12.10-atls")] == [2, 0]
+
+
+def test_what_is_damaged_on_the_remote_is_replaced_where_that_is_asked_for(
+    built: Built, remote: FileRemote, tmp_path: Path
+) -> None:
+    built.bundle()
+    send(built, remote, "3.12.10")
+    (document,) = (tmp_path / "remote/bundles").rglob("*.json")
+    blob = next(path for path in (tmp_path / "remote/blobs").rglob("*") if path.is_file())
+    for path in (blob, document):
+        path.write_bytes(bytes(path.stat().st_size))
+    assert [one.sent for one in send(built, remote, "3.12.10")] == [0]
+    assert [one.sent for one in send(built, remote, "3.12.10", repair=True)] == [1]
+    require_whole(remote, "3.12.10")
 
 
 def test_what_is_published_already_is_unchanged(built: Built, remote: FileRemote) -> None:

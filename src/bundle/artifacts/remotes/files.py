@@ -20,7 +20,7 @@ from bundle.artifacts.remotes.published import (
     require_digest,
 )
 from bundle.artifacts.remotes.remote import MissingBlobError, Source, Stored, Token
-from bundle.base.errors import IntegrityError, NetworkError
+from bundle.base.errors import IntegrityError
 from bundle.base.threads import all_of, in_parallel
 
 CATALOGUE = "catalogue.json"
@@ -126,7 +126,7 @@ class ReadableFileRemote:
             raise IntegrityError(
                 f"{self._name(path)} is not the document that the catalogue names.",
                 cause="It was changed, or cut short.",
-                remedy="Do not install from there; publish the bundle again.",
+                remedy="Do not install from there; `bundle publish --repair` replaces it.",
             )
         document = BundleDocument.from_bytes(found[0], self._name(path))
         if PublishedEntry.of(document) != entry:
@@ -144,10 +144,8 @@ class ReadableFileRemote:
             if not left:
                 break
         if left:
-            raise NetworkError(
-                f"{self._name(_blob_path(blob))} has fewer bytes than its document says.",
-                cause="It was cut short.",
-                remedy="Remove it there and publish again.",
+            raise MissingBlobError(
+                f"{self._name(_blob_path(blob))} has fewer bytes than its document says.", cause="It was cut short."
             )
 
     def _name(self, path: str) -> str:

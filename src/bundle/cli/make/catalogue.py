@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from bundle.artifacts.catalogue import Finding
     from bundle.artifacts.catalogue_entry import Entry, SetRecord
+    from bundle.artifacts.remotes.inspection import Finding as RemoteFinding
     from bundle.artifacts.remotes.published import PublishedEntry
     from bundle.model.config.project import Project
     from bundle.model.manifest import PythonRecord
@@ -92,12 +94,15 @@ def show(app: App, version: str, platforms: tuple[str, ...]) -> Result:
 
 
 @catalogue.command()
+@click.option("--from", "url", metavar="URL", help="Read what a remote holds, in place of the project's archives.")
 @pass_app
-def verify(app: App) -> Result:
+def verify(app: App, url: str | None) -> Result:
     """Compare every archive with the catalogue, and list those that are missing or changed.
 
     Exit code 4 if one was changed, 1 if some are only missing, as after `bundle clean`.
     """
+    if url is not None:
+        return _verify_remote(app, url)
     from bundle.artifacts.catalogue import Catalogue
     from bundle.artifacts.catalogue import verify as compare
 
@@ -124,8 +129,33 @@ def verify(app: App) -> Result:
             console.print(f"All {count} archives are what the catalogue says.")
 
     data = {"checked": count, "findings": [asdict(finding) for finding in findings]}
-    code = 4 if any(finding.kind == "changed" for finding in findings) else 1 if findings else 0
-    return Result(data=data, text=text, exit_code=code)
+    return Result(data=data, text=text, exit_code=_code_of(findings))
+
+
+def _code_of(findings: Sequence[Finding | RemoteFinding]) -> int:
+    return 4 if any(finding.kind == "changed" for finding in findings) else 1 if findings else 0
+
+
+def _verify_remote(app: App, url: str) -> Result:
+    from bundle.artifacts.remotes.addresses import open_remote
+    from bundle.artifacts.remotes.inspection import inspect
+    from bundle.base.text import counted
+
+    remote = open_remote(url, app.access())
+    found = inspect(remote, reporter=app.reporter)
+
+    def text(console: Console) -> None:
+        from rich.filesize import decimal
+
+        for finding in found.findings:
+            console.print(f"{finding.kind}: {finding.what}, needed by {', '.join(finding.bundles)}: {finding.detail}")
+        if found.findings:
+            console.print("`bundle publish --repair`, from where these bundles were built, sends it again.")
+        else:
+            read = f"{counted(found.blobs, 'layer')}, {decimal(found.size)}"
+            console.print(f"Everything of {counted(found.bundles, 'bundle')} is there and unchanged ({read}).")
+
+    return Result(data={"from": remote.url, **asdict(found)}, text=text, exit_code=_code_of(found.findings))
 
 
 @catalogue.command()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--archives", is_flag=True, help="Publish the archives of whole bundles as well, for people with tar alone."
 )
+@click.option("--repair", is_flag=True, help="Read what the remote has of these bundles, and replace what is damaged.")
 @pass_app
 def publish(
     app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[str, ...], url: str, **flags: bool
@@ -51,7 +52,7 @@ def publish(
             for entry in entries_of(project, named, platforms)
         ]
     dry_run = flags["dry_run"]
-    done = publish_all(candidates, remote, reporter=app.reporter, dry_run=dry_run)
+    done = publish_all(candidates, remote, reporter=app.reporter, dry_run=dry_run, repair=flags["repair"])
 
     def text(console: Console) -> None:
         from rich.filesize import decimal

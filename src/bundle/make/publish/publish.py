@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Literal
 
+from bundle.artifacts.remotes.inspection import damaged
 from bundle.artifacts.remotes.published import Blob, PublishedCatalogue, PublishedEntry
 from bundle.artifacts.remotes.remote import CatalogueChangedError, Remote, Source
 from bundle.base.report import Reporter, Task
@@ -51,12 +52,13 @@ class Publication:
 
 
 def publish(
-    candidates: Sequence[Candidate], remote: Remote, *, reporter: Reporter, dry_run: bool = False
+    candidates: Sequence[Candidate], remote: Remote, *, reporter: Reporter, dry_run: bool = False, repair: bool = False
 ) -> list[Publication]:
     """Publish bundles; interrupted, the next call goes on with what is still missing.
 
     Args:
         dry_run: only find out what is missing.
+        repair: read what the remote holds of these bundles, and count what is damaged there as missing.
 
     Raises:
         CatalogueChangedError: other publishers were faster each time.
@@ -64,9 +66,13 @@ def publish(
     """
     before, _ = remote.catalogue()
     lacking = remote.lacking(_sources(candidates))
+    if repair:
+        lacking |= damaged(remote, _sources(candidates).keys() - lacking, reporter=reporter).keys()
     done = _publications(candidates, before, lacking)
     if not dry_run:
         _send(candidates, lacking, remote, reporter)
+        for candidate in candidates if repair else ():
+            remote.put_bundle(candidate.document)
         change_catalogue(remote, lambda catalogue: _merged(catalogue, candidates, remote, reporter))
     return done
 
