@@ -93,11 +93,24 @@ DOORS: Mapping[str, frozenset[str]] = {
         {"certificates", "content_rules", "debian_packages", "facts", "host_copy", "host_discovery", "normalise"}
         | {"run_paths"}
     ),
-    "make": frozenset({"build", "build_request", "build_state", "check", "new_project", "outdated", "project_folder"}),
-    "make/publish": frozenset({"candidates", "collect", "publish"}),
+    "make": frozenset(
+        {
+            "build",
+            "build_request",
+            "build_state",
+            "check",
+            "new_project",
+            "outdated",
+            "portable_inputs",
+            "project_folder",
+        }
+    ),
+    "make/publish": frozenset({"candidates", "collect", "publish", "release"}),
     "make/inputs": frozenset({"inputs", "loose_project", "pyproject"}),
     "make/interpreter": frozenset({"bytecode", "compilers", "prepare"}),
-    "make/sources": frozenset({"backend", "builder", "compatibility", "environment", "host", "planner", "sdist"}),
+    "make/sources": frozenset(
+        {"backend", "builder", "compatibility", "environment", "host", "planner", "sdist", "wheel_cache"}
+    ),
     "make/resolve": frozenset({"coverage", "local_pages", "locks", "resolve"}),
     "make/assemble": frozenset({"copyfiles", "documents", "layer_pool", "layers", "manifest", "wheelhouse"}),
     "make/verify": frozenset({"archive", "known", "remembered", "targets", "verify", "wheels", "write_acceptances"}),
@@ -121,7 +134,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "make/verify/emulators": frozenset({"find", "loader_errors", "protocol"}),
     "run": frozenset({"sides"}),
     "run/install": frozenset({"archive", "install", "records", "remove", "source", "sources", "start", "upgrades"}),
-    "cli": frozenset({"app", "selection", "tables"}),
+    "cli": frozenset({"app", "failures", "selection", "tables"}),
     "cli/project": frozenset(),
     "cli/make": frozenset(),
     "cli/ship": frozenset(),
@@ -167,6 +180,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "base/http/session": "hostile/test_http.py",
     "base/sandbox": "base/test_extract.py",
     "cli/ship/gc": "cli/ship/test_publish.py",
+    "cli/ship/release": "make/publish/test_release.py",
     "cli/make/wheel": "make/sources/test_builder.py",
     "cli/make/init": "make/test_loose.py",
     "cli/make/loose": "make/test_loose.py",

@@ -42,6 +42,7 @@ COMMANDS = {
     "outdated": "make",
     "platforms": "project",
     "publish": "ship",
+    "release": "ship",
     "rollback": "use",
     "run": "use",
     "schema": "project",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -13,21 +13,25 @@ from bundle.artifacts.catalogue import Catalogue
 from bundle.artifacts.catalogue_entry import manifest_hash
 from bundle.artifacts.context import Context
 from bundle.base.files import locked, sha256_of
-from bundle.base.folders import listing, remove_tree
+from bundle.base.folders import remove_tree
 from bundle.base.staging import sweep_staging
 from bundle.make.build_request import BuildRequest
 from bundle.make.build_state import STATE, Record, file_stamp, fingerprint, read_record, tree_stamp, write_record
+from bundle.make.portable_inputs import lock_digest, own_inputs, portable_inputs
 from bundle.make.project_folder import require_own
-from bundle.model.config.version_files import version_files
-from bundle.model.own_folder import own_files
 from bundle.model.revisions import revisions
 
 if TYPE_CHECKING:
     from bundle.make.pipeline import Build
 
 
-def build_bundle(request: BuildRequest, context: Context) -> dict[str, Any]:
+def build_bundle(
+    request: BuildRequest, context: Context, *, expected: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Bring one bundle up to date.
+
+    Args:
+        expected: the portable inputs that it must have been made from to be unchanged.
 
     Returns:
         The JSON value that the command `build` prints for it.
@@ -45,7 +49,7 @@ def build_bundle(request: BuildRequest, context: Context) -> dict[str, Any]:
         asked = _asked(request, context)
         fresh = all(one.state == "fresh" for one in statuses)
         record = _current(request, _inputs(asked, [one.digest for one in statuses])) if fresh else None
-        if record is not None:
+        if record is not None and (expected is None or record.portable == expected):
             return {**record.result, "status": "unchanged", "seconds": {}}
         if request.config.build.enable_logging:
             from bundle.base.report import Logbook
@@ -55,14 +59,19 @@ def build_bundle(request: BuildRequest, context: Context) -> dict[str, Any]:
             log = stack.enter_context(request.log.open("x", encoding="utf-8"))
             context = replace(context, reporter=Logbook(context.reporter, log))
         stack.enter_context(context.store.in_use())
+        from bundle.make.interpreter.prepare import identity_of
         from bundle.make.pipeline import run
 
+        portable = portable_inputs(request, context)
         context.reporter.info(request.log_start)
         done = run(request, context, statuses)
         remove_tree(request.failed)  # That of an earlier run tells nothing any more.
         value = _value(done)
+        locks = [one.digest if one.state == "fresh" else sha256_of(one.path) for one in statuses]
+        portable["lock"] = lock_digest(locks)
+        portable["interpreter"] = identity_of(context, request.config, request.platform, done.interpreter.choice.offer)
         record = Record(
-            inputs=_inputs(asked, [one.digest if one.state == "fresh" else sha256_of(one.path) for one in statuses]),
+            inputs=_inputs(asked, locks),
             tree=_stamp(request),
             archives={
                 path.name: file_stamp(path)
@@ -70,6 +79,7 @@ def build_bundle(request: BuildRequest, context: Context) -> dict[str, Any]:
             },
             result=value,
             manifest=manifest_hash(done.layers),
+            portable=portable,
         )
         write_record(_record_path(request), record)
         return value
@@ -105,20 +115,6 @@ def _inputs(asked: str, locks: Sequence[str | None]) -> str:
 
 def _asked(request: BuildRequest, context: Context) -> str:
     config, project = request.config, context.project
-    folders = [
-        [name, [[path, file_stamp(folder / path)] for path in own_files(folder)]]
-        for member in config.members
-        for name, folder in sorted(member.packages_for(request.platform.key).folders.items())
-    ]
-    copies = [
-        [rule.target, [[str(path), file_stamp(path)] for path in _files(rule.base / rule.source)]]
-        for rule in config.packages_for(request.platform.key).copy_files
-    ]
-    builds = [
-        [str(path), file_stamp(path)]
-        for rule in config.packages_for(request.platform.key).build_wheel.values()
-        for path in version_files(config.folder, rule).values()
-    ]
     values = {
         "bundle": bundle.__version__,
         "revisions": revisions(),
@@ -129,17 +125,9 @@ def _asked(request: BuildRequest, context: Context) -> str:
         "mirror": context.environ.get("BUNDLE_PYTHON_MIRROR"),
         "archives": request.archives,
         "verify": request.verify,
-        "copies": copies,
-        "builds": builds,
-        "folders": folders,
+        "files": [[what, str(path), file_stamp(path)] for what, path in own_inputs(config, request.platform.key)],
     }
     return fingerprint(values, project.sources(config.version))
-
-
-def _files(source: Path) -> Iterator[Path]:
-    if source.is_dir():
-        yield from (source / path for path in sorted(listing(source)) if "__pycache__" not in path.split("/"))
-    yield source
 
 
 def _value(done: Build) -> dict[str, Any]:

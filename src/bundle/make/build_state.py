@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from bundle.base.files import canonical_json, read_regular
 from bundle.base.folders import listing
 from bundle.model.records import from_json
 
-FORMAT = 2
+FORMAT = 3
 
 STATE = ".state"
 """Folder below the output folder that records the inputs and results of builds."""
@@ -34,6 +34,8 @@ class Record:
     """The report of the build."""
     manifest: str = ""
     """SHA-256 of the bundle's `bundle.json`."""
+    portable: Mapping[str, str] = field(default_factory=dict)
+    """Digests of the inputs that are the same on every machine; see `bundle.make.portable_inputs`."""
 
 
 def fingerprint(values: Mapping[str, Any], files: Iterable[Path]) -> str:
@@ -80,14 +82,23 @@ def read_record(path: Path) -> Record | None:
     return read_json(path, [FORMAT, path.stem], lambda value: from_json(Record, value))
 
 
+def last_build(folder: Path) -> Record | None:
+    """Return the record of the last build of the bundle in a folder; None if none is known.
+
+    Args:
+        folder: the output folder, then version and platform.
+    """
+    place = folder.resolve()
+    return read_record(place.parent.parent / STATE / f"{place.parent.name}-{place.name}.json")
+
+
 def last_manifest(folder: Path) -> str:
     """Return the SHA-256 of the `bundle.json` that the last build put into a bundle's folder; empty if none is known.
 
     Args:
         folder: the output folder, then version and platform.
     """
-    place = folder.resolve()
-    record = read_record(place.parent.parent / STATE / f"{place.parent.name}-{place.name}.json")
+    record = last_build(folder)
     return record.manifest if record else ""
 
 

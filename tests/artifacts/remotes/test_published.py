@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,6 +49,34 @@ def test_keys_of_a_later_version_are_passed_over() -> None:
     assert PublishedCatalogue.from_bytes(json.dumps(value).encode(), "it").bundles == (ENTRY,)
 
 
+def test_documents_and_catalogues_of_the_earlier_format_are_read() -> None:
+    former = replace(document(), format=1)
+    content = former.to_bytes()
+    assert b"inputs" not in content
+    assert BundleDocument.from_bytes(content, "it").to_bytes() == content
+    value = PublishedCatalogue().with_entries([PublishedEntry.of(former)]).to_json()
+    del value["bundles"][0]["inputs"]
+    value["published"] = 1
+    read = PublishedCatalogue.from_bytes(json.dumps(value).encode(), "it")
+    assert (read.published, read.bundles) == (2, (PublishedEntry.of(former),))
+
+
+def test_the_inputs_of_a_bundle_stand_in_its_document_and_in_the_catalogue() -> None:
+    made = replace(document(), inputs={"lock": "a" * 64})
+    assert PublishedEntry.of(BundleDocument.from_bytes(made.to_bytes(), "it")).inputs == {"lock": "a" * 64}
+
+
+@pytest.mark.parametrize("inputs", [{"lock": "a"}, {"../lock": "a" * 64}, {"lock": 1}, {"": "a" * 64}, []])
+def test_inputs_that_are_no_digests_are_refused(inputs: object) -> None:
+    bundle = json.loads(document().to_bytes())
+    catalogue = PublishedCatalogue().with_entries([ENTRY]).to_json()
+    bundle["inputs"] = catalogue["bundles"][0]["inputs"] = inputs
+    with pytest.raises(IntegrityError):
+        BundleDocument.from_bytes(json.dumps(bundle).encode(), "it")
+    with pytest.raises(IntegrityError):
+        PublishedCatalogue.from_bytes(json.dumps(catalogue).encode(), "it")
+
+
 def _set(*path: str | int, to: object) -> Callable[[Any], None]:
     def change(value: Any) -> None:
         for key in path[:-1]:
@@ -60,7 +89,7 @@ def _set(*path: str | int, to: object) -> Callable[[Any], None]:
 @pytest.mark.parametrize(
     "change",
     [
-        _set("published", to=2),
+        _set("published", to=3),
         _set("published", to=True),
         _set("bundles", to={}),
         _set("bundles", 0, "version", to="../3.12.10"),

@@ -7,7 +7,8 @@ from typing import Any
 from rich.console import Console
 
 from bundle.base.errors import ConfigError
-from bundle.cli.make.summary import print_bundle, print_failures
+from bundle.cli.failures import print_failures
+from bundle.cli.make.summary import print_bundle
 
 BUNDLE: dict[str, Any] = {
     "version": "3.12.10",

@@ -22,7 +22,10 @@ from bundle.model.config.project import parse_version
 from bundle.model.manifest import PythonRecord
 from bundle.model.records import from_json, to_json
 
-FORMAT = 1
+FORMAT = 2
+
+_READABLE = (1, FORMAT)
+"""Formats that are read; documents and entries of 1 have no inputs."""
 
 _Document = TypeVar("_Document")
 
@@ -33,6 +36,7 @@ LARGEST_BLOB = 2**36
 """Bytes of one compressed layer."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_INPUT = re.compile(r"[a-z]{1,40}")
 _PLATFORM = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*")
 ARCHIVE = re.compile(r"archives/[0-9A-Za-z][0-9A-Za-z._-]{0,200}")
 
@@ -78,6 +82,8 @@ class BundleDocument:
     """Its `path` is empty, and its `archives` are relative to the remote."""
     layers: tuple[PublishedLayer, ...]
     """In lock order."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """A digest of everything that the bundle was made from, by what it is; see `bundle.make.portable_inputs`."""
 
     @property
     def blobs(self) -> tuple[Blob, ...]:
@@ -86,7 +92,10 @@ class BundleDocument:
 
     def to_bytes(self) -> bytes:
         """Return the content of the document's file."""
-        return canonical_json(to_json(self))
+        value: dict[str, Any] = to_json(self)
+        if not self.inputs:
+            del value["inputs"]  # So that documents of the earlier format keep their bytes.
+        return canonical_json(value)
 
     @classmethod
     def from_bytes(cls, content: bytes, name: str) -> BundleDocument:
@@ -99,7 +108,8 @@ class BundleDocument:
             IntegrityError: it is none, or contradicts itself.
         """
         document = _read(cls, "format", content, name)
-        _refuse(name, (*_problems_of_names(document.entry), *_problems_of_layers(document)))
+        inputs = _problems_of_inputs(document.inputs)
+        _refuse(name, (*_problems_of_names(document.entry), *inputs, *_problems_of_layers(document)))
         return document
 
 
@@ -124,6 +134,8 @@ class PublishedEntry:
     """Relative to the remote."""
     document: Blob
     """The bundle's document."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Those of the document, so that the catalogue alone tells which bundles are up to date."""
 
     @classmethod
     def of(cls, document: BundleDocument) -> PublishedEntry:
@@ -140,6 +152,7 @@ class PublishedEntry:
             floor=entry.floor,
             archives=entry.archives,
             document=Blob.of(document.to_bytes()),
+            inputs=document.inputs,
         )
 
     @property
@@ -200,7 +213,7 @@ class PublishedCatalogue:
         if len({entry.name for entry in catalogue.bundles}) < len(catalogue.bundles):
             problems.append("it names a bundle twice")
         _refuse(name, problems)
-        return catalogue.with_entries(())
+        return replace(catalogue, published=FORMAT).with_entries(())
 
 
 def require_digest(digest: str, name: str) -> str:
@@ -218,7 +231,7 @@ def _read(kind: type[_Document], key: str, content: bytes, name: str) -> _Docume
     problem = ""
     try:
         value = json.loads(content)
-        if isinstance(value, dict) and value.get(key) == FORMAT:
+        if isinstance(value, dict) and value.get(key) in _READABLE:
             return from_json(kind, value, lenient=True)
         problem = f"{key!r} is not {FORMAT}: it is something else, or another version of this program wrote it"
     except (ValueError, RecursionError) as error:
@@ -240,11 +253,18 @@ def _problems_of_names(entry: Entry | PublishedEntry) -> Iterable[str]:
         numbers += (entry.compressed, entry.packages)
         if not 0 < entry.document.size <= LARGEST_DOCUMENT:
             yield f"a document of {entry.document.size} bytes"
+        yield from _problems_of_inputs(entry.inputs)
     for archive in entry.archives:
         if not ARCHIVE.fullmatch(archive.path):
             yield f"{archive.path!r:.80} is no path of an archive"
     yield from (f"{digest!r:.80} is no SHA-256" for digest in digests if not _SHA256.fullmatch(digest))
     yield from (f"{number} is no size" for number in numbers if not 0 <= number < 2**53)
+
+
+def _problems_of_inputs(inputs: Mapping[str, str]) -> Iterable[str]:
+    for what, digest in inputs.items():
+        if not (_INPUT.fullmatch(what) and _SHA256.fullmatch(digest)):
+            yield f"{what!r:.80} is no digest of an input"
 
 
 def _problems_of_layers(document: BundleDocument) -> Iterable[str]:

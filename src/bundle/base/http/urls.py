@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from bundle.base.errors import ConfigError
@@ -61,6 +62,17 @@ def redact(url: str) -> str:
     for value in sorted(_concealed, key=len, reverse=True):
         url = re.sub(re.escape(value), "***", url, flags=re.IGNORECASE)
     return _SECRET_PART.sub("***", _SECRET.sub(r"\1***", _USER.sub(r"\1", printable(url))))
+
+
+def redacted(value: Any) -> Any:
+    """Return a JSON value without the credentials in its URLs."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, list):
+        return [redacted(one) for one in value]
+    if isinstance(value, dict):
+        return {key: redacted(one) for key, one in value.items()}
+    return value
 
 
 def is_readable(url: str) -> bool:

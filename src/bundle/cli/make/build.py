@@ -83,7 +83,8 @@ def build(app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[
             codes.append(error.exit_code)
 
     def text(console: Console) -> None:
-        from bundle.cli.make.summary import print_bundle, print_failures
+        from bundle.cli.failures import print_failures
+        from bundle.cli.make.summary import print_bundle
 
         for one in built:
             print_bundle(console, one, Path.cwd())

@@ -121,7 +121,7 @@ def _upgrades(
 
 
 def _written(updates: Sequence[LockUpdate], *, table: bool) -> Result:
-    from bundle.cli.make.summary import print_failures
+    from bundle.cli.failures import print_failures
     from bundle.make.resolve.locks import coverage_of
 
     locked = [_lock_value(one) for one in updates if one.lock is not None]

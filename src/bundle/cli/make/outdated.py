@@ -64,7 +64,7 @@ def _print(
     console: Console, found: Mapping[tuple[str, str], Sequence[Age]], failed: Sequence[Mapping[str, Any]]
 ) -> None:
     """Print what is outdated, once for all platforms of a version on which it is the same."""
-    from bundle.cli.make.summary import print_failures
+    from bundle.cli.failures import print_failures
 
     for version in dict.fromkeys(version for version, _ in found):
         mine = {platform: ages for (one, platform), ages in found.items() if one == version}

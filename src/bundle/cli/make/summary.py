@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.filesize import decimal
 
-from bundle.cli.selection import title_of
 from bundle.cli.tables import FLOOR_NAMES, asked_by
 from bundle.model.manifest import Manifest, PythonRecord
 
@@ -60,27 +58,6 @@ def _print_exceptions(console: Console, manifest: Manifest) -> None:
     for left_out in manifest.skipped:
         asked = f"asked for by {asked_by(left_out.required_by)}"
         console.print(f"    {left_out.kind:<8} {left_out.name}: {left_out.reason} ({asked})")
-
-
-def print_failures(console: Console, failed: Sequence[Mapping[str, Any]]) -> None:
-    """Print each reason why bundles or locks could not be made once, with all that it concerns, and what to do.
-
-    Args:
-        failed: the JSON values of the command.
-    """
-    alike: dict[str, list[Mapping[str, Any]]] = {}
-    for one in failed:
-        cause = json.dumps([one["what"], one["details"], one["cause"], one["remedy"]])
-        alike.setdefault(cause, []).append(one)
-    for group in alike.values():
-        first = group[0]
-        names = ", ".join(f"{title_of(one)} for {one['platform']}" for one in group)
-        console.print(f"{names}: failed: {first['what']}")
-        for line in first["details"]:
-            console.print(f"  {line}")
-        if first["cause"]:
-            console.print(f"  cause: {first['cause']}")
-        console.print(f"  to do: {first['remedy']}", soft_wrap=True)
 
 
 def _python(python: PythonRecord) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bundle.base.http.urls import redact
+from bundle.base.http.urls import redacted
 from bundle.cli.app import App, Result, complete_version, pass_app
 from bundle.model.platforms import PLATFORMS
 
@@ -49,15 +49,4 @@ def config(app: App, version: str, platform_key: str | None, explain: bool) -> R
 def _value(value: Any, path: KeyPath) -> Any:
     for step in path:
         value = value[step]
-    return value
-
-
-def redacted(value: Any) -> Any:
-    """Return a JSON value without the credentials in its URLs."""
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, list):
-        return [redacted(one) for one in value]
-    if isinstance(value, dict):
-        return {key: redacted(one) for key, one in value.items()}
     return value

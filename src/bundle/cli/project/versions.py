@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bundle.base.errors import BundleError
+from bundle.base.http.urls import redacted
 from bundle.cli.app import App, Result, pass_app
-from bundle.cli.project.config import redacted
 from bundle.cli.tables import print_columns
 from bundle.model.platforms import PLATFORMS
 

@@ -80,7 +80,7 @@ def _requirement(tree: Merged, lock: Lock, name: str) -> tuple[str, str]:
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
-    from bundle.cli.project.config import redacted
+    from bundle.base.http.urls import redacted
     from bundle.model.config.json_source import at, plain
 
     place = ("sets", lock.set_name) if lock.set_name else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from bundle.artifacts.interpreters.host import Host
 from bundle.artifacts.interpreters.source import Offer, Request, Tools
 from bundle.artifacts.interpreters.sources import sources_for
 from bundle.artifacts.store.layers import Layer
+from bundle.base.files import canonical_json
 from bundle.base.native.native import dotted
 from bundle.make.interpreter.bytecode import compile_tree
 from bundle.make.interpreter.compilers import Bytecode, bytecode_of, check_magic
@@ -107,6 +109,32 @@ def release_of(context: Context, config: Config, platform: Platform, series: str
         tools = Tools(downloader=context.downloader, files=context.store.files, reporter=context.reporter, work=work)
         sources = sources_for(override, config.interpreter.sources, platform)
         return choose(request, sources, tools, known=known_in(context, config, platform)).offer.python
+
+
+def identity_of(context: Context, config: Config, platform: Platform, offer: Offer) -> str:
+    """Return a SHA-256 over everything that shapes the interpreter which a bundle gets of an offer."""
+    bytecode = _bytecode(context, config, platform, offer.python)
+    key = _key(offer, request_for(context, config, platform), bytecode)
+    return sha256(canonical_json(key)).hexdigest()
+
+
+def coming_identity(context: Context, config: Config, platform: Platform, override: Sequence[str], *, ask: bool) -> str:
+    """Return the identity of the interpreter that a build would take; none is downloaded or made.
+
+    Args:
+        override: `--interpreter`.
+        ask: whether sources are asked over the network for what the store lacks; otherwise all offers count as there.
+
+    Raises:
+        BundleError: no source has a fitting one.
+    """
+    request = request_for(context, config, platform)
+    known = known_in(context, config, platform) if ask else lambda offer: offer.python
+    with context.store.work() as work:
+        tools = Tools(downloader=context.downloader, files=context.store.files, reporter=context.reporter, work=work)
+        sources = sources_for(override, config.interpreter.sources, platform)
+        choice = choose(request, sources, tools, known=known, fetch=False)
+    return identity_of(context, config, platform, choice.offer)
 
 
 def request_for(context: Context, config: Config, platform: Platform) -> Request:

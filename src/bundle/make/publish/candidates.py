@@ -18,7 +18,7 @@ from bundle.artifacts.store.store import Store
 from bundle.base.errors import BundleError, ConfigError, IntegrityError, VerificationError
 from bundle.base.files import CHUNK, open_regular, sha256_of
 from bundle.base.text import did_you_mean
-from bundle.make.build_state import last_manifest
+from bundle.make.build_state import last_build
 from bundle.model.config.project import Project
 from bundle.model.manifest import MANIFEST
 from bundle.model.platforms import PLATFORMS
@@ -94,8 +94,8 @@ def candidate_of(
             cause="No source had that release when the bundle was built (interpreter.substitute).",
             remedy="Build it where a source has the release, or publish it as it is with --allow-substitute.",
         )
-    latest = last_manifest(project.root / entry.path)
-    if entry.manifest and latest not in ("", entry.manifest):
+    built = last_build(project.root / entry.path)
+    if entry.manifest and built is not None and built.manifest not in ("", entry.manifest):
         raise _unverified(name, "It was built again since, with --no-verify or --no-archive.")
     archive = next((one for one in entry.archives if one.format == _FORMAT), None)
     if archive is not None:
@@ -108,7 +108,11 @@ def candidate_of(
     for local in whole:
         path = project.root / local
         _require(path.is_file() and sha256_of(path) == whole[local].sha256, path, entry)
-    document = BundleDocument(entry=replace(entry, path="", archives=tuple(whole.values())), layers=tuple(layers))
+    document = BundleDocument(
+        entry=replace(entry, path="", archives=tuple(whole.values())),
+        layers=tuple(layers),
+        inputs=built.portable if built is not None and built.manifest == entry.manifest else {},
+    )
     # The same checks as when it is read from a remote.
     BundleDocument.from_bytes(document.to_bytes(), name)
     places = {one.path: partial(part_of, project.root / local, 0, one.size) for local, one in whole.items()}

@@ -27,10 +27,11 @@ from bundle.make.sources.host import BuildHost
 from bundle.make.sources.planner import SourceBuild, plan_builds
 from bundle.make.sources.repair import repairer_identity
 from bundle.make.sources.sdist import unpack_source
-from bundle.make.sources.wheel_cache import BuiltCache, built_key
+from bundle.make.sources.wheel_cache import BuiltCache, HandedCache, built_key, hand_over, handed_key
 from bundle.model.config.config import Config
 from bundle.model.locks.lock import Lock, LockedPackage
 from bundle.model.platforms import Platform
+from bundle.model.wheeltags import is_pure, tags_of
 
 _SHOWN = 3
 """Last lines of a failed build for a foreign platform that its error shows."""
@@ -44,6 +45,7 @@ class SourceBuilder:
         self._context = host.context
         self._config = host.config
         self._cache = BuiltCache(host.context.store, reporter=host.context.reporter)
+        self._handed = HandedCache(host.context.store)
         self._warned: set[str] = set()
 
     def plan(self, lock: Lock) -> tuple[SourceBuild, ...]:
@@ -82,6 +84,8 @@ class SourceBuilder:
         return self._checked(planned, wheel)
 
     def _looked_up(self, planned: SourceBuild) -> SourceBuild:
+        if (handed := self._handed_over(planned)) is not None:
+            return handed
         if planned.refusal is not None:
             return planned
         package = planned.adapted
@@ -99,6 +103,30 @@ class SourceBuilder:
             return self._checked(planned, wheel)
         except WorkError as error:
             return replace(planned, refusal=error)
+
+    def _handed_over(self, planned: SourceBuild) -> SourceBuild | None:
+        """Return a build for a foreign platform with the wheel that one of its machines handed over, if one did."""
+        if self._host.is_target:
+            return None
+        found = self._handed.get(self.handed_key(planned.package))
+        if found is None:
+            return None
+        spec = self._host.spec(planned.package.name, planned.package.version)
+        planned = replace(planned, refusal=None, isolation=found.isolation, network=spec.network)
+        try:
+            return self._checked(planned, found.path)
+        except WorkError as error:
+            return replace(planned, refusal=error)
+
+    def handed_key(self, package: LockedPackage) -> dict[str, Any]:
+        """Return the key under which a machine of the bundle's platform hands the wheel of a package over."""
+        return handed_key(
+            self._host.spec(package.name, package.version),
+            package,
+            platform=self._host.platform.key,
+            python=self._config.python,
+            epoch=self._context.store.epoch,
+        )
 
     def _build(self, planned: SourceBuild, files: Mapping[str, Path]) -> Path:
         package = planned.adapted
@@ -155,12 +183,20 @@ class SourceBuilder:
 
 
 def build_package(
-    context: Context, config: Config, platform: Platform, lock: Lock, name: str, *, interpreters: tuple[str, ...] = ()
+    context: Context,
+    config: Config,
+    platform: Platform,
+    lock: Lock,
+    name: str,
+    *,
+    interpreters: tuple[str, ...] = (),
+    handed: Path | None = None,
 ) -> Path:
     """Build the wheel of one source package of a lock, or find it built, and put it into the project's wheelhouse.
 
     Args:
         interpreters: `--interpreter`.
+        handed: a folder for machines of other platforms, which gets the wheel as well if it is native.
 
     Raises:
         ConfigError: the lock has no such package, or takes it from a wheel.
@@ -192,4 +228,6 @@ def build_package(
         target = context.project.wheelhouse / wheel.name
         with staged_file(target) as staging:
             place_file(wheel, staging)
+        if handed is not None and not is_pure(tags_of(wheel.name)):
+            hand_over(wheel, builder.handed_key(package), planned.isolation, handed)
     return target
