@@ -23,7 +23,7 @@ WORKFLOW = ".github/workflows/bundles.yml"
 
 _IGNORED = ("pydist/", ".bundle-cache/", "*.log")
 
-_RUNNERS: Mapping[str, str] = {
+RUNNERS: Mapping[str, str] = {
     "linux-x64": "ubuntu-24.04",
     "linux-aarch64": "ubuntu-24.04-arm",
     "macosx-x64": "macos-15-intel",
@@ -64,11 +64,11 @@ jobs:
     env:
       BUNDLE_CACHE_DIR: ${{{{ github.workspace }}}}/.bundle-cache
     steps:
-      - uses: actions/checkout@v4
-      - uses: actions/setup-python@v5
+      - uses: actions/checkout@v4.2.2
+      - uses: actions/setup-python@v5.6.0
         with:
           python-version: "3.13"
-      - uses: actions/cache@v4
+      - uses: actions/cache@v4.2.3
         with:
           path: .bundle-cache
           key: bundle-${{{{ matrix.platform }}}}-${{{{ hashFiles('shared-config.json', 'versions/**') }}}}
@@ -76,7 +76,7 @@ jobs:
       - run: python -m pip install bundle-toolchain=={release}
       # With the locks committed, add --locked: then a stale one fails here.
       - run: bundle build --all --platform ${{{{ matrix.platform }}}}
-      - uses: actions/upload-artifact@v4
+      - uses: actions/upload-artifact@v4.6.2
         with:
           name: bundles-${{{{ matrix.platform }}}}
           path: pydist/*.tar.zst
@@ -106,7 +106,7 @@ def start_project(root: Path, version: str, inputs: Inputs | None) -> list[Path]
                 remedy=f"Name another folder, or start a version in that project: `bundle new {version}`.",
             )
     config = {"platforms": list(PLATFORMS), **(configuration(inputs, folder) if inputs else {"packages": {}})}
-    rows = "\n".join(f"          - {{platform: {key}, runner: {_RUNNERS[key]}}}" for key in PLATFORMS)
+    rows = "\n".join(f"          - {{platform: {key}, runner: {RUNNERS[key]}}}" for key in PLATFORMS)
     texts = {
         "README.md": _README.format(title=root.name, version=version),
         WORKFLOW: _WORKFLOW.format(rows=rows, release=bundle.__version__),

@@ -20,7 +20,7 @@ from bundle.cli.app import (
 from bundle.cli.selection import current_lock, select
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from rich.console import Console
 
@@ -61,12 +61,11 @@ def wheel(
     project = app.open_project()
     named = _named(project, version, every=every)
     context = app.context(project, offline=options["offline"])
-    if options["handed"]:
-        options["handed"].mkdir(parents=True, exist_ok=True)
     built: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
     codes = [0]
-    for config, platform in select(app, project, named, platforms, default="own"):
+    selected = select(app, project, named, platforms, default="own")
+    for config, platform in selected:
         for member, lock, name in _wanted(project, config, platform, package):
             names = {"version": config.version, "platform": platform.key, "package": name}
             try:
@@ -88,6 +87,9 @@ def wheel(
             else:
                 built.append({**names, "path": str(path), "sha256": sha256_of(path), "size": path.stat().st_size})
 
+    if handed := options["handed"]:
+        _list_handed(handed, dict.fromkeys(platform.key for _, platform in selected), built)
+
     def text(console: Console) -> None:
         from bundle.cli.failures import print_failures
 
@@ -98,6 +100,19 @@ def wheel(
             console.print("No package comes from source.")
 
     return Result(data={"wheels": built, "failed": failed}, text=text, exit_code=max(codes))
+
+
+def _list_handed(folder: Path, platforms: Iterable[str], built: list[dict[str, Any]]) -> None:
+    """Write the list of a machine's wheels, so that a folder with none is told from one that was lost."""
+    from bundle.base.files import pretty_json
+    from bundle.base.staging import write_atomically
+
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ("version", "platform", "package", "sha256")
+    listed = [{name: one[name] for name in names} | {"wheel": Path(one["path"]).name} for one in built]
+    for platform in platforms:
+        of_platform = [one for one in listed if one["platform"] == platform]
+        write_atomically(folder / f"{platform}.json", pretty_json({"wheels": of_platform}))
 
 
 def _named(project: Project, version: str | None, *, every: bool) -> tuple[str, ...]:
