@@ -6,7 +6,7 @@ import pytest
 
 from bundle.base.errors import IntegrityError, NetworkError
 from bundle.base.folders import remove_tree
-from tests.artifacts.remotes.stores import registry
+from tests.artifacts.remotes.stores import registry, s3
 from tests.artifacts.trees import File
 from tests.base.server import serving
 from tests.run.install.shipped import SITE, VERSION, WHEELS, Machine, Shop
@@ -97,3 +97,17 @@ def test_an_install_from_a_remote_on_a_web_server(shop: Shop, machine: Machine, 
             site.behaviours = ["whole"] * 40
         machine.install(site.url)
         assert machine.tree() == shop.tree()
+
+
+@pytest.mark.real
+def test_an_install_from_an_object_store(shop: Shop, machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.build()
+    shop.build({**WHEELS, "more 1.0": {f"{SITE}/more.py": File(b"more")}}, version=NEWER)
+    with s3() as environ:
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        shop.publish("s3://runtimes/all")
+        assert machine.install("s3://runtimes/all").fetched == 5
+        assert machine.tree() == shop.tree()
+        assert machine.install("s3://runtimes/all", NEWER).fetched == 2
+        assert machine.tree() == shop.tree(NEWER)
