@@ -18,8 +18,8 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.publish import Counter
 from tests.artifacts.remotes.stores import registry
+from tests.base.relay import Counter
 from tests.base.server import serving
 
 from bundle.artifacts.remotes.addresses import Access, open_writable

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from bundle.base.errors import IntegrityError, NetworkError
 from bundle.base.folders import remove_tree
 from tests.artifacts.remotes.stores import registry, s3
-from tests.artifacts.trees import File
+from tests.artifacts.trees import File, Tree
+from tests.base.relay import Counter
 from tests.base.server import serving
 from tests.run.install.shipped import SITE, VERSION, WHEELS, Machine, Shop
 
@@ -111,3 +113,28 @@ def test_an_install_from_an_object_store(shop: Shop, machine: Machine, monkeypat
         assert machine.tree() == shop.tree()
         assert machine.install("s3://runtimes/all", NEWER).fetched == 2
         assert machine.tree() == shop.tree(NEWER)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("store", ["full", "empty"])
+def test_an_upgrade_moves_the_new_layers_and_little_more(shop: Shop, machine: Machine, store: str) -> None:
+    """Every byte on the wire counts, headers, catalogue and documents included."""
+    many: dict[str, Tree] = {
+        f"many{number} 1.0": {f"{SITE}/many{number}.py": File(os.urandom(30_000))} for number in range(30)
+    }
+    shop.build({**many, "large 1.0": {f"{SITE}/large.py": File(os.urandom(4_000_000))}})
+    shop.build({**many, "large 1.1": {f"{SITE}/large.py": File(os.urandom(4_000_000))}}, version=NEWER)
+    remote = shop.publish()
+    with serving() as site:
+        for path in (one for one in remote.rglob("*") if one.is_file()):
+            site.files[f"/{path.relative_to(remote).as_posix()}"] = path.read_bytes()
+        counter = Counter(site.url)
+        machine.install(counter.url)
+        if store == "empty":
+            remove_tree(machine.root / "cache")
+        before = counter.sent + counter.received
+        report = machine.install(counter.url, NEWER)
+        moved = counter.sent + counter.received - before
+    assert (report.fetched, report.reused) == (2, 31)
+    assert report.moved < moved <= 1.02 * report.moved
+    assert machine.tree() == shop.tree(NEWER)
