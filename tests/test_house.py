@@ -57,12 +57,14 @@ ROOMS = {
     "make": 15,
     "make/publish": 16,
     "run/install": 15,
+    "run/jobs": 16,
     "run": 16,
     "cli": 16,
     "cli/project": 17,
     "cli/make": 17,
     "cli/ship": 17,
     "cli/use": 17,
+    "cli/jobs": 18,
 }
 """The floor of each room; a room may import itself and rooms of lower floors."""
 
@@ -72,7 +74,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "base": ALL,
     "base/http": frozenset({"client", "ranges", "registry", "urls"}),
     "base/native": frozenset({"elf", "formats", "native", "read"}),
-    "base/processes": frozenset({"become", "bubblewrap", "run"}),
+    "base/processes": frozenset({"become", "bubblewrap", "run", "stream", "supervised"}),
     "model": ALL,
     "model/config": frozenset({"config", "json_source", "merge", "project", "schema", "version_files", "json_edit"}),
     "model/locks": ALL,
@@ -134,11 +136,13 @@ DOORS: Mapping[str, frozenset[str]] = {
     "make/verify/emulators": frozenset({"find", "loader_errors", "protocol"}),
     "run": frozenset({"sides"}),
     "run/install": frozenset({"archive", "install", "records", "remove", "source", "sources", "start", "upgrades"}),
+    "run/jobs": frozenset({"command", "config", "engine", "installation", "keys", "log", "outcome", "properties"}),
     "cli": frozenset({"app", "failures", "selection", "tables"}),
     "cli/project": frozenset(),
     "cli/make": frozenset(),
     "cli/ship": frozenset(),
     "cli/use": frozenset(),
+    "cli/jobs": frozenset(),
 }
 """The modules of each room that other rooms may import; the others are private to their room."""
 
@@ -176,6 +180,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "base/native/native": "base/native/test_read.py",
     "base/processes/bubblewrap": "hostile/test_source_builds.py",
     "base/processes/reaper": "hostile/test_source_builds.py",
+    "base/processes/supervisor": "base/processes/test_supervised.py",
     "base/http/registry": "artifacts/remotes/test_registry.py",
     "base/http/session": "hostile/test_http.py",
     "base/sandbox": "base/test_extract.py",

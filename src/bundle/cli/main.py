@@ -36,6 +36,7 @@ COMMANDS = {
     "init": "make",
     "install": "use",
     "interpreters": "make",
+    "job": "jobs",
     "list": "use",
     "lock": "make",
     "new": "project",

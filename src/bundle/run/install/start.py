@@ -36,6 +36,20 @@ def runtime_of(version: str, records: Records) -> Runtime:
     )
 
 
+def native(runtime: Runtime, machine: Platform | None) -> Runtime:
+    """Return a runtime if its programs run on this machine.
+
+    Raises:
+        ConfigError: it is for another platform.
+    """
+    if runtime.platform != machine:
+        raise ConfigError(
+            f"{runtime.root} is a bundle for {runtime.platform.key}, whose programs do not run here.",
+            remedy="`bundle verify PATH --run` runs its programs in an emulator, where there is one.",
+        )
+    return runtime
+
+
 def start(runtime: Runtime, command: Sequence[str], *, environ: Mapping[str, str], machine: Platform | None) -> int:
     """Become a program, found first in the bundle and then on the path; on Windows, return its exit code.
 
@@ -47,12 +61,7 @@ def start(runtime: Runtime, command: Sequence[str], *, environ: Mapping[str, str
         ConfigError: the bundle is for another platform, or there is no such program.
         WorkError: the program cannot be started.
     """
-    if runtime.platform != machine:
-        raise ConfigError(
-            f"{runtime.root} is a bundle for {runtime.platform.key}, whose programs do not run here.",
-            remedy="`bundle verify PATH --run` runs its programs in an emulator, where there is one.",
-        )
-    env = runtime.environment_of_user(environ)
+    env = native(runtime, machine).environment_of_user(environ)
     program, *arguments = command or [str(runtime.executable)]
     found = shutil.which(program, path=env["PATH"])
     if found is None:
