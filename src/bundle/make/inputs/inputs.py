@@ -15,7 +15,7 @@ from bundle.make.inputs.pyproject import Parts, read_pyproject
 from bundle.make.inputs.requirements_file import read_requirements
 from bundle.make.inputs.taken_lock import read_taken_lock
 from bundle.model.config.config import TakenLock
-from bundle.model.config.json_source import Origin, Table
+from bundle.model.config.json_source import Leaf, Origin, Table
 
 _OTHERS = {
     "Pipfile": "`pipenv requirements > requirements.txt`",
@@ -99,6 +99,17 @@ def read_inputs(files: Sequence[Path], folders: Sequence[Path], parts: Parts) ->
 def no_inputs(root: Path) -> Inputs:
     """Return inputs that ask for nothing."""
     return Inputs(root=root, files=(), name="", table=Gathered(root=root, problems=Problems()).table())
+
+
+def wheels_of(requirements: Sequence[Leaf], file: Path, *, name: str) -> Inputs:
+    """Return inputs that ask for requirements as wheels alone.
+
+    Args:
+        file: the file that they stand in.
+    """
+    gathered = Gathered(root=file.parent, problems=Problems(), files=[file], sources=False)
+    gathered.dependencies = list(requirements)
+    return Inputs(root=file.parent, files=(file,), name=plain_name(name), table=gathered.table())
 
 
 def plain_name(text: str) -> str:

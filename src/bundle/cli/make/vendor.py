@@ -1,0 +1,142 @@
+"""`bundle vendor`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bundle.base.errors import BundleError, ConfigError
+from bundle.base.text import counted
+from bundle.cli.app import App, Result, offline_option, pass_app, platform_option, select_platforms
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bundle.make.vendored.vendor import Vendored
+
+_PYTHON = re.compile(r"3\.[0-9]{1,3}")
+
+
+@click.command()
+@click.argument(
+    "folders",
+    nargs=-1,
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="PACKAGE_DIR...",
+)
+@platform_option
+@click.option("--python", "pythons", multiple=True, metavar="X.Y", help="A Python; may be given several times.")
+@click.option("--upgrade", is_flag=True, help="Take the newest versions in place of those of the locks.")
+@offline_option
+@pass_app
+def vendor(
+    app: App,
+    folders: tuple[Path, ...],
+    platforms: tuple[str, ...],
+    pythons: tuple[str, ...],
+    upgrade: bool,
+    offline: bool,
+) -> Result:
+    """Bring the wheels that a package needs into its folder, for use without network.
+
+    PACKAGE_DIR holds a package.json whose requirements.pipPackages are resolved, dependencies included, for each
+    platform and Python. The wheels go into wheels/, with a pylock.PLATFORM.toml that pins their hashes. Without
+    --platform, or without --python, those that are vendored already are brought up to date.
+    """
+    from bundle.artifacts.vendored.package import read_package
+    from bundle.base.errors import Problems
+    from bundle.make.vendored.vendor import Vendoring, VendorRequest
+
+    for python in pythons:
+        if not _PYTHON.fullmatch(python):
+            raise ConfigError(f"--python {python} is no Python X.Y.", remedy="Name it as in --python 3.12.")
+    problems = Problems()
+    packages = [read_package(folder.absolute(), problems) for folder in folders]
+    problems.raise_if_any(f"{len(problems.errors)} mistakes in the packages.")
+    vendoring = Vendoring(
+        context_of=lambda project: app.context(project, offline=offline),
+        environ=app.environ,
+        reporter=app.reporter,
+        locks=app.store().folder("work"),
+    )
+    done: list[Vendored] = []
+    for package in packages:
+        if package is not None:
+            with problems.collecting():
+                done.append(
+                    vendoring.vendor(
+                        VendorRequest(
+                            package=package,
+                            platforms=select_platforms(platforms, default=()),
+                            pythons=tuple(dict.fromkeys(pythons)),
+                            upgrade=upgrade,
+                        )
+                    )
+                )
+                for warning in done[-1].warnings:
+                    app.reporter.warning(warning)
+    failed = _failure(problems)
+    if failed is not None and not done:
+        raise failed
+    values = [_value(one) for one in done]
+
+    def text(console: Console) -> None:
+        for one in values:
+            _print(console, one)
+        if failed is not None:
+            console.print(failed.as_text(), markup=False)
+
+    return Result(
+        data={"packages": values, "failed": [error.as_json() for error in problems.errors]},
+        text=text,
+        exit_code=failed.exit_code if failed else 0,
+    )
+
+
+def _failure(problems: Any) -> BundleError | None:
+    try:
+        problems.raise_if_any(f"{len(problems.errors)} packages cannot be vendored.")
+    except BundleError as error:
+        return error
+    return None
+
+
+def _value(one: Vendored) -> dict[str, Any]:
+    return {
+        "name": one.package.name,
+        "wheels": str(one.package.wheels),
+        "status": "changed" if one.changed else "unchanged",
+        "locks": [
+            {
+                "platform": lock.platform,
+                "pythons": list(lock.pythons),
+                "files": [
+                    {"name": wheel.filename, "sha256": wheel.sha256, "size": wheel.size} for wheel in lock.wheels
+                ],
+            }
+            for lock in one.locks
+        ],
+        "added": list(one.added),
+        "removed": list(one.removed),
+        "notNamed": list(one.kept),
+    }
+
+
+def _print(console: Console, one: dict[str, Any]) -> None:
+    from rich.filesize import decimal
+
+    files = {wheel["name"]: wheel["size"] for lock in one["locks"] for wheel in lock["files"]}
+    console.print(
+        f"{one['name']}: {counted(len(files), 'wheel')}, {decimal(sum(files.values()))}, in {one['wheels']} "
+        f"({one['status']}: {len(one['added'])} added, {len(one['removed'])} removed)",
+        markup=False,
+    )
+    for lock in one["locks"]:
+        versions = " and ".join(lock["pythons"])
+        console.print(f"  {lock['platform']}, Python {versions}: {counted(len(lock['files']), 'wheel')}", markup=False)
+    if one["notNamed"]:
+        console.print(f"  Not named by any lock, and left: {', '.join(one['notNamed'])}", markup=False)
