@@ -112,7 +112,7 @@ DOORS: Mapping[str, frozenset[str]] = {
         }
     ),
     "make/publish": frozenset({"candidates", "collect", "publish", "release"}),
-    "make/vendored": frozenset({"vendor"}),
+    "make/vendored": frozenset({"completeness", "vendor"}),
     "make/inputs": frozenset({"inputs", "loose_project", "pyproject"}),
     "make/interpreter": frozenset({"bytecode", "compilers", "prepare"}),
     "make/sources": frozenset(

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bundle.base.errors import BundleError, ConfigError
+from bundle.base.errors import BundleError, ConfigError, Problems
 from bundle.base.text import counted
 from bundle.cli.app import App, Result, offline_option, pass_app, platform_option, select_platforms
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
+    from bundle.artifacts.vendored.package import Package
     from bundle.make.vendored.vendor import Vendored
 
 _PYTHON = re.compile(r"3\.[0-9]{1,3}")
@@ -30,16 +33,21 @@ _PYTHON = re.compile(r"3\.[0-9]{1,3}")
 )
 @platform_option
 @click.option("--python", "pythons", multiple=True, metavar="X.Y", help="A Python; may be given several times.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Write nothing; exit 1 if wheels are missing or locks are stale, 4 if a wheel was changed.",
+)
 @click.option("--upgrade", is_flag=True, help="Take the newest versions in place of those of the locks.")
 @offline_option
 @pass_app
 def vendor(
     app: App,
+    /,
     folders: tuple[Path, ...],
     platforms: tuple[str, ...],
     pythons: tuple[str, ...],
-    upgrade: bool,
-    offline: bool,
+    **options: bool,
 ) -> Result:
     """Bring the wheels that a package needs into its folder, for use without network.
 
@@ -47,38 +55,46 @@ def vendor(
     platform and Python. The wheels go into wheels/, with a pylock.PLATFORM.toml that pins their hashes. Without
     --platform, or without --python, those that are vendored already are brought up to date.
     """
-    from bundle.artifacts.vendored.package import read_package
-    from bundle.base.errors import Problems
-    from bundle.make.vendored.vendor import Vendoring, VendorRequest
-
     for python in pythons:
         if not _PYTHON.fullmatch(python):
             raise ConfigError(f"--python {python} is no Python X.Y.", remedy="Name it as in --python 3.12.")
-    problems = Problems()
-    packages = [read_package(folder.absolute(), problems) for folder in folders]
-    problems.raise_if_any(f"{len(problems.errors)} mistakes in the packages.")
+    packages = _read(folders)
+    if options["check"]:
+        return _checked(packages)
+    from bundle.make.vendored.vendor import Vendoring, VendorRequest
+
     vendoring = Vendoring(
-        context_of=lambda project: app.context(project, offline=offline),
+        context_of=lambda project: app.context(project, offline=options["offline"]),
         environ=app.environ,
         reporter=app.reporter,
         locks=app.store().folder("work"),
     )
+    problems = Problems()
     done: list[Vendored] = []
     for package in packages:
-        if package is not None:
-            with problems.collecting():
-                done.append(
-                    vendoring.vendor(
-                        VendorRequest(
-                            package=package,
-                            platforms=select_platforms(platforms, default=()),
-                            pythons=tuple(dict.fromkeys(pythons)),
-                            upgrade=upgrade,
-                        )
-                    )
-                )
-                for warning in done[-1].warnings:
-                    app.reporter.warning(warning)
+        request = VendorRequest(
+            package=package,
+            platforms=select_platforms(platforms, default=()),
+            pythons=tuple(dict.fromkeys(pythons)),
+            upgrade=options["upgrade"],
+        )
+        with problems.collecting():
+            done.append(vendoring.vendor(request))
+            for warning in done[-1].warnings:
+                app.reporter.warning(warning)
+    return _vendored(done, problems)
+
+
+def _read(folders: Sequence[Path]) -> list[Package]:
+    from bundle.artifacts.vendored.package import read_package
+
+    problems = Problems()
+    packages = [read_package(folder.absolute(), problems) for folder in folders]
+    problems.raise_if_any(f"{len(problems.errors)} mistakes in the packages.")
+    return [package for package in packages if package is not None]
+
+
+def _vendored(done: Sequence[Vendored], problems: Problems) -> Result:
     failed = _failure(problems)
     if failed is not None and not done:
         raise failed
@@ -97,7 +113,33 @@ def vendor(
     )
 
 
-def _failure(problems: Any) -> BundleError | None:
+def _checked(packages: Sequence[Package]) -> Result:
+    from bundle.make.vendored.completeness import check_wheels
+
+    problems = Problems()
+    values: list[dict[str, Any]] = [
+        {
+            "name": package.name,
+            "checked": [
+                {"platform": one.platform, "python": one.python, "complete": one.complete, "wheels": len(one.wheels)}
+                for one in check_wheels(package, problems)
+            ],
+        }
+        for package in packages
+    ]
+    problems.raise_if_any(f"The wheels are not as they should be: {len(problems.errors)} problems.")
+
+    def text(console: Console) -> None:
+        for value in values:
+            for one in value["checked"]:
+                wheels = counted(one["wheels"], "wheel")
+                where = f"Python {one['python']} on {one['platform']}"
+                console.print(f"{value['name']}, {where}: {wheels}, complete", markup=False)
+
+    return Result(data={"packages": values}, text=text)
+
+
+def _failure(problems: Problems) -> BundleError | None:
     try:
         problems.raise_if_any(f"{len(problems.errors)} packages cannot be vendored.")
     except BundleError as error:
