@@ -123,6 +123,38 @@ name = "two"
 vcs = {type = "git", url = "https://git.example/two", commit-id = "%s"}
 """ % ("a" * 64, "b" * 40)  # noqa: UP031 - braces stand in it
 
+VENDORED_LOCK = """\
+lock-version = "1.0"
+environments = ["sys_platform == 'linux' and python_version == '3.12'"]
+requires-python = ">=3.12"
+created-by = "bundle"
+
+[[packages]]
+name = "demo"
+version = "1.0"
+marker = "python_version == '3.12'"
+
+[[packages.wheels]]
+name = "demo-1.0-py3-none-any.whl"
+path = "demo-1.0-py3-none-any.whl"
+size = 7
+
+[packages.wheels.hashes]
+sha256 = "%s"
+
+[tool.bundle]
+vendored = 1
+platform = "linux-x64"
+pythons = ["3.12"]
+requirements = ["demo"]
+""" % ("a" * 64)
+
+CARRYING_PACKAGE: dict[str, Any] = {
+    "name": "demo",
+    "version": "1.0.0",
+    "requirements": {"minPythonVersion": "3.12", "pipPackages": ["requests[socks]>=2; python_version > '3'", "numpy"]},
+}
+
 LOCKS: tuple[dict[str, Any], ...] = (tomllib.loads(dump_lock(LOCK)),)
 
 SHARED: dict[str, Any] = {

@@ -32,6 +32,9 @@ from bundle.artifacts.remotes.published import BundleDocument, PublishedCatalogu
 from bundle.artifacts.store.frames import Frame, read_frames
 from bundle.artifacts.store.store import Store
 from bundle.artifacts.store.trees import read_listing
+from bundle.artifacts.vendored.lock import lock_name
+from bundle.artifacts.vendored.lock import read_lock as read_vendored_lock
+from bundle.artifacts.vendored.package import PACKAGE_FILE, read_package
 from bundle.artifacts.wheel.lay_out import lay_out
 from bundle.base.errors import Problems
 from bundle.base.extract import extract
@@ -96,6 +99,21 @@ def taken_lock(content: bytes, folder: Path) -> None:
     with patch("bundle.make.inputs.taken_lock.built_in_index", return_value=URL):
         inputs = read_inputs([folder / "pylock.toml"], [], Parts(extras=("gui",)))
     LooseProject(inputs, version=PYTHON, output=folder).load(PYTHON, {})
+
+
+def vendored_lock(content: bytes, folder: Path) -> None:
+    """Read a lock beside wheels."""
+    (folder / lock_name("linux-x64")).write_bytes(content)
+    file = read_vendored_lock(folder, "linux-x64")
+    assert file is not None
+    file.wheels()
+    file.as_value(Floors())
+
+
+def carrying_package(content: bytes, folder: Path) -> None:
+    """Read a package that carries wheels."""
+    (folder / PACKAGE_FILE).write_bytes(content)
+    read_package(folder, Problems())
 
 
 def decide(files: tuple[RemoteFile, ...]) -> None:
@@ -450,6 +468,8 @@ TARGETS: Mapping[str, Target] = {
     "metadata": Target(inputs=changed_lines([samples.METADATA]), feed=metadata),
     "requirements": Target(inputs=changed_lines([samples.REQUIREMENTS]), feed=requirements, weight=4),
     "taken-lock": Target(inputs=changed_lines([samples.TAKEN_LOCK]), feed=taken_lock, weight=4),
+    "vendored-lock": Target(inputs=changed_lines([samples.VENDORED_LOCK]), feed=vendored_lock, weight=4),
+    "package": Target(inputs=changed_json([samples.CARRYING_PACKAGE]), feed=carrying_package),
     "pyproject": Target(inputs=changed_lines([samples.PYPROJECT]), feed=pyproject),
     "wheel": Target(inputs=wheels(), feed=wheel, weight=10),
     "installed": Target(inputs=wheels(), feed=installed, weight=40),

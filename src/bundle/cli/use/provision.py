@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,12 +55,12 @@ def provision(
     """
     from bundle.run.vendored.provision import Provisioning, Request, default_root
 
-    packages = packages.absolute()
+    packages = _absolute(packages)
     request = Request(
         packages=packages,
-        root=into.absolute() if into else default_root(packages, app.environ),
+        root=_absolute(into) if into else default_root(packages, app.environ),
         python=python,
-        scripts=scripts.absolute() if scripts else _SCRIPTS if _SCRIPTS.is_dir() else None,
+        scripts=_absolute(scripts) if scripts else _SCRIPTS if _SCRIPTS.is_dir() else None,
         online=_is_online(app),
     )
     provisioning = Provisioning(request=request, environ=app.environ, reporter=app.reporter)
@@ -73,6 +74,10 @@ def provision(
     for warning in [*value["warnings"], *value["collisions"]]:
         app.reporter.warning(warning)
     return Result(data=value, text=lambda console: _print_done(console, value))
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - `..` in the name of an environment cannot be renamed
 
 
 def _is_online(app: App) -> bool:

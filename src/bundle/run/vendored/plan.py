@@ -188,7 +188,7 @@ def _contradiction(
 ) -> ConfigError | MissingPackageError:
     there = ", ".join(dict.fromkeys(f"{one.version} ({one.package})" for one in carried))
     details = [*dict.fromkeys(map(str, demands)), f"wheels at hand: {there}"]
-    askers = list(dict.fromkeys(one.package for one in demands if one.requirement.specifier))
+    askers = sorted({one.package for one in demands if one.requirement.specifier})
     if len(askers) > 1:
         return ConfigError(
             f"{' and '.join(askers)} want different versions of {name}.",
