@@ -111,7 +111,7 @@ DOORS: Mapping[str, frozenset[str]] = {
             "project_folder",
         }
     ),
-    "make/publish": frozenset({"candidates", "collect", "publish", "release"}),
+    "make/publish": frozenset({"candidates", "collect", "installer", "publish", "release", "runnable"}),
     "make/vendored": frozenset({"completeness", "vendor"}),
     "make/inputs": frozenset({"inputs", "loose_project", "pyproject"}),
     "make/interpreter": frozenset({"bytecode", "compilers", "prepare"}),

@@ -16,7 +16,7 @@ from bundle.model.variables import BUNDLE
 _WINDOWS_VARIABLES = ("SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "PATHEXT")
 """Without these, no program on Windows starts."""
 
-_MISLEADING = frozenset({"PYTHONHOME", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__", "VIRTUAL_ENV"})
+MISLEADING = frozenset({"PYTHONHOME", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__", "VIRTUAL_ENV"})
 """Variables that name another Python."""
 
 
@@ -163,7 +163,7 @@ class Runtime:
             environ: the person's own; what would lead the interpreter to another Python is left out, and the bundle's
                 programs come first on the path.
         """
-        own = {name: value for name, value in environ.items() if name not in _MISLEADING}
+        own = {name: value for name, value in environ.items() if name not in MISLEADING}
         folders = dict.fromkeys((self.executable.parent, self.root / self.platform.scripts))
         path = os.pathsep.join([*map(str, folders), *filter(None, [own.get("PATH", os.defpath)])])
         return {

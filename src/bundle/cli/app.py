@@ -108,6 +108,18 @@ class App:
             return TerminalReporter(verbose=self.verbose)
         return report.PlainReporter(verbose=self.verbose)
 
+    def load_output(self) -> None:
+        """Import what prints results and errors, for commands that may replace the folder which they run from."""
+        import io
+
+        from rich.filesize import decimal
+
+        from bundle.base.console import PrintableConsole
+        from bundle.cli import system_errors  # noqa: F401 - imported for later
+
+        # The console itself imports more when it prints.
+        PrintableConsole(file=io.StringIO(), highlight=False, emoji=False, markup=False).print(decimal(2**20))
+
     def warn_of_failure(self, name: str, error: BundleError) -> None:
         """Warn that one of several failed; people read why at the end, each reason once, and not in a JSON document."""
         self.reporter.warning(f"{name} failed\n{error.as_text()}" if self.json else f"{name} failed")

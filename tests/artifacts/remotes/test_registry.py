@@ -14,6 +14,7 @@ from secrets import token_hex
 from threading import Thread
 
 import pytest
+from oras.client import OrasClient
 
 from bundle.artifacts.remotes.addresses import Access, open_writable
 from bundle.artifacts.remotes.images import MANIFEST, artifact_of, config_of, image_of
@@ -46,6 +47,20 @@ def url(host: str) -> str:
 @pytest.fixture
 def remote(url: str) -> Registry:
     return Registry(url, {}, Reporter())
+
+
+@real
+def test_other_clients_pull_the_blobs_of_an_image(remote: Registry, url: str, tmp_path: Path) -> None:
+    one = document()
+    publish(remote, one)
+    place = url.removeprefix("oci://")
+    skopeo(
+        "--insecure-policy", "copy", "--src-tls-verify=false", f"docker://{place}:3.12.10", f"dir:{tmp_path / 'dir'}"
+    )
+    assert {(tmp_path / "dir" / blob.sha256).read_bytes() for blob in CONTENT} == set(CONTENT.values())
+    image = f"{place}@sha256:{Blob.of(image_of(one, 315532800)).sha256}"
+    pulled = OrasClient(insecure=True).pull(image, outdir=str(tmp_path / "pulled"))
+    assert {Path(path).read_bytes() for path in pulled} == set(CONTENT.values())
 
 
 @real

@@ -70,3 +70,16 @@ def test_versions_are_named_or_all_are_meant(built: Built, tmp_path: Path) -> No
     for arguments in ((), ("3.12.10", "--all")):
         with pytest.raises(ConfigError, match="either versions or --all"):
             call(built, "publish", *arguments, "--to", str(tmp_path / "remote"))
+
+
+def test_the_installer_needs_a_remote_of_files_and_a_version_with_the_tool(built: Built, tmp_path: Path) -> None:
+    remote = str(tmp_path / "remote")
+    for words, problem in (
+        (("--to", "oci://127.0.0.1:9/x", "--installer"), "takes no installer"),
+        (("--to", remote, "--installer"), "None of these versions"),
+        (("--to", remote, "--address", "https://cdn.example"), "--address is for"),
+        (("--to", remote, "--installer", "--address", "s3://x"), "no address that the installer"),
+    ):
+        with pytest.raises(ConfigError, match=problem):
+            call(built, "publish", "--all", *words)
+    assert not Path(remote).exists()

@@ -9,6 +9,7 @@ import pytest
 from bundle.artifacts.catalogue import Catalogue
 from bundle.base.errors import ConfigError, IntegrityError, NetworkError
 from bundle.base.folders import remove_tree
+from bundle.run.install.install import install
 from bundle.run.install.source import Source
 from tests.artifacts.trees import File, Tree
 from tests.base.server import Site, serving
@@ -107,6 +108,14 @@ def test_a_layer_that_another_one_overlaps_is_fetched_again(shop: Shop, machine:
     report = machine.install(shop.folder, NEWER)
     assert (report.fetched, report.reused) == (3, 4)
     assert machine.tree() == shop.tree(NEWER)
+
+
+def test_layers_of_another_folder_are_not_fetched(shop: Shop, machine: Machine) -> None:
+    shop.build()
+    place = replace(machine.place(), reuse=shop.folder / VERSION / LINUX.key)
+    report = install(VERSION, LINUX.key, machine.source(shop.folder), place, machine.store, reporter=machine.told)
+    assert (report.fetched, report.reused) == (1, 4)  # bundle.json is in no list of files.
+    assert machine.tree() == shop.tree()
 
 
 def test_files_that_were_changed_are_no_source_of_layers(shop: Shop, machine: Machine) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
@@ -25,12 +25,18 @@ from bundle.base.threads import all_of, in_parallel
 
 CATALOGUE = "catalogue.json"
 
+INSTALLERS = ("install.sh", "install.ps1")
+"""Scripts that name archives by their SHA-256."""
+
 _AT_ONCE = 16
 """Questions to a remote at the same time."""
 
 _RENEWED = 3600.0
 """Seconds; a younger blob is safe from any collection with a longer grace period."""
 
+_LARGEST_SCRIPT = 2**16
+
+_DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{2})/(\1[0-9a-f]{62})")
 _DOCUMENT = re.compile(r"bundles/[^/]+/[^/]+/([0-9a-f]{64})\.json")
 
@@ -191,6 +197,31 @@ class FileRemote(ReadableFileRemote):
         """Write an archive; see `Remote`."""
         self._files.put(archive.path, checked(source(), Blob(sha256=archive.sha256, size=archive.size)), archive.size)
 
+    def put_installer(self, scripts: Mapping[str, bytes], archives: Mapping[ArchiveRecord, Source]) -> int:
+        """Write scripts beside the catalogue, after the archives that they name by their SHA-256.
+
+        Returns:
+            The bytes of the archives that were not there.
+
+        Raises:
+            IntegrityError: a source gives other bytes.
+        """
+        sent = 0
+        for archive, source in archives.items():
+            found = self._files.find(archive.path)
+            if found is None or found.size != archive.size:
+                self.put_archive(archive, source)
+                sent += archive.size
+            else:
+                self._files.touch(archive.path)
+        for name, content in scripts.items():
+            self._files.put(name, [content], len(content))
+        for archive, source in archives.items():
+            # A collection that read the former scripts may have removed it meanwhile.
+            if self._files.find(archive.path) is None:
+                self.put_archive(archive, source)
+        return sent
+
     def stored(self) -> Iterator[Stored]:
         """List all blobs, documents and archives; see `Remote`."""
         for found in self._files.below("blobs"):
@@ -199,8 +230,10 @@ class FileRemote(ReadableFileRemote):
         for found in self._files.below("bundles"):
             if match := _DOCUMENT.fullmatch(found.path):
                 yield Stored(kind="document", name=match[1], size=found.size, age=found.age, place=found.path)
+        scripts = [self._files.get(name, _LARGEST_SCRIPT) for name in INSTALLERS]
+        installers = {digest for script in scripts if script for digest in _DIGEST.findall(script[0].decode("latin-1"))}
         for found in self._files.below("archives"):
-            if ARCHIVE.fullmatch(found.path):
+            if ARCHIVE.fullmatch(found.path) and not installers.intersection(_DIGEST.findall(found.path)):
                 yield Stored(kind="archive", name=found.path, size=found.size, age=found.age, place=found.path)
 
     def remove(self, stored: Stored, *, younger_than: float | None = None) -> bool:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import Any
 
 from bundle.artifacts.remotes.published import Blob, BundleDocument, PublishedEntry
+from bundle.artifacts.remotes.remote import Source
+from bundle.artifacts.runtime import MISLEADING
+from bundle.artifacts.store.layers import TOP
 from bundle.base.files import canonical_json
+from bundle.model.manifest import Manifest
 from bundle.model.platforms import PLATFORMS, System
+from bundle.model.variables import BUNDLE
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -16,7 +24,7 @@ EMPTY = b"{}"
 """The configuration of an artifact that needs none."""
 
 _CONFIG = "application/vnd.oci.image.config.v1+json"
-_LAYER = "application/vnd.oci.image.layer.v1.tar+zstd"
+LAYER = "application/vnd.oci.image.layer.v1.tar+zstd"
 _NOTHING = "application/vnd.oci.empty.v1+json"
 _TITLE = "org.opencontainers.image.title"
 
@@ -25,6 +33,41 @@ _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "
 """Go's names, which the specification prescribes."""
 
 Json = dict[str, Any]
+
+
+_NOBODY = "65534:65534"
+"""The user and the group that own no file."""
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""That of programs in images which set none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """The image below the layers of a bundle."""
+
+    name: str
+    """Its reference, without a digest."""
+    digest: str
+    """Of its manifest for the platform, with `sha256:`."""
+    layers: tuple[tuple[str, Blob], ...]
+    """Media type and blob of each."""
+    diff_ids: tuple[str, ...]
+    config: Json
+    """What it says of the start of programs; the values may be of any type."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunnableImage:
+    """An image that starts the Python of a bundle, and where the layers of its base are."""
+
+    version: str
+    platform: str
+    config: bytes
+    manifest: bytes
+    origin: str
+    """The address of the base's repository."""
+    base: Mapping[Blob, Source]
 
 
 def platform_of(key: str) -> Json:
@@ -58,7 +101,7 @@ def image_of(document: BundleDocument, epoch: int) -> bytes:
             "mediaType": MANIFEST,
             "config": _descriptor(_CONFIG, Blob.of(config_of(document, epoch))),
             "layers": [
-                _descriptor(_LAYER, layer.blob) | {"annotations": {_TITLE: f"{layer.name} {layer.version}".strip()}}
+                _descriptor(LAYER, layer.blob) | {"annotations": {_TITLE: f"{layer.name} {layer.version}".strip()}}
                 for layer in document.layers
             ],
             "annotations": {
@@ -67,6 +110,55 @@ def image_of(document: BundleDocument, epoch: int) -> bytes:
             },
         }
     )
+
+
+def runnable_config_of(document: BundleDocument, base: Base, manifest: Manifest, epoch: int) -> bytes:
+    """Return the configuration of an image that starts a bundle's Python.
+
+    Args:
+        manifest: of the bundle.
+    """
+    executable = PurePosixPath("/", TOP, manifest.target.executable(manifest.python.actual))
+    environ = {"PATH": _PATH, **dict(one.split("=", 1) for one in _texts(base.config.get("Env")) if "=" in one)}
+    environ = {
+        **{name: value for name, value in environ.items() if name not in MISLEADING},
+        "PATH": f"{executable.parent}:{environ['PATH']}",
+        "PYTHONNOUSERSITE": "1",
+        **{name: value.replace(BUNDLE, f"/{TOP}") for name, value in manifest.environment.items()},
+    }
+    own = {
+        "User": _NOBODY,
+        "WorkingDir": "/",
+        **{name: base.config[name] for name in ("User", "WorkingDir", "StopSignal") if _is_text(base.config.get(name))},
+        "Env": [f"{name}={value}" for name, value in environ.items()],
+        "Entrypoint": [str(executable)],
+    }
+    value = json.loads(config_of(document, epoch))
+    value["config"] = own
+    value["rootfs"]["diff_ids"] = [*base.diff_ids, *value["rootfs"]["diff_ids"]]
+    value["history"] = [
+        *({"created_by": f"a layer of {base.name}"} for _ in base.layers),
+        *({"created_by": f"bundle: {layer.name} {layer.version}".strip()} for layer in document.layers),
+    ]
+    return canonical_json(value)
+
+
+def runnable_image_of(document: BundleDocument, base: Base, config: bytes, epoch: int) -> bytes:
+    """Return the manifest of an image that starts a bundle's Python, whose layers are the base's and the bundle's."""
+    value = json.loads(image_of(document, epoch))
+    value["config"] = _descriptor(_CONFIG, Blob.of(config))
+    value["layers"] = [*(_descriptor(kind, blob) for kind, blob in base.layers), *value["layers"]]
+    prefix = "org.opencontainers.image.base"
+    value["annotations"] |= {f"{prefix}.name": base.name, f"{prefix}.digest": base.digest}
+    return canonical_json(value)
+
+
+def _texts(value: object) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
 
 
 def index_of(version: str, images: Iterable[Json], epoch: int) -> bytes:

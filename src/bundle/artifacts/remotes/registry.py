@@ -21,6 +21,7 @@ from bundle.artifacts.remotes.images import (
     INDEX,
     MANIFEST,
     Json,
+    RunnableImage,
     artifact_of,
     config_of,
     image_descriptor,
@@ -43,6 +44,7 @@ from bundle.base.http.registry import RegistryClient
 from bundle.base.http.urls import redact
 from bundle.base.report import Reporter
 from bundle.base.threads import all_of, in_parallel
+from bundle.model.platforms import PLATFORMS
 from bundle.model.records import to_json
 
 _AT_ONCE = 8
@@ -59,7 +61,7 @@ _ROUNDS = 100
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_PART}(?:/{_PART})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +109,7 @@ class RegistryFiles:
             digest = str(json.loads(manifest)["layers"][0]["digest"])
         except (ValueError, LookupError, TypeError, RecursionError):
             digest = ""
-        content = self._get(f"{self.address}/blobs/{digest}", most) if _DIGEST.fullmatch(digest) else None
+        content = self._get(f"{self.address}/blobs/{digest}", most) if DIGEST.fullmatch(digest) else None
         if content is None or f"sha256:{Blob.of(content).sha256}" != digest:
             raise IntegrityError(
                 f"The tag catalogue of {self.url} holds no catalogue.",
@@ -123,9 +125,14 @@ class RegistryFiles:
         except NotFoundError as error:
             raise MissingBlobError(f"{self.url} lacks the blob {_sha256(path)}.") from error
 
-    def manifest(self, tag: str) -> bytes | None:
-        """Return a manifest, None if there is none."""
-        return self._get(self.manifest_address(tag), _LARGEST_MANIFEST, MANIFEST)
+    def manifest(self, reference: str, accept: str = MANIFEST) -> bytes | None:
+        """Return a manifest, None if there is none.
+
+        Args:
+            reference: a tag, or a digest, with which the manifest is not compared.
+            accept: the media types that are understood.
+        """
+        return self._get(self.manifest_address(reference), _LARGEST_MANIFEST, accept)
 
     def tags(self) -> list[str]:
         """Return all tags."""
@@ -196,6 +203,9 @@ class Registry(ReadableFileRemote):
         for entry in removed:
             # Not every registry lets tags be removed.
             self._put_manifest(_tag(entry), artifact_of("removed"))
+            if self._there.manifest(_tag(entry, "image")) is not None:
+                self._put_manifest(_tag(entry, "image"), artifact_of("removed"))
+                self._index_runnables(entry.version)
         versions = dict.fromkeys(entry.version for entry in (*changed, *removed))
         entries = self._entries()
         for _ in range(_ROUNDS):
@@ -217,6 +227,48 @@ class Registry(ReadableFileRemote):
         self._put_blob(config_of(document, self._epoch))
         image = image_of(document, self._epoch)
         self._put_manifest(f"sha256:{Blob.of(image).sha256}", image)
+
+    def put_runnable(self, image: RunnableImage) -> None:
+        """Write an image that starts the bundle's Python, and the index of the version's images.
+
+        Layers of its base that the repository lacks are taken over within the registry, or copied. The index follows
+        from the tags of the images of all platforms, as that of the bundles does.
+        """
+        tag = _tag(image, "image")
+
+        def take(blob: Blob) -> None:
+            here = image.origin.startswith(f"{self._there.client.address}/")
+            repository = image.origin.partition("/v2/")[2]
+            if not here or not self._there.client.mount(self._there.address, blob.sha256, repository):
+                self.send(blob, image.base[blob])
+
+        all_of(in_parallel(take, self.lacking(image.base), threads=_AT_ONCE))
+        self._put_blob(image.config)
+        self._put_manifest(tag, image.manifest)
+        self._index_runnables(image.version)
+
+    def _index_runnables(self, version: str) -> None:
+        """Write the index of the runnable images of a version, and of none if it has none any more."""
+        images = self._runnables(version)
+        for _ in range(_ROUNDS):
+            if images:
+                self._put_manifest(f"run-{version}", index_of(version, images, self._epoch), INDEX)
+            elif self._there.manifest(f"run-{version}", INDEX) is not None:
+                self._put_manifest(f"run-{version}", artifact_of("removed"))
+            written, images = images, self._runnables(version)
+            if images == written:
+                return
+        raise CatalogueChangedError(f"Other processes keep changing {self.url}.")
+
+    def _runnables(self, version: str) -> list[Json]:
+        """Return the descriptors of a version's runnable images."""
+        tags = {key: f"image-{version}-{key}" for key in PLATFORMS}
+        found = all_of(in_parallel(self._there.manifest, tags.values(), threads=_AT_ONCE))
+        return [
+            image_descriptor(content, key)
+            for key, content in zip(tags, found, strict=True)
+            if content is not None and content != artifact_of("removed")
+        ]
 
     def lacking(self, blobs: Iterable[Blob]) -> set[Blob]:
         """Return the blobs that are not there, or not with their size; see `Remote`."""
@@ -265,7 +317,7 @@ class Registry(ReadableFileRemote):
                     continue
                 value, image = json.loads(annotations["bundle.entry"]), json.loads(annotations["bundle.image"])
                 name = (str(value["version"]), str(value["platform"]))
-                if f"entry-{name[0]}-{name[1]}" != tag or not _DIGEST.fullmatch(image["digest"]):
+                if f"entry-{name[0]}-{name[1]}" != tag or not DIGEST.fullmatch(image["digest"]):
                     raise ValueError(tag)
             except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
                 raise IntegrityError(
@@ -305,9 +357,9 @@ def _sha256(path: str) -> str:
     return path.rpartition("/")[2].removesuffix(".json")
 
 
-def _tag(entry: PublishedEntry) -> str:
-    """Return the tag of a bundle's entry."""
-    tag = f"entry-{entry.version}-{entry.platform}"
+def _tag(entry: PublishedEntry | RunnableImage, kind: str = "entry") -> str:
+    """Return the tag of a bundle's entry, or of its image."""
+    tag = f"{kind}-{entry.version}-{entry.platform}"
     if not _TAG.fullmatch(tag):
         raise ConfigError(
             f"{entry.version} for {entry.platform} has a name that no tag of a registry can have.",

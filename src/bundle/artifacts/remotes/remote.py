@@ -120,7 +120,10 @@ class Remote(ReadableRemote, Protocol):
         """
 
     def stored(self) -> Iterator[Stored]:
-        """List all blobs, documents and archives; other files at the same place are passed over."""
+        """List all blobs, documents and archives; other files at the same place are passed over.
+
+        Archives that the scripts of an installer name are not listed.
+        """
 
     def remove(self, stored: Stored, *, younger_than: float | None = None) -> bool:
         """Remove one of these, unless it was renewed meanwhile.

@@ -78,6 +78,24 @@ class RegistryClient(Downloader):
 
         self._retried(attempt)
 
+    def mount(self, repository: str, sha256: str, origin: str) -> bool:
+        """Take a blob over from another repository of the registry; return whether the registry did.
+
+        Args:
+            repository: the address of the one that gets it.
+            origin: the name of the one that has it.
+
+        Raises:
+            NetworkError: there is no answer, or an error.
+        """
+        query = urlencode({"mount": f"sha256:{sha256}", "from": origin})
+
+        def attempt() -> bool:
+            with self._request("POST", f"{repository}/blobs/uploads/?{query}", {}) as response:
+                return response.status_code == 201
+
+        return self._retried(attempt)
+
     def upload(self, repository: str, sha256: str, size: int, source: Callable[[], Iterable[bytes]]) -> None:
         """Upload a blob; the registry keeps it only if it has the digest.
 

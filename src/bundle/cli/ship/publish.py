@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,7 +11,12 @@ from bundle.base.errors import ConfigError
 from bundle.cli.app import App, Result, complete_version, pass_app, platform_option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
+
+    from bundle.make.publish.publish import Publication
+    from bundle.make.publish.runnable import Published
 
 
 @click.command()
@@ -26,9 +32,24 @@ if TYPE_CHECKING:
     "--archives", is_flag=True, help="Publish the archives of whole bundles as well, for people with tar alone."
 )
 @click.option("--repair", is_flag=True, help="Read what the remote has of these bundles, and replace what is damaged.")
+@click.option(
+    "--installer", is_flag=True, help="Publish scripts that install the tool itself, which one of the versions holds."
+)
+@click.option("--address", default="", metavar="URL", help="The web address of the remote, for these scripts.")
+@click.option(
+    "--base", default="", metavar="IMAGE", help="Publish also images that start the bundle's Python, on this one."
+)
 @pass_app
 def publish(
-    app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[str, ...], url: str, **flags: bool
+    app: App,
+    /,
+    versions: tuple[str, ...],
+    every: bool,
+    platforms: tuple[str, ...],
+    url: str,
+    address: str,
+    base: str,
+    **flags: bool,
 ) -> Result:
     """Publish verified bundles to a remote, which gets the layers that it lacks.
 
@@ -38,34 +59,63 @@ def publish(
     from bundle.artifacts.catalogue import Catalogue
     from bundle.artifacts.remotes.addresses import open_writable
     from bundle.make.publish.candidates import candidate_of, entries_of
+    from bundle.make.publish.installer import installer_of, publish_installer, require_address, require_files
     from bundle.make.publish.publish import publish as publish_all
+    from bundle.make.publish.runnable import bases_of, publish_runnables, require_registry
 
     if bool(versions) == every:
         raise ConfigError("Give either versions or --all.", remedy="`bundle catalogue list` shows what is built.")
+    if address and not flags["installer"]:
+        raise ConfigError("--address is for the scripts of --installer alone.")
+    require_address(address)
     project = app.open_project()
     remote = open_writable(url, app.access())
+    files = require_files(remote) if flags["installer"] else None
+    registry = require_registry(remote) if base else None
     named = Catalogue.load(project.catalogue).versions() if every else versions
     store = app.store()
     with app.reporter.step("reading"):
+        entries = entries_of(project, named, platforms)
         candidates = [
             candidate_of(entry, project, store, substitutes=flags["allow_substitute"], archives=flags["archives"])
-            for entry in entries_of(project, named, platforms)
+            for entry in entries
         ]
+        installer = installer_of(entries, project) if flags["installer"] else None
+        bases = bases_of(base, candidates, app.environ, reporter=app.reporter) if base else {}
     dry_run = flags["dry_run"]
     done = publish_all(candidates, remote, reporter=app.reporter, dry_run=dry_run, repair=flags["repair"])
+    if files and installer and not dry_run:
+        publish_installer(installer, files, address, reporter=app.reporter)
+    images: list[Published] = []
+    if registry and not dry_run:
+        images = publish_runnables(candidates, bases, registry, project, environ=app.environ, reporter=app.reporter)
 
     def text(console: Console) -> None:
-        from rich.filesize import decimal
+        _print(console, done, remote.url, dry_run=dry_run)
+        if installer:
+            keys = ", ".join(installer.archives)
+            console.print(f"installer: {installer.version} for {keys}{', would be sent' if dry_run else ''}")
+        for image in images:
+            console.print(f"image for {image.platform}: {image.reference}, on {image.base}", soft_wrap=True)
 
-        for one in done:
-            console.print(
-                f"{one.version} for {one.platform}: {'would be ' if dry_run else ''}{one.status}, "
-                f"{one.sent} of {one.layers} layers, {decimal(one.bytes_sent)} of {decimal(one.size)} "
-                f"{'to send' if dry_run else 'sent'}"
-            )
-        sent = sum(one.bytes_sent for one in done)
-        what = "Would send" if dry_run else "Sent"
-        console.print(f"{what} {decimal(sent)} to {remote.url}." if done else "The catalogue has no bundle yet.")
-
-    data = {"to": remote.url, "dryRun": dry_run, "bundles": [one.as_json() for one in done]}
+    data: dict[str, Any] = {"to": remote.url, "dryRun": dry_run, "bundles": [one.as_json() for one in done]}
+    if installer:
+        data["installer"] = {"version": installer.version, "platforms": list(installer.archives)}
+    if base:
+        data["bases"] = {key: f"{one.base.name}@{one.base.digest}" for key, one in bases.items()}
+        data["images"] = [asdict(image) for image in images]
     return Result(data=data, text=text)
+
+
+def _print(console: Console, done: Sequence[Publication], url: str, *, dry_run: bool) -> None:
+    from rich.filesize import decimal
+
+    for one in done:
+        console.print(
+            f"{one.version} for {one.platform}: {'would be ' if dry_run else ''}{one.status}, "
+            f"{one.sent} of {one.layers} layers, {decimal(one.bytes_sent)} of {decimal(one.size)} "
+            f"{'to send' if dry_run else 'sent'}"
+        )
+    sent = sum(one.bytes_sent for one in done)
+    what = "Would send" if dry_run else "Sent"
+    console.print(f"{what} {decimal(sent)} to {url}." if done else "The catalogue has no bundle yet.")

@@ -24,16 +24,23 @@ _SUFFIXES = (".tar.zst", ".tar.gz", ".tgz", ".zip")
 @click.option("--platform", type=click.Choice([*PLATFORMS]), help="Platform key; by default this machine's own.")
 @click.option("--into", type=click.Path(file_okay=False, path_type=Path), help="The folder that becomes the bundle.")
 @click.option("--keep-previous", is_flag=True, help="Keep the bundle that is replaced, for `bundle rollback`.")
+@click.option(
+    "--reuse",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="A folder with a bundle; its layers are not fetched.",
+)
 @click.option("--offline", is_flag=True, help="Never use the network; URL is a folder then.")
 @pass_app
 def install(
     app: App,
+    /,
     version: str,
     source: str | None,
     platform: str | None,
     into: Path | None,
-    keep_previous: bool,
-    offline: bool,
+    reuse: Path | None,
+    **flags: bool,
 ) -> Result:
     """Install VERSION from a source, or the bundle in an ARCHIVE of this machine.
 
@@ -45,7 +52,10 @@ def install(
     from bundle.run.install.install import Place, install, install_archive
     from bundle.run.install.records import Records
 
-    place = Place(records=Records(app.data), into=into, keep_previous=keep_previous, machine=app.machine)
+    app.load_output()
+    place = Place(
+        records=Records(app.data), into=into, keep_previous=flags["keep_previous"], machine=app.machine, reuse=reuse
+    )
     if source is None:
         if not version.endswith(_SUFFIXES):
             raise ConfigError(
@@ -62,7 +72,7 @@ def install(
     from bundle.artifacts.remotes.addresses import Access
     from bundle.run.install.sources import open_source
 
-    opened = open_source(source, Access(environ=app.environ, reporter=app.reporter, offline=offline))
+    opened = open_source(source, Access(environ=app.environ, reporter=app.reporter, offline=flags["offline"]))
     return _result(install(version, key, opened, place, app.store(), reporter=app.reporter))
 
 

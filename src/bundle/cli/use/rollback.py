@@ -22,6 +22,7 @@ def rollback(app: App, version: str) -> Result:
     """
     from bundle.run.install.records import Records
 
+    app.load_output()
     target = Records(app.data).find(version, former=True).target
     with target.changing(app.reporter):
         before = target.mark

@@ -23,6 +23,7 @@ def uninstall(app: App, version: str) -> Result:
     from bundle.run.install.records import Records
     from bundle.run.install.remove import remove
 
+    app.load_output()
     records = Records(app.data)
     found = records.find(version)
     remove(found.target, records, reporter=app.reporter)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,8 @@ class Place:
     keep_previous: bool
     machine: Platform | None
     """The platform of this machine, None if it is none of ours."""
+    reuse: Path | None = None
+    """A folder with a bundle whose layers need not be fetched."""
 
     def target(self, version: str, platform: str) -> Target:
         """Return the folder.
@@ -93,7 +95,8 @@ def install(version: str, platform: str, source: Source, place: Place, store: St
             python = require_manifest(target.path, version, platform, before.manifest).python
             return Report(path=target.path, mark=before, python=python, replaced=before, kept=False, unchanged=True)
         contents = source.contents(offer)
-        layers, fetched = _obtain(contents, source, store, target.path if before else None, reporter)
+        trees = [tree for tree in (target.path if before else None, place.reuse) if tree is not None]
+        layers, fetched = _obtain(contents, source, store, trees, reporter)
         with target.staging() as tree:
             if contents.layers:
                 with reporter.step("placing files"):
@@ -163,15 +166,19 @@ def _put(target: Target, mark: Mark, place: Place, reporter: Reporter) -> bool:
 
 
 def _obtain(
-    contents: Contents, source: Source, store: Store, before: Path | None, reporter: Reporter
+    contents: Contents, source: Source, store: Store, trees: Sequence[Path], reporter: Reporter
 ) -> tuple[list[Layer], set[str]]:
-    """Return the layers of a bundle, in order, and the digests of those that were fetched."""
+    """Return the layers of a bundle, in order, and the digests of those that were fetched.
+
+    Args:
+        trees: folders with bundles, whose layers need not be fetched.
+    """
     placed = {layer.record.digest: layer for layer in contents.layers}
     have = {digest: layer for digest, one in placed.items() if (layer := store.layer(one.record))}
-    missing = [one.record for digest, one in placed.items() if digest not in have]
-    if before is not None and missing:
-        with reporter.step("taking layers from the former install"):
-            have |= {layer.digest: layer for layer in layers_from(before, missing, store)}
+    for tree in trees:
+        if missing := [one.record for digest, one in placed.items() if digest not in have]:
+            with reporter.step(f"taking layers from {tree}"):
+                have |= {layer.digest: layer for layer in layers_from(tree, missing, store)}
     absent = [one for digest, one in placed.items() if digest not in have]
     if absent:
         have |= {layer.digest: layer for layer in fetch(absent, source, store, reporter=reporter)}
