@@ -24,7 +24,6 @@ from tests.base.server import serving
 
 from bundle.artifacts.remotes.addresses import Access, open_writable
 from bundle.base.report import Reporter
-from bundle.model.platforms import PLATFORMS
 
 MOST = 1.1
 """Bytes for each byte of the distinct layers."""
@@ -40,7 +39,7 @@ OWN = (
 )
 """The package of each variant; all is what `bundle lock` finds, but for the last two."""
 
-PLATFORM = next(key for key in PLATFORMS if key == "linux-x64")
+PLATFORM = "linux-x64"
 
 
 def main() -> int:

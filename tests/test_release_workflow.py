@@ -44,19 +44,35 @@ def test_each_line_calls_a_command_that_anyone_can_run(line: str) -> None:
     variables = dict(lines())[line]
     named = re.findall(r"\$([A-Z_]+)", line)
     options = [option for name in named for option in re.findall(rf"'{name}': '[^}}]*'(--[a-z-]+)'", variables)]
-    # What an expression becomes is a platform's key.
-    program, script, *words = shlex.split(re.sub(r"\$\{\{[^}]*\}\}", "linux-x64", line))
+    program, script, *words = words_of(line)
     assert program == "python"
     assert (ROOT / script).stat().st_mode & 0o111
-    words = [*SCRIPTS[script], *(word for word in words if not word.startswith("$") or word == "$RELEASE_TO"), *options]
-    command: click.Command | None = cli.get_command(click.Context(cli), words[0])
+    given = (word for word in words if not word.startswith("$") or word == "$RELEASE_TO")
+    require_command([*SCRIPTS[script], *given, *options])
+
+
+def words_of(line: str) -> list[str]:
+    """Return the words of a line, in which each expression becomes a platform's key."""
+    return shlex.split(re.sub(r"\$\{\{[^}]*\}\}", "linux-x64", line))
+
+
+def require_command(words: list[str]) -> None:
+    """Fail unless `bundle` has a command of this name with these options."""
     assert words[0] in COMMANDS
+    command: click.Command | None = cli.get_command(click.Context(cli), words[0])
     while isinstance(command, click.Group):
         words = words[1:]
         command = command.get_command(click.Context(command), words[0])
     assert command is not None
-    parser = command.make_parser(click.Context(command))
-    parser.parse_args(words[1:])
+    command.make_parser(click.Context(command)).parse_args(words[1:])
+
+
+def test_the_workflow_of_new_projects_calls_commands_that_exist() -> None:
+    steps = yaml.safe_load(_WORKFLOW.format(rows="          - {}", release="1.0"))["jobs"]["bundle"]["steps"]
+    found = [words_of(step["run"]) for step in steps if str(step.get("run", "")).startswith("bundle ")]
+    assert found
+    for words in found:
+        require_command(words[1:])
 
 
 def test_an_option_that_does_not_exist_would_be_found() -> None:
