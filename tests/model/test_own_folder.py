@@ -30,7 +30,7 @@ def test_histories_caches_and_results_do_not_count(folder: Path) -> None:
     for name in (
         *(".git/HEAD", "build/lib/x.py", "dist/x.whl", "pydist/x", "env/pyvenv.cfg", "env/lib/x.py"),
         *("src/own/__pycache__/x.pyc", "src/own.egg-info/PKG-INFO", "node_modules/x", "out/.state/x", "out/bundle"),
-        "pylock.own-linux-x64.toml",
+        *("pylock.own-linux-x64.toml", ".bundle-cache/layers/x"),
     ):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,17 @@ _PROJECT_FILES = ("pyproject.toml", *_OTHER_PROJECT_FILES)
 _NEVER = frozenset(
     {
         *(".git", ".hg", ".svn", ".bzr", "__pycache__", "__pypackages__", "node_modules", ".DS_Store"),
-        *(".venv", ".tox", ".nox", ".eggs", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".hypothesis"),
+        *(
+            ".venv",
+            ".tox",
+            ".nox",
+            ".eggs",
+            ".mypy_cache",
+            ".pytest_cache",
+            ".ruff_cache",
+            ".hypothesis",
+            ".bundle-cache",
+        ),
     }
 )
 """Names of histories, environments and caches, at any depth."""
