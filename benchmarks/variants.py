@@ -1,7 +1,7 @@
 """Twelve variants that share their heavy packages: bytes in the store, in remotes, on one target, and of an upgrade.
 
 Run it from the repository: `.venv/bin/python -m benchmarks.variants [FOLDER]`. The folder, by default a temporary one,
-gets a project whose versions have numpy, pandas and one small package of their own; the thirteenth differs from the
+gets a project whose versions have numpy, Pillow and one small package of their own; the thirteenth differs from the
 twelfth in that package alone. What is there already is used again. `BENCHMARK_DIR` is where the target's files go, on
 a file system with reflinks for example. Packages come from PyPI, registries from Debian's docker-registry.
 """
@@ -31,7 +31,7 @@ MOST = 1.1
 MOST_MOVED = 1.02
 """Bytes on the wire for each compressed byte of new layers."""
 
-HEAVY = ["numpy==2.2.6", "pandas==2.2.3"]
+HEAVY = ["numpy==2.2.6", "pillow==11.2.1"]
 
 OWN = (
     *("attrs", "click", "idna", "certifi", "toolz", "iniconfig", "pluggy", "packaging", "tabulate", "zipp"),
