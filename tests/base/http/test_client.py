@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -186,7 +187,23 @@ class TestGet:
         patient = Downloader(reporter=told, environ={}, retries=4, backoff=0.01)
         with pytest.raises(UnreachableError, match="refused"):
             patient.get(f"{url}/file")
-        assert len(told.messages) == 1, "a host that never answered is tried once more"
+        assert told.messages == [], "a host that never answered, and refuses, is not tried again"
+
+    def test_a_server_that_is_silent_and_never_answered_is_tried_once_more(self) -> None:
+        told = Told()
+        patient = Downloader(reporter=told, environ={}, timeout=0.1, retries=4, backoff=0.01)
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+            address = full.getsockname()
+            # Fill the queue of connections, so that further ones get no answer.
+            waiting = [socket.socket() for _ in range(4)]
+            for one in waiting:
+                one.setblocking(False)
+                one.connect_ex(address)
+            with pytest.raises(UnreachableError, match="no connection"):
+                patient.get(f"http://127.0.0.1:{address[1]}/file")
+            for one in waiting:
+                one.close()
+        assert len(told.messages) == 1
 
     def test_a_server_that_answered_before_is_waited_for(self) -> None:
         told = Told()

@@ -16,7 +16,7 @@ from bundle.base.errors import IntegrityError, NetworkError
 from bundle.base.files import copy_hashed, locked, sha256_of
 from bundle.base.http.body import LARGEST_DOCUMENT, chunks
 from bundle.base.http.ranges import Part, SizedReader, open_ranges
-from bundle.base.http.responses import Answer, Conditional, NotFoundError, UnreachableError, raise_for
+from bundle.base.http.responses import Answer, Conditional, NotFoundError, UnreachableError, no_answer, raise_for
 from bundle.base.http.retry import TransientError, retried
 from bundle.base.http.transfer import Transfer, length, range_total
 from bundle.base.http.urls import CredentialStore, local_path, origin, redact, split_credentials
@@ -323,7 +323,7 @@ class Downloader:
                     raise_for(url, response.status_code, response.reason or "", response.headers)
                 yield response
         except (requests.RequestException, HTTPError) as error:
-            known = _translated(error, url, self._timeout)
+            known = no_answer(error, url, connect=min(_CONNECT, self._timeout), timeout=self._timeout)
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 known.cause = "Its certificate is not trusted here."
                 known.remedy = "Name the file with your organisation's CA certificates in REQUESTS_CA_BUNDLE."
@@ -332,7 +332,7 @@ class Downloader:
                 raise known from error
             if isinstance(known, UnreachableError) and origin(url) not in self._answering:
                 # A host that is not there at all must not hold up the work, such as by another interpreter source.
-                raise TransientError(known, retries=1) from error
+                raise TransientError(known, retries=0 if known.certain else 1) from error
             raise TransientError(known) from error
 
     @cached_property
@@ -374,24 +374,3 @@ def _verify(url: str, actual: str, count: int, expected: str | None, size: int |
         )
     if size is not None and count != size:
         raise IntegrityError(f"{redact(url)} has {count} bytes, not {size}.")
-
-
-def _translated(error: Exception, url: str, timeout: float) -> NetworkError:
-    """Say in a few words what a library says in many, with the URL among them."""
-    import requests
-    from urllib3 import exceptions
-
-    chain: list[BaseException] = [error]
-    for link in chain:
-        inner = (*link.args, getattr(link, "reason", None), link.__cause__)
-        chain.extend(part for part in inner if isinstance(part, BaseException) and part not in chain)
-    kinds = (exceptions.NewConnectionError, exceptions.ConnectTimeoutError, exceptions.ProxyError)
-    unreachable = any(isinstance(link, kinds) for link in chain)
-    told = [link.strerror.lower() for link in chain if isinstance(link, OSError) and link.strerror]
-    if told:
-        why = told[-1]
-    elif any(isinstance(link, (requests.Timeout, exceptions.TimeoutError)) for link in chain):
-        why = f"no connection for {min(_CONNECT, timeout):g} s" if unreachable else f"no byte for {timeout:g} s"
-    else:
-        why = redact(str(chain[-1]) or type(error).__name__)[:500]
-    return (UnreachableError if unreachable else NetworkError)(f"{redact(url)} did not answer: {why}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -27,6 +28,8 @@ class UnreachableError(NetworkError):
     default_remedy = (
         "Check the connection, the proxy (HTTPS_PROXY, NO_PROXY) and the address, then run the same command again."
     )
+    certain: bool = False
+    """Whether there is no such name, or the host refuses: a further attempt would get the same answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,3 +87,39 @@ def _retry_after(text: str | None) -> float:
     with suppress(ValueError, OverflowError):
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     return 0.0
+
+
+def no_answer(error: Exception, url: str, *, connect: float, timeout: float) -> NetworkError:
+    """Return the error of an address without an answer: in a few words what the library says in many.
+
+    Args:
+        connect: seconds that a connection may take.
+        timeout: seconds that the next byte may take.
+    """
+    import requests
+    from urllib3 import exceptions
+
+    chain: list[BaseException] = [error]
+    for link in chain:
+        inner = (*link.args, getattr(link, "reason", None), link.__cause__)
+        chain.extend(part for part in inner if isinstance(part, BaseException) and part not in chain)
+    kinds = (exceptions.NewConnectionError, exceptions.ConnectTimeoutError, exceptions.ProxyError)
+    unreachable = any(isinstance(link, kinds) for link in chain)
+    told = [link.strerror.lower() for link in chain if isinstance(link, OSError) and link.strerror]
+    if told:
+        why = told[-1]
+    elif any(isinstance(link, (requests.Timeout, exceptions.TimeoutError)) for link in chain):
+        why = f"no connection for {connect:g} s" if unreachable else f"no byte for {timeout:g} s"
+    else:
+        why = redact(str(chain[-1]) or type(error).__name__)[:500]
+    known = (UnreachableError if unreachable else NetworkError)(f"{redact(url)} did not answer: {why}.")
+    if isinstance(known, UnreachableError):
+        known.certain = any(_is_certain(link) for link in chain)
+    return known
+
+
+def _is_certain(error: BaseException) -> bool:
+    """Return whether the system said that a name does not exist, or a host that it takes no connections."""
+    return isinstance(error, ConnectionRefusedError) or (
+        isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME
+    )
