@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from bundle.base.errors import WorkError
+from bundle.base.files import sha256_of
 from bundle.base.processes.run import Completed
 from bundle.base.text import last_lines
 from bundle.base.threads import all_of, in_parallel
@@ -70,10 +71,14 @@ def failure_of(completed: Completed) -> Failure | None:
 
 
 def start_scripts(subject: Subject, moved: Isolation) -> Outcome:
-    """Start every script of a copy with `--help`, one of them also by a link from elsewhere and by its name alone."""
+    """Start every script of a copy with `--help`, one of them also by a link from elsewhere and by its name alone.
+
+    Scripts with the same bytes, such as `pip` and `pip3`, find and do the same: one start tells of all.
+    """
     packages = subject.contents.scripts
     programs = {path: package for path, package in packages.items() if _is_program(moved, path)}
-    ways, notes = _ways(moved, programs)
+    first = _first_of_same(moved, programs)
+    ways, notes = _ways(moved, {path: package for path, package in programs.items() if first[path] == path})
     what = "not started: it is no program of this platform."
     notes += [RULES["tried-in-part"].about(f"{packages[path]}: {path}", what) for path in packages.keys() - programs]
     failures: dict[str, Failure] = {}
@@ -105,18 +110,27 @@ def start_scripts(subject: Subject, moved: Isolation) -> Outcome:
         all_of(in_parallel(step, ways, threads=subject.jobs))
     environment = Environment(contents=subject.contents)
     findings = []
-    for way, (path, _) in sorted(ways.items()):
+    # Each way with its script, and the way that answers for it.
+    answers = {way: (path, way) for way, (path, _) in ways.items()}
+    answers |= {path: (path, same) for path, same in first.items() if same in ways}
+    for way, (path, answer) in sorted(answers.items()):
         direct = failures.get(path)
         # What fails by its own path fails in the other ways as well.
         told = way != path and direct is not None and direct.emulator is None
-        if (failure := failures.get(way)) and not told:
+        if (failure := failures.get(answer)) and not told:
             package = packages[path]
             finding = failure.finding("script-fails", f"{package}: {way}", subject.skipped, file=path)
             if _IMPORT_ERROR.search(failure.output):
                 script = Path(path).name.removesuffix(".exe")
                 finding = excuse_script(finding, failure.output, script, package, environment, subject.skipped)
             findings.append(finding)
-    return Outcome(findings=(*findings, *sorted(notes, key=lambda finding: finding.subject)), checked=len(ways))
+    return Outcome(findings=(*findings, *sorted(notes, key=lambda finding: finding.subject)), checked=len(answers))
+
+
+def _first_of_same(moved: Isolation, scripts: Iterable[str]) -> dict[str, str]:
+    """Return for each script the first one with the same bytes; links are followed."""
+    first: dict[str, str] = {}
+    return {path: first.setdefault(sha256_of(moved.root / path), path) for path in scripts}
 
 
 def _ways(moved: Isolation, scripts: Mapping[str, str]) -> tuple[dict[str, _Way], list[Finding]]:
