@@ -54,6 +54,8 @@ class Check:
     """Reads the bundle and runs nothing."""
     trial: Callable[[Subject, Isolation], Outcome] | None = None
     """Runs programs of the bundle, which takes a machine of its platform."""
+    imports: bool = False
+    """Whether it imports the modules of packages."""
     of_bundle: bool = False
     """Whether it looks at the bundle itself also where packages are carried as wheels; the others look at a copy in
     which these are installed."""
@@ -104,15 +106,17 @@ CHECKS = (
     Check(name="names", title="Checking file names", audit=check_names),
     Check(name="licences", title="Reading licences", audit=check_licences),
     Check(name="requirements", title="Checking requirements", trial=check_requirements),
-    Check(name="imports", title="Importing native modules", trial=check_imports),
     Check(
         name="relocation",
         title="Using a read-only copy elsewhere",
         trial=check_relocation,
+        imports=True,
         of_bundle=True,
         of_packages=start_packaged_scripts,
         unseen="packages elsewhere: as wheels they are installed where they are used",
     ),
+    # After relocation: what was imported in a copy is not imported again.
+    Check(name="imports", title="Importing native modules", trial=check_imports, imports=True),
 )
 """Every check, in the order in which they begin and are reported: the cheap first."""
 
@@ -200,10 +204,12 @@ def verify_bundle(
             host.reporter.detail(check.title)
             return check.look(subject, isolation, sets)
 
-        # Audits compute in this process, one after the other; trials wait for programs. Emulated programs gain nothing
-        # by company, and some emulators share one server.
+        # Audits compute in this process, one after the other; trials wait for programs, two of which share what they
+        # have imported. Emulated programs gain nothing by company, and some emulators share one server.
         apart = [check for check in checks if check.runs] if trying and host.emulator is None else []
-        groups = [[check for check in checks if check not in apart], *([check] for check in apart)]
+        importing = [check for check in apart if check.imports]
+        groups = [[check for check in checks if check not in apart], importing]
+        groups += [[check] for check in apart if check not in importing]
         done = all_of(in_parallel(lambda group: {one: look(one) for one in group}, groups, threads=len(groups)))
         looked = {check: outcome for outcomes in done for check, outcome in outcomes.items()}
         findings += [finding for check in checks for finding in looked[check].findings]

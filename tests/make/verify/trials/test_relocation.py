@@ -125,3 +125,20 @@ def test_what_is_no_program_and_what_was_not_asked_for_is_a_note(tiny_bundle: Ti
     assert notes["tools: bin/completer"] == "not started: it is no program of this platform."
     assert notes["tools: bin/toold"].endswith("It belongs to the extra d, which was not asked for.")
     assert "It needs the module rich_of_no_one" in notes["tools: bin/pretty"]
+
+
+def test_what_was_imported_elsewhere_is_imported_once(
+    tiny_bundle: TinyBundle, compiled: Callable[..., bytes], tmp_path: Path
+) -> None:
+    seen = tmp_path / "seen"
+    code = f"import sys\nopen({str(seen)!r}, 'a').write(sys.prefix + '\\n')\n"
+    natives = {f"good/_{number}.so": compiled(f"_{number}") for number in range(3)}
+    tiny_bundle.install("good", "1.0", {"good/__init__.py": code, **natives})
+    report = tiny_bundle.verify(tmp_path / "work", "relocation", "imports")
+    assert errors(report) == {}
+    (place,) = seen.read_text().splitlines()
+    assert Path(place) != tiny_bundle.root
+    assert report.checked["imports"] > 4
+    seen.unlink()
+    assert tiny_bundle.verify(tmp_path / "work", "imports").ok
+    assert seen.read_text() == f"{tiny_bundle.root}\n"

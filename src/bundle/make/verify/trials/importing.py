@@ -1,10 +1,10 @@
-"""Importing the modules of a bundle: each afresh, and those that fail also in the order of their users."""
+"""Importing the modules of a bundle: in the order of their users, and those that fail each afresh."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def import_targets(
     jobs: int,
     done: Callable[[int], None] = lambda _: None,
 ) -> dict[str, Failure]:
-    """Import modules afresh; those that fail count as imported if they are when their package is used.
+    """Import modules as users of their packages do, else afresh; what was imported in a copy elsewhere has passed.
 
     Returns:
         failures by module name.
@@ -68,9 +68,12 @@ def import_targets(
     """
     known = {name: failure for (root, name), failure in isolation.failed.items() if root == isolation.root}
     failures = {target.name: known[target.name] for target in targets if target.name in known}
-    done(len(failures))
-    failures |= _failures(isolation, environment, [one for one in targets if one.name not in known], jobs, done)
+    passed = {name for root, name in isolation.imported if root == isolation.origin} - known.keys()
+    untried = [target for target in targets if target.name not in failures and target.name not in passed]
+    done(len(targets) - len(untried))
+    failures |= _failures(isolation, environment, untried, jobs, done)
     isolation.failed.update({(isolation.root, name): failure for name, failure in failures.items()})
+    isolation.imported.update((isolation.origin, one.name) for one in untried if one.name not in failures)
     return failures
 
 
@@ -81,13 +84,11 @@ def _failures(
     jobs: int,
     done: Callable[[int], None],
 ) -> dict[str, Failure]:
-    names = [target.name for target in targets]
-    passed = _fork(isolation, names, jobs, TIMEOUT)
-    done(len(passed))
-    # Most of the others load together with their package; an interpreter for each takes minutes in an emulator.
-    used = _as_users(isolation, environment, [target for target in targets if target.name not in passed], jobs)
+    # Nearly all load with their package; a process for each would import what they share over and over.
+    used = _as_users(isolation, environment, targets, jobs)
     done(len(used))
-    failures = _import_each(isolation, [name for name in names if name not in passed | used], jobs, TIMEOUT, done)
+    names = [target.name for target in targets if target.name not in used]
+    failures = import_modules(isolation, names, jobs=jobs, done=done)
     fatal = {name for name, failure in failures.items() if not failure.acceptable}
     again = [
         target
@@ -102,12 +103,14 @@ def _failures(
 def _as_users(
     isolation: Isolation,
     environment: Environment,
-    targets: Iterable[Target],
+    targets: Sequence[Target],
     jobs: int,
     *,
     without: Collection[str] | None = None,
 ) -> set[str]:
-    """Return the native modules that load when their packages are used, each package in a process of its own.
+    """Return the modules that load when their packages are used, each package in a process of its own.
+
+    These are native modules, and the name that users import first; further such names are to be imported afresh.
 
     Args:
         without: modules that cannot be imported, with which no user begins; the modules of scripts are imported first
@@ -118,6 +121,8 @@ def _as_users(
     for target in targets:
         if target.native and target.path.startswith(prefix):
             packages[target.package][target.name] = target.path.removeprefix(prefix)
+    # What others require comes first, so that its modules are compiled once for all.
+    ordered = sorted(packages, key=environment.required_by)
 
     def use(package: str) -> set[str]:
         installed = environment.installed.get(package, Installed())
@@ -129,7 +134,7 @@ def _as_users(
         starts = [name for name in (*installed.top_level, *sorted(scripts)) if name not in without]
         return _use(isolation, starts, packages[package])
 
-    return set().union(*all_of(in_parallel(use, packages, threads=jobs)))
+    return set().union(*all_of(in_parallel(use, ordered, threads=jobs))) & {target.name for target in targets}
 
 
 def import_modules(
@@ -207,7 +212,7 @@ def _fork(isolation: Isolation, names: Sequence[str], jobs: int, timeout: float)
 
 
 def _use(isolation: Isolation, first: Sequence[str], modules: dict[str, str]) -> set[str]:
-    """Return which modules of a distribution load when it is used; see use_probe.py.
+    """Return which modules of a distribution load when it is used, and its first name if that does; see use_probe.py.
 
     Args:
         first: the modules that its users begin with.
@@ -222,6 +227,7 @@ def _use(isolation: Isolation, first: Sequence[str], modules: dict[str, str]) ->
             "site": isolation.runner.translate(site),
             "first": [name for name in first if name in left],
             "modules": [(name, modules[name]) for name in modules if name in left],
+            "seconds": int(TIMEOUT * isolation.runner.patience),
         }
         limit = TIMEOUT + _EACH * len(left)
         completed = isolation.run_python(["-c", source], stdin=json.dumps(request).encode(), timeout=limit)

@@ -73,6 +73,13 @@ class Environment:
             if any(map(_NATIVE.fullmatch, one.files)) or any(map(self._opens, one.files)):
                 yield self.installed[one.name]
 
+    def required_by(self, package: str) -> int:
+        """Return how many of the distributions a distribution names as required, for any extra."""
+        return len(
+            {canonicalize_name(one.name) for one in self.installed.get(package, Installed()).requires}
+            & self.installed.keys()
+        )
+
     def lacks(self, package: str, extra: str = "") -> bool:
         """Return whether something is not installed that a distribution requires, by itself or for an extra of it."""
         marked = {**self.contents.platform.marker_environment(self.contents.python), "extra": extra}

@@ -40,8 +40,17 @@ class Isolation(Runtime):
     """The folder for everything that the programs write; they start in it."""
     failed: dict[tuple[Path, str], Failure] = field(default_factory=dict, compare=False)
     """The modules that cannot be imported, by root and dotted name: later checks do not try them again."""
+    imported: set[tuple[Path, str]] = field(default_factory=set, compare=False)
+    """The modules that were imported, by origin and dotted name, here or in a copy elsewhere."""
+    copied: Path | None = None
+    """The root of which `root` is a copy elsewhere."""
     base: Path | None = None
     """The bundle, if `root` is a virtual environment of it."""
+
+    @property
+    def origin(self) -> Path:
+        """The root, or the one that it is a copy of."""
+        return self.copied or self.root
 
     @property
     def bundle(self) -> Path:

@@ -16,6 +16,7 @@ from bundle.artifacts.runtime import NATIVE
 from bundle.base.errors import WorkError
 from bundle.base.folders import copy_tree, listing, remove_tree
 from bundle.base.text import last_lines
+from bundle.base.threads import all_of, in_parallel
 from bundle.make.verify.checks.contents import INTERPRETER
 from bundle.make.verify.checks.findings import Finding, Outcome
 from bundle.make.verify.checks.rules import RULES
@@ -57,19 +58,16 @@ def check_relocation(subject: Subject, isolation: Isolation) -> Outcome:
     work; nothing may be written into it.
     """
     place = isolation.scratch / PLACE
-    moved = replace(isolation, root=place / "python")
+    moved = replace(isolation, root=place / "python", copied=isolation.root)
     with subject.reporter.task("copying the bundle"):
         copy_tree(isolation.root, moved.root, read_only=True)
     try:
         _share_caches(isolation, moved)
         before = _state(moved.root)
-        outcomes = [
-            _where(subject, moved),
-            _modules(subject, isolation, moved),
-            start_scripts(subject, moved),
-            _environment(moved),
-            _untouched(before, _state(moved.root)),
-        ]
+        outcomes = [_where(subject, moved), _modules(subject, isolation, moved)]
+        trials = [lambda: start_scripts(subject, moved), lambda: _environment(moved)]
+        outcomes += all_of(in_parallel(lambda trial: trial(), trials, threads=subject.jobs))
+        outcomes.append(_untouched(before, _state(moved.root)))
     finally:
         remove_tree(place)
     return Outcome(
@@ -175,14 +173,12 @@ def _wrong_places(
 
 
 def _modules(subject: Subject, here: Isolation, moved: Isolation) -> Outcome:
-    """Import from each package one native module and the name that users import, and parts of the standard library."""
+    """Import what the check of imports does, without modules of tests, and parts of the standard library."""
     environment = Environment(contents=subject.contents)
-    chosen: dict[tuple[str, bool], Target] = {}
-    for target in targets_of(environment):
-        if not in_tests(target.name):
-            chosen.setdefault((target.package, target.native), target)
+    unfit = {module.name for module in subject.contents.modules if module.other}
+    fitting = [target for target in targets_of(environment) if target.name not in unfit]
+    targets = {target.name: target for target in fitting if not in_tests(target.name)}
     stdlib = [name for name in _STDLIB if name != "readline" or not moved.platform.is_windows]
-    targets = {target.name: target for target in chosen.values()}
     targets |= {name: Target(package=INTERPRETER, name=name, path="") for name in stdlib}
     try:
         failures = import_targets(moved, environment, tuple(targets.values()), jobs=subject.jobs)
@@ -213,8 +209,8 @@ def _environment(moved: Isolation) -> Outcome:
     make: list[str | Path] = [moved.executable, *moved.options, "-m", "venv", folder]
     steps: list[tuple[str, list[str | Path]]] = [
         ("python -m venv", make),
-        ("a virtual environment's python", [python, "-I", "-c", _BASE]),
-        ("a virtual environment's pip", [python, "-I", "-m", "pip", "--version"]),
+        ("a virtual environment's python", [python, *moved.options, "-c", _BASE]),
+        ("a virtual environment's pip", [python, *moved.options, "-m", "pip", "--version"]),
     ]
     findings: list[Finding] = []
     if not moved.runner.children:
