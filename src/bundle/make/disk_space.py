@@ -44,6 +44,10 @@ class Sizes:
         return made, made + self.layers
 
 
+_INTERPRETER = 40_000_000
+"""Bytes of an interpreter that is not made yet; few are smaller."""
+
+
 @dataclass(frozen=True)
 class _Place:
     name: str
@@ -52,15 +56,16 @@ class _Place:
     """What to do where it is too small."""
 
 
-def sizes_of(sets: Sequence[PackageSet], store: Store, interpreter: Layer, *, unpacks: bool) -> Sizes:
+def sizes_of(sets: Sequence[PackageSet], store: Store, interpreter: Layer | None, *, unpacks: bool) -> Sizes:
     """Return the sizes of a build from its locks and the layers that there are.
 
     Args:
+        interpreter: None if it is not made yet.
         unpacks: whether the wheels are installed.
     """
     files: dict[str, LockedFile] = {}
     wheels: dict[str, int] = {}
-    known = {interpreter.digest: interpreter.size}
+    known = {interpreter.digest: interpreter.size} if interpreter else {"": _INTERPRETER}
     for one in sets:
         lock = replace(one.lock, packages=tuple(one.wanted))
         files |= {file.sha256: file for file in lock.files}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -143,10 +144,14 @@ def check_own_files(build: Build) -> None:
 
 
 def choose_interpreter(build: Build) -> None:
-    """Bring the interpreter's layer into the store; if that fails, report the refused source builds as well."""
+    """Choose the interpreter, and begin its layer; if there is none, report the refused source builds as well."""
     problems = Problems()
+    # Beside the downloads; what needs the layer waits for it.
+    pool = ThreadPoolExecutor(1)
+    build.stack.callback(pool.shutdown, cancel_futures=True)
     with problems.collecting():
-        build.interpreter = prepare_interpreter(build.context, build.config, build.platform, build.request.interpreters)
+        asked = (build.config, build.platform, build.request.interpreters)
+        build.interpreter = prepare_interpreter(build.context, *asked, pool=pool)
     locked = build.statuses if problems.errors and build.context.machine not in (None, build.platform) else ()
     for status in locked:
         with build.any_host(status.config) as host:
@@ -171,7 +176,7 @@ def fetch_files(build: Build) -> None:
     for one in build.sets:
         one.find_layers(build.layering, carries=build.carries)
     if any(one.wanted for one in build.sets):
-        sizes = sizes_of(build.sets, build.context.store, build.interpreter.layer, unpacks=build.installs)
+        sizes = sizes_of(build.sets, build.context.store, build.interpreter.stored, unpacks=build.installs)
         require_space(build.request, build.context.store, sizes, build.context.reporter)
     for one in build.sets:
         one.fetch(build.layer_pool if build.installs else None)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import Future
 from pathlib import Path
 from typing import cast
 
@@ -41,9 +42,9 @@ def layer(kind: str, name: str, *paths: str) -> Layer:
 def described(platform: str) -> Manifest:
     offer = Offer(source="host", python="3.12.1", detail="", key={}, location="/somewhere")
     choice = Choice(requested="3.12.10", offer=offer, source=cast(Source, None), why="", tried=())
-    interpreter = Interpreter(
-        choice=choice, layer=layer("interpreter", "python"), platform=PLATFORMS[platform], bytecode=Bytecode()
-    )
+    made = Future[Layer]()
+    made.set_result(layer("interpreter", "python"))
+    interpreter = Interpreter(choice=choice, platform=PLATFORMS[platform], bytecode=Bytecode(), stored=None, made=made)
     wheel = LockedPackage(
         name="a",
         version="1",

@@ -1,10 +1,12 @@
-"""The interpreter of a bundle: chosen once, kept as a layer, unpacked for build steps."""
+"""The interpreter of a bundle: chosen once, made beside other work, kept as a layer, unpacked for build steps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from bundle.artifacts.interpreters.host import Host
 from bundle.artifacts.interpreters.source import Offer, Request, Tools
 from bundle.artifacts.interpreters.sources import sources_for
 from bundle.artifacts.store.layers import Layer
+from bundle.artifacts.store.store import Store
 from bundle.base.files import canonical_json
 from bundle.base.native.native import dotted
 from bundle.make.interpreter.bytecode import compile_tree
@@ -31,10 +34,22 @@ class Interpreter:
     """The interpreter that a bundle gets."""
 
     choice: Choice
-    layer: Layer
     platform: Platform
     bytecode: Bytecode
     """The compiler of the bundle's modules."""
+    stored: Layer | None
+    """Its layer, if the store had it when it was chosen."""
+    made: Future[Layer]
+    """The same, or the one that is being made."""
+
+    @property
+    def layer(self) -> Layer:
+        """Its layer; waits until it is made.
+
+        Raises:
+            BundleError: it cannot be made.
+        """
+        return self.made.result()
 
     @property
     def python(self) -> str:
@@ -55,21 +70,26 @@ class Interpreter:
             yield work / self.platform.executable(self.python)
 
 
-def prepare_interpreter(context: Context, config: Config, platform: Platform, override: Sequence[str]) -> Interpreter:
+def prepare_interpreter(
+    context: Context,
+    config: Config,
+    platform: Platform,
+    override: Sequence[str],
+    *,
+    pool: Executor | None = None,
+) -> Interpreter:
     """Choose the interpreter of a bundle and bring its layer into the store.
 
     Args:
         override: `--interpreter`: sources, paths, or KEY=PATH; none: as configured.
+        pool: makes a layer that the store lacks; None: it is made before this returns.
 
     Raises:
         BundleError: no source has a fitting one; the error lists the attempts and the remedies.
     """
     request = request_for(context, config, platform)
-    with context.store.work() as work:
-        tools = Tools(
-            downloader=context.downloader, files=context.store.files, reporter=context.reporter, work=work / "scratch"
-        )
-        tools.work.mkdir()
+    with ExitStack() as stack:
+        tools = stack.enter_context(_tools(context))
         sources = sources_for(override, config.interpreter.sources, platform)
         choice = choose(request, sources, tools, known=known_in(context, config, platform))
         bytecode = _bytecode(context, config, platform, choice.offer.python)
@@ -80,19 +100,43 @@ def prepare_interpreter(context: Context, config: Config, platform: Platform, ov
             context.reporter.warning(
                 f"{config.version} for {platform.key} carries no libstdc++, libgcc_s and libz: {why}"
             )
-        layer = context.store.find("interpreter", key)
-        if layer is None:
-            tree = work / "tree"
-            tree.mkdir()
-            with context.reporter.task(f"making Python {choice.offer.python} from {choice.offer.source} portable"):
-                about = choice.source.make(choice.offer, request, tree, tools)
-                if compiler := bytecode.compiler(lambda: tree / platform.executable(choice.offer.python)):
-                    compiled = compile_tree(tree, python=compiler.python)
-                    check_magic(compiler, tree, platform.stdlib(choice.offer.python), compiled.magic)
-            layer = context.store.add(
-                "interpreter", key, tree, name="python", version=about.python, about=about.as_json()
-            )
-    return Interpreter(choice=choice, layer=layer, platform=platform, bytecode=bytecode)
+        make = partial(_make, context.store, key, choice, request, bytecode, tools)
+        stored = context.store.find("interpreter", key)
+        if stored is None and pool is None:
+            stored = make()
+        made = Future[Layer]()
+        if stored is not None:
+            made.set_result(stored)
+        elif pool is not None:
+            made = pool.submit(_closing, stack.pop_all(), make)
+    return Interpreter(choice=choice, platform=platform, bytecode=bytecode, stored=stored, made=made)
+
+
+def _closing(stack: ExitStack, make: Callable[[], Layer]) -> Layer:
+    with stack:
+        return make()
+
+
+def _make(
+    store: Store, key: Mapping[str, Any], choice: Choice, request: Request, bytecode: Bytecode, tools: Tools
+) -> Layer:
+    """Make the layer of an interpreter whose files were fetched with the same tools."""
+    offer, platform = choice.offer, request.platform
+    with tools.reporter.task(f"making Python {offer.python} from {offer.source} portable"):
+        tree = tools.work / "tree"
+        tree.mkdir()
+        about = choice.source.make(offer, request, tree, tools)
+        if compiler := bytecode.compiler(lambda: tree / platform.executable(offer.python)):
+            compiled = compile_tree(tree, python=compiler.python)
+            check_magic(compiler, tree, platform.stdlib(offer.python), compiled.magic)
+        return store.add("interpreter", key, tree, name="python", version=about.python, about=about.as_json())
+
+
+@contextmanager
+def _tools(context: Context) -> Iterator[Tools]:
+    """Give the tools of sources, whose scratch folder ends with the block."""
+    with context.store.work() as work:
+        yield Tools(downloader=context.downloader, files=context.store.files, reporter=context.reporter, work=work)
 
 
 def release_of(context: Context, config: Config, platform: Platform, series: str, override: Sequence[str]) -> str:
@@ -105,8 +149,7 @@ def release_of(context: Context, config: Config, platform: Platform, series: str
         BundleError: as `prepare_interpreter` does.
     """
     request = replace(request_for(context, config, platform), python=series)
-    with context.store.work() as work:
-        tools = Tools(downloader=context.downloader, files=context.store.files, reporter=context.reporter, work=work)
+    with _tools(context) as tools:
         sources = sources_for(override, config.interpreter.sources, platform)
         return choose(request, sources, tools, known=known_in(context, config, platform)).offer.python
 
@@ -130,8 +173,7 @@ def coming_identity(context: Context, config: Config, platform: Platform, overri
     """
     request = request_for(context, config, platform)
     known = known_in(context, config, platform) if ask else lambda offer: offer.python
-    with context.store.work() as work:
-        tools = Tools(downloader=context.downloader, files=context.store.files, reporter=context.reporter, work=work)
+    with _tools(context) as tools:
         sources = sources_for(override, config.interpreter.sources, platform)
         choice = choose(request, sources, tools, known=known, fetch=False)
     return identity_of(context, config, platform, choice.offer)
