@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.base.threads import all_of, in_parallel
 from bundle.make.verify.trials.failure import Failure, signal_name
-from bundle.make.verify.trials.installed import Environment, Installed
+from bundle.make.verify.trials.installed import Environment
 from bundle.make.verify.trials.isolation import Isolation
 
 TIMEOUT = 120.0
@@ -84,10 +84,21 @@ def _failures(
     jobs: int,
     done: Callable[[int], None],
 ) -> dict[str, Failure]:
-    # Nearly all load with their package; a process for each would import what they share over and over.
-    used = _as_users(isolation, environment, targets, jobs)
-    done(len(used))
-    names = [target.name for target in targets if target.name not in used]
+    packages = _packages(isolation, targets)
+    # What others require comes first, and what is imported alone beside it, so that modules are compiled once for all.
+    ordered: list[str | None] = [*sorted(packages, key=environment.required)]
+    alone = [target.name for target in targets if target.package not in packages]
+    ordered.insert(1, None)
+
+    def load(package: str | None) -> set[str]:
+        if package is None:
+            return _fork(isolation, alone, 1, TIMEOUT)
+        # Nearly all load with their package; a process for each would import what they share over and over.
+        return _use(isolation, list(environment.of(package).top_level), packages[package])
+
+    loaded = set().union(*all_of(in_parallel(load, ordered, threads=jobs)))
+    names = [target.name for target in targets if target.name not in loaded]
+    done(len(targets) - len(names))
     failures = import_modules(isolation, names, jobs=jobs, done=done)
     fatal = {name for name, failure in failures.items() if not failure.acceptable}
     again = [
@@ -95,46 +106,40 @@ def _failures(
         for target in targets
         if target.name in failures and not failures[target.name].timed_out and fatal.isdisjoint(_parents(target.name))
     ]
-    for name in _as_users(isolation, environment, again, jobs, without=failures):
+    for name in _as_users_of_scripts(isolation, environment, again, jobs, failures):
         del failures[name]
     return failures
 
 
-def _as_users(
-    isolation: Isolation,
-    environment: Environment,
-    targets: Sequence[Target],
-    jobs: int,
-    *,
-    without: Collection[str] | None = None,
-) -> set[str]:
-    """Return the modules that load when their packages are used, each package in a process of its own.
-
-    These are native modules, and the name that users import first; further such names are to be imported afresh.
-
-    Args:
-        without: modules that cannot be imported, with which no user begins; the modules of scripts are imported first
-            as well. None if nothing is known yet.
-    """
+def _packages(isolation: Isolation, targets: Iterable[Target]) -> Mapping[str, dict[str, str]]:
+    """Return the native modules of each package, with their paths in site-packages."""
     prefix = f"{isolation.platform.site_packages(isolation.python)}/"
     packages: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for target in targets:
         if target.native and target.path.startswith(prefix):
             packages[target.package][target.name] = target.path.removeprefix(prefix)
-    # What others require comes first, so that its modules are compiled once for all.
-    ordered = sorted(packages, key=environment.required_by)
+    return packages
+
+
+def _as_users_of_scripts(
+    isolation: Isolation, environment: Environment, targets: Iterable[Target], jobs: int, without: Collection[str]
+) -> set[str]:
+    """Return the native modules that load when their packages' scripts are used.
+
+    Args:
+        without: modules that cannot be imported, with which no user begins.
+    """
+    packages = _packages(isolation, targets)
 
     def use(package: str) -> set[str]:
-        installed = environment.installed.get(package, Installed())
+        installed = environment.of(package)
         scripts = {module for module, _ in installed.scripts.values()} - installed.top_level.keys()
-        if without is None:
-            return _use(isolation, list(installed.top_level), packages[package])
         if not scripts:
             return set()  # No other beginning than the first time.
         starts = [name for name in (*installed.top_level, *sorted(scripts)) if name not in without]
-        return _use(isolation, starts, packages[package])
+        return _use(isolation, starts, packages[package]) & packages[package].keys()
 
-    return set().union(*all_of(in_parallel(use, ordered, threads=jobs))) & {target.name for target in targets}
+    return set().union(*all_of(in_parallel(use, packages, threads=jobs)))
 
 
 def import_modules(

@@ -73,19 +73,21 @@ class Environment:
             if any(map(_NATIVE.fullmatch, one.files)) or any(map(self._opens, one.files)):
                 yield self.installed[one.name]
 
-    def required_by(self, package: str) -> int:
-        """Return how many of the distributions a distribution names as required, for any extra."""
-        return len(
-            {canonicalize_name(one.name) for one in self.installed.get(package, Installed()).requires}
-            & self.installed.keys()
-        )
+    def of(self, package: str) -> Installed:
+        """Return a distribution, an empty one for files that belong to none."""
+        return self.installed.get(package, Installed())
+
+    def required(self, package: str) -> int:
+        """Return how many distributions of the bundle a distribution names as required, for any extra."""
+        named = {canonicalize_name(requirement.name) for requirement in self.of(package).requires}
+        return len(named & self.installed.keys())
 
     def lacks(self, package: str, extra: str = "") -> bool:
         """Return whether something is not installed that a distribution requires, by itself or for an extra of it."""
         marked = {**self.contents.platform.marker_environment(self.contents.python), "extra": extra}
         wanted = {
             canonicalize_name(requirement.name)
-            for requirement in self.installed.get(package, Installed()).requires
+            for requirement in self.of(package).requires
             if _holds(requirement.marker, marked)
         }
         return not wanted <= self.installed.keys()

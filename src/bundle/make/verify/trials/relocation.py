@@ -7,7 +7,7 @@ import ntpath
 import os
 import posixpath
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -64,9 +64,15 @@ def check_relocation(subject: Subject, isolation: Isolation) -> Outcome:
     try:
         _share_caches(isolation, moved)
         before = _state(moved.root)
-        outcomes = [_where(subject, moved), _modules(subject, isolation, moved)]
-        trials = [lambda: start_scripts(subject, moved), lambda: _environment(moved)]
-        outcomes += all_of(in_parallel(lambda trial: trial(), trials, threads=subject.jobs))
+        trials: list[Callable[[], Outcome]] = [
+            lambda: _where(subject, moved),
+            lambda: _modules(subject, isolation, moved),
+            lambda: _environment(moved),
+            lambda: start_scripts(subject, moved),
+        ]
+        # Some emulators share one server.
+        at_once = subject.jobs if isolation.runner is NATIVE else 1
+        outcomes = all_of(in_parallel(lambda trial: trial(), trials, threads=at_once))
         outcomes.append(_untouched(before, _state(moved.root)))
     finally:
         remove_tree(place)
