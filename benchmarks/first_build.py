@@ -2,7 +2,8 @@
 
 Run it from the repository: `.venv/bin/python -m benchmarks.first_build [VERSION] [--rounds N]`. Both sides take turns,
 so that a machine whose speed drifts treats both alike. The bundle's side makes more: it holds an interpreter, and is
-verified. Cold: both caches are empty, the operating system's is not.
+verified. It runs from an environment as its users make one, without the packages of developers: one of these takes a
+second and a half to import. Cold: both caches are empty, the operating system's is not.
 
 Each task writes to new folders, and nothing is removed before the last: ext4 creates files up to ten times slower for
 some minutes after a removal, since it searches for inodes that were not freed lately, and neither a machine of CI nor
@@ -41,6 +42,8 @@ class Bench:
     version: str
     folder: Path
     caches: Path
+    python: Path
+    """The interpreter of the tool's environment."""
 
     @property
     def project(self) -> Path:
@@ -62,8 +65,8 @@ class Bench:
     def bundle(self, command: str, *options: str) -> float:
         """Run `bundle`; return the seconds."""
         store = {"BUNDLE_CACHE_DIR": str(self.caches / "store")}
-        run = (sys.executable, "-m", "bundle", "--project", str(self.project), command, *options)
-        return timed(*run, environment=store)[0]
+        run = ("-m", "bundle", "--project", str(self.project), command, *options)
+        return timed(self.python, *run, environment=store)[0]
 
     def build(self, *options: str) -> float:
         """Build the version; return the seconds."""
@@ -97,9 +100,10 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         print("seconds of bundle / seconds of the others; `unchanged` stands beside `bundle --version`")
+        python = installed(Path(name, "tool"))
         measured: dict[str, list[tuple[float, float]]] = {}
         for number in range(1, asked.rounds + 1):
-            for task, (ours, theirs) in tasks(asked.version, Path(name, str(number))).items():
+            for task, (ours, theirs) in tasks(asked.version, Path(name, str(number)), python).items():
                 here, there = ours(), theirs()
                 measured.setdefault(task, []).append((here, there))
                 print(f"round {number}: {task:18} {here:6.2f} / {there:6.2f} = {here / there:5.2f}", flush=True)
@@ -109,14 +113,25 @@ def main() -> None:
             print(f"median:  {task:18} ratio {ratio:5.2f}, difference {more:6.2f} s")
 
 
-def tasks(version: str, folder: Path) -> dict[str, tuple[Callable[[], float], Callable[[], float]]]:
+def installed(folder: Path) -> Path:
+    """Install the tool as its users do, into an environment of its own; return the environment's interpreter."""
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    install = (find_uv_bin(), "pip", "install", "--quiet", "--compile-bytecode", "--python", python)
+    timed(find_uv_bin(), "venv", "--quiet", "--python", sys.executable, folder)
+    timed(*install, "--require-hashes", "--requirements", ROOT / "scripts" / "requirements.txt")
+    timed(*install, "--no-deps", ROOT)
+    return python
+
+
+def tasks(version: str, folder: Path, python: Path) -> dict[str, tuple[Callable[[], float], Callable[[], float]]]:
     """Return the tasks of one round, for both sides, in their order.
 
     Args:
         folder: for all files of the round; must not exist.
+        python: of the environment that the tool is installed in.
     """
     cold, warm, unverified, locks = (
-        Bench(version=version, folder=folder / task, caches=folder / caches).prepare()
+        Bench(version=version, folder=folder / task, caches=folder / caches, python=python).prepare()
         for task, caches in (("cold", "cold"), ("warm", "cold"), ("unverified", "unverified"), ("locks", "locks"))
     )
     return {
