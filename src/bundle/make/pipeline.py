@@ -107,17 +107,21 @@ class Build:
 
     @cached_property
     def layer_pool(self) -> LayerPool:
-        """Makes the layers of wheels beside the other steps, which then find them measured and compressed."""
-        store, effort = self.context.store, self.config.build.compression
-        asked = [Compression(format=one, effort=effort).framed for one in self.request.archives if self.installs]
-        ways = {one for one in asked if one is not None}
-
-        def finish(layer: Layer) -> None:
-            floor_of([layer], store, self.platform)
-            for compression in ways:
-                store.frames([layer], compression)
-
+        """Makes the layers of wheels beside the other steps."""
+        finish = self.finish if self.installs else self.measure
         return self.stack.enter_context(LayerPool(self.layering, finish=finish))
+
+    def measure(self, layer: Layer) -> None:
+        """Let later steps find the floor of a layer."""
+        floor_of([layer], self.context.store, self.platform)
+
+    def finish(self, layer: Layer) -> None:
+        """Let later steps find a layer of the bundle measured and compressed."""
+        self.measure(layer)
+        effort = self.config.build.compression
+        asked = {Compression(format=one, effort=effort).framed for one in self.request.archives}
+        for compression in filter(None, asked):
+            self.context.store.frames([layer], compression)
 
     @property
     def digest(self) -> str:
@@ -152,6 +156,8 @@ def choose_interpreter(build: Build) -> None:
     with problems.collecting():
         asked = (build.config, build.platform, build.request.interpreters)
         build.interpreter = prepare_interpreter(build.context, *asked, pool=pool)
+        if build.interpreter.stored is None:
+            pool.submit(lambda: build.finish(build.interpreter.layer))
     locked = build.statuses if problems.errors and build.context.machine not in (None, build.platform) else ()
     for status in locked:
         with build.any_host(status.config) as host:
