@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from bundle.artifacts.store.layers import (
     Entry,
     Layer,
+    _header,
     normalise,
     overlay,
     path_order,
@@ -177,3 +178,24 @@ def test_the_later_layer_wins_and_the_conflict_is_told(tmp_path: Path) -> None:
 def test_layers_that_do_not_fit_on_each_other_are_an_error(tmp_path: Path, other: Tree) -> None:
     with pytest.raises(IntegrityError, match=r"a is a file in first 1 and a (folder|symlink) in second 1"):
         overlay([layer("first", {"a": File(b"1")}, tmp_path), layer("second", other, tmp_path)])
+
+
+NAMES = st.text(st.sampled_from("ab./é"), min_size=1, max_size=6).flatmap(
+    lambda text: st.integers(80, 110).map(lambda count: text * (count // len(text)) + "x" * (count % len(text)))
+)
+
+
+@given(
+    NAMES,
+    st.sampled_from([tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE]),
+    st.sampled_from([0, 1, 8**11 - 1, 8**11]),
+    NAMES,
+    st.sampled_from([0, EPOCH, 8**11 - 1, 8**11]),
+)
+def test_a_header_is_the_one_of_the_standard_library(
+    name: str, kind: bytes, size: int, target: str, epoch: int
+) -> None:
+    info = tarfile.TarInfo(name)
+    info.type, info.mode, info.size, info.linkname, info.mtime = kind, 0o644, size, target, epoch
+    expected = info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
+    assert _header(name, kind, 0o644, size, target, epoch) == expected

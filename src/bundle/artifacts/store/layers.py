@@ -33,6 +33,9 @@ FILE_TYPES: Mapping[EntryKind, int] = {"file": stat.S_IFREG, "folder": stat.S_IF
 
 _BLOCK = 512
 
+_LONGEST, _LARGEST = 100, 0o77777777777
+"""Bytes of a name, and the number, that a header has room for (POSIX.1-2008, pax, ustar format)."""
+
 
 class DamagedLayerError(IntegrityError):
     """A layer has other bytes than it was made with; it has to go from the store, and is then made again."""
@@ -164,13 +167,19 @@ def tar_entries(entries: Iterable[Entry], *, epoch: int) -> Iterator[TarEntry]:
 
 
 def _header(name: str, kind: bytes, mode: int, size: int, target: str, epoch: int) -> bytes:
-    info = tarfile.TarInfo(name)
-    info.type = kind
-    info.mode = mode
-    info.size = size
-    info.linkname = target
-    info.mtime = epoch
-    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
+    path = f"{name}/" if kind == tarfile.DIRTYPE else name
+    short = (path + target).isascii() and max(len(path), len(target)) <= _LONGEST
+    if not short or size > _LARGEST or not 0 <= epoch <= _LARGEST:
+        info = tarfile.TarInfo(name)
+        info.type, info.mode, info.size, info.linkname, info.mtime = kind, mode, size, target, epoch
+        return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
+    # Without the library, which takes ten times as long for each of tens of thousands of files.
+    numbers = b"%07o\0%07o\0%07o\0%011o\0%011o\0" % (mode, 0, 0, size, epoch)
+    before = path.encode().ljust(_LONGEST, b"\0") + numbers
+    after = kind + target.encode().ljust(_LONGEST, b"\0") + b"ustar\00000"
+    # The checksum counts the eight bytes of its own place as spaces.
+    checksum = sum(before) + sum(after) + 8 * ord(" ")
+    return b"%b%06o\0 %b" % (before, checksum, after.ljust(_BLOCK - len(before) - 8, b"\0"))
 
 
 def tar_chunks(tree: Path, entries: Iterable[TarEntry]) -> Iterator[bytes]:
