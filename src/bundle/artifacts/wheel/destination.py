@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import posixpath
 import re
 from collections.abc import Iterable
@@ -23,8 +24,6 @@ from bundle.model.interpreter_places import is_closed_to_wheels
 from bundle.model.platforms import Platform, short_version
 
 if TYPE_CHECKING:
-    import os
-
     from installer.scripts import ScriptSection
     from installer.utils import Scheme
 
@@ -122,12 +121,12 @@ class WheelTree(WheelDestination):
         self._claim(path)
         # Files of the wheel are hashed while they are read.
         member = stream if isinstance(stream, Member) else Member(stream, None)
-        target = self._tree / path
-        with target.open("xb") as file:
+        target = f"{self._tree}/{path}"
+        with open(target, "xb") as file:  # noqa: PTH123 - a path object for each of thousands of files is slow
             file.write(start)
             while chunk := member.read(CHUNK):
                 file.write(chunk)
-        target.chmod(0o755 if executable else 0o644)
+        os.chmod(target, 0o755 if executable else 0o644)  # noqa: PTH101
         self.written[path] = (member.sha256, member.size)
         return RecordEntry(path, Hash("sha256", member.sha256), member.size)
 
