@@ -60,7 +60,7 @@ ROOMS = {
     "make/vendored": 16,
     "run/install": 15,
     "run/jobs": 16,
-    "run/vendored": 15,
+    "run/vendored": 16,
     "run": 16,
     "cli": 16,
     "cli/project": 17,

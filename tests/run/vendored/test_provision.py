@@ -205,6 +205,20 @@ def test_wheels_need_no_registry_even_where_it_is_allowed(station: Station) -> N
 
 
 @real
+def test_a_registry_that_does_not_answer_is_told(station: Station) -> None:
+    station.packages.package("beta", "third")
+    failed = station.run(ALLOW_ONLINE_PIP="1", UV_DEFAULT_INDEX="http://127.0.0.1:9/simple", UV_HTTP_RETRIES="0")
+    assert failed.code == 3
+    assert not station.env.exists()
+
+
+@real
+def test_settings_of_the_person_add_no_source(station: Station) -> None:
+    station.provision(UV_TARGET=str(station.root / "elsewhere"), UV_OVERRIDE="/nonexistent")
+    assert says(station.env, "import own; own.main()") == ["1.0"]
+
+
+@real
 def test_eight_runs_at_once_make_it_once(station: Station) -> None:
     lock(station)
     station.packages.root.joinpath("alpha", "python_modules").mkdir(exist_ok=True)
@@ -245,7 +259,12 @@ def test_places_that_cannot_be_an_environment_are_told(station: Station) -> None
 @real
 def test_a_python_that_is_not_there_or_another_is_told(station: Station) -> None:
     station.python = "3.99"
-    assert "There is no Python 3.99 on this machine" in station.run().errors
+    missing = station.run()
+    assert missing.code == 2
+    assert "There is no Python 3.99 on this machine" in missing.errors
+    assert f"python{sys.version_info[0]}.{sys.version_info[1]}" in missing.errors
+    station.python = "bundle:3.12.10-none"
+    assert station.run().code == 2
     station.python = sys.executable
     station.provision()
     station.python = "3.7"

@@ -53,6 +53,7 @@ def provision(
     without the network, by hash where a lock lies there. ALLOW_ONLINE_PIP=true lets packages without wheels be
     installed from the registry.
     """
+    from bundle.run.install.records import Records
     from bundle.run.vendored.provision import Provisioning, Request, default_root
 
     packages = _absolute(packages)
@@ -63,7 +64,7 @@ def provision(
         scripts=_absolute(scripts) if scripts else _SCRIPTS if _SCRIPTS.is_dir() else None,
         online=_is_online(app),
     )
-    provisioning = Provisioning(request=request, environ=app.environ, reporter=app.reporter)
+    provisioning = Provisioning(request=request, environ=app.environ, reporter=app.reporter, records=Records(app.data))
     if dry_run:
         plan = provisioning.plan()
         value = {**plan.as_json(), "changes": plan.changes, "collisions": list(plan.path.collisions(plan.target))}

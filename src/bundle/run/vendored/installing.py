@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundle.base.errors import WorkError
+from bundle.base.errors import BundleError, IntegrityError, NetworkError, WorkError
+from bundle.base.http.urls import redact
 from bundle.base.processes.run import run
 from bundle.base.report import Reporter
 from bundle.base.text import last_lines
@@ -16,6 +18,11 @@ from bundle.run.vendored.plan import Plan
 
 _WORK = ".bundle-work"
 _SETTINGS = "pyvenv.cfg"
+
+_LINES = 30
+"""Lines of uv's output that an error shows."""
+
+_NETWORK = re.compile(r"failed to (fetch|download)|error sending request|dns error|connect", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,17 +89,20 @@ class Installing:
         asked, pins = work / "requirements.txt", work / "constraints.txt"
         asked.write_text("".join(f"{one}\n" for one in plan.online), encoding="utf-8")
         pins.write_text("".join(f"{one}\n" for one in plan.pins), encoding="utf-8")
-        self._install("-r", str(asked), "--constraint", str(pins))
+        self._install("-r", str(asked), "--constraint", str(pins), online=True)
 
-    def _install(self, *words: str) -> None:
+    def _install(self, *words: str, online: bool = False) -> None:
         python = next(one for one in ("Scripts/python.exe", "bin/python") if (self.environment / one).exists())
-        self._uv("Installing", "pip", "install", "--python", str(self.environment / python), *words)
+        self._uv("Installing", "pip", "install", "--python", str(self.environment / python), *words, online=online)
 
-    def _uv(self, what: str, *words: str) -> None:
+    def _uv(self, task: str, *words: str, online: bool = False) -> None:
         from uv import find_uv_bin
 
+        # Settings of the person's own could add sources, or send the files elsewhere; a registry needs them.
+        kept = "UV_" if online else "UV_LINK_MODE"
         variables = {
-            **self.environ,
+            **{name: value for name, value in self.environ.items() if not name.startswith(("UV_", "PYTHON"))},
+            **{name: value for name, value in self.environ.items() if name.startswith(kept)},
             "UV_PYTHON_DOWNLOADS": "never",
             "UV_NO_PROGRESS": "1",
             "UV_PREVIEW_FEATURES": "pylock",
@@ -100,6 +110,22 @@ class Installing:
             "NO_COLOR": "1",
         }
         done = run([find_uv_bin(), *words], env=variables, cwd=self.environment.parent)
-        self.reporter.detail(done.errors.rstrip())
+        said = redact(done.errors.rstrip())
+        self.reporter.detail(said)
         if done.code:
-            raise WorkError(f"{what} failed.", details=last_lines(done.errors, 30), remedy="Read uv's own words above.")
+            raise _failure(task, said, online=online)
+
+
+def _failure(task: str, said: str, *, online: bool) -> BundleError:
+    details = last_lines(said, _LINES)
+    if re.search("hash mismatch", said, re.IGNORECASE):
+        return IntegrityError(
+            f"{task} failed: a wheel has changed since it was checked.",
+            details=details,
+            remedy="Find out who changes the packages, and run the same command again.",
+        )
+    if online and _NETWORK.search(said):
+        return NetworkError(f"{task} failed: the registry did not answer.", details=details)
+    return WorkError(
+        f"{task} failed.", details=details, remedy="Read uv's own words above, correct that, and run it again."
+    )

@@ -14,11 +14,12 @@ from bundle.base.errors import BundleError, ConfigError, Problems
 from bundle.base.files import locked
 from bundle.base.report import Reporter
 from bundle.base.staging import staged_folder, sweep_staging, write_atomically
+from bundle.run.install.records import Records
 from bundle.run.vendored.installing import Installing
 from bundle.run.vendored.interpreter import find_interpreter
 from bundle.run.vendored.plan import Plan, make_plan
 from bundle.run.vendored.search_path import PATH_FILE, search_path
-from bundle.run.vendored.target import RECORD, Target, is_environment, record_text, target_of
+from bundle.run.vendored.target import RECORD, is_environment, record_text, target_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,8 @@ class Provisioning:
     request: Request
     environ: Mapping[str, str]
     reporter: Reporter
+    records: Records
+    """The installed bundles."""
 
     def plan(self) -> Plan:
         """Work out what would change.
@@ -66,7 +69,7 @@ class Provisioning:
         packages = read_packages(request.packages, problems)
         problems.raise_if_any(f"{len(problems.errors)} mistakes in the packages of {request.packages}.")
         exists = is_environment(request.root)
-        answer = find_interpreter(request.root if exists else None, request.python, self.environ)
+        answer = find_interpreter(request.root if exists else None, request.python, self.environ, self.records)
         target = target_of(request.root, answer, exists=exists)
         path = search_path(packages, request.scripts)
         return make_plan(packages, target, path, online=request.online)
@@ -146,8 +149,3 @@ def default_root(packages: Path, environ: Mapping[str, str]) -> Path:
     """Return the environment if none is named: the active one, else `.venv` among the packages."""
     active = environ.get("VIRTUAL_ENV")
     return Path(active).absolute() if active else packages / ".venv"
-
-
-def target_summary(target: Target) -> str:
-    """Return an environment as people read it."""
-    return f"{target.root}, Python {target.python} on {target.platform.key}"
