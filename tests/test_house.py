@@ -176,6 +176,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "cli/make/vendor": "make/vendored/test_vendor.py",
     "cli/use/provision": "run/vendored/test_provision.py",
     "run/vendored/installing": "run/vendored/test_provision.py",
+    "run/vendored/interpreter": "run/vendored/test_provision.py",
     "run/vendored/wheels": "run/vendored/test_plan.py",
     "artifacts/context": "cli/make/test_lock.py",
     "artifacts/remotes/folder": "artifacts/remotes/test_files.py",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
 import zipfile
 from pathlib import Path
 
@@ -16,7 +18,9 @@ from bundle.run.vendored.plan import Plan, make_plan
 from bundle.run.vendored.search_path import SearchPath, search_path
 from bundle.run.vendored.target import RECORD
 from tests.artifacts.vendored.carried import Packages
-from tests.run.vendored.environments import target
+from tests.artifacts.wheelmaker import make_wheel
+from tests.hostile.mounts import mounts
+from tests.run.vendored.environments import command, target
 
 
 @pytest.fixture
@@ -163,6 +167,35 @@ def test_a_record_that_lies_costs_no_more_than_a_new_install(packages: Packages,
 def test_a_search_path_names_no_code(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         search_path([], tmp_path / "x\nimport os")
+
+
+@pytest.mark.real
+def test_a_full_disk_and_one_that_is_only_readable_leave_the_environment_as_it_was(tmp_path: Path) -> None:
+    packages = Packages(tmp_path / "packages")
+    packages.package("alpha", "top")
+    packages.wheel("alpha", "top")
+    place = tmp_path / "place"
+    words = ("provision", packages.root, "--into", place / "env", "--python", sys.executable)
+    assert command(*words, folder=tmp_path).code == 0
+    packages.package("beta", "large")
+    large = {"large.bin": os.urandom(3 * 2**20)}
+    make_wheel(packages.root / "beta" / "wheels", "large", "1.0", files=large)
+    with mounts() as inside:
+        inside.small(place, 2**20)
+        full = command(*words, folder=tmp_path, before=inside.prefix)
+        assert full.code == 1
+        assert "space" in full.errors
+        names = {path.name for path in inside.seen(place).iterdir()}
+        assert names == {"env", "env.lock"}
+        assert not list(inside.seen(place).glob("env/lib/python*/site-packages/large*"))
+        inside.read_only(place)
+        refused = command(*words, folder=tmp_path, before=inside.prefix)
+        assert refused.code in (1, 2)
+        assert "Traceback" not in refused.errors
+        shutil.rmtree(packages.root / "beta")
+        idle = command(*words, folder=tmp_path, before=inside.prefix)
+        assert idle.code == 0, idle.errors
+        assert idle.output.startswith("Nothing to do")
 
 
 @pytest.mark.parametrize("name", ["linux-x64", "windows-x64"])
