@@ -44,6 +44,7 @@ ROOMS = {
     "artifacts/interpreters": 8,
     "artifacts": 9,
     "artifacts/remotes": 10,
+    "artifacts/trust": 11,
     "make/inputs": 10,
     "make/interpreter": 10,
     "make/sources": 11,
@@ -75,7 +76,7 @@ ALL = frozenset({"*"})
 
 DOORS: Mapping[str, frozenset[str]] = {
     "base": ALL,
-    "base/http": frozenset({"client", "ranges", "registry", "urls"}),
+    "base/http": frozenset({"client", "ranges", "registry", "responses", "urls"}),
     "base/native": frozenset({"elf", "formats", "native", "read"}),
     "base/processes": frozenset({"become", "bubblewrap", "run", "stream", "supervised"}),
     "model": ALL,
@@ -83,6 +84,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "model/locks": ALL,
     "artifacts": ALL,
     "artifacts/remotes": ALL,
+    "artifacts/trust": ALL,
     "artifacts/store": frozenset(
         {"claim", "compression", "file_cache", "frames", "json_cache", "layers", "paths", "scratch", "store"}
         | {"unpacking"}

@@ -164,11 +164,21 @@ class App:
             offline=offline,
         )
 
-    def access(self, *, offline: bool = False) -> Access:
-        """Return the way to remotes."""
+    def access(self, *, offline: bool = False, root: Path | None = None) -> Access:
+        """Return the way to remotes.
+
+        Args:
+            root: the file that `--root` names; for the one source that a command reads.
+        """
         from bundle.artifacts.remotes.addresses import Access
 
-        return Access(environ=self.environ, reporter=self.reporter, offline=offline)
+        return Access(environ=self.environ, reporter=self.reporter, offline=offline, data=self.data, root=root)
+
+    def ask_passphrase(self) -> Callable[[str], str] | None:
+        """Return what asks the person at the terminal for a passphrase, None if there is none."""
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return None
+        return lambda text: str(click.prompt(text, hide_input=True, err=True))
 
 
 pass_app = click.make_pass_decorator(App)
@@ -196,6 +206,13 @@ platform_option = click.option(
     multiple=True,
     type=click.Choice([*PLATFORMS, "all"]),
     help="Platform key, or `all`; may be given several times.",
+)
+
+root_option = click.option(
+    "--root",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="BUNDLE_TRUST_ROOT",
+    help="The root that the source must be signed by; it is remembered. Also BUNDLE_TRUST_ROOT.",
 )
 
 offline_option = click.option("--offline", is_flag=True, help="Use the cache alone, never the network.")

@@ -49,6 +49,7 @@ COMMANDS = {
     "run": "use",
     "schema": "project",
     "tree": "project",
+    "trust": "ship",
     "uninstall": "use",
     "unpublish": "ship",
     "vendor": "make",

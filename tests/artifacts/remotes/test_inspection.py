@@ -27,7 +27,7 @@ def stored(folder: Path, blob: Blob) -> Path:
 
 
 def test_a_sound_remote_is_read_whole(remote: FileRemote) -> None:
-    found = inspect(remote, reporter=Reporter())
+    found = inspect(remote, remote.catalogue()[0], reporter=Reporter())
     assert (found.bundles, found.blobs, found.size, found.findings) == (2, 2, 11, ())
 
 
@@ -35,7 +35,7 @@ def test_each_damaged_layer_is_named_with_the_bundles_that_need_it(remote: FileR
     shared, other = Blob.of(b"onetwo"), Blob.of(b"three")
     stored(tmp_path, shared).write_bytes(b"onetw0")
     stored(tmp_path, other).unlink()
-    found = {one.what.split()[1]: one for one in inspect(remote, reporter=Reporter()).findings}
+    found = {one.what.split()[1]: one for one in inspect(remote, remote.catalogue()[0], reporter=Reporter()).findings}
     assert (found["cpython"].kind, found["cpython"].bundles) == (
         "changed",
         ("3.12.10-linux-x64", "3.12.10-atls-linux-x64"),
@@ -46,7 +46,7 @@ def test_each_damaged_layer_is_named_with_the_bundles_that_need_it(remote: FileR
 def test_a_damaged_document_is_a_finding_and_the_others_are_read(remote: FileRemote, tmp_path: Path) -> None:
     (path,) = (tmp_path / "bundles/3.12.10").rglob("*.json")
     path.write_bytes(path.read_bytes()[:-1])
-    found = inspect(remote, reporter=Reporter())
+    found = inspect(remote, remote.catalogue()[0], reporter=Reporter())
     (one,) = found.findings
     assert (one.kind, one.bundles) == ("changed", ("3.12.10-linux-x64",))
     assert found.blobs == 2
@@ -55,7 +55,7 @@ def test_a_damaged_document_is_a_finding_and_the_others_are_read(remote: FileRem
 def test_a_damaged_catalogue_is_an_error(remote: FileRemote, tmp_path: Path) -> None:
     (tmp_path / "catalogue.json").write_text("[]")
     with pytest.raises(IntegrityError):
-        inspect(remote, reporter=Reporter())
+        inspect(remote, remote.catalogue()[0], reporter=Reporter())
 
 
 @pytest.mark.parametrize("content", [b"", b"onet", b"onetw0"])

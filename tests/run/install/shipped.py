@@ -196,8 +196,11 @@ class Machine:
     def target(self) -> Target:
         return Target(self.root / "opt" / "demo")
 
-    def source(self, location: str | Path, *, offline: bool = False) -> Source:
-        return open_source(str(location), Access(environ={}, reporter=self.told, offline=offline))
+    def access(self, *, offline: bool = False, root: Path | None = None) -> Access:
+        return Access(environ={}, reporter=self.told, offline=offline, data=self.root / "data", root=root)
+
+    def source(self, location: str | Path, *, offline: bool = False, root: Path | None = None) -> Source:
+        return open_source(str(location), self.access(offline=offline, root=root))
 
     def place(self, *, keep: bool = False) -> Place:
         return Place(records=self.records, into=self.target.path, keep_previous=keep, machine=LINUX)

@@ -28,6 +28,10 @@ class Access:
     reporter: Reporter
     offline: bool = False
     """Whether the network may not be used; folders can be."""
+    data: Path | None = None
+    """The user's data folder, which remembers the roots of signed sources; None remembers nothing."""
+    root: Path | None = None
+    """The file with the root that the source must be signed by, in place of a remembered one."""
 
 
 def open_remote(url: str, access: Access) -> ReadableRemote:

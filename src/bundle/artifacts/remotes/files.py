@@ -28,6 +28,12 @@ CATALOGUE = "catalogue.json"
 INSTALLERS = ("install.sh", "install.ps1")
 """Scripts that name archives by their SHA-256."""
 
+TRUST = "trust"
+"""The folder of the signed metadata."""
+
+TIMESTAMP = "timestamp.json"
+"""The only file of the signed metadata that is replaced; it leads to the others."""
+
 _AT_ONCE = 16
 """Questions to a remote at the same time."""
 
@@ -38,6 +44,8 @@ _LARGEST_SCRIPT = 2**16
 
 _DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{2})/(\1[0-9a-f]{62})")
+_METADATA = re.compile(TRUST + r"/([0-9]+\.(?:snapshot|targets)\.json|[0-9a-f]{64}\.catalogue\.json)")
+"""Metadata that later one supersedes; clients need all versions of the root."""
 _DOCUMENT = re.compile(r"bundles/[^/]+/[^/]+/([0-9a-f]{64})\.json")
 
 
@@ -122,6 +130,10 @@ class ReadableFileRemote:
         content, token = found
         return PublishedCatalogue.from_bytes(content, self._name(CATALOGUE)), token
 
+    def metadata(self, name: str, most: int) -> tuple[bytes, Token] | None:
+        """Return a file of the signed metadata; see `Remote`."""
+        return self.files.get(f"{TRUST}/{name}", most)
+
     def bundle(self, entry: PublishedEntry) -> BundleDocument:
         """Return the document of a bundle; see `Remote`."""
         path = _document_path(entry)
@@ -173,6 +185,16 @@ class FileRemote(ReadableFileRemote):
         """Write the catalogue if it is still the token's; see `Remote`."""
         self._files.replace(CATALOGUE, catalogue.to_bytes(), token)
 
+    def put_metadata(self, files: Mapping[str, bytes], token: Token) -> None:
+        """Write signed metadata; see `Remote`."""
+        for name in sorted(files, key=lambda name: name == TIMESTAMP):
+            path, content = f"{TRUST}/{name}", files[name]
+            if name.endswith(f".{CATALOGUE}"):
+                # Another publisher may have sent the same; what is sent again is young for a collection.
+                self._files.put(path, [content], len(content))
+            else:
+                self._files.replace(path, content, token if name == TIMESTAMP else None)
+
     def put_bundle(self, document: BundleDocument) -> None:
         """Write the document of a bundle; see `Remote`."""
         content = document.to_bytes()
@@ -223,7 +245,7 @@ class FileRemote(ReadableFileRemote):
         return sent
 
     def stored(self) -> Iterator[Stored]:
-        """List all blobs, documents and archives; see `Remote`."""
+        """List all blobs, documents, archives and metadata that gets old; see `Remote`."""
         for found in self._files.below("blobs"):
             if match := _BLOB.fullmatch(found.path):
                 yield Stored(kind="blob", name=match[2], size=found.size, age=found.age, place=found.path)
@@ -235,6 +257,10 @@ class FileRemote(ReadableFileRemote):
         for found in self._files.below("archives"):
             if ARCHIVE.fullmatch(found.path) and not installers.intersection(_DIGEST.findall(found.path)):
                 yield Stored(kind="archive", name=found.path, size=found.size, age=found.age, place=found.path)
+
+        for found in self._files.below(TRUST):
+            if match := _METADATA.fullmatch(found.path):
+                yield Stored(kind="metadata", name=match[1], size=found.size, age=found.age, place=found.path)
 
     def remove(self, stored: Stored, *, younger_than: float | None = None) -> bool:
         """Remove one of these; see `Remote`."""

@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from bundle.artifacts.remotes.files import Found
-from bundle.artifacts.remotes.remote import CatalogueChangedError, MissingBlobError, Token
+from bundle.artifacts.remotes.remote import CatalogueChangedError, MissingBlobError, Token, TooLargeError
 from bundle.base.errors import IntegrityError
 from bundle.base.files import CHUNK, locked, open_regular, read_regular
 from bundle.base.report import Reporter
@@ -37,7 +37,9 @@ class Folder:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            if error.errno not in (errno.EFBIG, errno.EINVAL):
+            if error.errno == errno.EFBIG:
+                raise TooLargeError(str(self._root / path), most) from error
+            if error.errno not in (errno.EINVAL, errno.EISDIR):
                 raise
             raise IntegrityError(f"{self._root / path} cannot be used: {error.strerror}.") from error
         return content, sha256(content).hexdigest()
@@ -80,8 +82,8 @@ class Folder:
 
     def replace(self, path: str, content: bytes, token: Token) -> None:
         """Write a file if its content is still the token's; see `Files`."""
-        with locked(self._root / f".{path}.lock", reporter=self._reporter, what=f"{self._root / path}"):
-            sweep_staging(self._root)
+        with locked(self._root / ".catalogue.json.lock", reporter=self._reporter, what=f"{self._root}"):
+            sweep_staging((self._root / path).parent)
             found = self.get(path, 2**62)
             if token != (found[1] if found else None):
                 raise CatalogueChangedError(f"Another process changed {self._root / path}.")

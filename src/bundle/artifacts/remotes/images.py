@@ -192,6 +192,36 @@ def artifact_of(kind: str, content: Blob | None = None, annotations: Mapping[str
     )
 
 
+def artifact_of_files(kind: str, files: Mapping[str, Json]) -> bytes:
+    """Return the manifest of an artifact that holds JSON documents.
+
+    Args:
+        files: their descriptors, by their names.
+    """
+    layers = [one | {"annotations": {_TITLE: name}} for name, one in sorted(files.items())]
+    return canonical_json(json.loads(artifact_of(kind)) | {"layers": layers})
+
+
+def files_of(manifest: bytes) -> dict[str, Json]:
+    """Return the descriptors in the manifest of an artifact that holds JSON documents, by their names.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return {
+            str(one["annotations"][_TITLE]): {name: one[name] for name in ("mediaType", "digest", "size")}
+            for one in json.loads(manifest)["layers"]
+        }
+    except (LookupError, TypeError, RecursionError) as error:
+        raise ValueError(manifest[:80]) from error
+
+
+def file_descriptor(kind: str, content: bytes) -> Json:
+    """Return what the manifest of an artifact says of a JSON document in it."""
+    return _descriptor(f"application/vnd.bundle.{kind}.v1+json", Blob.of(content))
+
+
 def image_descriptor(manifest: bytes, platform: str) -> Json:
     """Return what an index says of an image."""
     return _descriptor(MANIFEST, Blob.of(manifest)) | {"platform": platform_of(platform)}

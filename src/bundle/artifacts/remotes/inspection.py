@@ -9,7 +9,7 @@ from functools import partial
 from hashlib import sha256
 from typing import Literal
 
-from bundle.artifacts.remotes.published import Blob, BundleDocument, PublishedEntry
+from bundle.artifacts.remotes.published import Blob, BundleDocument, PublishedCatalogue, PublishedEntry
 from bundle.artifacts.remotes.remote import MissingBlobError, ReadableRemote
 from bundle.base.errors import BundleError, IntegrityError
 from bundle.base.report import Reporter
@@ -41,14 +41,13 @@ class Inspection:
     findings: tuple[Finding, ...]
 
 
-def inspect(remote: ReadableRemote, *, reporter: Reporter) -> Inspection:
+def inspect(remote: ReadableRemote, catalogue: PublishedCatalogue, *, reporter: Reporter) -> Inspection:
     """Read every document and every layer that the catalogue of a remote names.
 
     Raises:
-        IntegrityError: the catalogue itself cannot be used.
         NetworkError: the remote does not answer.
     """
-    entries = remote.catalogue()[0].bundles
+    entries = catalogue.bundles
     documents = all_of(in_parallel(partial(_document, remote), entries, threads=_AT_ONCE))
     findings: list[Finding] = []
     layers: dict[Blob, str] = {}

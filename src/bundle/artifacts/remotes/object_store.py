@@ -19,8 +19,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bundle.artifacts.remotes.files import Found
-from bundle.artifacts.remotes.remote import CatalogueChangedError, MissingBlobError, Token
-from bundle.base.errors import BundleError, ConfigError, IntegrityError, NetworkError
+from bundle.artifacts.remotes.remote import CatalogueChangedError, MissingBlobError, Token, TooLargeError
+from bundle.base.errors import BundleError, ConfigError, NetworkError
 from bundle.base.http.urls import conceal, redact
 from bundle.base.staging import host_mark
 
@@ -87,7 +87,7 @@ class ObjectStore:
             except FileNotFoundError:
                 return None
         if len(content) > most:
-            raise IntegrityError(f"{self.url}/{path} has more than the {most} bytes that it may have.")
+            raise TooLargeError(f"{self.url}/{path}", most)
         return content, _state(info)
 
     def parts(self, path: str, first: int, length: int) -> Iterator[bytes]:

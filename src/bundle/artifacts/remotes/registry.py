@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 from urllib.parse import quote, urlsplit
 
 from bundle.artifacts.catalogue_entry import ArchiveRecord
-from bundle.artifacts.remotes.files import CATALOGUE, ReadableFileRemote, checked
+from bundle.artifacts.remotes.files import CATALOGUE, TIMESTAMP, TRUST, ReadableFileRemote, checked
 from bundle.artifacts.remotes.images import (
     EMPTY,
     INDEX,
@@ -23,7 +24,10 @@ from bundle.artifacts.remotes.images import (
     Json,
     RunnableImage,
     artifact_of,
+    artifact_of_files,
     config_of,
+    file_descriptor,
+    files_of,
     image_descriptor,
     image_of,
     index_of,
@@ -36,11 +40,13 @@ from bundle.artifacts.remotes.remote import (
     Source,
     Stored,
     Token,
+    TooLargeError,
 )
 from bundle.base.errors import ConfigError, IntegrityError
 from bundle.base.files import canonical_json, source_date_epoch
 from bundle.base.http.client import NotFoundError
 from bundle.base.http.registry import RegistryClient
+from bundle.base.http.responses import TooLongError
 from bundle.base.http.urls import redact
 from bundle.base.report import Reporter
 from bundle.base.threads import all_of, in_parallel
@@ -57,6 +63,9 @@ _PAGES = 1000
 
 _ROUNDS = 100
 """Times that other publishers may write entries while the catalogue is written."""
+
+_SETTLED = 2.0
+"""Seconds; writing metadata takes a fraction of this after it was compared."""
 
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_PART}(?:/{_PART})*")
@@ -96,9 +105,13 @@ class RegistryFiles:
         self.url = f"oci://{parts.netloc}/{repository}"
         self.client = RegistryClient(parts.netloc, reporter=reporter, environ=environ)
         self.address = f"{self.client.address}/v2/{repository}"
+        self._opened: tuple[dict[str, Json], Token] | None = None
 
     def get(self, path: str, most: int) -> tuple[bytes, str] | None:
-        """Return a document, and the digest of the catalogue's manifest; see `ReadableFiles`."""
+        """Return a document, and the digest of the manifest that names it by a tag; see `ReadableFiles`."""
+        folder, _, name = path.partition("/")
+        if folder == TRUST:
+            return self._metadata(name, most)
         if path != CATALOGUE:
             content = self._get(self.blob_address(_sha256(path)), most)
             return None if content is None else (content, "")
@@ -124,6 +137,27 @@ class RegistryFiles:
             yield from self.client.read(self.blob_address(_sha256(path)), first, length)
         except NotFoundError as error:
             raise MissingBlobError(f"{self.url} lacks the blob {_sha256(path)}.") from error
+
+    def metadata_manifest(self) -> tuple[dict[str, Json], Token]:
+        """Return the descriptors of all signed metadata, and the digest of their manifest."""
+        manifest = self.manifest(TRUST)
+        if manifest is None:
+            return {}, None
+        try:
+            return files_of(manifest), Blob.of(manifest).sha256
+        except ValueError as error:
+            raise IntegrityError(
+                f"The tag {TRUST} of {self.url} holds no signed metadata.", remedy="Find out who wrote it."
+            ) from error
+
+    def _metadata(self, name: str, most: int) -> tuple[bytes, str] | None:
+        # A timestamp and what it leads to come out of one manifest, so they belong together.
+        if name == TIMESTAMP or name.endswith("root.json") or self._opened is None:
+            self._opened = self.metadata_manifest()
+        files, token = self._opened
+        digest = str(files[name]["digest"]) if name in files else ""
+        content = self._get(f"{self.address}/blobs/{digest}", most) if _DIGEST.fullmatch(digest) else None
+        return None if content is None else (content, token or "")
 
     def manifest(self, reference: str, accept: str = MANIFEST) -> bytes | None:
         """Return a manifest, None if there is none.
@@ -162,12 +196,11 @@ class RegistryFiles:
 
     def _get(self, address: str, most: int, accept: str | None = None) -> bytes | None:
         try:
-            answer = self.client.get(address, accept=accept)
+            return self.client.get(address, accept=accept, most=most).content
         except NotFoundError:
             return None
-        if len(answer.content) > most:
-            raise IntegrityError(f"{redact(address)} has more than the {most} bytes that it may have.")
-        return answer.content
+        except TooLongError as error:
+            raise TooLargeError(redact(address), most) from error
 
 
 class Registry(ReadableFileRemote):
@@ -219,6 +252,25 @@ class Registry(ReadableFileRemote):
             if entries == written:
                 return
         raise CatalogueChangedError(f"Other processes keep changing {self.url}.")
+
+    def put_metadata(self, files: Mapping[str, bytes], token: Token) -> None:
+        """Write one manifest that names all metadata, so that readers see all of it or none; see `Remote`."""
+        known, state = self._there.metadata_manifest()
+        if state != token or any(name in known for name in files if name.endswith(".root.json")):
+            raise CatalogueChangedError(f"Another process changed the signed metadata of {self.url}.")
+        for content in (EMPTY, *files.values()):
+            self._put_blob(content)
+        replaced = {_role(name) for name in files} - {"root.json"}
+        kept = {name: one for name, one in known.items() if _role(name) not in replaced}
+        new = {name: file_descriptor(TRUST, content) for name, content in files.items()}
+        manifest = artifact_of_files(TRUST, kept | new)
+        if self._there.metadata_manifest()[1] != token:
+            raise CatalogueChangedError(f"Another process changed the signed metadata of {self.url}.")
+        self._put_manifest(TRUST, manifest)
+        # Another process may have looked right before this was written, and write its own right afterwards.
+        time.sleep(_SETTLED)
+        if self._there.metadata_manifest()[1] != Blob.of(manifest).sha256:
+            raise CatalogueChangedError(f"Another process changed the signed metadata of {self.url}.")
 
     def put_bundle(self, document: BundleDocument) -> None:
         """Write the document, the configuration and the manifest of a bundle; see `Remote`."""
@@ -355,6 +407,11 @@ class Registry(ReadableFileRemote):
 
 def _sha256(path: str) -> str:
     return path.rpartition("/")[2].removesuffix(".json")
+
+
+def _role(name: str) -> str:
+    """Return the name of a file of signed metadata without version or hash."""
+    return ".".join(name.split(".")[-2:])
 
 
 def _tag(entry: PublishedEntry | RunnableImage, kind: str = "entry") -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from bundle.artifacts.catalogue_entry import ArchiveRecord
 from bundle.artifacts.remotes.published import Blob, BundleDocument, PublishedCatalogue, PublishedEntry
-from bundle.base.errors import ConfigError, NetworkError, WorkError
+from bundle.base.errors import ConfigError, IntegrityError, NetworkError, WorkError
 
 Source = Callable[[], Iterable[bytes]]
 """Gives the bytes of a blob, from the start at each call."""
@@ -29,6 +29,15 @@ class MissingBlobError(NetworkError):
     default_remedy = "Publish the bundle again, which sends only what is missing."
 
 
+class TooLargeError(IntegrityError):
+    """A document of a remote has more bytes than it may have, maybe without end."""
+
+    default_remedy = "Find out who changed it."
+
+    def __init__(self, name: str, most: int) -> None:
+        super().__init__(f"{name} has more than the {most} bytes that it may have.")
+
+
 class ReadOnlyError(ConfigError):
     """The remote can only be read."""
 
@@ -37,14 +46,32 @@ class ReadOnlyError(ConfigError):
 class Stored:
     """One thing that a remote holds, as a listing finds it."""
 
-    kind: Literal["blob", "document", "archive"]
+    kind: Literal["blob", "document", "archive", "metadata"]
     name: str
-    """SHA-256 of a blob or a document, path of an archive."""
+    """SHA-256 of a blob or a document, path of an archive, name of signed metadata."""
     size: int
     age: float
     """Seconds since it was sent, or last relied on by a publisher."""
     place: str
     """Where the remote has it, in the remote's own terms."""
+
+
+class CatalogueHolder(Protocol):
+    """What holds a catalogue that several processes may change."""
+
+    def catalogue(self) -> tuple[PublishedCatalogue, Token]:
+        """Return the catalogue, empty if there is none yet, and the token that replaces it.
+
+        Raises:
+            IntegrityError: it is too large, or no catalogue.
+        """
+
+    def replace_catalogue(self, catalogue: PublishedCatalogue, token: Token) -> None:
+        """Write the catalogue if it is still the token's.
+
+        Raises:
+            CatalogueChangedError: it is not.
+        """
 
 
 class ReadableRemote(Protocol):
@@ -85,15 +112,29 @@ class ReadableRemote(Protocol):
             NetworkError: it has fewer bytes.
         """
 
+    def metadata(self, name: str, most: int) -> tuple[bytes, Token] | None:
+        """Return a file of the signed metadata, unverified, and the token that replaces the timestamp.
 
-class Remote(ReadableRemote, Protocol):
-    """A remote that can be written to."""
-
-    def replace_catalogue(self, catalogue: PublishedCatalogue, token: Token) -> None:
-        """Write the catalogue if it is still the token's.
+        Args:
+            name: such as `timestamp.json` or `2.root.json`; it may not lead to another folder.
 
         Raises:
-            CatalogueChangedError: it is not.
+            TooLargeError: it has more than `most` bytes.
+        """
+
+
+class Remote(ReadableRemote, CatalogueHolder, Protocol):
+    """A remote that can be written to."""
+
+    def put_metadata(self, files: Mapping[str, bytes], token: Token) -> None:
+        """Write signed metadata that belongs together, the timestamp last.
+
+        Args:
+            files: by their names, which nothing may have yet, but for `timestamp.json` and catalogues.
+            token: of the timestamp that is replaced.
+
+        Raises:
+            CatalogueChangedError: the timestamp is another now, or one of the names is taken; readers see no change.
         """
 
     def put_bundle(self, document: BundleDocument) -> None:
@@ -120,7 +161,7 @@ class Remote(ReadableRemote, Protocol):
         """
 
     def stored(self) -> Iterator[Stored]:
-        """List all blobs, documents and archives; other files at the same place are passed over.
+        """List all blobs, documents, archives and metadata that gets old; other files there are passed over.
 
         Archives that the scripts of an installer name are not listed.
         """

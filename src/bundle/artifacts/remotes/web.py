@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import quote, urlsplit
 
-from bundle.artifacts.remotes.remote import MissingBlobError
-from bundle.base.errors import IntegrityError
+from bundle.artifacts.remotes.remote import MissingBlobError, TooLargeError
 from bundle.base.http.client import Downloader, NotFoundError
+from bundle.base.http.responses import TooLongError
 from bundle.base.http.urls import redact
 
 
@@ -35,11 +35,11 @@ class WebSite:
     def get(self, path: str, most: int) -> tuple[bytes, str] | None:
         """Return a small file and its ETag; see `ReadableFiles`."""
         try:
-            answer = self._downloader.get(self.address_of(path))
+            answer = self._downloader.get(self.address_of(path), most=most)
         except NotFoundError:
             return None
-        if len(answer.content) > most:
-            raise IntegrityError(f"{redact(answer.url)} has more than the {most} bytes that it may have.")
+        except TooLongError as error:
+            raise TooLargeError(redact(self.address_of(path)), most) from error
         return answer.content, answer.headers.get("etag", "")
 
     def parts(self, path: str, first: int, length: int) -> Iterator[bytes]:

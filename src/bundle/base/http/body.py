@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bundle.base.errors import NetworkError
+from bundle.base.http.responses import TooLongError
 from bundle.base.http.retry import TransientError
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def chunks(response: requests.Response, name: str, *, deadline: float, limit: in
         limit: bytes that it may have, before and after the decompression.
 
     Raises:
-        NetworkError: it is longer, too slow, or not in the encoding that was asked for.
+        TooLongError: it is longer.
+        NetworkError: it is too slow, or not in the encoding that was asked for.
         TransientError: it broke off.
     """
     encoding = response.headers.get("Content-Encoding", "").strip().lower() if limit is not None else ""
@@ -46,7 +48,7 @@ def chunks(response: requests.Response, name: str, *, deadline: float, limit: in
                 raise NetworkError(f"{name} is not the gzip data that its server promised: {error}.") from error
         sent += len(chunk)
         if limit is not None and max(received, sent) > limit:
-            raise NetworkError(f"{name} is longer than the {limit} bytes that it may have.")
+            raise TooLongError(f"{name} is longer than the {limit} bytes that it may have.")
         seconds = time.monotonic() - started
         if seconds > deadline + received / _SLOWEST:
             remedy = "Use another mirror, or raise build.timeout."

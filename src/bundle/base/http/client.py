@@ -81,16 +81,19 @@ class Downloader:
         self._whole: dict[str, SizedReader] = {}
         self._loading: dict[str, threading.Lock] = {}
 
-    def get(self, url: str, *, accept: str | None = None, cached: Conditional | None = None) -> Answer:
+    def get(
+        self, url: str, *, accept: str | None = None, cached: Conditional | None = None, most: int = LARGEST_DOCUMENT
+    ) -> Answer:
         """Return what is at an address.
 
         Args:
             accept: the media types wanted (RFC 9110, section 12.5.1).
             cached: the validators of a cached answer; if that is still right the answer is 304 without content.
+            most: bytes that it may have.
 
         Raises:
             NotFoundError: there is nothing.
-            NetworkError: there is no answer, or an error.
+            NetworkError: there is no answer, an error, or more.
             ConfigError: the URL is of another kind.
         """
         path = local_path(url)
@@ -109,7 +112,7 @@ class Downloader:
                     url=split_credentials(response.url, {})[0],
                     status=response.status_code,
                     headers={name.lower(): value for name, value in response.headers.items()},
-                    content=b"".join(self._chunks(response, limit=LARGEST_DOCUMENT)),
+                    content=b"".join(self._chunks(response, limit=most)),
                 )
 
         return self._retried(attempt)

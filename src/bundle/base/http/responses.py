@@ -22,6 +22,16 @@ class NotFoundError(NetworkError):
     default_remedy = "Check the address; a mirror may lack the file, or have it under another name."
 
 
+class ForbiddenError(NetworkError):
+    """The server answered that it does not show this, at least not to these credentials."""
+
+
+class TooLongError(NetworkError):
+    """A server sends more than it may, maybe without end."""
+
+    default_remedy = "Use another server, or find out who changed the file there."
+
+
 class UnreachableError(NetworkError):
     """There is no connection: the host refuses it, or its name or the route to it is unknown."""
 
@@ -61,6 +71,7 @@ def raise_for(url: str, status: int, reason: str, headers: Mapping[str, str]) ->
 
     Raises:
         NotFoundError: there is nothing at this address.
+        ForbiddenError: the server does not say whether there is anything.
         TransientError: it may pass.
         NetworkError: it will not.
     """
@@ -68,7 +79,7 @@ def raise_for(url: str, status: int, reason: str, headers: Mapping[str, str]) ->
     if status in (404, 410):
         raise NotFoundError(what)
     if status in (401, 403, 407):
-        raise NetworkError(
+        raise (ForbiddenError if status == 403 else NetworkError)(
             what,
             cause="The server requires other credentials, or the file is not public.",
             remedy=f"Set {credentials_variable(url)}_USERNAME and _PASSWORD, or add the host to your netrc file.",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bundle.cli.app import App, Result, complete_version, pass_app, platform_option, select_platforms
+from bundle.cli.app import App, Result, complete_version, pass_app, platform_option, root_option, select_platforms
 from bundle.cli.tables import FLOOR_NAMES, asked_by, print_columns
 from bundle.model.platforms import PLATFORMS
 
@@ -31,11 +32,12 @@ def catalogue() -> None:
 
 @catalogue.command(name="list")
 @click.option("--from", "url", metavar="URL", help="List what a remote holds, in place of the project's catalogue.")
+@root_option
 @pass_app
-def list_all(app: App, url: str | None) -> Result:
+def list_all(app: App, url: str | None, root: Path | None) -> Result:
     """List all bundles."""
     if url is not None:
-        return _list_remote(app, url)
+        return _list_remote(app, url, root)
     from bundle.artifacts.catalogue import Catalogue
 
     found = Catalogue.load(app.open_project().catalogue)
@@ -58,11 +60,13 @@ def list_all(app: App, url: str | None) -> Result:
     return Result(data=found.to_json(), text=text)
 
 
-def _list_remote(app: App, url: str) -> Result:
+def _list_remote(app: App, url: str, root: Path | None) -> Result:
     from bundle.artifacts.remotes.addresses import open_remote
+    from bundle.artifacts.trust.reading import read_catalogue
 
-    remote = open_remote(url, app.access())
-    found, _ = remote.catalogue()
+    access = app.access(root=root)
+    remote = open_remote(url, access)
+    found, authenticated = read_catalogue(remote, url, access)
 
     def text(console: Console) -> None:
         from rich.filesize import decimal
@@ -73,7 +77,7 @@ def _list_remote(app: App, url: str) -> Result:
         rows = [(*_facts(entry, entry.packages), decimal(entry.compressed)) for entry in found.bundles]
         print_columns(console, rows, heading=(*_FACTS, "COMPRESSED"))
 
-    return Result(data={"from": remote.url, **found.to_json()}, text=text)
+    return Result(data={"from": remote.url, "authenticated": authenticated, **found.to_json()}, text=text)
 
 
 @catalogue.command()
@@ -139,10 +143,12 @@ def _code_of(findings: Sequence[Finding | RemoteFinding]) -> int:
 def _verify_remote(app: App, url: str) -> Result:
     from bundle.artifacts.remotes.addresses import open_remote
     from bundle.artifacts.remotes.inspection import inspect
+    from bundle.artifacts.trust.reading import read_catalogue
     from bundle.base.text import counted
 
-    remote = open_remote(url, app.access())
-    found = inspect(remote, reporter=app.reporter)
+    access = app.access()
+    remote = open_remote(url, access)
+    found = inspect(remote, read_catalogue(remote, url, access)[0], reporter=app.reporter)
 
     def text(console: Console) -> None:
         from rich.filesize import decimal

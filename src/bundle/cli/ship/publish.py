@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bundle.base.errors import ConfigError
-from bundle.cli.app import App, Result, complete_version, pass_app, platform_option
+from bundle.cli.app import App, Result, complete_version, pass_app, platform_option, root_option
+from bundle.cli.signing import changing, key_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 @click.option(
     "--base", default="", metavar="IMAGE", help="Publish also images that start the bundle's Python, on this one."
 )
+@root_option
+@key_option
 @pass_app
 def publish(
     app: App,
@@ -47,14 +50,12 @@ def publish(
     every: bool,
     platforms: tuple[str, ...],
     url: str,
-    address: str,
-    base: str,
-    **flags: bool,
+    **options: Any,
 ) -> Result:
     """Publish verified bundles to a remote, which gets the layers that it lacks.
 
     The catalogue is written last. Without --platform, all platforms that a version was built for. Interrupted, the
-    next run goes on where this one stopped.
+    next run goes on where this one stopped. A remote with signed metadata (`bundle trust`) needs its keys and its root.
     """
     from bundle.artifacts.catalogue import Catalogue
     from bundle.artifacts.remotes.addresses import open_writable
@@ -65,30 +66,36 @@ def publish(
 
     if bool(versions) == every:
         raise ConfigError("Give either versions or --all.", remedy="`bundle catalogue list` shows what is built.")
-    if address and not flags["installer"]:
+    address, base = options["address"], options["base"]
+    if address and not options["installer"]:
         raise ConfigError("--address is for the scripts of --installer alone.")
     require_address(address)
     project = app.open_project()
-    remote = open_writable(url, app.access())
-    files = require_files(remote) if flags["installer"] else None
+    access = app.access(root=options["root"])
+    remote = open_writable(url, access)
+    files = require_files(remote) if options["installer"] else None
     registry = require_registry(remote) if base else None
     named = Catalogue.load(project.catalogue).versions() if every else versions
     store = app.store()
     with app.reporter.step("reading"):
         entries = entries_of(project, named, platforms)
         candidates = [
-            candidate_of(entry, project, store, substitutes=flags["allow_substitute"], archives=flags["archives"])
+            candidate_of(entry, project, store, substitutes=options["allow_substitute"], archives=options["archives"])
             for entry in entries
         ]
-        installer = installer_of(entries, project) if flags["installer"] else None
+        installer = installer_of(entries, project) if options["installer"] else None
         bases = bases_of(base, candidates, app.environ, reporter=app.reporter) if base else {}
-    dry_run = flags["dry_run"]
-    done = publish_all(candidates, remote, reporter=app.reporter, dry_run=dry_run, repair=flags["repair"])
-    if files and installer and not dry_run:
-        publish_installer(installer, files, address, reporter=app.reporter)
+    dry_run, repair = options["dry_run"], options["repair"]
     images: list[Published] = []
-    if registry and not dry_run:
-        images = publish_runnables(candidates, bases, registry, project, environ=app.environ, reporter=app.reporter)
+    if dry_run:
+        done = publish_all(candidates, remote, reporter=app.reporter, dry_run=True, repair=repair)
+    else:
+        with changing(app, remote, url, access, options["keys"]) as catalogue:
+            done = publish_all(candidates, remote, reporter=app.reporter, catalogue=catalogue, repair=repair)
+        if files and installer:
+            publish_installer(installer, files, address, reporter=app.reporter)
+        if registry:
+            images = publish_runnables(candidates, bases, registry, project, environ=app.environ, reporter=app.reporter)
 
     def text(console: Console) -> None:
         _print(console, done, remote.url, dry_run=dry_run)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bundle.base.errors import ConfigError
-from bundle.cli.app import App, Result, complete_version, interpreter_option, pass_app, platform_option
+from bundle.cli.app import App, Result, complete_version, interpreter_option, pass_app, platform_option, root_option
 from bundle.cli.selection import select
+from bundle.cli.signing import changing, key_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     help="Wheels that `bundle wheel --hand-over` built on machines of other platforms.",
 )
 @interpreter_option
+@root_option
+@key_option
 @pass_app
 def release(
     app: App,
@@ -39,7 +42,7 @@ def release(
     url: str,
     wheels: Path | None,
     interpreters: tuple[str, ...],
-    **flags: bool,
+    **options: Any,
 ) -> Result:
     """Build, verify and publish every bundle that differs from the remote's.
 
@@ -56,7 +59,8 @@ def release(
     wanted = versions or tuple(project.versions())
     if not wanted:
         raise ConfigError("This project has no versions.", remedy="`bundle new VERSION` starts one.")
-    remote = open_writable(url, app.access())
+    access = app.access(root=options["root"])
+    remote = open_writable(url, access)
     context = app.context(project)
     if wheels is not None:
         taken = take_in(wheels, context.store, reporter=app.reporter)
@@ -73,8 +77,12 @@ def release(
         )
         for config, platform in select(app, project, wanted, platforms, default="all")
     ]
-    dry_run = flags["dry_run"]
-    done, failed = release_all(requests, context, remote, substitutes=flags["allow_substitute"], dry_run=dry_run)
+    dry_run, substitutes = options["dry_run"], options["allow_substitute"]
+    if dry_run:
+        done, failed = release_all(requests, context, remote, substitutes=substitutes, dry_run=True)
+    else:
+        with changing(app, remote, url, access, options["keys"]) as catalogue:
+            done, failed = release_all(requests, context, remote, substitutes=substitutes, catalogue=catalogue)
     failures = [
         {"version": one.request.config.version, "platform": one.request.platform.key, **one.error.as_json()}
         for one in failed

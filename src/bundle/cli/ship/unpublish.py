@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bundle.cli.app import App, Result, pass_app, platform_option
+from bundle.cli.app import App, Result, pass_app, platform_option, root_option
+from bundle.cli.signing import changing, key_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,14 +18,20 @@ if TYPE_CHECKING:
 @click.argument("version")
 @platform_option
 @click.option("--from", "url", required=True, metavar="URL", help="The remote.")
+@root_option
+@key_option
 @pass_app
-def unpublish(app: App, version: str, platforms: tuple[str, ...], url: str) -> Result:
+def unpublish(
+    app: App, version: str, platforms: tuple[str, ...], url: str, root: Path | None, keys: tuple[Path, ...]
+) -> Result:
     """Remove VERSION from a remote's catalogue; its layers stay until `bundle gc`."""
     from bundle.artifacts.remotes.addresses import open_writable
     from bundle.make.publish.collect import unpublish as remove
 
-    remote = open_writable(url, app.access())
-    gone = remove(remote, version, platforms)
+    access = app.access(root=root)
+    remote = open_writable(url, access)
+    with changing(app, remote, url, access, keys) as catalogue:
+        gone = remove(remote, version, platforms, catalogue)
 
     def text(console: Console) -> None:
         console.print(f"{remote.url} no longer has {version} for {', '.join(entry.platform for entry in gone)}.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bundle.cli.app import App, Result, pass_app
+from bundle.cli.app import App, Result, pass_app, root_option
 from bundle.model.platforms import PLATFORMS
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ _SUFFIXES = (".tar.zst", ".tar.gz", ".tgz", ".zip")
     help="A folder with a bundle; its layers are not fetched.",
 )
 @click.option("--offline", is_flag=True, help="Never use the network; URL is a folder then.")
+@root_option
 @pass_app
 def install(
     app: App,
@@ -40,13 +41,15 @@ def install(
     platform: str | None,
     into: Path | None,
     reuse: Path | None,
+    root: Path | None,
     **flags: bool,
 ) -> Result:
     """Install VERSION from a source, or the bundle in an ARCHIVE of this machine.
 
     Layers that this machine has are not fetched: they come from the store, or from the install that is replaced. The
     folder has the former bundle until the new one stands. Without --into, the folder is that of the version in the
-    user's data folder; `bundle which VERSION` prints it.
+    user's data folder; `bundle which VERSION` prints it. A source that was read once with --root is read only as its
+    root vouches for it from then on.
     """
     from bundle.base.errors import ConfigError
     from bundle.run.install.install import Place, install, install_archive
@@ -69,10 +72,9 @@ def install(
             "This machine is none of the known platforms, so there is no default.", remedy="Name one with --platform."
         )
     # An archive alone needs none of the ways to remotes, which take long to import.
-    from bundle.artifacts.remotes.addresses import Access
     from bundle.run.install.sources import open_source
 
-    opened = open_source(source, Access(environ=app.environ, reporter=app.reporter, offline=flags["offline"]))
+    opened = open_source(source, app.access(offline=flags["offline"], root=root))
     return _result(install(version, key, opened, place, app.store(), reporter=app.reporter))
 
 

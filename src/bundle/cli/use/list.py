@@ -20,15 +20,13 @@ if TYPE_CHECKING:
 @pass_app
 def list(app: App, offline: bool) -> Result:  # noqa: A001 - the command's name
     """List what is installed, where, and what an upgrade would bring."""
-    from bundle.artifacts.remotes.addresses import Access
     from bundle.run.install.records import Records
     from bundle.run.install.upgrades import outlooks
 
     installed = [*Records(app.data).all()]
     found: dict[int, Outlook] = {}
     if installed and not offline:
-        access = Access(environ=app.environ, reporter=app.reporter)
-        found = dict(enumerate(outlooks(installed, app.store(), access)))
+        found = dict(enumerate(outlooks(installed, app.store(), app.access())))
 
     def text(console: Console) -> None:
         if not installed:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bundle.artifacts.remotes.published import PublishedCatalogue, PublishedEntry
-from bundle.artifacts.remotes.remote import Remote, Stored
+from bundle.artifacts.remotes.remote import CatalogueHolder, Remote, Stored
+from bundle.artifacts.trust.named import named_by_metadata
 from bundle.base.errors import ConfigError
 from bundle.base.report import Reporter
 from bundle.base.text import did_you_mean
@@ -32,10 +33,13 @@ class Collection:
         return sum(one.size for one in self.removed)
 
 
-def unpublish(remote: Remote, version: str, platforms: Sequence[str]) -> tuple[PublishedEntry, ...]:
+def unpublish(
+    remote: Remote, version: str, platforms: Sequence[str], catalogue: CatalogueHolder | None = None
+) -> tuple[PublishedEntry, ...]:
     """Remove the entries of a version on some platforms from the catalogue, and return them; blobs stay.
 
     Args:
+        catalogue: what holds the catalogue, if that is not the remote alone.
         platforms: their keys; all if there are none, or `all`.
 
     Raises:
@@ -54,7 +58,7 @@ def unpublish(remote: Remote, version: str, platforms: Sequence[str]) -> tuple[P
             )
         return before.without(version, wanted)
 
-    before, after = change_catalogue(remote, change)
+    before, after = change_catalogue(catalogue or remote, change)
     return tuple(entry for entry in before.bundles if entry not in after.bundles)
 
 
@@ -90,11 +94,14 @@ def collect(remote: Remote, *, grace: float, reporter: Reporter, dry_run: bool =
 
 
 def _needed(remote: Remote) -> set[tuple[str, str]]:
-    """Return kind and name of everything that the catalogue names."""
-    entries = remote.catalogue()[0].bundles
+    """Return kind and name of everything that the catalogue and the signed metadata name."""
+    files, signed = named_by_metadata(remote)
+    listed = (*remote.catalogue()[0].bundles, *signed.bundles)
+    entries = {entry.document.sha256: entry for entry in listed}.values()
     documents = all_of(in_parallel(remote.bundle, entries, threads=_AT_ONCE))
     return {
+        *(("metadata", name) for name in files),
         *(("blob", blob.sha256) for document in documents for blob in document.blobs),
         *(("document", entry.document.sha256) for entry in entries),
-        *(("archive", archive.path) for entry in entries for archive in entry.archives),
+        *(("archive", archive.path) for entry in listed for archive in entry.archives),
     }

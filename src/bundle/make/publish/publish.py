@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from bundle.artifacts.remotes.inspection import damaged
 from bundle.artifacts.remotes.published import Blob, PublishedCatalogue, PublishedEntry
-from bundle.artifacts.remotes.remote import CatalogueChangedError, Remote, Source
+from bundle.artifacts.remotes.remote import CatalogueChangedError, CatalogueHolder, Remote, Source
 from bundle.base.report import Reporter, Task
 from bundle.base.threads import all_of, in_parallel
 from bundle.make.publish.candidates import Candidate
@@ -52,11 +52,18 @@ class Publication:
 
 
 def publish(
-    candidates: Sequence[Candidate], remote: Remote, *, reporter: Reporter, dry_run: bool = False, repair: bool = False
+    candidates: Sequence[Candidate],
+    remote: Remote,
+    *,
+    reporter: Reporter,
+    catalogue: CatalogueHolder | None = None,
+    dry_run: bool = False,
+    repair: bool = False,
 ) -> list[Publication]:
     """Publish bundles; interrupted, the next call goes on with what is still missing.
 
     Args:
+        catalogue: what holds the catalogue, if that is not the remote alone.
         dry_run: only find out what is missing.
         repair: read what the remote holds of these bundles, and count what is damaged there as missing.
 
@@ -64,7 +71,8 @@ def publish(
         CatalogueChangedError: other publishers were faster each time.
         NetworkError: the remote does not answer.
     """
-    before, _ = remote.catalogue()
+    holder = catalogue or remote
+    before, _ = holder.catalogue()
     lacking = remote.lacking(_sources(candidates))
     if repair:
         lacking |= damaged(remote, _sources(candidates).keys() - lacking, reporter=reporter).keys()
@@ -73,14 +81,14 @@ def publish(
         _send(candidates, lacking, remote, reporter)
         for candidate in candidates if repair else ():
             remote.put_bundle(candidate.document)
-        change_catalogue(remote, lambda catalogue: _merged(catalogue, candidates, remote, reporter))
+        change_catalogue(holder, lambda before: _merged(before, candidates, remote, reporter))
     return done
 
 
 def change_catalogue(
-    remote: Remote, change: Callable[[PublishedCatalogue], PublishedCatalogue]
+    holder: CatalogueHolder, change: Callable[[PublishedCatalogue], PublishedCatalogue]
 ) -> tuple[PublishedCatalogue, PublishedCatalogue]:
-    """Replace the catalogue of a remote by a changed one; where another process was first, change that one's.
+    """Replace a catalogue by a changed one; where another process was first, change that one's.
 
     Args:
         change: returns the catalogue that follows another; called again for each attempt.
@@ -91,12 +99,12 @@ def change_catalogue(
     attempt = 0
     while True:
         attempt += 1
-        before, token = remote.catalogue()
+        before, token = holder.catalogue()
         after = change(before)
         if after == before:
             return before, after
         try:
-            remote.replace_catalogue(after, token)
+            holder.replace_catalogue(after, token)
         except CatalogueChangedError:
             if attempt == _ATTEMPTS:
                 raise

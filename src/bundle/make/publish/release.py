@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from bundle.artifacts.context import Context
 from bundle.artifacts.remotes.published import PublishedEntry
-from bundle.artifacts.remotes.remote import Remote
+from bundle.artifacts.remotes.remote import CatalogueHolder, Remote
 from bundle.base.errors import BundleError
 from bundle.make.build import build_bundle
 from bundle.make.build_request import BuildRequest
@@ -75,25 +75,33 @@ class Failed:
 
 
 def release(
-    requests: Sequence[BuildRequest], context: Context, remote: Remote, *, substitutes: bool, dry_run: bool = False
+    requests: Sequence[BuildRequest],
+    context: Context,
+    remote: Remote,
+    *,
+    substitutes: bool,
+    catalogue: CatalogueHolder | None = None,
+    dry_run: bool = False,
 ) -> tuple[list[Released], list[Failed]]:
     """Bring a remote up to date with the project; what fails keeps nothing else from being published.
 
     Args:
         substitutes: whether interpreters may be other patch releases than were asked for.
+        catalogue: what holds the catalogue, if that is not the remote alone.
         dry_run: only find out what has changed.
 
     Raises:
         NetworkError: the remote does not answer.
         CatalogueChangedError: other publishers were faster each time.
     """
-    catalogue, _ = remote.catalogue()
+    holder = catalogue or remote
+    published, _ = holder.catalogue()
     done: list[Released] = []
     failed: list[Failed] = []
     ready: list[tuple[Planned, Candidate]] = []
     for request in requests:
         try:
-            planned = plan(request, context, catalogue.find(request.config.version, request.platform.key))
+            planned = plan(request, context, published.find(request.config.version, request.platform.key))
             context.reporter.info(f"{request.name}: {planned.why}")
             if planned.status == "unchanged" or dry_run:
                 done.append(Released(planned=planned))
@@ -102,7 +110,8 @@ def release(
         except BundleError as error:
             context.reporter.warning(f"{request.name} failed: {error.what}")
             failed.append(Failed(request=request, error=error))
-    sent = publish([candidate for _, candidate in ready], remote, reporter=context.reporter) if ready else ()
+    candidates = [candidate for _, candidate in ready]
+    sent = publish(candidates, remote, reporter=context.reporter, catalogue=holder) if ready else ()
     done += [Released(planned=one, publication=of) for (one, _), of in zip(ready, sent, strict=True)]
     order = {request.name: place for place, request in enumerate(requests)}
     return sorted(done, key=lambda one: order[one.planned.request.name]), failed

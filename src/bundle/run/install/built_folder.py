@@ -45,6 +45,10 @@ class BuiltFolder:
     def _catalogue(self) -> Catalogue:
         return Catalogue.parse(self._content, f"{self.url}/catalogue.json")
 
+    def is_signed(self) -> bool:
+        """Return False: what builds write is not signed."""
+        return False
+
     def offers(self) -> Sequence[Offer]:
         """Return all bundles of the catalogue."""
         return [

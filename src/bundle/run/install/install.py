@@ -220,5 +220,10 @@ def _tell_of_trust(source: Source, records: Records, reporter: Reporter) -> None
     if not source.authenticated and all(one.mark.source != source.url for one in records.all()):
         reporter.warning(
             f"{source.url} is not authenticated: the SHA-256 in its catalogue guards every byte against damage, "
-            "but not against a person who can change the catalogue."
+            "but not against a person who can change the catalogue. "
+            + (
+                "It has signed metadata: get the root from its publisher, and name it with --root FILE."
+                if source.is_signed()
+                else "It has no signed metadata."
+            )
         )

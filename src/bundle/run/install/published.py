@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bundle.artifacts.remotes.published import Blob, PublishedCatalogue
 from bundle.artifacts.remotes.remote import ReadableRemote
+from bundle.artifacts.trust.pins import is_signed
 from bundle.base.errors import IntegrityError
 from bundle.base.http.urls import redact
 from bundle.run.install.source import Contents, Offer, PlacedLayer
@@ -16,15 +17,21 @@ class Published:
 
     Args:
         address: of the remote.
+        authenticated: whether a pinned root vouches for the catalogue.
     """
 
-    authenticated = False
-
-    def __init__(self, remote: ReadableRemote, catalogue: PublishedCatalogue, address: str) -> None:
+    def __init__(
+        self, remote: ReadableRemote, catalogue: PublishedCatalogue, address: str, *, authenticated: bool = False
+    ) -> None:
         self.url = redact(address)
+        self.authenticated = authenticated
         self._remote = remote
         self._catalogue = catalogue
         self._blobs: dict[str, Blob] = {}
+
+    def is_signed(self) -> bool:
+        """Return whether the remote has signed metadata."""
+        return is_signed(self._remote)
 
     def offers(self) -> Sequence[Offer]:
         """Return all bundles of the catalogue."""

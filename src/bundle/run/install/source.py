@@ -74,7 +74,10 @@ class Source(Protocol):
 
     @property
     def authenticated(self) -> bool:
-        """Whether its catalogue is vouched for by a key that this machine trusts; hashes guard all else."""
+        """Whether a pinned root vouches for its catalogue; hashes guard all else."""
+
+    def is_signed(self) -> bool:
+        """Return whether it has signed metadata, whose root could be pinned."""
 
     def offers(self) -> Sequence[Offer]:
         """Return all bundles that it has.

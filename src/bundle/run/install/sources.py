@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bundle.artifacts.remotes.addresses import Access, open_remote
 from bundle.artifacts.remotes.published import LARGEST_CATALOGUE, PublishedCatalogue
+from bundle.artifacts.trust.pins import pin_of
 from bundle.base.errors import ConfigError
 from bundle.base.files import read_regular
 from bundle.base.http.client import Downloader
@@ -22,8 +23,7 @@ _FILES = ("http", "https", "file")
 def open_source(location: str, access: Access) -> Source:
     """Return the source at an address.
 
-    All catalogues come in here: where a key is to vouch for one, its bytes are checked before a source is made of them,
-    and the source says that it is `authenticated`.
+    All catalogues come in here. Where a root is pinned, only the catalogue that it vouches for is a source.
 
     Args:
         location: a URL, or the path of a folder.
@@ -31,9 +31,14 @@ def open_source(location: str, access: Access) -> Source:
     Raises:
         ConfigError: there is none, or the address is of another kind.
         NetworkError: it does not answer.
-        IntegrityError: its catalogue is none.
+        IntegrityError: its catalogue is none, or is not what the pinned root vouches for.
     """
     address = (location if "://" in location else Path(location).absolute().as_uri()).rstrip("/")
+    if (pin := pin_of(address, access)) is not None:
+        from bundle.artifacts.trust.client import trusted_catalogue
+
+        remote = open_remote(address, access)
+        return Published(remote, trusted_catalogue(remote, pin), address, authenticated=True)
     if address.partition("://")[0].lower() not in _FILES:
         remote = open_remote(address, access)
         return Published(remote, remote.catalogue()[0], address)
