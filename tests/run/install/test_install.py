@@ -27,6 +27,7 @@ class Counted:
     def __init__(self, source: Source) -> None:
         self.url, self.authenticated = source.url, source.authenticated
         self.offers, self.contents, self.close = source.offers, source.contents, source.close
+        self.is_signed = source.is_signed
         self._read = source.read
         self.sent = 0
 

@@ -128,7 +128,7 @@ def _identity(address: str) -> str:
     parts = urlsplit(address)
     scheme, host = parts.scheme.lower(), (parts.hostname or "").lower()
     port = f":{parts.port}" if parts.port and parts.port != _PORTS.get(scheme) else ""
-    folder = posixpath.normpath(f"/{unquote(parts.path)}".replace("//", "/"))
+    folder = posixpath.normpath(f"/{unquote(parts.path).lstrip('/')}")
     return f"{scheme}://{host}{port}{folder.rstrip('/')}"
 
 

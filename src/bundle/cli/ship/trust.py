@@ -51,7 +51,7 @@ unencrypted_option = click.option(
 
 @click.group()
 def trust() -> None:
-    """Sign what a remote publishes, so that nobody can change it unnoticed (docs/trust.md)."""
+    """Sign what a remote publishes, and keep its keys."""
 
 
 @trust.command()
