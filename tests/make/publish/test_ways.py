@@ -7,17 +7,20 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
-from threading import Barrier, Thread
+from threading import Barrier, Event, Thread
 
 import pytest
 
 from bundle.artifacts.remotes.addresses import Access, open_writable
 from bundle.artifacts.remotes.published import Blob, PublishedCatalogue
 from bundle.artifacts.remotes.remote import Remote
+from bundle.artifacts.trust.client import trusted_catalogue
+from bundle.artifacts.trust.signed import catalogue_of
 from bundle.base.report import Reporter
 from bundle.make.publish.candidates import candidate_of, entries_of
 from bundle.make.publish.publish import publish
 from tests.artifacts.remotes.stores import SECRET, registry, s3
+from tests.artifacts.trust.publisher import Publisher
 from tests.make.projects import SmallProject, leftovers
 from tests.make.publish.built import Built
 
@@ -94,6 +97,75 @@ def test_two_publishers_at_the_same_time_lose_no_entry(built: Built, url: str) -
         thread.join()
     assert failed == []
     assert sorted(whole(opened(url)).versions()) == sorted(names)
+
+
+@pytest.mark.parametrize("url", ["folder", "s3"], indirect=True)
+def test_two_publishers_at_the_same_time_lose_no_signed_entry(built: Built, url: str, tmp_path: Path) -> None:
+    names = [f"3.12.10-v{number}" for number in range(2 * ROUNDS)]
+    for name in names:
+        built.bundle(name, {name: name.encode()})
+    ready = [
+        candidate_of(entry, built.project, built.store, substitutes=False)
+        for entry in entries_of(built.project, names, [])
+    ]
+    publisher = Publisher(url, tmp_path / "publisher")
+    publisher.start()
+    reader = Publisher(url, tmp_path / "reader")
+    reader.folder.mkdir()
+    reader.root.write_bytes(publisher.root.read_bytes())
+    start = Barrier(2)
+    done = Event()
+    failed: list[Exception] = []
+
+    def run(own: int) -> None:
+        for number in range(ROUNDS):
+            start.wait(60)
+            try:
+                with catalogue_of(publisher.remote, url, publisher.access, lambda: publisher.keys) as catalogue:
+                    publish([ready[2 * number + own]], publisher.remote, reporter=Reporter(), catalogue=catalogue)
+            except Exception as error:  # noqa: BLE001 - shown by the test
+                failed.append(error)
+
+    def read() -> None:
+        while not done.wait(0.2):
+            try:
+                trusted_catalogue(reader.remote, reader.pin)
+            except Exception as error:  # noqa: BLE001 - shown by the test
+                failed.append(error)
+
+    threads = [Thread(target=run, args=(own,)) for own in range(2)]
+    watcher = Thread(target=read)
+    for thread in (watcher, *threads):
+        thread.start()
+    for thread in threads:
+        thread.join()
+    done.set()
+    watcher.join()
+    assert failed == []
+    assert sorted(trusted_catalogue(reader.remote, reader.pin).versions()) == sorted(names)
+    assert sorted(whole(opened(url)).versions()) == sorted(names)
+
+
+def test_a_signing_publisher_that_was_killed_leaves_what_clients_accept(built: Built, tmp_path: Path) -> None:
+    url, keys, root = str(tmp_path / "remote"), tmp_path / "keys", tmp_path / "root.json"
+    built.bundle()
+    project = commands(built)
+    environ = {"BUNDLE_DATA_DIR": str(tmp_path / "data"), "BUNDLE_TRUST_KEY_FILES": str(keys / "online.pem")}
+    made = ("--root-key", str(keys / "root.pem"), "--online-key", str(keys / "online.pem"), "--unencrypted")
+    done = project.run("trust", "init", "--to", url, "--save", str(root), *made, environ=environ)
+    assert done.code == 0, done.errors
+    reader = Publisher(url, tmp_path / "reader")
+    reader.folder.mkdir()
+    reader.root.write_bytes(root.read_bytes())
+    chance = random.Random(6)
+    for number in range(8):
+        words = ("publish", "3.12.10", "--to", url) if number % 2 == 0 else ("unpublish", "3.12.10", "--from", url)
+        project.start(*words, environ=environ).killed_after(chance.uniform(0.3, 1.5))
+        assert trusted_catalogue(reader.remote, reader.pin).versions() in ([], ["3.12.10"])
+    done = project.run("publish", "3.12.10", "--to", url, environ=environ)
+    assert done.code == 0, done.errors
+    assert trusted_catalogue(reader.remote, reader.pin).versions() == ["3.12.10"]
+    assert whole(opened(url)).versions() == ["3.12.10"]
 
 
 def test_a_publisher_that_was_killed_leaves_a_readable_remote_and_the_next_goes_on(built: Built, url: str) -> None:

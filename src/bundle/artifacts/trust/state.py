@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tuf.api.exceptions import BadVersionNumberError, DownloadHTTPError, UnsignedMetadataError
+from tuf.api.exceptions import BadVersionNumberError, DownloadHTTPError, RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
 
 from bundle.artifacts.remotes.files import CATALOGUE, TIMESTAMP
 from bundle.artifacts.remotes.published import PublishedCatalogue
 from bundle.artifacts.remotes.remote import ReadableRemote, Token
 from bundle.artifacts.trust.attacks import TrustError, refusals, vanished
-from bundle.artifacts.trust.metadata import parsed, read_metadata, read_root, require_unambiguous
+from bundle.artifacts.trust.metadata import LARGEST, parsed, read_metadata, read_root, require_unambiguous
 from bundle.artifacts.trust.pins import Pin
 from bundle.base.files import read_regular
 
@@ -72,6 +72,8 @@ def read_state(remote: ReadableRemote, pin: Pin) -> State:
         NetworkError: the remote does not answer.
     """
     reader = _Reader(remote)
+    # Before the remote is read: another process of this user may remember a newer state meanwhile.
+    known = _remembered(pin)
     with refusals(pin.source, lambda: reader.last):
         if reader.get(TIMESTAMP) is None:
             raise vanished(pin.source)
@@ -79,7 +81,7 @@ def read_state(remote: ReadableRemote, pin: Pin) -> State:
         timestamp_file = content = reader.require(TIMESTAMP)
         signed_by: dict[str, frozenset[str]] = {}
         timestamp = _verified(Timestamp, content, root, signed_by)
-        _require_no_rollback(timestamp, root, pin)
+        _require_no_rollback(timestamp, root, known)
         meta = timestamp.snapshot_meta
         content = reader.require(f"{meta.version}.snapshot.json")
         meta.verify_length_and_hashes(content)
@@ -141,10 +143,19 @@ def _require_version(signed: Snapshot | Targets, meta: MetaFile) -> None:
         raise BadVersionNumberError(f"{signed.type} has version {signed.version}, not {meta.version}")
 
 
-def _require_no_rollback(timestamp: Timestamp, root: Root, pin: Pin) -> None:
+def _remembered(pin: Pin) -> bytes | None:
     try:
-        known: Timestamp = _verified(Timestamp, read_regular(pin.metadata / TIMESTAMP), root, {})
-    except (OSError, UnsignedMetadataError):
-        return  # Nothing was seen before, or it was signed by keys that were replaced.
+        return read_regular(pin.metadata / TIMESTAMP, most=LARGEST[TIMESTAMP])
+    except OSError:
+        return None
+
+
+def _require_no_rollback(timestamp: Timestamp, root: Root, content: bytes | None) -> None:
+    if content is None:
+        return
+    try:
+        known: Timestamp = _verified(Timestamp, content, root, {})
+    except RepositoryError:
+        return  # It was signed by keys that were replaced, or is damaged; the client workflow passes over it, too.
     if timestamp.version < known.version or timestamp.snapshot_meta.version < known.snapshot_meta.version:
         raise BadVersionNumberError(f"version {timestamp.version}, and {known.version} was seen")
