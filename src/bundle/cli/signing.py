@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,9 +26,15 @@ key_option = click.option(
 
 
 def changing(
-    app: App, remote: Remote, url: str, access: Access, keys: Sequence[Path]
+    app: App, remote: Remote, url: str, access: Access, keys: Sequence[Path], *, dry_run: bool = False
 ) -> AbstractContextManager[CatalogueHolder]:
-    """Give the catalogue of a remote to be changed, signed if the remote has signed metadata."""
+    """Give the catalogue of a remote to be changed, signed if the remote has signed metadata.
+
+    Args:
+        dry_run: whether nothing will be changed, which needs no keys.
+    """
+    if dry_run:
+        return nullcontext(remote)
     from bundle.artifacts.trust.keys import find_keys
     from bundle.artifacts.trust.signed import catalogue_of
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from bundle.artifacts.remotes.images import MANIFEST
 from bundle.artifacts.remotes.published import Blob
-from bundle.artifacts.remotes.registry import RegistryFiles
+from bundle.artifacts.remotes.registry_files import RegistryFiles
 from bundle.base.report import Reporter
 
 TAR = "application/vnd.oci.image.layer.v1.tar+gzip"

@@ -12,7 +12,7 @@ import pytest
 from bundle.artifacts.remotes.base_image import BaseImage, read_base_image
 from bundle.artifacts.remotes.images import INDEX
 from bundle.artifacts.remotes.published import Blob
-from bundle.artifacts.remotes.registry import RegistryFiles
+from bundle.artifacts.remotes.registry_files import RegistryFiles
 from bundle.base.errors import ConfigError, IntegrityError
 from bundle.base.report import Reporter
 from tests.artifacts.remotes.pushed import TAR, files_of, layer_of, push

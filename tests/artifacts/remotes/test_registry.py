@@ -19,7 +19,8 @@ from oras.client import OrasClient
 from bundle.artifacts.remotes.addresses import Access, open_writable
 from bundle.artifacts.remotes.images import MANIFEST, artifact_of, config_of, image_of
 from bundle.artifacts.remotes.published import Blob, PublishedCatalogue, PublishedEntry
-from bundle.artifacts.remotes.registry import Registry, RegistryFiles
+from bundle.artifacts.remotes.registry import Registry
+from bundle.artifacts.remotes.registry_files import RegistryFiles
 from bundle.artifacts.remotes.remote import CatalogueChangedError, ReadOnlyError
 from bundle.base.errors import ConfigError, IntegrityError, NetworkError
 from bundle.base.http.registry import is_loopback

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from bundle.artifacts.remotes.images import INDEX, LAYER, MANIFEST, Base, Json, platform_of
 from bundle.artifacts.remotes.published import LARGEST_BLOB, Blob
-from bundle.artifacts.remotes.registry import DIGEST, RegistryFiles
+from bundle.artifacts.remotes.registry_files import DIGEST, RegistryFiles
 from bundle.artifacts.remotes.remote import Source
 from bundle.base.errors import ConfigError, IntegrityError
 from bundle.base.report import Reporter

@@ -87,15 +87,14 @@ def publish(
         bases = bases_of(base, candidates, app.environ, reporter=app.reporter) if base else {}
     dry_run, repair = options["dry_run"], options["repair"]
     images: list[Published] = []
-    if dry_run:
-        done = publish_all(candidates, remote, reporter=app.reporter, dry_run=True, repair=repair)
-    else:
-        with changing(app, remote, url, access, options["keys"]) as catalogue:
-            done = publish_all(candidates, remote, reporter=app.reporter, catalogue=catalogue, repair=repair)
-        if files and installer:
-            publish_installer(installer, files, address, reporter=app.reporter)
-        if registry:
-            images = publish_runnables(candidates, bases, registry, project, environ=app.environ, reporter=app.reporter)
+    with changing(app, remote, url, access, options["keys"], dry_run=dry_run) as catalogue:
+        done = publish_all(
+            candidates, remote, reporter=app.reporter, catalogue=catalogue, dry_run=dry_run, repair=repair
+        )
+    if files and installer and not dry_run:
+        publish_installer(installer, files, address, reporter=app.reporter)
+    if registry and not dry_run:
+        images = publish_runnables(candidates, bases, registry, project, environ=app.environ, reporter=app.reporter)
 
     def text(console: Console) -> None:
         _print(console, done, remote.url, dry_run=dry_run)

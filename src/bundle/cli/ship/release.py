@@ -78,11 +78,10 @@ def release(
         for config, platform in select(app, project, wanted, platforms, default="all")
     ]
     dry_run, substitutes = options["dry_run"], options["allow_substitute"]
-    if dry_run:
-        done, failed = release_all(requests, context, remote, substitutes=substitutes, dry_run=True)
-    else:
-        with changing(app, remote, url, access, options["keys"]) as catalogue:
-            done, failed = release_all(requests, context, remote, substitutes=substitutes, catalogue=catalogue)
+    with changing(app, remote, url, access, options["keys"], dry_run=dry_run) as catalogue:
+        done, failed = release_all(
+            requests, context, remote, substitutes=substitutes, catalogue=catalogue, dry_run=dry_run
+        )
     failures = [
         {"version": one.request.config.version, "platform": one.request.platform.key, **one.error.as_json()}
         for one in failed
