@@ -185,6 +185,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "artifacts/trust/client": "hostile/test_trust.py",
     "artifacts/trust/metadata": "hostile/test_trust.py",
     "artifacts/trust/state": "artifacts/trust/test_signed.py",
+    "artifacts/remotes/registry_files": "artifacts/remotes/test_registry.py",
     "artifacts/remotes/folder": "artifacts/remotes/test_files.py",
     "artifacts/remotes/images": "artifacts/remotes/test_registry.py",
     "artifacts/store/claim": "hostile/test_store_folder.py",
