@@ -62,6 +62,7 @@ ROOMS = {
     "run/install": 15,
     "run/jobs": 16,
     "run/vendored": 16,
+    "run/jobs/service": 17,
     "run": 16,
     "cli": 16,
     "cli/project": 17,
@@ -151,6 +152,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "cli/ship": frozenset(),
     "cli/use": frozenset(),
     "cli/jobs": frozenset(),
+    "run/jobs/service": frozenset({"serve"}),
 }
 """The modules of each room that other rooms may import; the others are private to their room."""
 
@@ -200,6 +202,11 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "base/processes/bubblewrap": "hostile/test_source_builds.py",
     "base/processes/reaper": "hostile/test_source_builds.py",
     "base/processes/supervisor": "base/processes/test_supervised.py",
+    "cli/jobs/serve": "run/jobs/service/test_serve.py",
+    "cli/jobs/shared": "cli/jobs/test_job.py",
+    "run/jobs/service/api": "run/jobs/service/test_serve.py",
+    "run/jobs/service/follow": "run/jobs/service/test_serve.py",
+    "run/jobs/service/runner": "run/jobs/service/test_serve.py",
     "base/http/registry": "artifacts/remotes/test_registry.py",
     "base/http/session": "hostile/test_http.py",
     "base/sandbox": "base/test_extract.py",

@@ -48,6 +48,7 @@ COMMANDS = {
     "rollback": "use",
     "run": "use",
     "schema": "project",
+    "serve": "jobs",
     "tree": "project",
     "trust": "ship",
     "uninstall": "use",

@@ -12,12 +12,12 @@ import click
 
 from bundle.base.errors import ConfigError
 from bundle.cli.app import App, Result, pass_app
+from bundle.cli.jobs.shared import SIZE, key_file, surroundings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from bundle.run.jobs.config import JobConfig
-    from bundle.run.jobs.engine import Surroundings
 
 CONFIG, PROPERTIES = "job.json", "application.properties"
 """Files of a job's folder that are read unless options name others."""
@@ -41,7 +41,7 @@ def job() -> None:
 @click.option("--env-file-as-macros", is_flag=True, help="Set the entries of .env; macros of the same names win.")
 @click.option("--log", type=click.Path(path_type=Path), help="A file that the output is appended to as well.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Time limit.")
-@click.option("--memory", metavar="SIZE", help="Memory limit of all its processes together, such as 512MiB.")
+@click.option("--memory", type=SIZE, help="Memory limit of all its processes together, such as 512MiB.")
 @click.option("--grace", type=click.FloatRange(min=0), metavar="SECONDS", help="Time between stop and kill.")
 @pass_app
 def run(app: App, /, target: Path, arguments: tuple[str, ...], env_file_as_macros: bool, **options: Any) -> Result:
@@ -66,7 +66,7 @@ def run(app: App, /, target: Path, arguments: tuple[str, ...], env_file_as_macro
         arguments=arguments,
         env_file_as_macros=env_file_as_macros,
     )
-    surroundings = _surroundings(app, properties, python)
+    around = surroundings(app, properties, python)
     shown = _Shown(sys.stderr.buffer if app.json else sys.stdout.buffer)
     with ExitStack() as stack:
         sinks = [shown]
@@ -79,7 +79,7 @@ def run(app: App, /, target: Path, arguments: tuple[str, ...], env_file_as_macro
             for sink in sinks:
                 sink(chunk)
 
-        engine = stack.enter_context(Engine(described, surroundings, output=output, warn=app.reporter.warning))
+        engine = stack.enter_context(Engine(described, around, output=output, warn=app.reporter.warning))
         outcome = engine.run()
 
     def text(_: Console) -> None:
@@ -169,34 +169,6 @@ class _Shown:
             self._stream = None  # The job goes on.
 
 
-def key_file(app: App) -> Path:
-    """Return the file of the keys for secure values."""
-    return app.data / "jobs" / "keys"
-
-
-def _surroundings(app: App, properties: Path | None, path: str | None) -> Surroundings:
-    from bundle.run.install.records import Records
-    from bundle.run.install.start import native, runtime_of
-    from bundle.run.jobs.engine import Surroundings
-    from bundle.run.jobs.installation import Installation, Validator
-    from bundle.run.jobs.keys import load_keys
-    from bundle.run.jobs.properties import read_properties
-
-    validator = Validator(lambda version: native(runtime_of(version, Records(app.data)), app.machine))
-
-    def python(environment: str) -> Installation:
-        if environment or path is not None:
-            return validator.installed(environment or path or "")
-        if properties is None:
-            return validator.on_path(app.environ)
-        read = read_properties(properties)
-        for warning in read.warnings:
-            app.reporter.warning(warning)
-        return validator.validate(read)
-
-    return Surroundings(python=python, environ=app.environ, keys=load_keys(key_file(app), app.environ))
-
-
 def _job(target: Path, config: Path | None) -> tuple[Path, JobConfig]:
     """Return the folder and the configuration of what is to run."""
     from secrets import token_hex
@@ -233,15 +205,7 @@ def _only_script(folder: Path) -> str:
     )
 
 
-def _limited(config: JobConfig, *, timeout: float | None, memory: str | None, grace: float | None) -> JobConfig:
+def _limited(config: JobConfig, **limits: Any) -> JobConfig:
     """Return the configuration with the limits that options give."""
-    from bundle.run.jobs.config import size_in_bytes
-
-    changes: dict[str, Any] = {"timeout": timeout, "grace": grace}
-    if memory is not None:
-        try:
-            changes["memory"] = size_in_bytes(memory)
-        except ValueError as error:
-            raise ConfigError(f"--memory: {error}.", remedy="Write a number with a unit, such as 512MiB.") from error
-    given = {name: value for name, value in changes.items() if value is not None}
+    given = {name: value for name, value in limits.items() if value is not None}
     return replace(config, limits=replace(config.limits, **given))
