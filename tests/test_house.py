@@ -91,7 +91,9 @@ DOORS: Mapping[str, frozenset[str]] = {
         | {"unpacking"}
     ),
     "artifacts/archives": frozenset({"bundle_archive", "self_extracting"}),
-    "artifacts/registries": frozenset({"default_index", "fetch", "git", "metadata", "registries", "simple_api"}),
+    "artifacts/registries": frozenset(
+        {"default_index", "fetch", "git", "metadata", "metadata_file", "registries", "simple_api"}
+    ),
     "artifacts/documents": frozenset({"licences", "names", "provenance", "sbom"}),
     "artifacts/wheel": frozenset({"lay_out", "licence", "scripts"}),
     "artifacts/vendored": frozenset({"lock", "offers", "package", "selection"}),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle.artifacts.registries.metadata import metadata_in
+from bundle.artifacts.registries.metadata_file import metadata_in
 from bundle.artifacts.wheel.source import open_wheel
 from bundle.base import extract as extraction
 from bundle.base.errors import IntegrityError

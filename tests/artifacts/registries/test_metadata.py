@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bundle.artifacts.registries.metadata import MetadataCache, WheelMetadata, metadata_in
+from bundle.artifacts.registries.metadata import MetadataCache, WheelMetadata
+from bundle.artifacts.registries.metadata_file import metadata_in
 from bundle.artifacts.registries.simple_api import RemoteFile
 from bundle.base.errors import IntegrityError
 from bundle.base.http.client import NotFoundError

@@ -25,7 +25,7 @@ from bundle.artifacts.documents.licences import licences_in
 from bundle.artifacts.interpreters.archive_layouts import make, unpack
 from bundle.artifacts.interpreters.source import Request, Tools
 from bundle.artifacts.registries.default_index import default_index
-from bundle.artifacts.registries.metadata import metadata_in
+from bundle.artifacts.registries.metadata_file import metadata_in
 from bundle.artifacts.registries.registries import Registries
 from bundle.artifacts.registries.simple_api import RemoteFile, parse_page
 from bundle.artifacts.remotes.published import BundleDocument, PublishedCatalogue

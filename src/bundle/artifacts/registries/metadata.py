@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import lzma
-import struct
-import zipfile
-import zlib
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from packaging.utils import canonicalize_name
-
+from bundle.artifacts.registries.metadata_file import LARGEST, metadata_in
 from bundle.artifacts.registries.simple_api import RemoteFile
 from bundle.artifacts.store.json_cache import JsonCache
 from bundle.base.errors import IntegrityError
-from bundle.base.extract import open_zip
 from bundle.base.http.client import NotFoundError
 from bundle.base.http.ranges import SizedReader
-
-_LARGEST = 16 * 2**20
-"""Bytes; metadata with a whole manual as the description stay far below."""
 
 
 class WheelMetadata:
@@ -77,7 +68,7 @@ class WheelMetadata:
         content = self._get(f"{file.url}.metadata")
         if file.metadata_sha256 and sha256(content).hexdigest() != file.metadata_sha256:
             raise IntegrityError(f"The registry's metadata file for {file.filename} does not match its hash.")
-        if len(content) > _LARGEST:
+        if len(content) > LARGEST:
             raise IntegrityError(f"The registry's metadata file for {file.filename} has {len(content)} bytes.")
         return content
 
@@ -97,29 +88,3 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("no text")
     return value
-
-
-def metadata_in(wheel: BinaryIO, filename: str) -> bytes:
-    """Return the METADATA of an open wheel; its file name tells the folder inside.
-
-    Raises:
-        IntegrityError: it is no wheel, or one without metadata.
-    """
-    name, version = filename.split("-")[:2]
-    try:
-        with open_zip(wheel) as archive:
-            for info in archive.infolist():
-                folder, slash, rest = info.filename.partition("/")
-                if not slash or rest != "METADATA" or not folder.endswith(".dist-info"):
-                    continue
-                stem = folder.removesuffix(".dist-info").partition("-")[0]
-                if canonicalize_name(stem) != canonicalize_name(name):
-                    continue
-                if info.file_size > _LARGEST:
-                    raise IntegrityError(f"The METADATA in {filename} claims {info.file_size} bytes.")
-                return archive.read(info)
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError) as error:
-        raise IntegrityError(f"{filename} is not a readable wheel: {error}") from error
-    except (NotImplementedError, RuntimeError, MemoryError, OverflowError) as error:
-        raise IntegrityError(f"{filename} is not a readable wheel: {error}") from error
-    raise IntegrityError(f"{filename} is not a wheel: it has no {name}-{version}.dist-info/METADATA.")

@@ -14,7 +14,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from bundle.artifacts.registries.metadata import metadata_in
+from bundle.artifacts.registries.metadata_file import metadata_in
 from bundle.base.errors import IntegrityError
 from bundle.base.files import open_regular, read_regular
 

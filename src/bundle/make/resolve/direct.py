@@ -16,7 +16,7 @@ from packaging.version import Version
 from bundle.artifacts.context import Context
 from bundle.artifacts.folder_source import pack_folder
 from bundle.artifacts.registries.git import GitAddress, parse_git, subfolder
-from bundle.artifacts.registries.metadata import metadata_in
+from bundle.artifacts.registries.metadata_file import metadata_in
 from bundle.base.errors import ConfigError
 from bundle.base.http.client import redact
 from bundle.make.resolve.policy import Decision, Policy

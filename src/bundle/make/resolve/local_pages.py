@@ -9,7 +9,7 @@ from packaging.metadata import parse_email
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from bundle.artifacts.registries.metadata import metadata_in
+from bundle.artifacts.registries.metadata_file import metadata_in
 from bundle.artifacts.registries.registries import Page
 from bundle.artifacts.registries.simple_api import RemoteFile
 from bundle.base.errors import IntegrityError
