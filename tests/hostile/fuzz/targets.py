@@ -32,6 +32,9 @@ from bundle.artifacts.remotes.published import BundleDocument, PublishedCatalogu
 from bundle.artifacts.store.frames import Frame, read_frames
 from bundle.artifacts.store.store import Store
 from bundle.artifacts.store.trees import read_listing
+from bundle.artifacts.trust.client import trusted_catalogue
+from bundle.artifacts.trust.named import named_by_metadata
+from bundle.artifacts.trust.state import read_state
 from bundle.artifacts.vendored.lock import lock_name
 from bundle.artifacts.vendored.lock import read_lock as read_vendored_lock
 from bundle.artifacts.vendored.package import PACKAGE_FILE, read_package
@@ -77,6 +80,8 @@ from tests.hostile.fuzz.mutations import (
     changed_value,
     without_null,
 )
+from tests.hostile.fuzz.signed import SAMPLES as signed_samples  # noqa: N811 - reads like a function's argument
+from tests.hostile.fuzz.signed import signed_remote
 from tests.hostile.locks import sealed
 from tests.make.audited import good
 
@@ -265,6 +270,14 @@ def published(content: bytes, _: Path) -> None:
     """Read the catalogue of a remote, and the document of a bundle; write them."""
     read_and_forget(lambda: PublishedCatalogue.from_bytes(content, "it").to_bytes())
     read_and_forget(lambda: BundleDocument.from_bytes(content, "it").to_bytes())
+
+
+def trusted(content: bytes, folder: Path) -> None:
+    """Read a signed remote as a client, as a publisher and as a collection."""
+    remote, pin = signed_remote(content, folder)
+    read_and_forget(partial(trusted_catalogue, remote, pin))
+    read_and_forget(partial(read_state, remote, pin))
+    read_and_forget(partial(named_by_metadata, remote))
 
 
 def index(content: bytes, folder: Path) -> None:
@@ -489,6 +502,7 @@ TARGETS: Mapping[str, Target] = {
     ),
     "catalogue": Target(inputs=changed_json([samples.CATALOGUE]), feed=catalogue, weight=3),
     "published": Target(inputs=changed_json([samples.PUBLISHED, samples.DOCUMENT]), feed=published, weight=3),
+    "trust": Target(inputs=changed_json(signed_samples), feed=trusted, weight=3),
     "index": Target(
         inputs=changed_value([ARCHIVE_INDEX]).map(with_index) | changed_bytes([ARCHIVE]), feed=index, weight=2
     ),
