@@ -208,7 +208,6 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "cli/jobs/shared": "cli/jobs/test_job.py",
     "run/jobs/service/api": "run/jobs/service/test_serve.py",
     "run/jobs/service/follow": "run/jobs/service/test_serve.py",
-    "run/jobs/service/runner": "run/jobs/service/test_serve.py",
     "base/http/registry": "artifacts/remotes/test_registry.py",
     "base/http/session": "hostile/test_http.py",
     "base/sandbox": "base/test_extract.py",

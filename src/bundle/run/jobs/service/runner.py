@@ -46,6 +46,7 @@ class Runner:
         self._most_log = most_log
         self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._running: dict[str, Engine] = {}
+        self._asked: set[str] = set()
         self._guard = threading.Lock()
         self._closing = False
         self._threads: list[threading.Thread] = []
@@ -82,12 +83,15 @@ class Runner:
             if self.store.move(id, former, State.CANCELLED) and (row := self.store.get(id)) is not None:
                 self._end(row, State.CANCELLED, "It was stopped before its start.")
                 return True
+        row = self.store.get(id)
+        if row is None or row.final:
+            return False
         with self._guard:
+            # Between the queue and its engine, a job can only be noted.
+            self._asked.add(id)
             engine = self._running.get(id)
-        if engine is None:
-            row = self.store.get(id)
-            return row is not None and not row.final
-        engine.stop()
+        if engine is not None:
+            engine.stop()
         return True
 
     def close(self) -> None:
@@ -137,7 +141,7 @@ class Runner:
             engine = Engine(job, self.surroundings, output=log, warn=warn, changed=changed)
             with self._guard:
                 self._running[row.id] = engine
-                if self._closing:
+                if self._closing or row.id in self._asked:
                     engine.stop()
             with engine:
                 try:
@@ -149,6 +153,7 @@ class Runner:
             log.close()
             with self._guard:
                 self._running.pop(row.id, None)
+                self._asked.discard(row.id)
         if outcome is None:
             self._end(row, State.FINISHED_ERROR, "It could not start.")
             return
