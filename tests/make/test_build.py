@@ -85,6 +85,8 @@ class TestABuild:
             "sourced": "source",
             "compiled": "source",
         }
+        assert {"files", "licences"} < {*entry["evidence"]["audited"]}
+        assert entry["evidence"]["run"] == ["requirements", "imports", "relocation"]
         assert project.run("catalogue", "verify").code == 0
 
     def test_leaves_nothing_half_made(self, project: SmallProject) -> None:

@@ -78,6 +78,16 @@ class SetRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """The checks that a bundle passed when it was built, by name; none in entries of earlier versions."""
+
+    audited: tuple[str, ...] = ()
+    """Those that read it."""
+    run: tuple[str, ...] = ()
+    """Those that ran its programs, on a machine of its platform."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Entry:
     """One bundle."""
 
@@ -105,6 +115,12 @@ class Entry:
     """The sets of packages beside `packages`, by name."""
     documents: tuple[DocumentRecord, ...] = ()
     """Empty in entries of earlier versions."""
+    evidence: Evidence = Evidence()
+
+    @property
+    def groups(self) -> dict[str, SetRecord]:
+        """The packages and all sets, by name; those of `packages` under the empty one."""
+        return {"": SetRecord(packages=self.packages, skipped=self.skipped), **self.sets}
 
     @property
     def package_count(self) -> int:
@@ -139,6 +155,7 @@ def entry_of(
     archives: Sequence[PackedArchive],
     *,
     documents: Mapping[str, Path] | None = None,
+    evidence: Evidence = Evidence(),
     folder: Path,
     root: Path,
 ) -> Entry:
@@ -177,6 +194,7 @@ def entry_of(
             for name, one in bundle.sets.items()
         },
         documents=tuple(_document(kind, path, root) for kind, path in sorted((documents or {}).items())),
+        evidence=evidence,
     )
 
 

@@ -36,7 +36,7 @@ from bundle.make.verify.audit.floor_of_layers import floor_of
 from bundle.make.verify.checks.findings import Report, require, rows
 from bundle.make.verify.checks.policy import policy_for
 from bundle.make.verify.remembered import PassedReports
-from bundle.make.verify.verify import VerificationHost, verify_bundle
+from bundle.make.verify.verify import VerificationHost, evidence_of, verify_bundle
 from bundle.make.verify.wheels import require_sound_wheels
 from bundle.model.config.config import Config
 from bundle.model.config.version_files import version_files
@@ -309,7 +309,8 @@ def catalogue_bundle(build: Build) -> None:
         return
     request = build.request
     parts, root = (build.manifest, build.layers, build.archives), request.catalogue_root
-    entry = entry_of(*parts, documents=build.documents, folder=request.folder, root=root)
+    told = evidence_of(build.report)
+    entry = entry_of(*parts, documents=build.documents, evidence=told, folder=request.folder, root=root)
     record(request.catalogue, entry, reporter=build.context.reporter)
     build.catalogued = True
 

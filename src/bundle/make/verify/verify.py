@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from bundle.artifacts.catalogue_entry import Evidence
 from bundle.artifacts.store.scratch import scratch_folder
 from bundle.base.report import Reporter
 from bundle.base.staging import sweep_staging
@@ -119,6 +120,15 @@ CHECKS = (
     Check(name="imports", title="Importing native modules", trial=check_imports, imports=True),
 )
 """Every check, in the order in which they begin and are reported: the cheap first."""
+
+
+def evidence_of(report: Report) -> Evidence:
+    """Return the checks that a bundle passed, as the catalogue has them."""
+    passed = [check for check in CHECKS if check.name in report.checked]
+    return Evidence(
+        audited=tuple(check.name for check in passed if not check.runs),
+        run=tuple(check.name for check in passed if check.runs),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
