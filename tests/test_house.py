@@ -43,8 +43,9 @@ ROOMS = {
     "artifacts/interpreters/portable": 7,
     "artifacts/interpreters": 8,
     "artifacts": 9,
-    "artifacts/remotes": 10,
-    "artifacts/trust": 11,
+    "artifacts/documents/page": 10,
+    "artifacts/remotes": 11,
+    "artifacts/trust": 12,
     "make/inputs": 10,
     "make/interpreter": 10,
     "make/sources": 11,
@@ -95,6 +96,7 @@ DOORS: Mapping[str, frozenset[str]] = {
         {"default_index", "fetch", "git", "metadata", "metadata_file", "registries", "simple_api"}
     ),
     "artifacts/documents": frozenset({"licences", "names", "provenance", "sbom"}),
+    "artifacts/documents/page": frozenset({"folder", "index", "site"}),
     "artifacts/wheel": frozenset({"lay_out", "licence", "scripts"}),
     "artifacts/vendored": frozenset({"lock", "offers", "package", "selection"}),
     "artifacts/interpreters": frozenset(
@@ -116,7 +118,7 @@ DOORS: Mapping[str, frozenset[str]] = {
             "project_folder",
         }
     ),
-    "make/publish": frozenset({"candidates", "collect", "installer", "publish", "release", "runnable"}),
+    "make/publish": frozenset({"candidates", "collect", "installer", "page", "publish", "release", "runnable"}),
     "make/vendored": frozenset({"completeness", "vendor"}),
     "make/inputs": frozenset({"inputs", "loose_project", "pyproject"}),
     "make/interpreter": frozenset({"bytecode", "compilers", "prepare"}),
@@ -144,7 +146,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     ),
     "make/verify/missing": frozenset({"libraries"}),
     "make/verify/emulators": frozenset({"find", "loader_errors", "protocol"}),
-    "run": frozenset({"sides"}),
+    "run": frozenset({"sides", "site"}),
     "run/vendored": frozenset({"provision"}),
     "run/install": frozenset({"archive", "install", "records", "remove", "source", "sources", "start", "upgrades"}),
     "run/jobs": frozenset({"command", "config", "engine", "installation", "keys", "log", "outcome", "properties"}),
@@ -169,6 +171,7 @@ MOST_LINES_UNTESTED = 60
 
 TESTED_ELSEWHERE: Mapping[str, str] = {
     "cli/use/list": "cli/use/test_install.py",
+    "run/described": "run/test_sides.py",
     "run/install/archive": "hostile/test_install.py",
     "run/install/built_folder": "run/install/test_install.py",
     "run/install/documents": "run/install/test_install.py",
@@ -190,6 +193,7 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "artifacts/trust/metadata": "hostile/test_trust.py",
     "artifacts/trust/state": "artifacts/trust/test_signed.py",
     "artifacts/remotes/registry_files": "artifacts/remotes/test_registry.py",
+    "artifacts/described": "run/test_sides.py",
     "artifacts/remotes/folder": "artifacts/remotes/test_files.py",
     "artifacts/remotes/images": "artifacts/remotes/test_registry.py",
     "artifacts/store/claim": "hostile/test_store_folder.py",

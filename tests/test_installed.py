@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from uv import find_uv_bin
@@ -90,6 +91,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     uv("build", "--wheel", "--out-dir", folder, ROOT)
     (wheel,) = folder.glob("*.whl")
     return wheel
+
+
+def test_the_wheel_has_the_templates_of_the_page(wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        held = {Path(name).name for name in archive.namelist() if "/page/templates/" in name}
+    own = ROOT / "src" / "bundle" / "artifacts" / "documents" / "page" / "templates"
+    assert held == {path.name for path in own.iterdir()}
+    assert {"base.html", "page.css", "page.js"} <= held
 
 
 @pytest.fixture(scope="module")

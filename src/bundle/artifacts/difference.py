@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from bundle.artifacts.catalogue_entry import PackageRecord
+from bundle.artifacts.described import Described
 from bundle.model.manifest import LayerRecord, PythonRecord, SkippedRecord
 from bundle.model.records import to_json
 
@@ -93,6 +94,25 @@ class Side:
     floor: Mapping[str, str] | None = None
     licences: Mapping[str, tuple[str, ...]] | None = None
     """Licences by the name of their component."""
+
+    @classmethod
+    def of(cls, described: Described, title: str) -> Side:
+        """Return a bundle as a side."""
+        entry = described.entry
+        sets = entry.groups
+        return cls(
+            title=title,
+            version=entry.version,
+            platform=entry.platform,
+            python=entry.python,
+            packages=tuple(Package.of(one, name) for name, record in sets.items() for one in record.packages),
+            left_out=tuple(LeftOut.of(one, name) for name, record in sets.items() for one in record.skipped),
+            sets=frozenset(sets),
+            layers=entry.layers,
+            compressed=described.compressed,
+            floor=entry.floor or None,
+            licences=described.licences,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -208,6 +208,10 @@ platform_option = click.option(
     help="Platform key, or `all`; may be given several times.",
 )
 
+page_option = click.option(
+    "--page/--no-page", default=True, help="Write the page for people beside the catalogue (default)."
+)
+
 root_option = click.option(
     "--root",
     type=click.Path(dir_okay=False, path_type=Path),

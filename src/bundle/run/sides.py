@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bundle.artifacts.archives.bundle_archive import IndexedFrame, IndexedLayer, open_layer, read_index
+from bundle.artifacts.archives.bundle_archive import open_layer, read_index
 from bundle.artifacts.archives.self_extracting import is_self_extracting, take_archive
 from bundle.artifacts.catalogue import Catalogue
-from bundle.artifacts.catalogue_entry import Entry, PackageRecord, SetRecord
+from bundle.artifacts.catalogue_entry import PackageRecord
+from bundle.artifacts.described import LARGEST_DOCUMENT, documents_in_layer
 from bundle.artifacts.difference import LeftOut, Package, Side
 from bundle.artifacts.documents.licences import licences_in
 from bundle.artifacts.documents.names import SBOM
 from bundle.artifacts.remotes.addresses import Access
 from bundle.artifacts.store.layers import TOP
-from bundle.artifacts.store.layers import Entry as FileEntry
-from bundle.artifacts.store.unpacking import unpack
-from bundle.base.errors import ConfigError, IntegrityError
+from bundle.base.errors import ConfigError
 from bundle.base.extract import read_selected
 from bundle.base.files import read_regular
 from bundle.base.http.urls import redact
@@ -30,14 +27,12 @@ from bundle.model.config.project import Project, parse_version
 from bundle.model.locks.lock import Lock
 from bundle.model.locks.pylock import read_lock
 from bundle.model.manifest import MANIFEST, LayerRecord, Manifest, PythonRecord, read_manifest
+from bundle.run.described import compressed_sizes, describe_built, describe_offered
 from bundle.run.install.archive import is_indexed, manifest_in
 from bundle.run.install.source import offer_of
 from bundle.run.install.sources import open_source
 
 Licences = Mapping[str, tuple[str, ...]]
-
-_LARGEST = 2**26
-"""Bytes of a bill of materials, and of the layer that holds it."""
 
 _WAYS = (
     "Name a version that is built, a lock (pylock.*.toml), the folder that holds bundle.json, an archive of a bundle, "
@@ -104,40 +99,12 @@ def _built(version: str, platform: str, project: Project, catalogue: Catalogue) 
             cause=f"It has that version for {shortened(others)}." if others else "It has not been built.",
             remedy=f"Build it (`bundle build {version} --platform {platform}`), or name another with --platform.",
         )
-    return _of_entry(entry, entry.version, compressed=_sizes(entry, project), licences=_beside(entry, project))
-
-
-def _sizes(entry: Entry, project: Project) -> dict[str, int]:
-    """Return the compressed bytes of an entry's layers by the index of its archive; none if it is another's or gone."""
-    archive = next((one for one in entry.archives if one.format == "tar.zst"), None)
-    try:
-        layers = read_index(project.root / archive.path) if archive else []
-    except (OSError, ValueError, IntegrityError):
-        return {}
-    found = _compressed(layers)
-    return found if list(found) == [layer.digest for layer in entry.layers] else {}
-
-
-def _beside(entry: Entry, project: Project) -> Licences | None:
-    """Return the licences of an entry by the bill of materials beside its archive, else by the one in its folder."""
-    folder = project.root / entry.path
-    try:
-        for document in entry.documents:
-            content = read_regular(project.root / document.path, most=_LARGEST) if document.kind == "sbom" else b""
-            if sha256(content).hexdigest() == document.sha256:
-                return licences_in(content)
-    except (OSError, ValueError):
-        pass
-    try:
-        known = sha256(read_regular(folder / MANIFEST)).hexdigest() == entry.manifest
-    except (OSError, ValueError):
-        return None
-    return _in_folder(folder) if known else None
+    return Side.of(describe_built(entry, project.root), entry.version)
 
 
 def _in_folder(folder: Path) -> Licences | None:
     try:
-        return licences_in(read_regular(folder / SBOM, most=_LARGEST))
+        return licences_in(read_regular(folder / SBOM, most=LARGEST_DOCUMENT))
     except OSError:
         return None
 
@@ -148,46 +115,26 @@ def _packed(archive: Path, title: str) -> Side:
             archive = take_archive(archive, Path(scratch, "archive.tar.gz"))
         manifest = manifest_in(archive)
         if not is_indexed(archive):
-            found = read_selected(archive, lambda name: name.removeprefix("./") == f"{TOP}/{SBOM}", most=_LARGEST)
+            found = read_selected(
+                archive, lambda name: name.removeprefix("./") == f"{TOP}/{SBOM}", most=LARGEST_DOCUMENT
+            )
             return _of_manifest(manifest, title, licences=next((licences_in(content) for _, content in found), None))
         layers = read_index(archive)
         own = layers[-1]
         with open_layer(archive, own) as file:
-            content = file.read(_LARGEST) if sum(frame.length for frame in own.frames) <= _LARGEST else b""
+            sbom = documents_in_layer(file.read(LARGEST_DOCUMENT), own.frames, own.digest).get(SBOM, b"")
     record = LayerRecord(
         digest=own.digest, kind=own.kind, name=own.name, version=own.version, size=sum(one.size for one in own.frames)
     )
-    side = _of_manifest(manifest, title, licences=_in_layer(content, own.frames, own.digest))
-    return replace(side, layers=(*manifest.layers, record), compressed=_compressed(layers))
+    side = _of_manifest(manifest, title, licences=licences_in(sbom))
+    return replace(side, layers=(*manifest.layers, record), compressed=compressed_sizes(layers))
 
 
 def _offered(address: str, version: str, platform: str, access: Access) -> Side:
     source = open_source(address, access)
     with closing(source):
-        contents = source.contents(offer_of(source, version, platform))
-        licences = None
-        if contents.layers and (own := contents.layers[-1]).record.kind == "manifest" and own.length <= _LARGEST:
-            content = source.read(own.container, own.first, own.length)
-            licences = _in_layer(content, own.frames, own.record.digest)
-    compressed = {layer.record.digest: layer.length for layer in contents.layers}
-    return _of_entry(contents.entry, f"{version} at {source.url}", compressed=compressed, licences=licences)
-
-
-def _in_layer(content: bytes, frames: tuple[IndexedFrame, ...], digest: str) -> Licences | None:
-    """Return the licences by the bill of materials in the layer of a bundle's documents."""
-    found = b""
-
-    def put(entry: FileEntry, chunks: Iterator[bytes], epoch: int) -> None:  # noqa: ARG001 - the reader's signature
-        nonlocal found
-        if entry.path == SBOM and entry.size <= _LARGEST:
-            found = b"".join(chunks)
-
-    unpack(io.BytesIO(content), frames, digest, put, name="with the documents of a bundle")
-    return licences_in(found)
-
-
-def _compressed(layers: list[IndexedLayer]) -> dict[str, int]:
-    return {layer.digest: sum(frame.length for frame in layer.frames) for layer in layers}
+        described = describe_offered(source, offer_of(source, version, platform))
+    return Side.of(described, f"{version} at {source.url}")
 
 
 def _locked(lock: Lock, title: str) -> Side:
@@ -215,23 +162,6 @@ def _locked(lock: Lock, title: str) -> Side:
         packages=packages,
         left_out=left_out,
         sets=frozenset({lock.set_name}),
-    )
-
-
-def _of_entry(entry: Entry, title: str, *, compressed: Mapping[str, int], licences: Licences | None) -> Side:
-    sets = {"": SetRecord(packages=entry.packages, skipped=entry.skipped), **entry.sets}
-    return Side(
-        title=title,
-        version=entry.version,
-        platform=entry.platform,
-        python=entry.python,
-        packages=tuple(Package.of(one, name) for name, record in sets.items() for one in record.packages),
-        left_out=tuple(LeftOut.of(one, name) for name, record in sets.items() for one in record.skipped),
-        sets=frozenset(sets),
-        layers=entry.layers,
-        compressed=compressed,
-        floor=entry.floor or None,
-        licences=licences,
     )
 
 

@@ -42,6 +42,23 @@ def test_the_list_has_a_line_for_each_bundle(project: Path) -> None:
     assert "glibc >= 2.28" in lines[3]
 
 
+def test_a_page_tells_of_all_bundles(project: Path, tmp_path: Path) -> None:
+    result = call(project, "page")
+    start = project / "catalogue" / "index.html"
+    assert (result.data["path"], result.data["bundles"]) == (str(start), 3)
+    assert "tells of 3 bundles" in text_of(result)
+    assert "3 bundles of 2 versions for 2 platforms" in start.read_text()
+    assert (project / "catalogue/page/3.12.10-atls/macosx-x64.html").is_file()
+    other = tmp_path / "other"
+    call(project, "page", "--output", str(other))
+    assert (other / "index.html").read_bytes() == start.read_bytes()
+
+
+def test_a_page_about_a_remote_needs_a_folder(project: Path) -> None:
+    with pytest.raises(ConfigError, match="The page needs a folder"):
+        call(project, "page", "--from", "s3://runtimes")
+
+
 def test_an_empty_catalogue_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "shared-config.json").write_text("{}")
 

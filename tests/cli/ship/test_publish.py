@@ -33,6 +33,8 @@ def test_a_bundle_is_published_listed_unpublished_and_collected(built: Built, tm
     assert (one["version"], one["platform"], one["status"]) == ("3.12.10", "linux-x64", "new")
     assert (one["layers"], one["sent"], one["bytesSent"]) == (2, 2, one["size"])
     assert "2 of 2 layers" in text_of(done)
+    assert done.data["page"] == {"bundles": 1, "written": 1}
+    assert "The page tells of 1 bundle; 1 written." in text_of(done)
 
     listed = call(built, "catalogue", "list", "--from", remote)
     assert [entry["version"] for entry in listed.data["bundles"]] == ["3.12.10"]
@@ -43,14 +45,25 @@ def test_a_bundle_is_published_listed_unpublished_and_collected(built: Built, tm
     assert "no longer has 3.12.10 for linux-x64" in text_of(gone)
     assert "has no bundle" in text_of(call(built, "catalogue", "list", "--from", remote))
 
+    assert "There is no bundle yet" in Path(remote, "index.html").read_text()
+
     young = call(built, "gc", "--from", remote)
-    assert (young.data["removed"], young.data["young"]) == ([], 3)
+    assert (young.data["removed"], young.data["young"]) == ([], 5)
     said = call(built, "gc", "--from", remote, "--grace", "0s", "--dry-run")
-    assert "Would remove 3" in text_of(said)
-    assert len(call(built, "gc", "--from", remote, "--grace", "0s").data["removed"]) == 3
-    assert [path.name for path in Path(remote).rglob("*") if path.is_file() and path.suffix != ".lock"] == [
-        "catalogue.json"
-    ]
+    assert "Would remove 5" in text_of(said)
+    assert len(call(built, "gc", "--from", remote, "--grace", "0s").data["removed"]) == 5
+    left = {path.relative_to(remote).as_posix() for path in Path(remote).rglob("*") if path.is_file()}
+    pages = {"index.html", *(f"page/{name}" for name in ("difference.html", "shared.html", "index.js"))}
+    assets = {"page/page.css", "page/page.js", "page/difference.js"}
+    assert left - {".catalogue.json.lock"} == {"catalogue.json"} | pages | assets
+
+
+def test_no_page_is_written_where_none_is_wanted(built: Built, tmp_path: Path) -> None:
+    remote = tmp_path / "remote"
+    done = call(built, "publish", "3.12.10", "--to", str(remote), "--no-page")
+    assert done.data["page"] is None
+    call(built, "unpublish", "3.12.10", "--from", str(remote))
+    assert not (remote / "index.html").exists()
 
 
 def test_a_remote_is_verified_and_repaired(built: Built, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_remote_is_signed_published_to_shown_and_refreshed(built: Built, tmp_p
     young = call(built, "gc", "--from", remote)
     assert young.data["removed"] == []
     removed = call(built, "gc", "--from", remote, "--grace", "0s").data["removed"]
-    assert {one["kind"] for one in removed} == {"blob", "document", "metadata"}
+    assert {one["kind"] for one in removed} == {"blob", "document", "metadata", "page"}
     assert call(built, "catalogue", "list", "--from", remote).data["bundles"] == []
     left = sorted(path.name for path in (tmp_path / "remote" / "trust").iterdir())
     assert [name for name in left if name.endswith("root.json")] == ["1.root.json", "2.root.json", "3.root.json"]

@@ -22,7 +22,9 @@ from bundle.artifacts.store.store import Store
 from bundle.base.report import Reporter
 from bundle.model.locks.pylock import dump_lock
 from bundle.model.manifest import Manifest, PythonRecord, SkippedRecord
+from bundle.model.records import to_json
 from tests.artifacts.bundles import bundle
+from tests.artifacts.documents.page.made import described, index_of
 from tests.artifacts.remotes.made import document
 from tests.artifacts.wheelmaker import make_wheel
 from tests.base.nativemaker import elf, macho, pe, universal
@@ -207,6 +209,8 @@ VERSION: dict[str, Any] = {
 }
 
 CATALOGUE: dict[str, Any] = Catalogue(entries=(bundle(), bundle("3.9.1"))).to_json()
+
+PAGE_INDEX: dict[str, Any] = to_json(index_of([described(), described("3.12.10", "windows-x64")]))
 
 PUBLISHED: dict[str, Any] = PublishedCatalogue().with_entries([PublishedEntry.of(document())]).to_json()
 

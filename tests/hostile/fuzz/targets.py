@@ -21,7 +21,10 @@ from packaging.version import Version
 
 from bundle.artifacts.archives.bundle_archive import read_index
 from bundle.artifacts.catalogue import Catalogue
+from bundle.artifacts.described import Described
 from bundle.artifacts.documents.licences import licences_in
+from bundle.artifacts.documents.page.index import Index, IndexMaker
+from bundle.artifacts.documents.page.site import Place, Site
 from bundle.artifacts.interpreters.archive_layouts import make, unpack
 from bundle.artifacts.interpreters.source import Request, Tools
 from bundle.artifacts.registries.default_index import default_index
@@ -280,6 +283,25 @@ def trusted(content: bytes, folder: Path) -> None:
     read_and_forget(partial(named_by_metadata, remote))
 
 
+def site(content: bytes, folder: Path) -> None:
+    """Make the page about the bundles of a catalogue, and of an index that was published."""
+    (folder / "catalogue.json").write_bytes(content)
+    made = Site(Place())
+
+    def make() -> None:
+        maker = IndexMaker(revision="")
+        for entry in Catalogue.load(folder / "catalogue.json", validate=False).entries:
+            described = Described.by(entry, {layer.digest: layer.size for layer in entry.layers}, {})
+            maker.add(described)
+            made.of_bundle(described)
+        made.of_all(maker.made())
+
+    read_and_forget(make)
+    with suppress(ValueError, RecursionError):
+        index_of = Index.from_script(b"bundlePage.take('index', '" + content.replace(b"\\", b"\\\\") + b"');\n")
+        read_and_forget(lambda: made.of_all(index_of))
+
+
 def index(content: bytes, folder: Path) -> None:
     """Read the index of an archive, and unpack it."""
     path = folder / "x.tar.zst"
@@ -501,6 +523,7 @@ TARGETS: Mapping[str, Target] = {
         inputs=st.tuples(changed_json([samples.SHARED]), changed_json([samples.VERSION])), feed=config, weight=20
     ),
     "catalogue": Target(inputs=changed_json([samples.CATALOGUE]), feed=catalogue, weight=3),
+    "site": Target(inputs=changed_json([samples.CATALOGUE, samples.PAGE_INDEX]), feed=site, weight=20),
     "published": Target(inputs=changed_json([samples.PUBLISHED, samples.DOCUMENT]), feed=published, weight=3),
     "trust": Target(inputs=changed_json(signed_samples), feed=trusted, weight=3),
     "index": Target(

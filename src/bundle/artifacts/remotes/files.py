@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Protocol
 
 from bundle.artifacts.catalogue_entry import ArchiveRecord
+from bundle.artifacts.documents.page.site import FOLDER, bundle_of
 from bundle.artifacts.remotes.published import (
     ARCHIVE,
     LARGEST_CATALOGUE,
@@ -147,9 +148,19 @@ class ReadableFileRemote:
                 remedy="Do not install from there; `bundle publish --repair` replaces it.",
             )
         document = BundleDocument.from_bytes(found[0], self._name(path))
-        if PublishedEntry.of(document) != entry:
+        # Its hash is right, and written again by another version of this program it may have another.
+        if replace(PublishedEntry.of(document), document=entry.document) != entry:
             raise IntegrityError(f"{self._name(path)} describes another bundle than the catalogue says.")
         return document
+
+    def page_file(self, path: str) -> bytes | None:
+        """Return a file of the page for people, None if it is not there.
+
+        Raises:
+            IntegrityError: it is too large.
+        """
+        found = self.files.get(path, LARGEST_CATALOGUE)
+        return None if found is None else found[0]
 
     def read(self, blob: Blob, first: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Yield the bytes of a blob; see `Remote`."""
@@ -244,8 +255,18 @@ class FileRemote(ReadableFileRemote):
                 self.put_archive(archive, source)
         return sent
 
+    def put_page_file(self, path: str, content: bytes) -> None:
+        """Write a file of the page for people."""
+        self._files.put(path, [content], len(content))
+
+    def pages(self) -> Iterator[Stored]:
+        """List the files about one bundle that the page for people has."""
+        for found in self._files.below(FOLDER):
+            if bundle := bundle_of(found.path):
+                yield Stored(kind="page", name="/".join(bundle), size=found.size, age=found.age, place=found.path)
+
     def stored(self) -> Iterator[Stored]:
-        """List all blobs, documents, archives and metadata that gets old; see `Remote`."""
+        """List all blobs, documents, archives, pages of bundles and metadata that gets old; see `Remote`."""
         for found in self._files.below("blobs"):
             if match := _BLOB.fullmatch(found.path):
                 yield Stored(kind="blob", name=match[2], size=found.size, age=found.age, place=found.path)
@@ -257,6 +278,7 @@ class FileRemote(ReadableFileRemote):
         for found in self._files.below("archives"):
             if ARCHIVE.fullmatch(found.path) and not installers.intersection(_DIGEST.findall(found.path)):
                 yield Stored(kind="archive", name=found.path, size=found.size, age=found.age, place=found.path)
+        yield from self.pages()
 
         for found in self._files.below(TRUST):
             if match := _METADATA.fullmatch(found.path):

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,6 +42,16 @@ _WHOLE = 2**23
 
 _PIECE = 2**24
 """Bytes of a blob that are kept in memory."""
+
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+}
+"""Media types of files that browsers read."""
+
+_TYPE_OPTIONS = {"s3": "ContentType", "gs": "content_type"}
+"""What the clients call the media type of an object."""
 
 _EXPIRY = 300.0
 """Seconds after which a ticket counts as left behind by a killed publisher."""
@@ -131,8 +142,10 @@ class ObjectStore:
         place = self._path(path)
         if size <= _WHOLE:
             content = b"".join(chunks)
+            media = _TYPES.get(PurePosixPath(path).suffix)
+            options = {_TYPE_OPTIONS[self._scheme]: media} if media and self._scheme in _TYPE_OPTIONS else {}
             with self._errors():
-                self._client.pipe_file(place, content)
+                self._client.pipe_file(place, content, **options)
             return
         with self._errors():
             file = self._client.open(place, "wb", block_size=_PIECE)

@@ -46,9 +46,9 @@ class ReadOnlyError(ConfigError):
 class Stored:
     """One thing that a remote holds, as a listing finds it."""
 
-    kind: Literal["blob", "document", "archive", "metadata"]
+    kind: Literal["blob", "document", "archive", "metadata", "page"]
     name: str
-    """SHA-256 of a blob or a document, path of an archive, name of signed metadata."""
+    """SHA-256 of a blob or a document, path of an archive, name of signed metadata, VERSION/PLATFORM of a page."""
     size: int
     age: float
     """Seconds since it was sent, or last relied on by a publisher."""
@@ -161,7 +161,7 @@ class Remote(ReadableRemote, CatalogueHolder, Protocol):
         """
 
     def stored(self) -> Iterator[Stored]:
-        """List all blobs, documents, archives and metadata that gets old; other files there are passed over.
+        """List all blobs, documents, archives, pages and metadata that gets old; other files there are passed over.
 
         Archives that the scripts of an installer name are not listed.
         """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bundle.base.text import counted
 from bundle.cli.app import App, Result, complete_version, pass_app, platform_option, root_option, select_platforms
 from bundle.cli.tables import FLOOR_NAMES, asked_by, print_columns
 from bundle.model.platforms import PLATFORMS
@@ -184,6 +185,45 @@ def forget(app: App, version: str, platforms: tuple[str, ...]) -> Result:
 
     data = {"forgotten": [{"version": entry.version, "platform": entry.platform} for entry in gone], "files": left}
     return Result(data=data, text=text)
+
+
+@catalogue.command()
+@click.option("--from", "url", metavar="URL", help="Tell of what a remote holds, in place of the project's bundles.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="The folder of the page; by default that of the project's catalogue.",
+)
+@root_option
+@pass_app
+def page(app: App, url: str | None, output: Path | None, root: Path | None) -> Result:
+    """Write a page about all bundles, for people: index.html and the files in page/ that it needs.
+
+    It is static: it needs no server, and can be opened as a file.
+    """
+    from bundle.artifacts.catalogue import Catalogue
+    from bundle.artifacts.documents.page.folder import require_own, write_site
+    from bundle.artifacts.documents.page.site import START, bundle_of
+    from bundle.base.errors import ConfigError
+    from bundle.run.install.sources import open_source
+    from bundle.run.site import site_of_built, site_of_source
+
+    if url is not None and output is None:
+        raise ConfigError("The page needs a folder.", remedy="Name one with --output DIR.")
+    folder = output or app.open_project().catalogue.parent
+    require_own(folder)
+    with app.reporter.step("reading"):
+        if url is None:
+            project = app.open_project()
+            files = site_of_built(Catalogue.load(project.catalogue).entries, project.root)
+        else:
+            files = site_of_source(open_source(url, app.access(root=root)))
+    write_site(folder, files)
+    bundles = sum(path.endswith(".html") and bundle_of(path) is not None for path in files)
+    start = folder / START
+    data = {"path": str(start), "bundles": bundles, "files": len(files), "bytes": sum(map(len, files.values()))}
+    return Result(data=data, text=lambda console: console.print(f"{start} tells of {counted(bundles, 'bundle')}."))
 
 
 def _entries(project: Project, version: str, platforms: tuple[str, ...]) -> list[Entry]:

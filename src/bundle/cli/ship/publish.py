@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bundle.base.errors import ConfigError
-from bundle.cli.app import App, Result, complete_version, pass_app, platform_option, root_option
+from bundle.base.text import counted
+from bundle.cli.app import App, Result, complete_version, page_option, pass_app, platform_option, root_option
 from bundle.cli.signing import changing, key_option
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from bundle.artifacts.remotes.remote import Remote
     from bundle.make.publish.publish import Publication
     from bundle.make.publish.runnable import Published
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 @click.option(
     "--base", default="", metavar="IMAGE", help="Publish also images that start the bundle's Python, on this one."
 )
+@page_option
 @root_option
 @key_option
 @pass_app
@@ -95,9 +98,11 @@ def publish(
         publish_installer(installer, files, address, reporter=app.reporter)
     if registry and not dry_run:
         images = publish_runnables(candidates, bases, registry, project, environ=app.environ, reporter=app.reporter)
+    page = _written_page(app, remote) if options["page"] and not dry_run else None
 
     def text(console: Console) -> None:
         _print(console, done, remote.url, dry_run=dry_run)
+        _print_page(console, page)
         if installer:
             keys = ", ".join(installer.archives)
             console.print(f"installer: {installer.version} for {keys}{', would be sent' if dry_run else ''}")
@@ -110,7 +115,21 @@ def publish(
     if base:
         data["bases"] = {key: f"{one.base.name}@{one.base.digest}" for key, one in bases.items()}
         data["images"] = [asdict(image) for image in images]
+    data["page"] = page
     return Result(data=data, text=text)
+
+
+def _written_page(app: App, remote: Remote) -> dict[str, int] | None:
+    """Write the page for people, and return how much was written; None if there is none."""
+    from bundle.make.publish.page import publish_page
+
+    page = publish_page(remote, reporter=app.reporter)
+    return None if page is None else asdict(page)
+
+
+def _print_page(console: Console, page: dict[str, int] | None) -> None:
+    if page is not None:
+        console.print(f"The page tells of {counted(page['bundles'], 'bundle')}; {page['written']} written.")
 
 
 def _print(console: Console, done: Sequence[Publication], url: str, *, dry_run: bool) -> None:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bundle.base.errors import ConfigError
-from bundle.cli.app import App, Result, complete_version, interpreter_option, pass_app, platform_option, root_option
+from bundle.cli.app import (
+    App,
+    Result,
+    complete_version,
+    interpreter_option,
+    page_option,
+    pass_app,
+    platform_option,
+    root_option,
+)
 from bundle.cli.selection import select
 from bundle.cli.signing import changing, key_option
 
@@ -30,6 +39,7 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Wheels that `bundle wheel --hand-over` built on machines of other platforms.",
 )
+@page_option
 @interpreter_option
 @root_option
 @key_option
@@ -52,6 +62,7 @@ def release(
     """
     from bundle.artifacts.remotes.addresses import open_writable
     from bundle.make.build_request import BuildRequest
+    from bundle.make.publish.page import publish_page
     from bundle.make.publish.release import release as release_all
     from bundle.make.sources.wheel_cache import take_in
 
@@ -82,6 +93,8 @@ def release(
         done, failed = release_all(
             requests, context, remote, substitutes=substitutes, catalogue=catalogue, dry_run=dry_run
         )
+    if options["page"] and not dry_run:
+        publish_page(remote, reporter=app.reporter)
     failures = [
         {"version": one.request.config.version, "platform": one.request.platform.key, **one.error.as_json()}
         for one in failed

@@ -27,11 +27,14 @@ def unpublish(
     """Remove VERSION from a remote's catalogue; its layers stay until `bundle gc`."""
     from bundle.artifacts.remotes.addresses import open_writable
     from bundle.make.publish.collect import unpublish as remove
+    from bundle.make.publish.page import has_page, publish_page
 
     access = app.access(root=root)
     remote = open_writable(url, access)
     with changing(app, remote, url, access, keys) as catalogue:
         gone = remove(remote, version, platforms, catalogue)
+    if has_page(remote):
+        publish_page(remote, reporter=app.reporter)
 
     def text(console: Console) -> None:
         console.print(f"{remote.url} no longer has {version} for {', '.join(entry.platform for entry in gone)}.")

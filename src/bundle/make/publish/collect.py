@@ -63,7 +63,7 @@ def unpublish(
 
 
 def collect(remote: Remote, *, grace: float, reporter: Reporter, dry_run: bool = False) -> Collection:
-    """Remove the blobs, documents and archives that no entry of the catalogue names.
+    """Remove the blobs, documents, archives and pages that no entry of the catalogue names.
 
     A publisher renews what it relies on, so it is safe beside this one as long as it takes less than the grace period
     from there to its catalogue. The catalogue is read again after the listing, and each age right before the removal.
@@ -104,4 +104,5 @@ def _needed(remote: Remote) -> set[tuple[str, str]]:
         *(("blob", blob.sha256) for document in documents for blob in document.blobs),
         *(("document", entry.document.sha256) for entry in entries),
         *(("archive", archive.path) for entry in listed for archive in entry.archives),
+        *(("page", "/".join(entry.name)) for entry in entries),
     }
