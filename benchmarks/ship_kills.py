@@ -1,9 +1,10 @@
 """Publishers, installers and collections that are killed at random moments, while readers look at the remote.
 
-Run it from the repository: `.venv/bin/python -m benchmarks.ship_kills [COUNT] [SEED]`. A publisher sends to a folder
-and to S3, an installer upgrades over HTTP, `gc` runs beside a publisher; each is killed COUNT times (20). Meanwhile a
-reader reads the catalogue again and again, with all that it names, and another one installs a bundle; beside the
-installer, the program of the old install is started. Then the next run has to finish.
+Run it from the repository: `.venv/bin/python -m benchmarks.ship_kills [COUNT [SEED [KIND...]]]`. A publisher sends to a
+folder and to S3, an installer upgrades over HTTP, `gc` runs beside a publisher; each is killed COUNT times (20).
+A KIND is folder, http, gc or s3. Meanwhile a reader reads the catalogue again and again, with all that it names, and
+another one installs a bundle; beside the installer, the program of the old install is started. Then the next run has to
+finish.
 """
 
 from __future__ import annotations
@@ -259,15 +260,21 @@ def main() -> int:
     """Print for each kind how many were killed, and what was wrong."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     chance = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 10)
+    kinds = sys.argv[3:] or ["folder", "http", "gc", "s3"]
+    wrong = 0
     with tempfile.TemporaryDirectory() as name:
         world = World(Path(name))
-        wrong = publishers(world, str(world.root / "remote"), count, chance, "publisher to a folder")
-        wrong += installers(world, count, chance)
-        wrong += collections(world, count, chance)
-        with s3() as environ:
-            # In this process as well, which reads.
-            os.environ.update(environ)
-            wrong += publishers(world, "s3://runtimes/kills", count, chance, "publisher to S3")
+        if "folder" in kinds:
+            wrong += publishers(world, str(world.root / "remote"), count, chance, "publisher to a folder")
+        if "http" in kinds:
+            wrong += installers(world, count, chance)
+        if "gc" in kinds:
+            wrong += collections(world, count, chance)
+        if "s3" in kinds:
+            with s3() as environ:
+                # In this process as well, which reads.
+                os.environ.update(environ)
+                wrong += publishers(world, "s3://runtimes/kills", count, chance, "publisher to S3")
     return min(wrong, 1)
 
 
