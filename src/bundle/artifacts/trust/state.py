@@ -87,11 +87,13 @@ def read_state(remote: ReadableRemote, pin: Pin) -> State:
         meta.verify_length_and_hashes(content)
         snapshot = _verified(Snapshot, content, root, signed_by)
         _require_version(snapshot, meta)
-        meta = snapshot.meta["targets.json"]
-        content = reader.require(f"{meta.version}.targets.json")
-        meta.verify_length_and_hashes(content)
+        listed = snapshot.meta.get("targets.json")
+        if listed is None:
+            raise RepositoryError("The snapshot names no targets.")
+        content = reader.require(f"{listed.version}.targets.json")
+        listed.verify_length_and_hashes(content)
         targets = _verified(Targets, content, root, signed_by)
-        _require_version(targets, meta)
+        _require_version(targets, listed)
         target = targets.targets.get(CATALOGUE)
         if target is None or "sha256" not in target.hashes:
             raise TrustError(f"The metadata of {pin.source} names no catalogue.")
