@@ -132,24 +132,32 @@ def read(path: Path, file: str, problems: Problems) -> Node | None:
     Returns:
         The value, None if the file cannot be read as JSON at all.
     """
+    with problems.collecting():
+        return parse(read_text(path, file, absent="Create it; `{}` is a valid start."), file, problems)
+    return None
+
+
+def read_text(path: Path, file: str, *, absent: str, most: int = _MOST_BYTES) -> str:
+    """Return the text of a file that people write (UTF-8; a byte order mark is allowed).
+
+    Args:
+        file: its name in messages.
+        absent: what to do where there is none.
+        most: bytes of the largest that is read.
+
+    Raises:
+        ConfigError: it cannot be read, or is no text.
+    """
     try:
-        text = read_regular(path, most=_MOST_BYTES).decode("utf-8-sig")
-    except FileNotFoundError:
-        problems.add(ConfigError(f"{file} does not exist.", remedy="Create it; `{}` is a valid start."))
-        return None
+        return read_regular(path, most=most).decode("utf-8-sig")
+    except FileNotFoundError as error:
+        raise ConfigError(f"{file} does not exist.", remedy=absent) from error
     except OSError as error:
-        problems.add(ConfigError(f"{file} cannot be read: {error.strerror}.", remedy="Make it a readable file."))
-        return None
+        raise ConfigError(f"{file} cannot be read: {error.strerror}.", remedy="Make it a readable file.") from error
     except UnicodeDecodeError as error:
-        place = _place(file, error.object[: error.start].decode())
+        place = place_behind(file, error.object[: error.start].decode())
         byte = error.object[error.start]
-        problems.add(ConfigError(f"{place}: not UTF-8 (byte 0x{byte:02x}).", remedy="Save the file as UTF-8."))
-        return None
-    try:
-        return parse(text, file, problems)
-    except ConfigError as error:
-        problems.add(error)
-        return None
+        raise ConfigError(f"{place}: not UTF-8 (byte 0x{byte:02x}).", remedy="Save the file as UTF-8.") from error
 
 
 def parse(text: str, file: str, problems: Problems) -> Node:
@@ -199,7 +207,7 @@ class _Scanner:
 
     def fail(self, reason: str, position: int) -> NoReturn:
         """Raise an error about a position."""
-        place = _place(self._file, self._text[:position])
+        place = place_behind(self._file, self._text[:position])
         raise ConfigError(f"{place}: not JSON: {reason}.", remedy="Correct the JSON there.")
 
     def _value(self, token: re.Match[str], origin: Origin, path: KeyPath) -> Node:
@@ -244,7 +252,7 @@ class _Scanner:
         return Origin(self._file, self._line)
 
 
-def _place(file: str, before: str) -> str:
+def place_behind(file: str, before: str) -> str:
     """Return file, line and column of the character behind a text."""
     last_line = before.rpartition("\n")[2]
     return f"{file}:{before.count(chr(10)) + 1}:{len(last_line) + 1}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from importlib import resources
@@ -50,16 +51,22 @@ def resolved(part: dict[str, Any]) -> dict[str, Any]:
     return {**resolved(schema()["$defs"][reference.rsplit("/", 1)[1]]), **part}
 
 
-def violations(node: Node) -> list[ConfigError]:
-    """Return the errors of a configuration file under the schema, in the order of the file."""
+def violations(node: Node, under: dict[str, Any] | None = None, *, remedy: str | None = None) -> list[ConfigError]:
+    """Return the errors of a file that people write, in the order of the file.
+
+    Args:
+        under: the schema of the file; None for that of the configuration.
+        remedy: what to do about them; None for the general remedy of the configuration.
+    """
     from jsonschema import Draft202012Validator
 
+    whole = schema() if under is None else under
     found = [
         problem
-        for error in Draft202012Validator(schema()).iter_errors(plain(node))
-        for problem in _explain(error, tuple(error.absolute_path), node)
+        for error in Draft202012Validator(whole).iter_errors(plain(node))
+        for problem in _Explanation(whole, node).of(error, tuple(error.absolute_path))
     ]
-    return [ConfigError(text) for _, text in sorted(found)]
+    return [ConfigError(text, remedy=remedy) for _, text in sorted(found)]
 
 
 def fingerprint(node: Node) -> str:
@@ -72,34 +79,46 @@ def located(node: Node, path: Sequence[Step], message: str) -> str:
     return f"{origin_of(node, path)}: {path_text(path) or 'the file'}: {message}"
 
 
-def _explain(error: ValidationError, path: KeyPath, node: Node) -> Iterator[tuple[int, str]]:
-    if error.validator == "anyOf":
-        yield from _explain_alternatives(error, path, node)
-    elif error.validator == "additionalProperties":
-        table: Any = error.instance
-        known = _schema_of(error)["properties"]
-        for key in sorted(table.keys() - known.keys()):
-            hint = did_you_mean(key, known) or _elsewhere(key) or f" Known here: {', '.join(sorted(known))}."
-            yield _entry(node, (*path, key), f'unknown key "{key}".{hint}')
-    elif "propertyNames" in error.absolute_schema_path:
-        # jsonschema's path stops at the table whose key is wrong; the key itself is the instance.
-        yield _entry(node, (*path, str(error.instance)), _message(error, key=True))
-    else:
-        yield _entry(node, path, _message(error))
+@dataclass(frozen=True)
+class _Explanation:
+    """Says what is wrong with a file.
 
+    Args:
+        whole: its schema.
+    """
 
-def _explain_alternatives(error: ValidationError, path: KeyPath, node: Node) -> Iterator[tuple[int, str]]:
-    """Tell what is wrong under the alternative whose type fits; none fits: what the types would be."""
-    context = error.context or []
-    wrong_type = [part for part in context if part.validator == "type" and not part.relative_path]
-    misfits = {part.relative_schema_path[0] for part in wrong_type}
-    fitting = [part for part in context if part.relative_schema_path[0] not in misfits]
-    if fitting:
-        for part in fitting:
-            yield from _explain(part, (*path, *part.relative_path), node)
-    else:
-        wanted = " or ".join(_TYPES[str(part.validator_value)] for part in wrong_type)
-        yield _entry(node, path, f"must be {wanted}, not {_shown(error.instance)}.")
+    whole: dict[str, Any]
+    node: Node
+
+    def of(self, error: ValidationError, path: KeyPath) -> Iterator[tuple[int, str]]:
+        """Yield line and message of each mistake that an error of the schema stands for."""
+        if error.validator == "anyOf":
+            yield from self._alternatives(error, path)
+        elif error.validator == "additionalProperties":
+            table: Any = error.instance
+            known = _schema_of(error)["properties"]
+            for key in sorted(table.keys() - known.keys()):
+                known_here = f" Known here: {', '.join(sorted(known))}."
+                hint = did_you_mean(key, known) or _elsewhere(key, self.whole) or known_here
+                yield _entry(self.node, (*path, key), f'unknown key "{key}".{hint}')
+        elif "propertyNames" in error.absolute_schema_path:
+            # jsonschema's path stops at the table whose key is wrong; the key itself is the instance.
+            yield _entry(self.node, (*path, str(error.instance)), _message(error, key=True))
+        else:
+            yield _entry(self.node, path, _message(error))
+
+    def _alternatives(self, error: ValidationError, path: KeyPath) -> Iterator[tuple[int, str]]:
+        """Tell what is wrong under the alternative whose type fits; none fits: what the types would be."""
+        context = error.context or []
+        wrong_type = [part for part in context if part.validator == "type" and not part.relative_path]
+        misfits = {part.relative_schema_path[0] for part in wrong_type}
+        fitting = [part for part in context if part.relative_schema_path[0] not in misfits]
+        if fitting:
+            for part in fitting:
+                yield from self.of(part, (*path, *part.relative_path))
+        else:
+            wanted = " or ".join(_TYPES[str(part.validator_value)] for part in wrong_type)
+            yield _entry(self.node, path, f"must be {wanted}, not {_shown(error.instance)}.")
 
 
 def _entry(node: Node, path: KeyPath, message: str) -> tuple[int, str]:
@@ -122,7 +141,7 @@ def _message(error: ValidationError, *, key: bool = False) -> str:
             return f"{_shown(value)} is not {_schema_of(error).get('x-form', 'of the right form')}."
         case "required":
             return " ".join(f'"{name}" is missing.' for name in wanted if name not in value)
-        case "minLength" | "minItems":
+        case "minLength" | "minItems" | "minProperties":
             return "must not be empty."
         case "uniqueItems":
             return f"names {_twice(value)} twice."
@@ -151,9 +170,9 @@ def _schema_of(error: ValidationError) -> Any:
     return error.schema
 
 
-def _elsewhere(key: str) -> str:
+def _elsewhere(key: str, whole: dict[str, Any]) -> str:
     """Return where a key that does not belong here does belong."""
-    places = [path for path, _ in described() if path[-1] == key and "*" not in path]
+    places = [path for path, _ in described(whole) if path[-1] == key and "*" not in path]
     return f" It belongs at {path_text(places[0])}." if places else ""
 
 

@@ -148,15 +148,15 @@ def ask(candidate: Candidate, environ: Mapping[str, str]) -> Answer:
     check(completed, f"Asking {candidate.executable} about itself")
     try:
         facts = json.loads(completed.output)
-    except ValueError as error:
+        return Answer(
+            candidate=candidate,
+            python=facts["version"],
+            prefix=Path(facts["base_prefix"]),
+            stdlib=Path(facts["stdlib"]),
+            include=Path(facts["include"]),
+            facts=facts,
+        )
+    except (ValueError, TypeError, LookupError) as error:
         raise WorkError(
             f"{candidate.executable} does not answer as a Python would: {completed.output[:80]!r}"
         ) from error
-    return Answer(
-        candidate=candidate,
-        python=facts["version"],
-        prefix=Path(facts["base_prefix"]),
-        stdlib=Path(facts["stdlib"]),
-        include=Path(facts["include"]),
-        facts=facts,
-    )
