@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from bundle.artifacts.python_variables import MISLEADING
 from bundle.base.processes.run import Completed
 from bundle.model.certificates import CERTIFI, SYSTEM_FILES
 from bundle.model.platforms import Platform
@@ -16,8 +17,6 @@ from bundle.model.variables import BUNDLE
 _WINDOWS_VARIABLES = ("SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "PATHEXT")
 """Without these, no program on Windows starts."""
 
-MISLEADING = frozenset({"PYTHONHOME", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__", "VIRTUAL_ENV"})
-"""Variables that name another Python."""
 
 
 class Again(Protocol):
@@ -151,8 +150,8 @@ class Runtime:
             "HOME": str(home),
             **dict.fromkeys(temporary, self.runner.translate(home)),
             "LANG": "C.UTF-8",
-            **self._certificate_environment(),
-            **{name: self._filled(value) for name, value in self.own_variables.items()},
+            **self.default_variables(),
+            **self.bundle_variables(),
             **self.runner.environment,
         }
 
@@ -166,13 +165,15 @@ class Runtime:
         own = {name: value for name, value in environ.items() if name not in MISLEADING}
         folders = dict.fromkeys((self.executable.parent, self.root / self.platform.scripts))
         path = os.pathsep.join([*map(str, folders), *filter(None, [own.get("PATH", os.defpath)])])
-        return {
-            **self._certificate_environment(),
-            "PYTHONNOUSERSITE": "1",
-            **own,
-            "PATH": path,
-            **{name: self._filled(value) for name, value in self.own_variables.items()},
-        }
+        return {**self.default_variables(), "PYTHONNOUSERSITE": "1", **own, "PATH": path, **self.bundle_variables()}
+
+    def default_variables(self) -> dict[str, str]:
+        """Return the variables that its programs get unless the person who starts them has set others."""
+        return self._certificate_environment()
+
+    def bundle_variables(self) -> dict[str, str]:
+        """Return the variables that the bundle sets for its programs."""
+        return {name: self._filled(value) for name, value in self.own_variables.items()}
 
     def _filled(self, value: str) -> str:
         return value.replace(BUNDLE, self.runner.translate(self.bundle))

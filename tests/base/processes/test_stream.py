@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from bundle.base.processes.stream import stream
+from bundle.base.processes.stream import Program, stream
 
 pytestmark = pytest.mark.real
 
-DEFAULTS: dict[str, Any] = {"env": None, "cwd": None, "timeout": 60.0, "stdin": None}
+DEFAULTS: dict[str, Any] = {"timeout": 60.0, "stdin": None}
 
 
-def program(text: str) -> list[str]:
-    return [sys.executable, "-c", text]
+def program(text: str, *arguments: str) -> Program:
+    return Program([sys.executable, "-c", text, *arguments])
 
 
 def test_output_is_handed_on_while_the_program_runs(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ while not pathlib.Path(sys.argv[1]).exists():
     time.sleep(0.01)
 print("second")
 """
-    code, timed_out = stream([*program(waits), str(reply)], output=answer, errors=None, **DEFAULTS)
+    code, timed_out = stream(program(waits, str(reply)), output=answer, errors=None, **DEFAULTS)
     assert (code, timed_out) == (0, False)
     assert b"second" not in seen[0]
     assert b"".join(seen) == b"first\nsecond\n"

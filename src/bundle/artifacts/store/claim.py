@@ -8,6 +8,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from bundle.artifacts.store.environment_place import FOLDER
 from bundle.artifacts.store.paths import PARTS
 from bundle.base.errors import ConfigError
 from bundle.base.files import read_regular
@@ -18,6 +19,7 @@ MARK, _CONTENT = "CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55\n
 _OWN = re.compile(
     rf"\.{MARK}\..*|({'|'.join(PARTS)})(/([0-9a-f]{{2}}(/[0-9a-f]{{64}}[\w.+-]*)?|[0-9a-f]{{32}}([0-9a-f]{{32}})?"
     r"(\.[\w.-]+)?|locks|wine-[\w-]+|(interpreter|wheel|manifest|copyFiles)(\.lock)?|(../)?\..+\.(staging|replaced)))?"
+    rf"|{FOLDER}(/([0-9a-f]{{32}}(\.lock)?|ephemeral|starts|\..+\.staging))?"
 )
 """Paths in a store without a mark, down to the folders that are removed as a whole."""
 
@@ -41,7 +43,7 @@ def claim(root: Path, *, trusted: bool) -> None:
             cause="BUNDLE_CACHE_DIR names a folder with other files, which `bundle cache prune` would remove.",
             remedy="Set it to a folder that is empty or does not exist. If this is a store, move that file out of it.",
         )
-    for folder in (root, *(root / name for name in PARTS)):
+    for folder in (root, *(root / name for name in (*PARTS, FOLDER))):
         with suppress(FileNotFoundError, NotADirectoryError):
             status = folder.stat()
             open_to_all = status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX

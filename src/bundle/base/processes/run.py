@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from bundle.base.errors import WorkError
-from bundle.base.processes.stream import Sink, stream
+from bundle.base.processes.stream import Program, Sink, stream
 
 MOST_OUTPUT = 2**26
 """Bytes of output that are kept of a program that is not trusted."""
@@ -70,7 +70,7 @@ def run(
     command = tuple(os.fspath(argument) for argument in arguments)
     started = time.monotonic()
     started_as = command if trusted else (*_REAPER, *command)
-    running = partial(stream, started_as, env=env, cwd=cwd, timeout=timeout, stdin=stdin)
+    running = partial(stream, Program(started_as, env, cwd), timeout=timeout, stdin=stdin)
     bounded = (lambda sink: sink) if trusted else _bounded
     parts = bytearray(), bytearray()
     if log is None:

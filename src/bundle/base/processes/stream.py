@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from bundle.base.errors import WorkError
 from bundle.base.processes.stop import end_tree, ended_at_exit, refuse_when_closing
@@ -26,15 +28,21 @@ Sink = Callable[[bytes], object]
 """Takes a part of the output; called in a thread, and its first error ends the stream with that error."""
 
 
+@dataclass(frozen=True)
+class Program:
+    """A program as it is started."""
+
+    command: Sequence[str]
+    """The program and its arguments; no shell is involved."""
+    env: Mapping[str, str] | None = None
+    """The complete environment; this process's own if None."""
+    cwd: Path | None = None
+    inherited: tuple[int, ...] = ()
+    """Descriptors that the program and what it starts inherit, such as that of a lock."""
+
+
 def stream(
-    command: Sequence[str],
-    *,
-    output: Sink,
-    errors: Sink | None,
-    env: Mapping[str, str] | None,
-    cwd: Path | None,
-    timeout: float | None,
-    stdin: bytes | None,
+    program: Program, *, output: Sink, errors: Sink | None, timeout: float | None, stdin: bytes | None
 ) -> tuple[int, bool]:
     """Run a program to its end, in a process group of its own, and hand on its output as it comes.
 
@@ -42,9 +50,7 @@ def stream(
     hold the output open when the program has ended are ended as well.
 
     Args:
-        command: the program and its arguments; no shell is involved.
         errors: takes standard error; if None, `output` takes both, in the order in which they come.
-        env: the complete environment; this process's own if None.
         timeout: in seconds; None for no limit.
         stdin: its standard input; empty if None.
 
@@ -58,7 +64,7 @@ def stream(
     threads: list[threading.Thread] = []
     failures: list[Exception] = []
     refuse_when_closing()
-    process = _start(command, env, cwd, merge=errors is None, reads=stdin is not None)
+    process = _start(program, merge=errors is None, reads=stdin is not None)
     with ended_at_exit(process):
         try:
             threads.append(_background(_pump, process.stdout, output, failures))
@@ -82,9 +88,8 @@ def stream(
     return process.returncode, timed_out
 
 
-def _start(
-    command: Sequence[str], env: Mapping[str, str] | None, cwd: Path | None, *, merge: bool, reads: bool
-) -> subprocess.Popen[bytes]:
+def _start(program: Program, *, merge: bool, reads: bool) -> subprocess.Popen[bytes]:
+    command, env, cwd = program.command, program.env, program.cwd
     flags = 0
     if sys.platform == "win32":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP
@@ -99,6 +104,7 @@ def _start(
             stderr=subprocess.STDOUT if merge else subprocess.PIPE,
             start_new_session=True,
             creationflags=flags,
+            **inheritance(program.inherited),
         )
     except OSError as error:
         if error.errno in _SHORTAGES:
@@ -113,6 +119,20 @@ def _start(
             else None,
             remedy="Install it or put it on PATH, then run the same command again." if missing else None,
         ) from error
+
+
+def inheritance(descriptors: tuple[int, ...]) -> dict[str, Any]:
+    """Return the options by which a program inherits open files."""
+    if sys.platform != "win32":
+        return {"pass_fds": descriptors}
+    if not descriptors:
+        return {}
+    import msvcrt
+
+    handles = [msvcrt.get_osfhandle(one) for one in descriptors]
+    for handle in handles:
+        os.set_handle_inheritable(handle, True)
+    return {"startupinfo": subprocess.STARTUPINFO(lpAttributeList={"handle_list": handles})}
 
 
 def _wait(process: subprocess.Popen[bytes], timeout: float | None) -> bool:
