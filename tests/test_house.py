@@ -64,12 +64,13 @@ ROOMS = {
     "run/jobs": 16,
     "run/vendored": 16,
     "run/jobs/service": 17,
+    "run/environments": 16,
     "run": 16,
-    "cli": 16,
-    "cli/project": 17,
-    "cli/make": 17,
-    "cli/ship": 17,
-    "cli/use": 17,
+    "cli": 17,
+    "cli/project": 18,
+    "cli/make": 18,
+    "cli/ship": 18,
+    "cli/use": 18,
     "cli/jobs": 18,
 }
 """The floor of each room; a room may import itself and rooms of lower floors."""
@@ -80,16 +81,18 @@ DOORS: Mapping[str, frozenset[str]] = {
     "base": ALL,
     "base/http": frozenset({"client", "ranges", "registry", "responses", "urls"}),
     "base/native": frozenset({"elf", "formats", "native", "read"}),
-    "base/processes": frozenset({"become", "bubblewrap", "run", "stream", "supervised"}),
+    "base/processes": frozenset({"become", "bubblewrap", "lock", "run", "stream", "supervised"}),
     "model": ALL,
-    "model/config": frozenset({"config", "json_source", "merge", "project", "schema", "version_files", "json_edit"}),
+    "model/config": frozenset(
+        {"config", "json_source", "merge", "project", "schema", "version_files", "json_edit"} | {"yaml_source"}
+    ),
     "model/locks": ALL,
     "artifacts": ALL,
     "artifacts/remotes": ALL,
     "artifacts/trust": ALL,
     "artifacts/store": frozenset(
         {"claim", "compression", "file_cache", "frames", "json_cache", "layers", "paths", "scratch", "store"}
-        | {"unpacking"}
+        | {"environment_place", "unpacking"}
     ),
     "artifacts/archives": frozenset({"bundle_archive", "self_extracting"}),
     "artifacts/registries": frozenset(
@@ -101,6 +104,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "artifacts/vendored": frozenset({"lock", "offers", "package", "selection"}),
     "artifacts/interpreters": frozenset(
         {"carried", "choice", "debian_mirror", "sources", "host", "mirror", "python_build_standalone", "source"}
+        | {"on_machine"}
     ),
     "artifacts/interpreters/portable": frozenset(
         {"certificates", "content_rules", "debian_packages", "facts", "host_copy", "host_discovery", "normalise"}
@@ -150,6 +154,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "run/vendored": frozenset({"provision"}),
     "run/install": frozenset({"archive", "install", "records", "remove", "source", "sources", "start", "upgrades"}),
     "run/jobs": frozenset({"command", "config", "engine", "installation", "keys", "log", "outcome", "properties"}),
+    "run/environments": frozenset({"application", "environments", "interpreter", "kept", "start"}),
     "cli": frozenset({"app", "signing", "failures", "selection", "tables"}),
     "cli/project": frozenset(),
     "cli/make": frozenset(),
@@ -172,6 +177,7 @@ MOST_LINES_UNTESTED = 60
 TESTED_ELSEWHERE: Mapping[str, str] = {
     "cli/use/list": "cli/use/test_install.py",
     "run/described": "run/test_sides.py",
+    "cli/use/env": "run/environments/test_environments.py",
     "run/install/archive": "hostile/test_install.py",
     "run/install/built_folder": "run/install/test_install.py",
     "run/install/documents": "run/install/test_install.py",

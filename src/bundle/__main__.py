@@ -1,3 +1,3 @@
-from bundle.cli.main import main
+from bundle.cli.entry import main
 
 main()

@@ -31,6 +31,7 @@ COMMANDS = {
     "clean": "project",
     "config": "project",
     "diff": "project",
+    "env": "use",
     "fetch": "make",
     "gc": "ship",
     "init": "make",
@@ -185,6 +186,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = _fail(app, error)
     except KeyboardInterrupt:
         code = _fail(app, InterruptedRunError("Interrupted."))
+    if code < 0:
+        from bundle.base.processes.become import end_as
+
+        end_as(code)
     sys.exit(_flushed(code))
 
 

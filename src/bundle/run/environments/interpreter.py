@@ -1,0 +1,138 @@
+"""The interpreter of an environment: a Python of this machine, or that of a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bundle.artifacts.interpreters import on_machine
+from bundle.artifacts.interpreters.portable.host_discovery import Answer
+from bundle.artifacts.runtime import Runtime
+from bundle.base.errors import ConfigError
+from bundle.base.files import sha256_of
+from bundle.model.config.project import Project
+from bundle.model.manifest import MANIFEST
+from bundle.model.platforms import Platform
+from bundle.run.install.records import Records
+from bundle.run.install.start import runtime_of
+
+BUNDLE = "bundle:"
+"""Stands before the version of a bundle."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseInterpreter:
+    """The interpreter that an environment is made from."""
+
+    executable: Path
+    python: str
+    system: Mapping[str, str]
+    """What it says of the machine: system, machine, C library."""
+    manifest: Path | None = None
+    """Of the bundle that it is part of."""
+    below: Mapping[str, str] = field(default_factory=dict)
+    """Variables of its programs unless the person has set others."""
+    above: Mapping[str, str] = field(default_factory=dict)
+    """Variables that the bundle sets for its programs."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that tell whether it is still the same."""
+        return (self.executable, self.executable.resolve(), *filter(None, [self.manifest]))
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Return what tells it from every other, wherever the environments are kept."""
+        real = self.executable.resolve()
+        status = real.stat()
+        manifest = {} if self.manifest is None else {"manifest": sha256_of(self.manifest)}
+        return {
+            "executable": str(real),
+            "python": self.python,
+            "size": str(status.st_size),
+            "mtime": str(status.st_mtime_ns),
+            **self.system,
+            **manifest,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpreters:
+    """The interpreters that environments can be made from."""
+
+    records: Records
+    """What is installed."""
+    machine: Platform | None
+    environ: Mapping[str, str]
+
+    def find(self, version: str, base: Path) -> BaseInterpreter:
+        """Return the interpreter of a `python_version`.
+
+        Args:
+            base: the folder of the application file, which paths are relative to.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if version.startswith(BUNDLE):
+            return self._of_bundle(version.removeprefix(BUNDLE), base)
+        if "/" in version or "\\" in version:
+            return _of_answer(on_machine.look(base / Path(version).expanduser(), self.environ))
+        try:
+            return _of_answer(on_machine.find(version, self.environ))
+        except ConfigError as error:
+            bundles = [f"{BUNDLE}{one.mark.version}" for one in self.records.all()]
+            if bundles:
+                raise ConfigError(
+                    error.what, cause=error.cause, remedy=f"{error.remedy} Installed bundles: {', '.join(bundles)}."
+                ) from error
+            raise
+
+    def _of_bundle(self, version: str, base: Path) -> BaseInterpreter:
+        runtime = self._runtime(version, base)
+        if runtime.platform != self.machine:
+            raise ConfigError(
+                f"{runtime.root} is a bundle for {runtime.platform.key}, whose programs do not run here.",
+                remedy="Name a bundle for this machine.",
+            )
+        found = _of_answer(on_machine.look(runtime.executable, self.environ))
+        return BaseInterpreter(
+            executable=runtime.executable,
+            python=found.python,
+            system=found.system,
+            manifest=runtime.root / MANIFEST,
+            below=runtime.default_variables(),
+            above=runtime.bundle_variables(),
+        )
+
+    def _runtime(self, version: str, base: Path) -> Runtime:
+        if "/" in version:
+            return runtime_of(str(base / Path(version).expanduser()), self.records)
+        try:
+            return runtime_of(version, self.records)
+        except ConfigError:
+            built = self._built(version, base)
+            if built is None:
+                raise
+            return runtime_of(str(built), self.records)
+
+    def _built(self, version: str, base: Path) -> Path | None:
+        """Return the bundle that the project around the application file has built."""
+        for folder in (base, *base.parents):
+            if self.machine is not None and (folder / "shared-config.json").is_file():
+                built = Project(folder).output / version / self.machine.key
+                return built if (built / MANIFEST).is_file() else None
+        return None
+
+
+def _of_answer(answer: Answer) -> BaseInterpreter:
+    if answer.facts["implementation"] != "cpython":
+        raise ConfigError(
+            f"{answer.candidate.executable} is {answer.facts['implementation']}, not CPython.", remedy="Name a CPython."
+        )
+    return BaseInterpreter(
+        executable=answer.candidate.executable,
+        python=answer.python,
+        system={name: str(answer.facts[name]) for name in ("system", "machine", "bits", "glibc")},
+    )
