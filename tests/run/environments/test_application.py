@@ -72,6 +72,7 @@ def test_defaults_and_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         (WHOLE.replace("process:", "7:") + "  other: 3\n", ["commands.other: must be a table"]),
         ("commands: []", ["must be a table"]),
         ("commands: {}", ["must not be empty"]),
+        ("pylock: pylock.toml", ['unknown key "pylock". Known here: commands.']),
         ("", ["must be a table"]),
         ("- a\n", ["must be a table"]),
     ],

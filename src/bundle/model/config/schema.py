@@ -43,12 +43,17 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
-def resolved(part: dict[str, Any]) -> dict[str, Any]:
-    """Return a part of the schema with its `$ref` followed; the part's own words win."""
+def resolved(part: dict[str, Any], whole: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return a part of a schema with its `$ref` followed; the part's own words win.
+
+    Args:
+        whole: the schema; None for that of the configuration.
+    """
     reference = part.get("$ref")
     if reference is None:
         return part
-    return {**resolved(schema()["$defs"][reference.rsplit("/", 1)[1]]), **part}
+    whole = schema() if whole is None else whole
+    return {**resolved(whole["$defs"][reference.rsplit("/", 1)[1]], whole), **part}
 
 
 def violations(node: Node, under: dict[str, Any] | None = None, *, remedy: str | None = None) -> list[ConfigError]:
@@ -172,21 +177,26 @@ def _schema_of(error: ValidationError) -> Any:
 
 def _elsewhere(key: str, whole: dict[str, Any]) -> str:
     """Return where a key that does not belong here does belong."""
-    places = [path for path, _ in described(whole) if path[-1] == key and "*" not in path]
+    places = [path for path, _ in described(whole=whole) if path[-1] == key and "*" not in path]
     return f" It belongs at {path_text(places[0])}." if places else ""
 
 
 def described(
-    part: dict[str, Any] | None = None, path: tuple[str, ...] = ()
+    part: dict[str, Any] | None = None, path: tuple[str, ...] = (), *, whole: dict[str, Any] | None = None
 ) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-    """Yield path and schema of every key, `*` for a platform or a name, parents before their children."""
-    part = resolved(schema() if part is None else part)
+    """Yield path and schema of every key, `*` for a platform or a name, parents before their children.
+
+    Args:
+        whole: the schema; None for that of the configuration.
+    """
+    whole = schema() if whole is None else whole
+    part = resolved(whole if part is None else part, whole)
     members = dict(part.get("properties", {}))
     if isinstance(part.get("additionalProperties"), dict):
         members["*"] = part["additionalProperties"]
     for key, member in members.items():
-        yield (*path, key), resolved(member)
-        yield from described(member, (*path, key))
+        yield (*path, key), resolved(member, whole)
+        yield from described(member, (*path, key), whole=whole)
 
 
 def _shown(value: object) -> str:

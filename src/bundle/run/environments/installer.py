@@ -25,7 +25,7 @@ _OFFLINE = re.compile(r"network (connectivity )?(is|was) disabled", re.IGNORECAS
 
 _KINDS: tuple[tuple[str, type[BundleError], str], ...] = (
     (
-        r"hash mismatch|--require-hashes",
+        r"hash mismatch|--require-hashes|failed to extract|zip file",
         IntegrityError,
         "Do not use the file: write the lock anew from a source that you trust, or find out who changed it.",
     ),
@@ -40,12 +40,12 @@ _KINDS: tuple[tuple[str, type[BundleError], str], ...] = (
         "Write a lock for this platform and this Python, or change python_version.",
     ),
     (
-        r"failed to (download|fetch)|error sending request|dns error|network",
+        r"failed to fetch|error sending request|dns error|timed out|network connectivity is disabled",
         NetworkError,
         "Check the connection and the addresses in the lock, then run the same command again.",
     ),
     (
-        r"failed to parse|not a valid|invalid|expected",
+        r"failed to parse|not a valid|invalid|expected|not found at",
         ConfigError,
         "Correct the lock, or the local dependency that is named above.",
     ),
