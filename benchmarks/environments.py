@@ -1,8 +1,8 @@
 """Environments: first use and ready start, beside `uv venv` with `uv pip install`, and beside `uv run`.
 
-Run it from the repository: `.venv/bin/python -m benchmarks.environments [ROUNDS [REQUIREMENT...]]`. The requirements are
-locked once; then all take turns. First use is measured with the wheels in uv's cache and, in the first round, with an
-empty cache, which needs the network. The start is that of `python -c pass`; the interpreter itself is beside it.
+Run it from the repository: `.venv/bin/python -m benchmarks.environments [ROUNDS [REQUIREMENT...]]`. The requirements
+are locked once; then all take turns. First use is measured with the wheels in uv's cache and, in the first round, with
+an empty cache, which needs the network. The start is that of `python -c pass`; the interpreter itself is beside it.
 """
 
 from __future__ import annotations

@@ -9,13 +9,12 @@ import pytest
 from bundle.base.errors import ConfigError
 from bundle.model.platforms import PLATFORMS
 from bundle.run.environments.interpreter import Interpreters
-from bundle.run.install.records import Records
 from tests.run.environments.apps import PYTHON
 
 
 @pytest.fixture
 def interpreters(tmp_path: Path) -> Interpreters:
-    return Interpreters(records=Records(tmp_path / "data"), machine=PLATFORMS["linux-x64"], environ=dict(os.environ))
+    return Interpreters(data=tmp_path / "data", machine=PLATFORMS["linux-x64"], environ=dict(os.environ))
 
 
 @pytest.mark.real

@@ -20,7 +20,8 @@ def make(root: Path, name: str, *, marked: bool = True, days: float = 0) -> Path
     (folder / "bin").mkdir(parents=True)
     (folder / "bin" / "python").symlink_to(sys.executable)
     lock = root.parent / "pylock.toml"
-    lock.touch()
+    if not lock.exists():
+        lock.touch()
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     identity = {"pylock": str(lock), "mtime": lock.stat().st_mtime_ns, "content": empty, "extras": []}
     (folder / IDENTITY).write_text(json.dumps(identity))

@@ -231,10 +231,9 @@ def _environments(app: App, *, offline: bool = False, timeout: float | None = No
 
     from bundle.run.environments.environments import Environments
     from bundle.run.environments.interpreter import Interpreters
-    from bundle.run.install.records import Records
 
     os.umask(os.umask(0o077) | 0o022)
-    interpreters = Interpreters(records=Records(app.data), machine=app.machine, environ=app.environ)
+    interpreters = Interpreters(data=app.data, machine=app.machine, environ=app.environ)
     return Environments(
         root=_root(app),
         interpreters=interpreters,

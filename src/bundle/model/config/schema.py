@@ -14,6 +14,7 @@ from bundle.base.errors import ConfigError
 from bundle.base.files import canonical_json
 from bundle.base.http.urls import redact
 from bundle.base.text import did_you_mean
+from bundle.model.config.conformance import conforms
 from bundle.model.config.json_source import KeyPath, Node, Step, origin_of, path_text, plain
 
 if TYPE_CHECKING:
@@ -63,9 +64,12 @@ def violations(node: Node, under: dict[str, Any] | None = None, *, remedy: str |
         under: the schema of the file; None for that of the configuration.
         remedy: what to do about them; None for the general remedy of the configuration.
     """
+    whole = schema() if under is None else under
+    if conforms(plain(node), whole, whole):
+        return []
+    # Its import takes as long as all other work of many a command.
     from jsonschema import Draft202012Validator
 
-    whole = schema() if under is None else under
     found = [
         problem
         for error in Draft202012Validator(whole).iter_errors(plain(node))

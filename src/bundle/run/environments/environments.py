@@ -15,7 +15,6 @@ from bundle.base.errors import ConfigError, IntegrityError, WorkError
 from bundle.base.files import pretty_json, read_regular, sha256_of
 from bundle.base.folders import remove_tree
 from bundle.base.processes import lock as locks
-from bundle.base.staging import write_atomically
 from bundle.model.records import to_json
 from bundle.run.environments import start
 from bundle.run.environments.identity import Identity, identify, read_sources, watched
@@ -171,7 +170,7 @@ class Environments:
         )
         with suppress(OSError):  # A cache that is only readable stays as it is.
             path = start.record_path(str(self.root), subject[0], subject[1], self.environ)
-            write_atomically(Path(path), record.dump())
+            start.write_record(path, record)
 
     def _take(self, folder: Path, what: str) -> Lock:
         path = f"{folder}.lock"
@@ -217,7 +216,7 @@ class Environments:
         (folder / start.LOCK_COPY).write_bytes(wanted.pylock)
         if not python_in(folder).exists():
             raise WorkError(f"{folder} has no interpreter after all.", remedy="Run the same command again.")
-        write_atomically(folder / start.MARKER, "")
+        (folder / start.MARKER).touch()
 
 
 def is_ready(folder: Path) -> bool:

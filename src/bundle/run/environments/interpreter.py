@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bundle.artifacts.interpreters import on_machine
-from bundle.artifacts.interpreters.portable.host_discovery import Answer
-from bundle.artifacts.runtime import Runtime
 from bundle.base.errors import ConfigError
 from bundle.base.files import sha256_of
-from bundle.model.config.project import Project
-from bundle.model.manifest import MANIFEST
-from bundle.model.platforms import Platform
-from bundle.run.install.records import Records
-from bundle.run.install.start import runtime_of
+
+if TYPE_CHECKING:
+    from bundle.artifacts.interpreters.portable.host_discovery import Answer
+    from bundle.artifacts.runtime import Runtime
+    from bundle.model.platforms import Platform
 
 BUNDLE = "bundle:"
 """Stands before the version of a bundle."""
@@ -61,8 +60,8 @@ class BaseInterpreter:
 class Interpreters:
     """The interpreters that environments can be made from."""
 
-    records: Records
-    """What is installed."""
+    data: Path
+    """The folder with the records of installs."""
     machine: Platform | None
     environ: Mapping[str, str]
 
@@ -82,7 +81,9 @@ class Interpreters:
         try:
             return _of_answer(on_machine.find(version, self.environ))
         except ConfigError as error:
-            bundles = [f"{BUNDLE}{one.mark.version}" for one in self.records.all()]
+            from bundle.run.install.records import Records
+
+            bundles = [f"{BUNDLE}{one.mark.version}" for one in Records(self.data).all()]
             if bundles:
                 raise ConfigError(
                     error.what, cause=error.cause, remedy=f"{error.remedy} Installed bundles: {', '.join(bundles)}."
@@ -90,6 +91,8 @@ class Interpreters:
             raise
 
     def _of_bundle(self, version: str, base: Path) -> BaseInterpreter:
+        from bundle.model.manifest import MANIFEST
+
         runtime = self._runtime(version, base)
         if runtime.platform != self.machine:
             raise ConfigError(
@@ -107,18 +110,25 @@ class Interpreters:
         )
 
     def _runtime(self, version: str, base: Path) -> Runtime:
+        from bundle.run.install.records import Records
+        from bundle.run.install.start import runtime_of
+
+        records = Records(self.data)
         if "/" in version:
-            return runtime_of(str(base / Path(version).expanduser()), self.records)
+            return runtime_of(str(base / Path(version).expanduser()), records)
         try:
-            return runtime_of(version, self.records)
+            return runtime_of(version, records)
         except ConfigError:
             built = self._built(version, base)
             if built is None:
                 raise
-            return runtime_of(str(built), self.records)
+            return runtime_of(str(built), records)
 
     def _built(self, version: str, base: Path) -> Path | None:
         """Return the bundle that the project around the application file has built."""
+        from bundle.model.config.project import Project
+        from bundle.model.manifest import MANIFEST
+
         for folder in (base, *base.parents):
             if self.machine is not None and (folder / "shared-config.json").is_file():
                 built = Project(folder).output / version / self.machine.key

@@ -175,6 +175,15 @@ def read_record(path: str) -> Record | None:
         return None
 
 
+def write_record(path: str, record: Record) -> None:
+    """Write a record whole or not at all."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+    beside = f"{path}.{os.getpid()}"
+    with open(beside, "wb") as file:  # noqa: PTH123
+        file.write(record.dump())
+    os.replace(beside, path)  # noqa: PTH105
+
+
 def read_bytes(path: str) -> bytes:
     """Return the content of a file, at most 64 MiB of it."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0))
