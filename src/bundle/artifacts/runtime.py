@@ -18,7 +18,6 @@ _WINDOWS_VARIABLES = ("SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "PATHEXT")
 """Without these, no program on Windows starts."""
 
 
-
 class Again(Protocol):
     """Starts a program a second time, for what the first run did not tell."""
 

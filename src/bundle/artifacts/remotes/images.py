@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
+from bundle.artifacts.python_variables import MISLEADING
 from bundle.artifacts.remotes.published import Blob, BundleDocument, PublishedEntry
 from bundle.artifacts.remotes.remote import Source
-from bundle.artifacts.runtime import MISLEADING
 from bundle.artifacts.store.layers import TOP
 from bundle.base.files import canonical_json
 from bundle.model.manifest import Manifest
