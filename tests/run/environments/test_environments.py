@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.run.environments.apps import App
@@ -214,13 +215,13 @@ def test_an_ephemeral_environment_is_gone_whatever_happens(app: App) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "1\n"
         (lock,) = (app.envs / "ephemeral").glob("*.lock")
-        child = int(subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, check=True).stdout)
+        (child,) = psutil.Process(process.pid).children()
         process.kill()
         process.wait()
         # The program lives on, and its environment with it.
         assert app.run("env", "run", "app.yml", "greet")[:2] == (0, "hello\n")
         assert lock.with_suffix("").is_dir()
-        os.kill(child, signal.SIGKILL)
+        child.kill()
     assert app.run("env", "run", "app.yml", "greet")[:2] == (0, "hello\n")
     assert list((app.envs / "ephemeral").iterdir()) == []
 
