@@ -84,3 +84,12 @@ def s3() -> Iterator[Mapping[str, str]]:
             if b" 200 " not in answer:
                 raise RuntimeError(answer.decode())
         yield environ
+
+
+@contextmanager
+def gcs() -> Iterator[Mapping[str, str]]:
+    """Run a server of Google Cloud Storage with the bucket `runtimes`, and give the environment of its clients."""
+    port = free_port()
+    start = ["start", "--host", "127.0.0.1", "--port", str(port), "--in-memory", "--default-bucket", "runtimes"]
+    with served([sys.executable, "-m", "gcp_storage_emulator", *start], port):
+        yield {"STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port}"}

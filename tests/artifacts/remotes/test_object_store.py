@@ -1,4 +1,4 @@
-"""Object stores, with a real client and a server of S3 on loopback."""
+"""Object stores, with their real clients and servers on loopback."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bundle.artifacts.remotes.remote import CatalogueChangedError, MissingBlobEr
 from bundle.base.errors import BundleError, ConfigError, IntegrityError, NetworkError
 from bundle.base.report import Reporter
 from tests.artifacts.remotes.made import CONTENT, document, publish
-from tests.artifacts.remotes.stores import SECRET, s3
+from tests.artifacts.remotes.stores import SECRET, gcs, s3
 
 pytestmark = pytest.mark.real
 
@@ -37,11 +37,21 @@ def environ(server: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Mappi
     return server
 
 
-@pytest.fixture(params=["conditional writes", "tickets"])
-def store(environ: Mapping[str, str], request: pytest.FixtureRequest) -> ObjectStore:
-    """A new folder of the bucket, whose catalogue is replaced in either way."""
-    store = ObjectStore(f"s3://runtimes/{token_hex(4)}", environ)
-    if request.param == "tickets":
+@pytest.fixture(scope="module")
+def google() -> Iterator[Mapping[str, str]]:
+    with gcs() as environ:
+        yield environ
+
+
+@pytest.fixture(params=["s3 with conditional writes", "s3 with tickets", "gs"])
+def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    """A new folder of a bucket, whose catalogue is replaced in either way."""
+    scheme = request.param.split()[0]
+    environ = request.getfixturevalue("google" if scheme == "gs" else "environ")
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    store = ObjectStore(f"{scheme}://runtimes/{token_hex(4)}", environ)
+    if request.param == "s3 with tickets":
         store.__dict__["_has_conditions"] = False
     return store
 
@@ -153,8 +163,8 @@ def test_an_address_without_a_bucket_or_with_more_is_refused(url: str) -> None:
 
 def test_a_missing_client_is_named_with_its_extra() -> None:
     with pytest.raises(ConfigError, match="not installed") as caught:
-        open_writable("gs://bucket/x", Access(environ={}, reporter=Reporter())).catalogue()
-    assert "pip install 'bundle-toolchain[gcs]'" in caught.value.as_text()
+        open_writable("az://bucket/x", Access(environ={}, reporter=Reporter())).catalogue()
+    assert "pip install 'bundle-toolchain[azure]'" in caught.value.as_text()
 
 
 def test_no_message_holds_a_secret(environ: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from bundle.artifacts.remotes.remote import MissingBlobError, Remote
 from bundle.base.errors import IntegrityError, NetworkError
 from bundle.base.report import Reporter
 from tests.artifacts.remotes.made import CONTENT, document, publish
-from tests.artifacts.remotes.stores import registry, s3
+from tests.artifacts.remotes.stores import gcs, registry, s3
 
 BLOB = Blob.of(b"onetwo")
 
@@ -26,6 +26,12 @@ BLOB = Blob.of(b"onetwo")
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[Mapping[str, str]]:
     with s3() as environ:
+        yield environ
+
+
+@pytest.fixture(scope="module")
+def google() -> Iterator[Mapping[str, str]]:
+    with gcs() as environ:
         yield environ
 
 
@@ -40,7 +46,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "folder",
         *(
             pytest.param(kind, marks=pytest.mark.real)
-            for kind in ("store with conditional writes", "store with tickets", "container registry")
+            for kind in ("s3 with conditional writes", "s3 with tickets", "gs", "container registry")
         ),
     ]
 )
@@ -50,11 +56,12 @@ def remote(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
         return FileRemote(Folder(tmp_path / "remote", reporter=Reporter()))
     if request.param == "container registry":
         return Registry(f"oci://{request.getfixturevalue('host')}/team/r{token_hex(4)}", {}, Reporter())
-    environ = request.getfixturevalue("bucket")
+    scheme = request.param.split()[0]
+    environ = request.getfixturevalue("google" if scheme == "gs" else "bucket")
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    store = ObjectStore(f"s3://runtimes/{token_hex(4)}", environ)
-    if request.param == "store with tickets":
+    store = ObjectStore(f"{scheme}://runtimes/{token_hex(4)}", environ)
+    if request.param == "s3 with tickets":
         store.__dict__["_has_conditions"] = False
     return FileRemote(store)
 

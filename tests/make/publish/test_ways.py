@@ -19,7 +19,7 @@ from bundle.artifacts.trust.signed import catalogue_of
 from bundle.base.report import Reporter
 from bundle.make.publish.candidates import candidate_of, entries_of
 from bundle.make.publish.publish import publish
-from tests.artifacts.remotes.stores import SECRET, registry, s3
+from tests.artifacts.remotes.stores import SECRET, gcs, registry, s3
 from tests.artifacts.trust.publisher import Publisher
 from tests.make.projects import SmallProject, leftovers
 from tests.make.publish.built import Built
@@ -30,7 +30,7 @@ ROUNDS = 10
 KILLS = 4
 
 
-@pytest.fixture(params=["folder", "s3", "oci"])
+@pytest.fixture(params=["folder", "s3", "gs", "oci"])
 def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a new remote."""
     if request.param == "folder":
@@ -41,10 +41,10 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
         with registry(tmp_path / "registry") as host:
             yield f"oci://{host}/runtimes"
         return
-    with s3() as environ:
+    with {"s3": s3, "gs": gcs}[request.param]() as environ:
         for name, value in environ.items():
             monkeypatch.setenv(name, value)
-        yield f"s3://runtimes/{token_hex(4)}"
+        yield f"{request.param}://runtimes/{token_hex(4)}"
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ that show what was written before, which all these stores have.
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import secrets
@@ -36,6 +37,8 @@ _SECRETS = (
     "AZURE_STORAGE_CONNECTION_STRING",
     "AZURE_STORAGE_SAS_TOKEN",
 )
+
+_LOGGERS = ("adlfs", "aiobotocore", "azure", "fsspec", "gcsfs", "google", "s3fs")
 
 _WHOLE = 2**23
 """Bytes up to which a blob is sent in one request."""
@@ -193,6 +196,9 @@ class ObjectStore:
         try:
             import fsspec
 
+            # Else Python prints what they log, tracebacks of the errors that are handled here included.
+            for name in _LOGGERS:
+                logging.getLogger(name).addHandler(logging.NullHandler())
             return fsspec.filesystem(self._scheme, use_listings_cache=False, skip_instance_cache=True)
         except ImportError as error:
             raise ConfigError(
