@@ -158,7 +158,7 @@ def test_a_failure_leaves_the_environment_as_it_was(station: Station) -> None:
     broken = station.packages.wheel("beta", "third", "1.0", compression=zipfile.ZIP_STORED)
     broken.write_bytes(broken.read_bytes().replace(b"VERSION =", b"version =", 1))
     failed = station.run()
-    assert failed.code == 1
+    assert failed.code == 4
     assert "is as it was" in failed.errors
     assert station.state == before
     assert station.around == ["env", "env.lock"]

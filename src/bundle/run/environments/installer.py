@@ -25,14 +25,14 @@ _OFFLINE = re.compile(r"network (connectivity )?(is|was) disabled", re.IGNORECAS
 
 _KINDS: tuple[tuple[str, type[BundleError], str], ...] = (
     (
+        r"no space left|disk quota",
+        WorkError,
+        "Free some space, or let environments and uv's cache (UV_CACHE_DIR) be on another disk.",
+    ),
+    (
         r"hash mismatch|--require-hashes|failed to extract|zip file",
         IntegrityError,
         "Do not use the file: write the lock anew from a source that you trust, or find out who changed it.",
-    ),
-    (
-        r"no space left|disk quota",
-        WorkError,
-        "Free some space, or let XDG_CACHE_HOME and UV_CACHE_DIR name folders on another disk.",
     ),
     (
         r"for the current platform|not supported by the lockfile|incompatible with the `pylock|not compatible with",

@@ -7,16 +7,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from bundle.artifacts.interpreters.portable.host_discovery import Answer, Candidate, ask, candidates
-from bundle.base.errors import ConfigError, WorkError
+from bundle.artifacts.interpreters import on_machine
+from bundle.artifacts.interpreters.portable.host_discovery import Answer
+from bundle.base.errors import ConfigError
+from bundle.run.environments.installer import python_in
+from bundle.run.environments.interpreter import BUNDLE
 from bundle.run.install.records import Records
 from bundle.run.install.start import runtime_of
-
-BUNDLE = "bundle:"
-"""Stands before the version of an installed bundle."""
-
-_MINORS = range(40, 5, -1)
-"""Minor versions of Python 3 that are looked for when those that there are are listed."""
 
 
 def find_interpreter(
@@ -32,10 +29,8 @@ def find_interpreter(
         ConfigError: there is none, or that of the environment has another version than is asked for.
     """
     if environment is not None:
-        answer = _ask(
-            environment / ("Scripts/python.exe" if (environment / "Scripts").is_dir() else "bin/python"), environ
-        )
-        if python is not None and python[:1].isdigit() and not f"{answer.python}.".startswith(f"{python}."):
+        answer = _of_environment(environment, environ)
+        if python is not None and python[:1].isdigit() and not on_machine.fits(answer, python):
             raise ConfigError(
                 f"{environment} has Python {answer.python}, and --python asks for {python}.",
                 remedy="Remove the environment, or name another folder with --into.",
@@ -43,30 +38,21 @@ def find_interpreter(
         return answer
     if python is None:
         found = shutil.which("python3", path=environ.get("PATH")) or shutil.which("python", path=environ.get("PATH"))
-        return _ask(Path(found) if found else Path(sys.executable), environ)
+        return on_machine.look(Path(found) if found else Path(sys.executable), environ)
     if python.startswith(BUNDLE):
-        return _ask(runtime_of(python.removeprefix(BUNDLE), records).executable, environ)
-    if not python[:1].isdigit():
-        return _ask(Path(python).absolute(), environ)
-    for candidate in candidates(python, environ):
-        answer = _ask(candidate.executable, environ)
-        if f"{answer.python}.".startswith(f"{python}."):
-            return answer
-    there = dict.fromkeys(str(one.executable) for minor in _MINORS for one in candidates(f"3.{minor}", environ))
-    raise ConfigError(
-        f"There is no Python {python} on this machine.",
-        cause="It is not installed, or not on PATH; nothing is downloaded.",
-        remedy=f"Install it, or name one of these: {', '.join(there) or 'there is none at all'}.",
-    )
+        return on_machine.look(runtime_of(python.removeprefix(BUNDLE), records).executable, environ)
+    if python[:1].isdigit():
+        return on_machine.find(python, environ)
+    return on_machine.look(Path(python).absolute(), environ)
 
 
-def _ask(executable: Path, environ: Mapping[str, str]) -> Answer:
+def _of_environment(environment: Path, environ: Mapping[str, str]) -> Answer:
     try:
-        return ask(Candidate(executable=executable, origin="its path"), environ)
-    except WorkError as error:
+        return on_machine.look(python_in(environment), environ)
+    except ConfigError as error:
         raise ConfigError(
-            f"{executable} is no Python that runs here.",
-            cause=error.what,
+            error.what,
+            cause=error.cause or "The environment has lost the Python that it was made from.",
             details=error.details,
-            remedy="Name another Python with --python; if an environment has lost its Python, remove the environment.",
+            remedy=f"Remove {environment}, and run the same command again.",
         ) from error
