@@ -53,7 +53,7 @@ def publish(remote: Remote, *documents: BundleDocument) -> tuple[PublishedEntry,
         for blob in one.blobs:
             remote.send(blob, partial(_chunks, CONTENT[blob]))
         remote.put_bundle(one)
-    entries = tuple(map(PublishedEntry.of, documents))
+    entries = tuple(map(remote.entry_of, documents))
     catalogue, token = remote.catalogue()
     remote.replace_catalogue(catalogue.with_entries(entries), token)
     return entries

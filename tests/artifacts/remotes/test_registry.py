@@ -67,13 +67,14 @@ def test_other_clients_pull_the_blobs_of_an_image(remote: Registry, url: str, tm
 @real
 def test_other_clients_read_the_image_of_each_platform(remote: Registry, url: str, tmp_path: Path) -> None:
     shared = document().layers
-    publish(remote, document("3.12.10-a", "linux-x64", shared), document("3.12.10-a", "windows-x64", shared))
+    entries = publish(remote, document("3.12.10-a", "linux-x64", shared), document("3.12.10-a", "windows-x64", shared))
     place = f"docker://{url.removeprefix('oci://')}:3.12.10-a"
     raw = json.loads(skopeo("inspect", "--raw", "--tls-verify=false", place))
     assert [(one["platform"]["os"], one["platform"]["architecture"]) for one in raw["manifests"]] == [
         ("linux", "amd64"),
         ("windows", "amd64"),
     ]
+    assert [one["digest"] for one in raw["manifests"]] == [f"sha256:{entry.image}" for entry in entries]
     seen = json.loads(
         skopeo("--override-os", "linux", "--override-arch", "amd64", "inspect", "--tls-verify=false", place)
     )

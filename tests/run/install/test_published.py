@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -128,13 +129,13 @@ def test_an_upgrade_moves_the_new_layers_and_little_more(shop: Shop, machine: Ma
     with serving() as site:
         for path in (one for one in remote.rglob("*") if one.is_file()):
             site.files[f"/{path.relative_to(remote).as_posix()}"] = path.read_bytes()
-        counter = Counter(site.url)
-        machine.install(counter.url)
-        if store == "empty":
-            remove_tree(machine.root / "cache")
-        before = counter.sent + counter.received
-        report = machine.install(counter.url, NEWER)
-        moved = counter.sent + counter.received - before
+        with closing(Counter(site.url)) as counter:
+            machine.install(counter.url)
+            if store == "empty":
+                remove_tree(machine.root / "cache")
+            before = counter.sent + counter.received
+            report = machine.install(counter.url, NEWER)
+            moved = counter.sent + counter.received - before
     assert (report.fetched, report.reused) == (2, 31)
     assert report.moved < moved <= 1.02 * report.moved
     assert machine.tree() == shop.tree(NEWER)

@@ -149,7 +149,7 @@ class ReadableFileRemote:
             )
         document = BundleDocument.from_bytes(found[0], self._name(path))
         # Its hash is right, and written again by another version of this program it may have another.
-        if replace(PublishedEntry.of(document), document=entry.document) != entry:
+        if replace(PublishedEntry.of(document), document=entry.document, image=entry.image) != entry:
             raise IntegrityError(f"{self._name(path)} describes another bundle than the catalogue says.")
         return document
 
@@ -205,6 +205,10 @@ class FileRemote(ReadableFileRemote):
                 self._files.put(path, [content], len(content))
             else:
                 self._files.replace(path, content, token if name == TIMESTAMP else None)
+
+    def entry_of(self, document: BundleDocument) -> PublishedEntry:
+        """Return the entry of a bundle; see `Remote`."""
+        return PublishedEntry.of(document)
 
     def put_bundle(self, document: BundleDocument) -> None:
         """Write the document of a bundle; see `Remote`."""

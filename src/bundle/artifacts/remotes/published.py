@@ -136,6 +136,8 @@ class PublishedEntry:
     """The bundle's document."""
     inputs: Mapping[str, str] = field(default_factory=dict)
     """Those of the document, so that the catalogue alone tells which bundles are up to date."""
+    image: str = ""
+    """SHA-256 of the manifest of its image, in a container registry alone."""
 
     @classmethod
     def of(cls, document: BundleDocument) -> PublishedEntry:
@@ -249,7 +251,7 @@ def _problems_of_names(entry: Entry | PublishedEntry) -> Iterable[str]:
     digests = [entry.digest, *(archive.sha256 for archive in entry.archives)]
     numbers = [entry.size, *(archive.size for archive in entry.archives)]
     if isinstance(entry, PublishedEntry):
-        digests.append(entry.document.sha256)
+        digests += [entry.document.sha256, *filter(None, [entry.image])]
         numbers += (entry.compressed, entry.packages)
         if not 0 < entry.document.size <= LARGEST_DOCUMENT:
             yield f"a document of {entry.document.size} bytes"

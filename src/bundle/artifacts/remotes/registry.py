@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from bundle.artifacts.catalogue_entry import ArchiveRecord
@@ -132,6 +132,10 @@ class Registry(ReadableFileRemote):
         time.sleep(_SETTLED)
         if self._there.metadata_manifest()[1] != Blob.of(manifest).sha256:
             raise CatalogueChangedError(f"Another process changed the signed metadata of {self.url}.")
+
+    def entry_of(self, document: BundleDocument) -> PublishedEntry:
+        """Return the entry of a bundle, with the digest that its image is pulled by; see `Remote`."""
+        return replace(PublishedEntry.of(document), image=Blob.of(image_of(document, self._epoch)).sha256)
 
     def put_bundle(self, document: BundleDocument) -> None:
         """Write the document, the configuration and the manifest of a bundle; see `Remote`."""

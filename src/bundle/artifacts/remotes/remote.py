@@ -137,6 +137,9 @@ class Remote(ReadableRemote, CatalogueHolder, Protocol):
             CatalogueChangedError: the timestamp is another now, or one of the names is taken; readers see no change.
         """
 
+    def entry_of(self, document: BundleDocument) -> PublishedEntry:
+        """Return the entry of a bundle in the catalogue of this remote."""
+
     def put_bundle(self, document: BundleDocument) -> None:
         """Write the document of a bundle, whose blobs are all there."""
 

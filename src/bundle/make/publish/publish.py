@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Literal
 
 from bundle.artifacts.remotes.inspection import damaged
-from bundle.artifacts.remotes.published import Blob, PublishedCatalogue, PublishedEntry
+from bundle.artifacts.remotes.published import Blob, PublishedCatalogue
 from bundle.artifacts.remotes.remote import CatalogueChangedError, CatalogueHolder, Remote, Source
 from bundle.base.report import Reporter, Task
 from bundle.base.threads import all_of, in_parallel
@@ -76,7 +76,7 @@ def publish(
     lacking = remote.lacking(_sources(candidates))
     if repair:
         lacking |= damaged(remote, _sources(candidates).keys() - lacking, reporter=reporter).keys()
-    done = _publications(candidates, before, lacking)
+    done = _publications(candidates, remote, before, lacking)
     if not dry_run:
         _send(candidates, lacking, remote, reporter)
         for candidate in candidates if repair else ():
@@ -118,7 +118,7 @@ def _merged(
     catalogue: PublishedCatalogue, candidates: Sequence[Candidate], remote: Remote, reporter: Reporter
 ) -> PublishedCatalogue:
     """Return a catalogue with the candidates, whose blobs and documents are all there."""
-    entries = {candidate.name: PublishedEntry.of(candidate.document) for candidate in candidates}
+    entries = {candidate.name: remote.entry_of(candidate.document) for candidate in candidates}
     missing = [candidate for candidate in candidates if entries[candidate.name] not in catalogue.bundles]
     if missing:
         _send(missing, remote.lacking(_sources(missing)), remote, reporter)
@@ -164,11 +164,13 @@ def _sources(candidates: Iterable[Candidate]) -> dict[Blob, Source]:
     return {blob: source for candidate in candidates for blob, source in candidate.sources.items()}
 
 
-def _publications(candidates: Sequence[Candidate], before: PublishedCatalogue, lacking: set[Blob]) -> list[Publication]:
+def _publications(
+    candidates: Sequence[Candidate], remote: Remote, before: PublishedCatalogue, lacking: set[Blob]
+) -> list[Publication]:
     left = set(lacking)
     found = []
     for candidate in candidates:
-        entry = PublishedEntry.of(candidate.document)
+        entry = remote.entry_of(candidate.document)
         known = before.find(entry.version, entry.platform)
         own = left.intersection(candidate.document.blobs)
         left -= own
