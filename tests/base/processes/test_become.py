@@ -66,3 +66,4 @@ def test_what_cannot_be_started_is_told(tmp_path: Path) -> None:
     for start in (become, accompany):
         with pytest.raises(WorkError, match="cannot be started"):
             start([str(script)], env=dict(os.environ))
+        assert signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN

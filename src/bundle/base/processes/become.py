@@ -37,12 +37,13 @@ def become(arguments: Sequence[str], *, env: Mapping[str, str]) -> int:
     # `signal` takes longer than all else here, because it turns each constant into an enum's.
     import _signal  # type: ignore[import-not-found]
 
+    # Python ignores them, and a program would inherit that.
+    ignored = {number: _signal.signal(number, _signal.SIG_DFL) for number in (_signal.SIGPIPE, _signal.SIGXFSZ)}
     try:
-        for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
-            # Python ignores them, and a program would inherit that.
-            _signal.signal(number, _signal.SIG_DFL)
         os.execve(arguments[0], list(arguments), dict(env))  # noqa: S606 - no shell is meant
     except OSError as error:
+        for number, handler in ignored.items():
+            _signal.signal(number, handler)
         _refuse(arguments, error)
 
 
