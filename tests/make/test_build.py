@@ -86,7 +86,7 @@ class TestABuild:
             "compiled": "source",
         }
         assert {"files", "licences"} < {*entry["evidence"]["audited"]}
-        assert entry["evidence"]["run"] == ["requirements", "imports", "relocation"]
+        assert entry["evidence"]["run"] == ["requirements", "relocation", "imports"]
         assert project.run("catalogue", "verify").code == 0
 
     def test_leaves_nothing_half_made(self, project: SmallProject) -> None:

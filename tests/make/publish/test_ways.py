@@ -195,8 +195,8 @@ def test_a_collection_that_was_killed_is_finished_by_the_next(built: Built, tmp_
         project.start("gc", "--from", url, "--grace", "0s").killed_after(seconds)
         assert whole(opened(url)).versions() == ["3.12.10-kept"]
     assert project.run("gc", "--from", url, "--grace", "0s").code == 0
-    assert {one.kind for one in opened(url).stored()} == {"blob", "document"}
-    assert len(list(opened(url).stored())) == 3
+    left = [one.kind for one in opened(url).stored() if one.kind != "page"]
+    assert sorted(left) == ["blob", "blob", "document"]
     assert leftovers(tmp_path / "remote") == []
 
 

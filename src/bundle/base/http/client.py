@@ -82,14 +82,14 @@ class Downloader:
         self._loading: dict[str, threading.Lock] = {}
 
     def get(
-        self, url: str, *, accept: str | None = None, cached: Conditional | None = None, most: int = LARGEST_DOCUMENT
+        self, url: str, *, accept: str | None = None, cached: Conditional | None = None, most: int | None = None
     ) -> Answer:
         """Return what is at an address.
 
         Args:
             accept: the media types wanted (RFC 9110, section 12.5.1).
             cached: the validators of a cached answer; if that is still right the answer is 304 without content.
-            most: bytes that it may have.
+            most: bytes that it may have; None for those of the largest document.
 
         Raises:
             NotFoundError: there is nothing.
@@ -112,7 +112,7 @@ class Downloader:
                     url=split_credentials(response.url, {})[0],
                     status=response.status_code,
                     headers={name.lower(): value for name, value in response.headers.items()},
-                    content=b"".join(self._chunks(response, limit=most)),
+                    content=b"".join(self._chunks(response, limit=LARGEST_DOCUMENT if most is None else most)),
                 )
 
         return self._retried(attempt)
