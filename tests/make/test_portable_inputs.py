@@ -61,6 +61,16 @@ def test_another_folder_another_machine_and_another_token_change_nothing(tmp_pat
     assert digests(tmp_path / "one").keys() == {"configuration", "revisions"}
 
 
+def around(change: Callable[[dict[str, Any]], None], root: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the digests before and after a change of the configuration."""
+    folder = make(root, CONFIG)
+    before = digests(root)
+    config = json.loads(json.dumps(CONFIG))
+    change(config)
+    (folder / "config.json").write_text(json.dumps(config))
+    return before, digests(root)
+
+
 def set_(*path: str, to: Any) -> Callable[[dict[str, Any]], None]:
     def change(config: dict[str, Any]) -> None:
         for key in path[:-1]:
@@ -83,12 +93,7 @@ def set_(*path: str, to: Any) -> Callable[[dict[str, Any]], None]:
 def test_what_shapes_a_bundle_changes_its_configuration(
     tmp_path: Path, change: Callable[[dict[str, Any]], None]
 ) -> None:
-    folder = make(tmp_path, CONFIG)
-    before = digests(tmp_path)
-    config = json.loads(json.dumps(CONFIG))
-    change(config)
-    (folder / "config.json").write_text(json.dumps(config))
-    after = digests(tmp_path)
+    before, after = around(change, tmp_path)
     assert after["configuration"] != before["configuration"]
     assert after["revisions"] == before["revisions"]
 
@@ -108,12 +113,8 @@ def test_what_shapes_a_bundle_changes_its_configuration(
 def test_what_shapes_none_of_its_bytes_changes_nothing(
     tmp_path: Path, change: Callable[[dict[str, Any]], None]
 ) -> None:
-    folder = make(tmp_path, CONFIG)
-    before = digests(tmp_path)
-    config = json.loads(json.dumps(CONFIG))
-    change(config)
-    (folder / "config.json").write_text(json.dumps(config))
-    assert digests(tmp_path) == before
+    before, after = around(change, tmp_path)
+    assert after == before
 
 
 @pytest.mark.parametrize("change", ["content", "mode", "link", "added", "removed"])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bundle.artifacts.trust.keys import Passphrases
     from bundle.artifacts.trust.pins import Pin
 
+_FILE = click.Path(dir_okay=False, path_type=Path)
 _ROLES = click.Choice(["root", "online", "targets", "snapshot", "timestamp"])
 
 
@@ -45,7 +46,7 @@ days_option = click.option(
     "--days", multiple=True, callback=_numbers, metavar="ROLE=N", help="How long a role's metadata is valid."
 )
 unencrypted_option = click.option(
-    "--unencrypted", is_flag=True, help="Leave new key files without a passphrase: whoever reads one can sign."
+    "--unencrypted", is_flag=True, help="Leave new key files without a passphrase: anyone who reads one can sign."
 )
 
 
@@ -61,7 +62,7 @@ def trust() -> None:
     "root_keys",
     multiple=True,
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=_FILE,
     help="A key file of the root; made if it is not there. Keep it offline.",
 )
 @click.option(
@@ -69,13 +70,13 @@ def trust() -> None:
     "online_keys",
     multiple=True,
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=_FILE,
     help="A key file that signs each publication; made if it is not there.",
 )
 @click.option(
     "--save",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=_FILE,
     help="The file for the root, which clients pin.",
 )
 @threshold_option
@@ -115,7 +116,7 @@ def init(app: App, /, url: str, root_keys: tuple[Path, ...], online_keys: tuple[
 @trust.command()
 @click.option("--from", "url", required=True, metavar="URL", help="The remote.")
 @root_option
-@click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help="Write the newest root to a file.")
+@click.option("--save", type=_FILE, help="Write the newest root to a file.")
 @pass_app
 def show(app: App, url: str, root: Path | None, save: Path | None) -> Result:
     """Show the roles of a remote, their keys, versions and expiry, and what is about to expire."""
@@ -135,7 +136,7 @@ def show(app: App, url: str, root: Path | None, save: Path | None) -> Result:
 
 @trust.command(name="add-key")
 @click.argument("role", type=_ROLES)
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=_FILE)
 @to_option
 @root_option
 @key_option
