@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from secrets import token_hex
 
 import pytest
 
@@ -14,7 +13,7 @@ from bundle.make.publish.page import publish_page
 from bundle.run.install.sources import open_source
 from bundle.run.site import site_of_built, site_of_source
 from tests.artifacts.documents.page.read import Page, broken_links
-from tests.artifacts.remotes.stores import registry, s3
+from tests.artifacts.remotes.stores import address
 from tests.run.install.shipped import LINUX, VERSION, Shop
 
 PAGE = f"page/{VERSION}/{LINUX.key}.html"
@@ -66,16 +65,10 @@ def test_what_is_gone_is_not_told(shop: Shop) -> None:
 
 
 @pytest.fixture(params=["s3", "oci"])
-def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    if request.param == "oci":
-        (tmp_path / "registry").mkdir()
-        with registry(tmp_path / "registry") as host:
-            yield f"oci://{host}/runtimes"
-        return
-    with s3() as environ:
-        for name, value in environ.items():
-            monkeypatch.setenv(name, value)
-        yield f"s3://runtimes/{token_hex(4)}"
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a new remote."""
+    with address(request.param, tmp_path) as url:
+        yield url
 
 
 @pytest.mark.real

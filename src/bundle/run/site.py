@@ -48,6 +48,7 @@ def _site(place: Place, bundles: Sequence[Bundle], describe: Callable[[Bundle], 
     files: dict[str, bytes] = {}
     for first in range(0, len(bundles), _AT_ONCE):
         for described in all_of(in_parallel(describe, bundles[first : first + _AT_ONCE], threads=_AT_ONCE)):
-            maker.add(described)
-            files |= site.of_bundle(described)
+            own = site.of_bundle(described)
+            maker.add(described, own)
+            files |= own
     return files | site.of_all(maker.made())

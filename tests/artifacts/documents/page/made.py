@@ -104,16 +104,20 @@ def index_of(bundles: Iterable[Described], revision: str = "") -> Index:
     """The index of bundles."""
     maker = IndexMaker(revision=revision)
     for one in bundles:
-        maker.add(one)
+        maker.add(one, {})
     return maker.made()
 
 
 def files_of(bundles: Sequence[Described], place: Place | None = None) -> dict[str, bytes]:
     """The files of the page about bundles."""
     site = Site(place or Place())
-    return {path: content for one in bundles for path, content in site.of_bundle(one).items()} | site.of_all(
-        index_of(bundles)
-    )
+    maker = IndexMaker(revision="")
+    files: dict[str, bytes] = {}
+    for one in bundles:
+        own = site.of_bundle(one)
+        maker.add(one, own)
+        files |= own
+    return files | site.of_all(maker.made())
 
 
 def written(folder: Path, bundles: Sequence[Described], place: Place | None = None) -> str:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
+import zstandard
 
 from bundle.artifacts.documents.page.index import Index, IndexMaker
 from tests.artifacts.documents.page.made import described, index_of, many
@@ -28,7 +31,7 @@ def test_the_index_does_not_depend_on_an_order() -> None:
 
 def test_an_index_is_read_back() -> None:
     index = index_of(BUNDLES, revision="r")
-    assert Index.from_script(index.to_script().encode()) == index
+    assert Index.from_bytes(index.to_bytes()) == index
 
 
 def test_a_bundle_is_taken_over_from_an_earlier_index() -> None:
@@ -36,7 +39,7 @@ def test_a_bundle_is_taken_over_from_an_earlier_index() -> None:
     maker = IndexMaker(revision="")
     for summary in earlier.bundles[1:]:
         maker.keep(earlier, summary)
-    maker.add(BUNDLES[3])
+    maker.add(BUNDLES[3], {})
     assert maker.made() == earlier
     maker = IndexMaker(revision="")
     maker.keep(earlier, earlier.bundles[0])
@@ -74,35 +77,66 @@ def test_one_bundle_shares_nothing() -> None:
     assert (one.nearest, one.shared, one.missing) == (None, 0, sum(BUNDLES[0].compressed.values()))
 
 
-def test_the_index_of_many_bundles_stays_small() -> None:
+def test_what_scripts_read_of_many_bundles_stays_small() -> None:
     index = index_of(many(80))
     assert len(index.bundles) == 400
-    assert len(index.to_script()) < 2_500_000
+    assert len(index.to_search()) < 200_000
+    assert len(index.to_sharing()) < 400_000
+    assert len(index.to_bytes()) < 500_000
+
+
+def extract(text: str, name: str) -> Any:
+    begin = f"bundlePage.take('{name}', '"
+    assert text.startswith(begin)
+    return json.loads(text.removeprefix(begin).removesuffix("');\n"))
+
+
+def test_scripts_read_which_bundles_have_a_package_and_a_layer() -> None:
+    index = index_of(BUNDLES)
+    search, sharing = extract(index.to_search(), "search"), extract(index.to_sharing(), "sharing")
+    titles = ["3.9.1/linux-x64", "3.12.10/linux-x64", "3.12.10/windows-x64", "3.12.10-atls/linux-x64"]
+    assert search["bundles"] == sharing["bundles"] == titles
+    assert ["numpy 1.0", 1, 2, 3] in search["packages"]
+    assert not [name for name, *_ in search["packages"] if name.startswith(("python", "bundle.json"))]
+    (numpy,) = (one for one in BUNDLES[0].entry.layers if one.name == "numpy")
+    assert sharing["layers"][numpy.digest[:16]] == [1, 3]
+    (own,) = (one for one in BUNDLES[0].entry.layers if one.kind == "manifest")
+    assert own.digest[:16] not in sharing["layers"]
+
+
+def changed(before: str, after: str) -> bytes:
+    content = zstandard.decompress(index_of(BUNDLES).to_bytes()).decode()
+    assert before in content
+    return zstandard.compress(content.replace(before, after).encode())
 
 
 @pytest.mark.parametrize(
     "content",
     [
         b"",
-        b"bundlePage.take(",
-        b"bundlePage.take('index', '{\"layers\":5}');\n",
-        b"bundlePage.take('index', '[]');\n",
-        b"bundlePage.take('index', 5);\n",
-        b"bundlePage.take('index', '" + b"[" * 100_000 + b"');\n",
-        b"\xff\xfe",
-        index_of(BUNDLES).to_script().replace('"layers":[0,', '"layers":[99999,').encode(),
-        index_of(BUNDLES).to_script().replace('"layers":[0,', '"layers":[-1,').encode(),
-        index_of(BUNDLES).to_script().replace('"size":', '"size":-').encode(),
-        index_of(BUNDLES).to_script().replace('"size":', '"size":1' + 30 * "0").encode(),
+        b"{}",
+        zstandard.compress(b""),
+        index_of(BUNDLES).to_bytes()[:-9],
+        zstandard.compress(b'{"layers":5}'),
+        zstandard.compress(b"[]"),
+        zstandard.compress(b"[" * 100_000),
+        zstandard.compress(b"\xff\xfe"),
+        zstandard.compress(b" " * (2**26 + 1)),
+        changed('"layers":[0,', '"layers":[99999,'),
+        changed('"layers":[0,', '"layers":[-1,'),
+        changed('"size":', '"size":-'),
+        changed('"size":', '"size":1' + 30 * "0"),
     ],
     ids=[
         "empty",
-        "begun",
+        "not-compressed",
+        "nothing",
+        "cut",
         "no-layers",
         "a-list",
-        "a-number",
         "deep",
         "bytes",
+        "without-end",
         "no-such-layer",
         "negative",
         "sizes-below-zero",
@@ -111,4 +145,4 @@ def test_the_index_of_many_bundles_stays_small() -> None:
 )
 def test_a_malformed_index_is_none(content: bytes) -> None:
     with pytest.raises((ValueError, RecursionError)):
-        Index.from_script(content)
+        Index.from_bytes(content)

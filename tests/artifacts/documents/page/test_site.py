@@ -39,10 +39,12 @@ def test_the_files_of_a_page() -> None:
         "page/3.13.0-bare/linux-x64.js",
         "page/difference.html",
         "page/difference.js",
-        "page/index.js",
+        "page/index.json.zst",
         "page/page.css",
         "page/page.js",
+        "page/search.js",
         "page/shared.html",
+        "page/sharing.js",
     ]
 
 

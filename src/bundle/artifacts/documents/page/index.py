@@ -1,4 +1,7 @@
-"""The index of a page: what it tells of all bundles together, and which layers they share."""
+"""The index of a page: what it tells of all bundles together, and which layers they share.
+
+Its file is for publishers, who go on from it. Scripts in a browser read two smaller extracts, each where it is needed.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field, replace
+from hashlib import sha256
 from typing import Any
+
+import zstandard
 
 from bundle.artifacts.catalogue import natural_order
 from bundle.artifacts.catalogue_entry import Evidence
@@ -20,7 +26,14 @@ _MOST_COMPARED = 1000
 _LARGEST = 2**53
 """Bytes; nothing has more."""
 
-_BEGIN, _END = "bundlePage.take('index', '", "');\n"
+_LEVEL = 9
+"""Of the compression of the index's file."""
+
+_LARGEST_INDEX = 2**26
+"""Uncompressed bytes of the index's file; 400 bundles have 1.8 MB."""
+
+_PREFIX = 16
+"""Hexadecimal digits of a digest that tell the layers of a page apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,11 +73,18 @@ class Summary:
     evidence: Evidence
     layers: tuple[int, ...]
     """Places in the index's list of layers, in ascending order."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the files about it, by path."""
 
     @property
     def name(self) -> tuple[str, str]:
         """Version and platform."""
         return self.version, self.platform
+
+    @property
+    def title(self) -> str:
+        """Version and platform as the scripts of the page name the bundle."""
+        return f"{self.version}/{self.platform}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +108,15 @@ class Index:
     layers: tuple[Layer, ...] = ()
     bundles: tuple[Summary, ...] = ()
     """Sorted by version and platform."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the files about all bundles together, by path."""
+
+    def all_files(self) -> dict[str, str]:
+        """Return the SHA-256 of all files of the page but the index's own, by path."""
+        found = dict(self.files)
+        for one in self.bundles:
+            found |= one.files
+        return found
 
     def holders(self) -> dict[int, list[Summary]]:
         """Return the bundles that have each layer, by its place, for layers of several bundles."""
@@ -122,21 +151,44 @@ class Index:
             )
         return found
 
-    def to_script(self) -> str:
-        """Return the script that gives the index to the page."""
-        return script("index", to_json(self))
+    def to_search(self) -> str:
+        """Return the script that says which bundles have which packages."""
+        found: dict[str, dict[int, None]] = defaultdict(dict)
+        for place, one in enumerate(self.bundles):
+            for layer in (self.layers[number] for number in one.layers):
+                if layer.kind == "wheel":
+                    found[f"{layer.name} {layer.version}".lower()][place] = None
+        packages = [[name, *places] for name, places in sorted(found.items())]
+        return script("search", {"bundles": [one.title for one in self.bundles], "packages": packages})
+
+    def to_sharing(self) -> str:
+        """Return the script that says which bundles have which layers, for layers of several bundles."""
+        places = {one.name: place for place, one in enumerate(self.bundles)}
+        layers = {
+            self.layers[layer].digest[:_PREFIX]: [places[one.name] for one in holders]
+            for layer, holders in self.holders().items()
+        }
+        return script("sharing", {"bundles": [one.title for one in self.bundles], "layers": layers})
+
+    def to_bytes(self) -> bytes:
+        """Return the content of the index's file."""
+        return zstandard.compress(json.dumps(to_json(self), sort_keys=True, separators=(",", ":")).encode(), _LEVEL)
 
     @classmethod
-    def from_script(cls, content: bytes) -> Index:
-        """Read such a script.
+    def from_bytes(cls, content: bytes) -> Index:
+        """Read such a file.
 
         Raises:
             ValueError: it is none.
         """
-        text = content.decode()
-        if not (text.startswith(_BEGIN) and text.endswith(_END)):
-            raise ValueError("no index")
-        index = from_json(cls, json.loads(text[len(_BEGIN) : -len(_END)].replace(r"\\", "\\")))
+        try:
+            with zstandard.ZstdDecompressor().stream_reader(content) as reader:
+                text = reader.read(_LARGEST_INDEX + 1)
+        except zstandard.ZstdError as error:
+            raise ValueError(str(error)) from error
+        if len(text) > _LARGEST_INDEX:
+            raise ValueError("too large")
+        index = from_json(cls, json.loads(text))
         places = range(len(index.layers))
         if not all(layer in places for one in index.bundles for layer in one.layers):
             raise ValueError("a bundle has a layer that the index does not have")
@@ -155,8 +207,12 @@ class IndexMaker:
     _layers: dict[str, Layer] = field(default_factory=dict)
     _bundles: dict[tuple[str, str], tuple[Summary, list[str]]] = field(default_factory=dict)
 
-    def add(self, described: Described, mark: str = "") -> None:
-        """Add a bundle."""
+    def add(self, described: Described, files: Mapping[str, bytes], mark: str = "") -> None:
+        """Add a bundle.
+
+        Args:
+            files: those about it, by path.
+        """
         entry = described.entry
         groups = entry.groups.values()
         layers = [
@@ -183,6 +239,7 @@ class IndexMaker:
             floor=entry.floor,
             evidence=entry.evidence,
             layers=(),
+            files=digests(files),
         )
         self._take(summary, layers)
 
@@ -216,13 +273,18 @@ def _bounded(size: int) -> int:
     return min(max(size, 0), _LARGEST)
 
 
+def digests(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the SHA-256 of some files, by path."""
+    return {path: sha256(content).hexdigest() for path, content in files.items()}
+
+
 def script(name: str, value: Any) -> str:
     """Return a script that gives data to the page; pages opened as files can load scripts, but no other data.
 
     The data is a text for `JSON.parse`, so that no key of it has a meaning for the language.
     """
     data = json.dumps(value, separators=(",", ":"))
-    return f"bundlePage.take('{name}', '{_escaped(data)}{_END}"
+    return f"bundlePage.take('{name}', '{_escaped(data)}');\n"
 
 
 def _escaped(data: str) -> str:

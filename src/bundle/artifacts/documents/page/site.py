@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from importlib import resources
@@ -16,7 +16,7 @@ from urllib.parse import quote
 from bundle.artifacts.described import Described
 from bundle.artifacts.difference import Side
 from bundle.artifacts.documents.page.chart import rows_of, tiles_of
-from bundle.artifacts.documents.page.index import Index, script
+from bundle.artifacts.documents.page.index import Index, digests, script
 from bundle.artifacts.documents.page.treemap import Rectangle
 from bundle.base.errors import ConfigError, IntegrityError
 from bundle.base.text import counted, printable
@@ -33,12 +33,13 @@ START = "index.html"
 FOLDER = "page"
 """The folder of all other files."""
 
-INDEX = f"{FOLDER}/index.js"
+INDEX = f"{FOLDER}/index.json.zst"
+"""What publishers go on from; it has the SHA-256 of all other files."""
 
 GENERATOR = b'<meta name="generator" content="bundle">'
 """What tells that a start page was made here."""
 
-_REVISION = 1
+_REVISION = 2
 """Of the code that fills the templates; raise it when the same bundle gets another page. Templates need none."""
 
 _ASSETS = ("page.css", "page.js", "difference.js")
@@ -50,7 +51,7 @@ _PLATFORM = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*")
 _WIDE, _NARROW = Rectangle(0, 0, 1000, 440), Rectangle(0, 0, 380, 620)
 """The treemap on a screen, and on a phone."""
 
-_MOST_SHARED = 400
+_MOST_SHARED = 200
 """Shared layers that are listed."""
 
 _LONGEST = 2000
@@ -135,7 +136,8 @@ class Site:
             ),
             f"{FOLDER}/difference.html": self._render("difference.html", up="../", bundles=index.bundles),
             **{f"{FOLDER}/{name}": (_templates() / name).read_bytes() for name in _ASSETS},
-            INDEX: index.to_script().encode(),
+            f"{FOLDER}/search.js": index.to_search().encode(),
+            f"{FOLDER}/sharing.js": index.to_sharing().encode(),
         }
         start = self._render(
             START,
@@ -144,7 +146,8 @@ class Site:
             platforms=[key for key in keys if any(one.platform == key for one in index.bundles)],
             table={version: {key: found.get((version, key)) for key in keys} for version in versions},
         )
-        return {**pages, START: start}
+        record = replace(index, files=digests({**pages, START: start}))
+        return {**pages, INDEX: record.to_bytes(), START: start}
 
     def _render(self, template: str, **values: Any) -> bytes:
         text = self._environment.get_template(template).render(place=self._place, **values)

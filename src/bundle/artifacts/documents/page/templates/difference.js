@@ -53,12 +53,16 @@ function step(before, after) { return before === after ? after : before + " → 
 
 function part(id, title, headings, rows) {
   if (!rows.length) return [];
-  const head = element("tr", {}, element("th", { scope: "col", textContent: "" }), ...headings.map((text) => element("th", { scope: "col", textContent: text })));
+  const column = (text) => element("th", { scope: "col", role: "columnheader", textContent: text });
+  const head = element("tr", { role: "row" }, ...["", ...headings].map(column));
   head.firstChild.setAttribute("aria-label", "change");
-  const body = rows.map(([sign, ...cells]) => element("tr", { className: { "+": "added", "−": "removed" }[sign] || "" },
-    element("td", { className: "sign", textContent: sign }),
-    ...cells.map((text, place) => element(place ? "td" : "th", { textContent: text }))));
-  const region = element("div", { className: "scroll", tabIndex: 0 }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...body)));
+  const body = rows.map(([sign, ...cells]) => element("tr", { role: "row", className: { "+": "added", "−": "removed" }[sign] || "" },
+    element("td", { role: "cell", className: "sign", textContent: sign }),
+    ...cells.map((text, place) => element(place ? "td" : "th", { role: place ? "cell" : "rowheader", textContent: text }))));
+  const groups = [];
+  while (body.length) groups.push(element("tbody", { role: "rowgroup" }, ...body.splice(0, 10)));
+  const table = element("table", { role: "table", className: "rows changes" }, element("thead", { role: "rowgroup" }, head), ...groups);
+  const region = element("div", { className: "scroll", tabIndex: 0 }, table);
   region.setAttribute("role", "region");
   region.setAttribute("aria-label", title);
   return [element("section", { id }, element("h2", { textContent: title }), region)];

@@ -20,7 +20,7 @@ const bundlePage = {
     }
     return this.loaded.get(name);
   },
-  index() { return this.load("index", "index"); },
+  extract(name) { return this.load(name, name); },
   bundle(name) { return this.load(name, name.split("/").map(encodeURIComponent).join("/")); },
 };
 
@@ -73,12 +73,19 @@ function offerCopies() {
 }
 
 // The places of bundles that have a package whose name and version contain a text.
-function holders(index, text) {
-  const layers = new Set();
-  index.layers.forEach((layer, place) => {
-    if (layer.kind === "wheel" && (layer.name + " " + layer.version).toLowerCase().includes(text)) layers.add(place);
-  });
-  return new Set(index.bundles.filter((one) => one.layers.some((layer) => layers.has(layer))).map((one) => one.version + "/" + one.platform));
+function holders({ bundles, packages }, text) {
+  const found = new Set();
+  for (const [name, ...places] of packages) {
+    if (name.includes(text)) places.forEach((place) => found.add(bundles[place]));
+  }
+  return found;
+}
+
+// A group out of view keeps its place, also if no row of it is shown.
+function hideEmpty(rows) {
+  for (const group of new Set(rows.map((one) => one.row.parentElement))) {
+    group.hidden = [...group.rows].every((row) => row.hidden);
+  }
 }
 
 function searchBundles() {
@@ -92,7 +99,7 @@ function searchBundles() {
     const text = search.value.trim().toLowerCase();
     let having = new Set();
     if (text) {
-      try { having = holders(await bundlePage.index(), text); } catch { /* then versions alone are searched */ }
+      try { having = holders(await bundlePage.extract("search"), text); } catch { /* then versions alone are searched */ }
       if (text !== search.value.trim().toLowerCase()) return;
     }
     let count = 0;
@@ -107,6 +114,7 @@ function searchBundles() {
       }
       row.hidden = !any;
     }
+    hideEmpty(rows);
     document.getElementById("found").textContent = text ? count + " of " + counted(cells, "bundle") : "";
   };
   search.addEventListener("input", settled(show));
@@ -124,6 +132,7 @@ function searchPackages() {
       one.row.hidden = !one.text.includes(text);
       count += !one.row.hidden;
     }
+    hideEmpty(rows);
     document.getElementById("found-packages").textContent = text ? count + " of " + counted(rows.length, "package") : "";
   };
   search.addEventListener("input", settled(show));
@@ -134,20 +143,13 @@ async function tellSharing() {
   const rows = [...document.querySelectorAll("#layers tbody tr")];
   const own = document.querySelector("[data-compare]");
   if (!own || !rows.length) return;
-  const index = await bundlePage.index().catch(() => null);
-  if (!index) return;
-  const wanted = new Set(rows.map((row) => row.dataset.digest));
-  const others = new Map(rows.map((row) => [row.dataset.digest, []]));
-  const places = new Map();
-  index.layers.forEach((layer, place) => { if (wanted.has(layer.digest)) places.set(place, others.get(layer.digest)); });
-  for (const one of index.bundles) {
-    if (one.version + "/" + one.platform === own.dataset.compare) continue;
-    for (const place of one.layers) places.get(place)?.push(one.version + " " + one.platform);
-  }
+  const sharing = await bundlePage.extract("sharing").catch(() => null);
+  if (!sharing) return;
   for (const row of rows) {
-    const having = others.get(row.dataset.digest);
-    const shown = having.slice(0, 3).join(", ") + (having.length > 3 ? " and " + (having.length - 3) + " more" : "");
-    row.lastElementChild.textContent = shown;
+    const places = Object.hasOwn(sharing.layers, row.dataset.digest) ? sharing.layers[row.dataset.digest] : [];
+    const others = places.map((place) => sharing.bundles[place]).filter((name) => name !== own.dataset.compare);
+    const named = others.slice(0, 3).map((name) => name.replace("/", " ")).join(", ");
+    row.lastElementChild.textContent = named + (others.length > 3 ? " and " + (others.length - 3) + " more" : "");
   }
 }
 
