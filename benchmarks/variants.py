@@ -1,9 +1,13 @@
 """Twelve variants that share their heavy packages: bytes in the store, in remotes, on one target, and of an upgrade.
 
-Run it from the repository: `.venv/bin/python -m benchmarks.variants [FOLDER]`. The folder, by default a temporary one,
-gets a project whose versions have numpy, Pillow and one small package of their own; the thirteenth differs from the
-twelfth in that package alone. What is there already is used again. `BENCHMARK_DIR` is where the target's files go, on
-a file system with reflinks for example. Packages come from PyPI, registries from Debian's docker-registry.
+Run it from the repository: `.venv/bin/python -m benchmarks.variants [FOLDER [COUNT]]`. The folder, by default a
+temporary one, gets a project whose versions have numpy, Pillow and one small package of their own; the thirteenth
+differs from the twelfth in that package alone. What is there already is used again; a lower count takes the first of
+the twelve. `BENCHMARK_DIR` is where the target's files go, on a file system with reflinks for example. Packages come
+from PyPI, registries from Debian's docker-registry.
+
+An install's share of the disk is compared with `cp -a --reflink=always` of the same trees: no program can take less,
+because each file has an inode of its own.
 """
 
 from __future__ import annotations
@@ -14,8 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.artifacts.remotes.stores import registry
@@ -48,9 +52,9 @@ def main() -> int:
         named = sys.argv[1:2]
         folder = Path(named[0] if named else stack.enter_context(tempfile.TemporaryDirectory())).absolute()
         names = make_project(folder / "project")
+        twelve, upgraded = names[: int(sys.argv[2]) if len(sys.argv) > 2 else 12][:12], names[12]
         for command in ("lock", "build"):
-            bundle(folder, command, *names, "--platform", PLATFORM)
-        twelve, upgraded = names[:12], names[12]
+            bundle(folder, command, *dict.fromkeys([*twelve, names[11], upgraded]), "--platform", PLATFORM)
         remote = str(folder / "remote")
         bundle(folder, "publish", *twelve, "--to", remote, "--allow-substitute")
         layers = layers_of(remote)
@@ -67,7 +71,7 @@ def main() -> int:
         tell("store, layers", files_below(store / "layers" / one[:2] / one / "tree" for one in used), unpacked)
         tell("store, frames", files_below([store / "frames"]), packed)
         target(folder, remote, twelve, unpacked)
-        return wire(folder, twelve[-1], upgraded)
+        return wire(folder, names[11], upgraded)
 
 
 def make_project(root: Path) -> list[str]:
@@ -119,16 +123,31 @@ def target(folder: Path, remote: str, names: list[str], unpacked: int) -> None:
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCHMARK_DIR")) as name:
         place = Path(name)
         environ = {"BUNDLE_CACHE_DIR": str(place / "cache"), "BUNDLE_DATA_DIR": str(place / "data")}
-        os.sync()
-        before = os.statvfs(place)
-        for version in names:
-            bundle(folder, "install", version, "--from", remote, "--into", str(place / version), environ=environ)
-        os.sync()
-        after = os.statvfs(place)
-        taken = (before.f_bfree - after.f_bfree) * before.f_frsize
+        with disk_blocks(place) as taken:
+            for version in names:
+                bundle(folder, "install", version, "--from", remote, "--into", str(place / version), environ=environ)
         kind = subprocess.run(["stat", "-f", "-c", "%T", place], check=True, capture_output=True, text=True).stdout
-        tell(f"one target, twelve installs and their store, {kind.strip()}, disk blocks", taken, unpacked)
+        tell(f"one target, {len(names)} installs and their store, {kind.strip()}, disk blocks", sum(taken), unpacked)
         tell("the same, as programs see it", files_below([place]), unpacked)
+        with disk_blocks(place) as store:
+            subprocess.run(["cp", "-a", "--reflink=never", place / "cache", place / "copy of the store"], check=True)
+        (place / "copies").mkdir()
+        with disk_blocks(place) as floor:
+            command = ["cp", "-a", "--reflink=always", *(f"{place}/{one}" for one in names), f"{place}/copies"]
+            cloned = subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode == 0
+        print(f"of these, the store {sum(store):,} and the installs {sum(taken) - sum(store):,} bytes", flush=True)
+        if cloned:
+            tell("the store and `cp -a --reflink=always` of the installs", sum(store) + sum(floor), unpacked)
+
+
+@contextmanager
+def disk_blocks(place: Path) -> Iterator[list[int]]:
+    """Give a list; afterwards it has the bytes that the block took of the free space of a file system."""
+    os.sync()
+    before, taken = os.statvfs(place), list[int]()
+    yield taken
+    os.sync()
+    taken.append((before.f_bfree - os.statvfs(place).f_bfree) * before.f_frsize)
 
 
 def wire(folder: Path, first: str, second: str) -> int:

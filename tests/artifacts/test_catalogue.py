@@ -4,7 +4,9 @@ import dataclasses
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -136,3 +138,18 @@ def test_every_archive_is_read_and_compared(path: Path, tmp_path: Path) -> None:
         ("3.12.3", "missing", "gone.tar.zst"),
     ]
     assert "6 bytes, not 5" in findings[1].detail
+
+
+def test_the_schema_knows_the_floors_of_all_systems() -> None:
+    schema = json.loads(resources.files("bundle.artifacts").joinpath("catalogue.schema.json").read_bytes())
+    floors = [one["floor"]["properties"] for one in _with(schema, "floor")]
+    assert [set(one) for one in floors] == [{"glibc", "macos", "windows"}]
+
+
+def _with(value: object, key: str) -> list[dict[str, Any]]:
+    if isinstance(value, list):
+        return [found for one in value for found in _with(one, key)]
+    if not isinstance(value, dict):
+        return []
+    here = [value] if isinstance(value.get(key), dict) and "properties" in value[key] else []
+    return here + [found for one in value.values() for found in _with(one, key)]

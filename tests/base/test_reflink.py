@@ -133,3 +133,19 @@ def test_other_bytes_than_asked_for_are_found_while_they_are_copied(
     with pytest.raises(ChangedBytesError) as caught:
         place_tree(wanted, mtime=MTIME, threads=threads)
     assert caught.value.source == str(changed)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps no time of the last change of a file's status")
+def test_bytes_are_compared_unless_they_were_read_and_have_not_changed_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bundle.base.reflink._clone", lambda *_: False)
+    source = tmp_path / "stored"
+    source.write_text("stored")
+    status = source.stat()
+    asked = Placement(str(source), str(tmp_path / "later"), 0o644, "0" * 64, status.st_ctime_ns + 10**9)
+    place_tree([asked], mtime=MTIME)
+    assert (tmp_path / "later").read_text() == "stored"
+    for number, moment in enumerate((0, status.st_ctime_ns)):
+        with pytest.raises(ChangedBytesError):
+            place_tree([asked._replace(target=str(tmp_path / f"{number}"), read=moment)], mtime=MTIME)

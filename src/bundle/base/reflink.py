@@ -11,7 +11,6 @@ import secrets
 import stat
 import sys
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from io import FileIO
 from itertools import repeat
 from pathlib import Path
@@ -21,6 +20,9 @@ from bundle.base.files import copy_hashed
 
 _FICLONE = 0x40049409
 """Makes one file share another's blocks (ioctl_ficlonerange(2): btrfs, XFS, bcachefs, overlay above them)."""
+
+_TICK = 20_000_000
+"""Nanoseconds by which the times of files may be behind the clock: these advance with the kernel's timer."""
 
 _BATCH = 256
 """Files that one thread takes at a time: few enough to share the work evenly."""
@@ -38,6 +40,9 @@ class Placement(NamedTuple):
     """Permission bits."""
     sha256: str | None = None
     """Of the stored bytes; compared with them where they are copied, and not where they are cloned, unread."""
+    read: int = 0
+    """When this process began to read the stored bytes, in nanoseconds since 1970: what has not changed since has the
+    SHA-256."""
 
 
 class ChangedBytesError(Exception):
@@ -78,6 +83,8 @@ def place_tree(entries: Sequence[Placement], *, mtime: int, threads: int = 2) ->
     if threads < 2 or len(batches) < 2:
         _place(jobs, mtime)
     else:
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(threads) as pool:
             for _ in pool.map(_place, batches, repeat(mtime)):
                 pass
@@ -115,16 +122,22 @@ def _make_folders(folders: Iterable[str]) -> list[str]:
 
 
 def _place(jobs: Sequence[Placement], mtime: int) -> None:
-    for source, target, mode, sha256 in jobs:
+    for source, target, mode, sha256, read in jobs:
         if sys.platform != "darwin" or not _clone_path(source, target):
             with open(source, "rb", 0) as reading, open(target, "xb", 0) as writing:  # noqa: PTH123
-                if not _clone(reading, writing) and (sha256 or not _copy_in_kernel(reading, writing)):
+                known = sha256 is None or _unchanged(reading, read)
+                if not _clone(reading, writing) and not (known and _copy_in_kernel(reading, writing)):
                     with open(writing.fileno(), "wb", closefd=False) as buffered:
                         found, _ = copy_hashed(reading, buffered)
                     if sha256 not in (None, found):
                         raise ChangedBytesError(source)
         os.chmod(target, mode)  # noqa: PTH101
         os.utime(target, (mtime, mtime))
+
+
+def _unchanged(reading: FileIO, moment: int) -> bool:
+    """Return whether neither bytes nor status of a file have changed since a moment; no program can set this time."""
+    return os.name == "posix" and os.fstat(reading.fileno()).st_ctime_ns < moment - _TICK
 
 
 def _clone(reading: FileIO, writing: FileIO) -> bool:

@@ -10,6 +10,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
+
+import pytest
 
 SECRET = "planted-SECRET-9f8e7d"
 
@@ -93,3 +96,24 @@ def gcs() -> Iterator[Mapping[str, str]]:
     start = ["start", "--host", "127.0.0.1", "--port", str(port), "--in-memory", "--default-bucket", "runtimes"]
     with served([sys.executable, "-m", "gcp_storage_emulator", *start], port):
         yield {"STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port}"}
+
+
+@contextmanager
+def address(kind: str, folder: Path) -> Iterator[str]:
+    """Give the address of a new remote, whose credentials are in the environment while the block runs.
+
+    Args:
+        kind: `folder`, `s3`, `gs` or `oci`.
+        folder: for what it holds, where that is no server of its own.
+    """
+    if kind == "folder":
+        yield str(folder / "remote")
+    elif kind == "oci":
+        (folder / "registry").mkdir()
+        with registry(folder / "registry") as host:
+            yield f"oci://{host}/team/runtimes"
+    else:
+        with {"s3": s3, "gs": gcs}[kind]() as environ, pytest.MonkeyPatch.context() as patch:
+            for name, value in environ.items():
+                patch.setenv(name, value)
+            yield f"{kind}://runtimes/{token_hex(4)}"

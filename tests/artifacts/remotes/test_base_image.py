@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
 from secrets import token_hex
 
 import pytest
@@ -16,15 +15,8 @@ from bundle.artifacts.remotes.registry_files import RegistryFiles
 from bundle.base.errors import ConfigError, IntegrityError
 from bundle.base.report import Reporter
 from tests.artifacts.remotes.pushed import TAR, files_of, layer_of, push
-from tests.artifacts.remotes.stores import registry
 
 LAYER = layer_of({"etc/name": b"base"})
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with registry(tmp_path_factory.mktemp("registry")) as host:
-        yield host
 
 
 @pytest.fixture

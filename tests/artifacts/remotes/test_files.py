@@ -35,7 +35,7 @@ def test_a_remote_that_does_not_exist_yet_has_nothing_stored(remote: FileRemote)
 def test_blobs_and_documents_lie_where_their_digests_say(remote: FileRemote, tmp_path: Path) -> None:
     (entry,) = publish(remote, document())
     assert path_of(BLOB, tmp_path).read_bytes() == b"onetwo"
-    assert (tmp_path / "remote/bundles/3.12.10/linux-x64" / f"{entry.document.sha256}.json").is_file()
+    assert (tmp_path / "remote/bundles/3.12.10/linux-x64" / f"{entry.document.sha256}.json.zst").is_file()
     assert b"".join(remote.read(BLOB, 2, 0)) == b""
 
 
@@ -65,9 +65,28 @@ def test_a_catalogue_that_another_process_changed_is_not_overwritten(remote: Fil
     assert remote.catalogue()[0].versions() == ["3.12.10", "3.12.10-atls"]
 
 
+def test_a_document_that_an_earlier_version_stored_uncompressed_is_read(remote: FileRemote, tmp_path: Path) -> None:
+    (entry,) = publish(remote, document())
+    (path,) = (tmp_path / "remote" / "bundles").rglob("*.json.zst")
+    path.with_suffix("").write_bytes(document().to_bytes())
+    path.unlink()
+    assert remote.bundle(entry) == document()
+    assert [one.name for one in remote.stored() if one.kind == "document"] == [entry.document.sha256]
+
+
+@pytest.mark.parametrize("size", [2**62, 0, 5])
+def test_a_compressed_document_has_the_size_of_the_entry(remote: FileRemote, tmp_path: Path, size: int) -> None:
+    (entry,) = publish(remote, document())
+    (path,) = (tmp_path / "remote" / "bundles").rglob("*.json.zst")
+    header = b"\x28\xb5\x2f\xfd\xe0" + size.to_bytes(8, "little")
+    path.write_bytes(header + b"\x03\xff\xff\x00")
+    with pytest.raises(IntegrityError):
+        remote.bundle(entry)
+
+
 def test_a_changed_document_is_refused(remote: FileRemote, tmp_path: Path) -> None:
     (entry,) = publish(remote, document())
-    (path,) = (tmp_path / "remote" / "bundles").rglob("*.json")
+    (path,) = (tmp_path / "remote" / "bundles").rglob("*.json.zst")
     content = path.read_bytes()
     for changed in (content[:-1] + b" ", content[:-1], content + b" "):
         path.write_bytes(changed)

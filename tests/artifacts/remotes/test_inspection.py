@@ -44,7 +44,7 @@ def test_each_damaged_layer_is_named_with_the_bundles_that_need_it(remote: FileR
 
 
 def test_a_damaged_document_is_a_finding_and_the_others_are_read(remote: FileRemote, tmp_path: Path) -> None:
-    (path,) = (tmp_path / "bundles/3.12.10").rglob("*.json")
+    (path,) = (tmp_path / "bundles/3.12.10").rglob("*.json.zst")
     path.write_bytes(path.read_bytes()[:-1])
     found = inspect(remote, remote.catalogue()[0], reporter=Reporter())
     (one,) = found.findings

@@ -65,10 +65,20 @@ def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ob
 def test_the_listing_has_what_was_published(store: ObjectStore) -> None:
     remote = FileRemote(store)
     (entry,) = publish(remote, document())
-    assert {(one.kind, one.name, one.size) for one in remote.stored()} == {
-        ("document", entry.document.sha256, entry.document.size),
-        *(("blob", blob.sha256, blob.size) for blob in CONTENT),
-    }
+    (described,), blobs = (
+        [one for one in remote.stored() if (one.kind == "document") is wanted] for wanted in (True, False)
+    )
+    # It is stored compressed.
+    assert described.name == entry.document.sha256
+    assert 0 < described.size < entry.document.size
+    assert {(one.kind, one.name, one.size) for one in blobs} == {("blob", one.sha256, one.size) for one in CONTENT}
+
+
+@pytest.mark.parametrize("content", [b"\r", b"ends\r", b"ends\r\n", b"ends\n", b"\n--==0==--\r\n"])
+def test_any_bytes_come_back_as_they_were_sent(store: ObjectStore, content: bytes) -> None:
+    store.put("blobs/any", [content], len(content))
+    assert (found := store.get("blobs/any", 100)) is not None
+    assert found[0] == content
 
 
 def test_the_address_opens_the_store(environ: Mapping[str, str]) -> None:

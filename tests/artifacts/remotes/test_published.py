@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from bundle.artifacts.remotes.published import (
+    DOCUMENT_FORMAT,
+    FORMAT,
     LARGEST_DOCUMENT,
     Blob,
     BundleDocument,
@@ -49,7 +51,7 @@ def test_keys_of_a_later_version_are_passed_over() -> None:
     assert PublishedCatalogue.from_bytes(json.dumps(value).encode(), "it").bundles == (ENTRY,)
 
 
-def test_documents_and_catalogues_of_the_earlier_format_are_read() -> None:
+def test_documents_and_catalogues_of_the_first_format_are_read() -> None:
     former = replace(document(), format=1)
     content = former.to_bytes()
     assert b"inputs" not in content
@@ -58,7 +60,19 @@ def test_documents_and_catalogues_of_the_earlier_format_are_read() -> None:
     del value["bundles"][0]["inputs"]
     value["published"] = 1
     read = PublishedCatalogue.from_bytes(json.dumps(value).encode(), "it")
-    assert (read.published, read.bundles) == (2, (PublishedEntry.of(former),))
+    assert (read.published, read.bundles) == (FORMAT, (PublishedEntry.of(former),))
+
+
+def test_a_program_that_is_too_old_for_a_remote_says_so() -> None:
+    catalogue = replace(PublishedCatalogue().with_entries([ENTRY]), published=FORMAT + 1)
+    made = replace(document(), format=DOCUMENT_FORMAT + 1)
+    for read, content, newest in (
+        (PublishedCatalogue.from_bytes, catalogue.to_bytes(), FORMAT),
+        (BundleDocument.from_bytes, made.to_bytes(), DOCUMENT_FORMAT),
+    ):
+        with pytest.raises(IntegrityError, match=f"it has format {newest + 1}, and this program is too old") as raised:
+            read(content, "it")
+        assert raised.value.remedy == "Install a newer version of this program."
 
 
 def test_the_inputs_of_a_bundle_stand_in_its_document_and_in_the_catalogue() -> None:
@@ -89,7 +103,7 @@ def _set(*path: str | int, to: object) -> Callable[[Any], None]:
 @pytest.mark.parametrize(
     "change",
     [
-        _set("published", to=3),
+        _set("published", to=0),
         _set("published", to=True),
         _set("bundles", to={}),
         _set("bundles", 0, "version", to="../3.12.10"),

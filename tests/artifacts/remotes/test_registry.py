@@ -6,7 +6,6 @@ import base64
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -31,12 +30,6 @@ from tests.artifacts.remotes.stores import SECRET, registry
 real = pytest.mark.real
 
 BLOB = Blob.of(b"onetwo")
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with registry(tmp_path_factory.mktemp("registry")) as host:
-        yield host
 
 
 @pytest.fixture
@@ -237,3 +230,20 @@ def test_an_address_without_a_repository_is_refused(address: str) -> None:
 )
 def test_only_hosts_of_the_loopback_are_spoken_to_without_tls(host: str, there: bool) -> None:
     assert is_loopback(host) is there
+
+
+@real
+def test_a_catalogue_is_found_by_its_hash_after_another_publisher_overwrote_the_manifest(remote: Registry) -> None:
+    first, second = b'{"one": 1}', b'{"two": 2}'
+    names = [f"{Blob.of(content).sha256}.catalogue.json" for content in (first, second)]
+    remote.put_metadata({names[0]: first, "1.targets.json": b"{}", "timestamp.json": b"{}"}, None)
+    found = remote.metadata("timestamp.json", 100)
+    assert found is not None
+    remote.put_metadata({names[1]: second, "2.targets.json": b"{}", "timestamp.json": b"[]"}, found[1])
+    assert remote.metadata("timestamp.json", 100) is not None
+    assert remote.metadata("1.targets.json", 100) is None
+    for name, content in zip(names, (first, second), strict=True):
+        answer = remote.metadata(name, 100)
+        assert answer is not None
+        assert answer[0] == content
+    assert remote.metadata(f"{'0' * 64}.catalogue.json", 100) is None

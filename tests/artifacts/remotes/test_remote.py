@@ -18,7 +18,7 @@ from bundle.artifacts.remotes.remote import MissingBlobError, Remote
 from bundle.base.errors import IntegrityError, NetworkError
 from bundle.base.report import Reporter
 from tests.artifacts.remotes.made import CONTENT, document, publish
-from tests.artifacts.remotes.stores import gcs, registry, s3
+from tests.artifacts.remotes.stores import gcs, s3
 
 BLOB = Blob.of(b"onetwo")
 
@@ -33,12 +33,6 @@ def bucket() -> Iterator[Mapping[str, str]]:
 def google() -> Iterator[Mapping[str, str]]:
     with gcs() as environ:
         yield environ
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with registry(tmp_path_factory.mktemp("registry")) as host:
-        yield host
 
 
 @pytest.fixture(

@@ -79,6 +79,9 @@ def test_a_document_that_is_longer_than_the_catalogue_says_is_refused(site: Site
     (entry,) = remote.catalogue()[0].bundles
     name = next(name for name in site.files if entry.document.sha256 in name)
     site.files[name] += b" "
+    with pytest.raises(IntegrityError, match="not the document"):
+        remote.bundle(entry)
+    site.files[name] += b" " * 2 * entry.document.size
     with pytest.raises(IntegrityError, match="more than"):
         remote.bundle(entry)
 

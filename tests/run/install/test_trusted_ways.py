@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from secrets import token_hex
 
 import pytest
 
 from bundle.artifacts.trust.attacks import TrustError
 from bundle.artifacts.trust.roots import Change, change_root
 from bundle.base.folders import remove_tree
-from tests.artifacts.remotes.stores import registry, s3
+from tests.artifacts.remotes.stores import address
 from tests.artifacts.trees import File
 from tests.artifacts.trust.publisher import Publisher, now
 from tests.base.server import serving
@@ -23,19 +22,10 @@ NEWER = "3.12.10-newer"
 
 
 @pytest.fixture(params=["folder", "s3", "oci"])
-def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of a new remote."""
-    if request.param == "folder":
-        yield str(tmp_path / "remote")
-    elif request.param == "oci":
-        (tmp_path / "registry").mkdir()
-        with registry(tmp_path / "registry") as host:
-            yield f"oci://{host}/team/runtimes"
-    else:
-        with s3() as environ:
-            for name, value in environ.items():
-                monkeypatch.setenv(name, value)
-            yield f"s3://runtimes/{token_hex(4)}"
+    with address(request.param, tmp_path) as url:
+        yield url
 
 
 def test_a_signed_bundle_is_installed_as_it_was_published(

@@ -13,7 +13,10 @@ import io
 import json
 import re
 import struct
+from collections import deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -38,6 +41,9 @@ _FOOTER_MARK = b"bundle-index"
 
 _LARGEST_INDEX = 2**26
 """Bytes; an index of a thousand layers has less than one million."""
+
+_AHEAD = 8
+"""Chunks that wait to be hashed."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -100,23 +106,33 @@ def pack(
                 write_zip(store, layers, staging, level=compression.level)
             digest, size = sha256_of(staging), staging.stat().st_size
         else:
-            digest, size = _write_frames(store, layers, staging, compression, name)
+            try:
+                digest, size = _write_frames(store, layers, staging, compression, name, verified=False)
+            except _OtherBytesError:
+                # The store makes damaged frames anew when it verifies them.
+                digest, size = _write_frames(store, layers, staging, compression, name, verified=True)
         staging.chmod(0o755 if compression.format == "sh" else 0o644)
     return PackedArchive(path=target, sha256=digest, size=size)
 
 
 def _write_frames(
-    store: Store, layers: Sequence[Layer], target: Path, compression: Compression, name: str
+    store: Store, layers: Sequence[Layer], target: Path, compression: Compression, name: str, *, verified: bool
 ) -> tuple[str, int]:
-    """Write an archive of frames; return its hash and its size."""
+    """Write an archive of frames; return its hash and its size.
+
+    Args:
+        verified: whether the store verifies the frames before they are copied, which compares them in any case.
+
+    Raises:
+        _OtherBytesError: frames do not have the hashes of their record.
+    """
     framed = compression.framed or compression
     start = len(script(name, "0" * 64)) if compression.format == "sh" else 0
-    with target.open("wb") as file:
+    with target.open("wb") as file, closing(_Writer(file)) as writer:
         file.seek(start)
-        writer = _Writer(file)
         index = [
             asdict(_write_layer(layer, frames, writer))
-            for layer, frames in zip(layers, store.frames(layers, framed), strict=True)
+            for layer, frames in zip(layers, store.frames(layers, framed, verified=verified), strict=True)
         ]
         writer.write(end_frame(framed))
         if compression.format == "tar.zst":
@@ -129,25 +145,38 @@ def _write_frames(
 
 
 class _Writer:
-    """Writes an archive and hashes it."""
+    """Writes an archive, and hashes it in a thread of its own, which takes as long as all the rest."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._digest = hashlib.sha256()
+        self._pool = ThreadPoolExecutor(1)
+        self._pending: deque[Future[None]] = deque()
         self.size = 0
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
 
     @property
     def sha256(self) -> str:
+        while self._pending:
+            self._pending.popleft().result()
         return self._digest.hexdigest()
 
     def write(self, data: bytes) -> None:
+        self._pending.append(self._pool.submit(self._digest.update, data))
+        if len(self._pending) > _AHEAD:
+            self._pending.popleft().result()
         self._file.write(data)
-        self._digest.update(data)
         self.size += len(data)
 
 
+class _OtherBytesError(IntegrityError):
+    """Frames in the store do not have the hashes of their record."""
+
+
 def _write_layer(layer: Layer, frames: Frames, writer: _Writer) -> IndexedLayer:
-    """Copy a layer's frames; they were verified a moment ago, and the copied bytes are compared once more."""
+    """Copy a layer's frames, and compare the copied bytes with their hashes."""
     indexed = []
     with frames.path.open("rb") as source:
         for frame in frames.frames:
@@ -156,7 +185,7 @@ def _write_layer(layer: Layer, frames: Frames, writer: _Writer) -> IndexedLayer:
                 own.update(chunk)
                 writer.write(chunk)
             if own.hexdigest() != frame.sha256:
-                raise IntegrityError(
+                raise _OtherBytesError(
                     f"{frames.path} changed while it was copied.",
                     cause="Another process writes to the store, or the disk is failing.",
                     remedy="Run the same command again: it makes the damaged frames anew.",

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Protocol
 
+import zstandard
+
 from bundle.artifacts.catalogue_entry import ArchiveRecord
 from bundle.artifacts.documents.page.site import FOLDER, bundle_of
 from bundle.artifacts.remotes.published import (
@@ -47,7 +49,13 @@ _DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{2})/(\1[0-9a-f]{62})")
 _METADATA = re.compile(TRUST + r"/([0-9]+\.(?:snapshot|targets)\.json|[0-9a-f]{64}\.catalogue\.json)")
 """Metadata that later one supersedes; clients need all versions of the root."""
-_DOCUMENT = re.compile(r"bundles/[^/]+/[^/]+/([0-9a-f]{64})\.json")
+_DOCUMENT = re.compile(r"bundles/[^/]+/[^/]+/([0-9a-f]{64})\.json(?:\.zst)?")
+
+_PACKED, _LEVEL = ".zst", 19
+"""The suffix of compressed documents, and how well they are compressed."""
+
+_OVERHEAD = 2**10
+"""Bytes that compression may add."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,21 +145,31 @@ class ReadableFileRemote:
 
     def bundle(self, entry: PublishedEntry) -> BundleDocument:
         """Return the document of a bundle; see `Remote`."""
-        path = _document_path(entry)
-        found = self.files.get(path, min(entry.document.size, LARGEST_DOCUMENT))
-        if found is None:
+        path, content = self._document(entry)
+        if content is None:
             raise MissingBlobError(f"{self._name(path)} is missing, which the catalogue names.")
-        if Blob.of(found[0]) != entry.document:
+        if Blob.of(content) != entry.document:
             raise IntegrityError(
                 f"{self._name(path)} is not the document that the catalogue names.",
                 cause="It was changed, or cut short.",
                 remedy="Do not install from there; `bundle publish --repair` replaces it.",
             )
-        document = BundleDocument.from_bytes(found[0], self._name(path))
+        document = BundleDocument.from_bytes(content, self._name(path))
         # Its hash is right, and written again by another version of this program it may have another.
         if replace(PublishedEntry.of(document), document=entry.document, image=entry.image) != entry:
             raise IntegrityError(f"{self._name(path)} describes another bundle than the catalogue says.")
         return document
+
+    def _document(self, entry: PublishedEntry) -> tuple[str, bytes | None]:
+        """Return path and content of a document, unverified; None if it is not there.
+
+        It is stored compressed, which halves what an upgrade moves beside layers; earlier versions stored it as it is.
+        """
+        path, size = _document_path(entry), min(entry.document.size, LARGEST_DOCUMENT)
+        if packed := self.files.get(f"{path}{_PACKED}", size + _OVERHEAD):
+            return f"{path}{_PACKED}", unpacked(packed[0], size)
+        plain = self.files.get(path, size)
+        return path, None if plain is None else plain[0]
 
     def page_file(self, path: str) -> bytes | None:
         """Return a file of the page for people, None if it is not there.
@@ -212,8 +230,8 @@ class FileRemote(ReadableFileRemote):
 
     def put_bundle(self, document: BundleDocument) -> None:
         """Write the document of a bundle; see `Remote`."""
-        content = document.to_bytes()
-        self._files.put(_document_path(PublishedEntry.of(document)), [content], len(content))
+        content = zstandard.compress(document.to_bytes(), _LEVEL)
+        self._files.put(f"{_document_path(PublishedEntry.of(document))}{_PACKED}", [content], len(content))
 
     def lacking(self, blobs: Iterable[Blob]) -> set[Blob]:
         """Return the blobs that are not there, or not with their size; see `Remote`."""
@@ -251,13 +269,25 @@ class FileRemote(ReadableFileRemote):
                 sent += archive.size
             else:
                 self._files.touch(archive.path)
-        for name, content in scripts.items():
-            self._files.put(name, [content], len(content))
+        self.replace_installer(scripts)
         for archive, source in archives.items():
             # A collection that read the former scripts may have removed it meanwhile.
             if self._files.find(archive.path) is None:
                 self.put_archive(archive, source)
         return sent
+
+    def installer(self) -> dict[str, bytes]:
+        """Return the scripts of the installer that are there, by their names."""
+        found = {name: self._files.get(name, _LARGEST_SCRIPT) for name in INSTALLERS}
+        return {name: one[0] for name, one in found.items() if one}
+
+    def replace_installer(self, scripts: Mapping[str, bytes | None]) -> None:
+        """Write scripts of the installer, or remove them where there is None."""
+        for name, content in scripts.items():
+            if content is None:
+                self._files.remove(name)
+            else:
+                self._files.put(name, [content], len(content))
 
     def put_page_file(self, path: str, content: bytes) -> None:
         """Write a file of the page for people."""
@@ -277,8 +307,8 @@ class FileRemote(ReadableFileRemote):
         for found in self._files.below("bundles"):
             if match := _DOCUMENT.fullmatch(found.path):
                 yield Stored(kind="document", name=match[1], size=found.size, age=found.age, place=found.path)
-        scripts = [self._files.get(name, _LARGEST_SCRIPT) for name in INSTALLERS]
-        installers = {digest for script in scripts if script for digest in _DIGEST.findall(script[0].decode("latin-1"))}
+        scripts = self.installer().values()
+        installers = {digest for script in scripts for digest in _DIGEST.findall(script.decode("latin-1"))}
         for found in self._files.below("archives"):
             if ARCHIVE.fullmatch(found.path) and not installers.intersection(_DIGEST.findall(found.path)):
                 yield Stored(kind="archive", name=found.path, size=found.size, age=found.age, place=found.path)
@@ -298,6 +328,17 @@ class FileRemote(ReadableFileRemote):
 
     def _find(self, blobs: list[Blob]) -> list[Found | None]:
         return all_of(in_parallel(lambda blob: self._files.find(_blob_path(blob)), blobs, threads=_AT_ONCE))
+
+
+def unpacked(content: bytes, size: int) -> bytes:
+    """Return a compressed document of a known size; other bytes if it has another size or is damaged."""
+    try:
+        # The size in the frame decides what memory is taken.
+        if zstandard.get_frame_parameters(content).content_size == size:
+            return zstandard.ZstdDecompressor().decompress(content, max_output_size=size, allow_extra_data=False)
+    except zstandard.ZstdError:
+        pass
+    return b""
 
 
 def _blob_path(blob: Blob) -> str:

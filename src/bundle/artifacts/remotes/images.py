@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -27,6 +27,7 @@ _CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+zstd"
 _NOTHING = "application/vnd.oci.empty.v1+json"
 _TITLE = "org.opencontainers.image.title"
+_BASE = "org.opencontainers.image.base"
 
 _SYSTEMS: Mapping[System, str] = {"linux": "linux", "macosx": "darwin", "windows": "windows"}
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -148,9 +149,27 @@ def runnable_image_of(document: BundleDocument, base: Base, config: bytes, epoch
     value = json.loads(image_of(document, epoch))
     value["config"] = _descriptor(_CONFIG, Blob.of(config))
     value["layers"] = [*(_descriptor(kind, blob) for kind, blob in base.layers), *value["layers"]]
-    prefix = "org.opencontainers.image.base"
-    value["annotations"] |= {f"{prefix}.name": base.name, f"{prefix}.digest": base.digest}
+    value["annotations"] |= {f"{_BASE}.name": base.name, f"{_BASE}.digest": base.digest}
     return canonical_json(value)
+
+
+def base_of_other(manifest: bytes, layers: Sequence[Blob]) -> str | None:
+    """Return the base that the manifest of a runnable image names, if its last layers are not these.
+
+    Returns:
+        Empty if it names none; None if it has these layers, or is no manifest of an image.
+    """
+    try:
+        value = json.loads(manifest)
+        if "artifactType" in value:
+            return None
+        held = [one["digest"] for one in value["layers"]]
+        name = value.get("annotations", {}).get(f"{_BASE}.name", "")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+    if held[-len(layers) :] == [f"sha256:{one.sha256}" for one in layers]:
+        return None
+    return name if isinstance(name, str) and name.isascii() and name.isprintable() else ""
 
 
 def _texts(value: object) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from functools import partial
 from hashlib import sha256
 from typing import Literal
 
+from bundle.artifacts.documents.page.index import Index
+from bundle.artifacts.documents.page.site import FOLDER, INDEX, START, bundle_of
+from bundle.artifacts.remotes.files import ReadableFileRemote
 from bundle.artifacts.remotes.published import Blob, BundleDocument, PublishedCatalogue, PublishedEntry
 from bundle.artifacts.remotes.remote import MissingBlobError, ReadableRemote
 from bundle.base.errors import BundleError, IntegrityError
@@ -18,16 +22,19 @@ from bundle.base.threads import all_of, in_parallel
 _AT_ONCE = 6
 """Files that are read at the same time."""
 
+_OF_ALL = re.compile(rf"{re.escape(START)}|{FOLDER}/[a-z]+\.(html|js|css)")
+"""The files of a page about all bundles together."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """A document or a layer that is not what the catalogue says."""
+    """A document, a layer or a file of the page that is not what the catalogue, or the page's index, says."""
 
     kind: Literal["missing", "changed"]
     what: str
     detail: str
     bundles: tuple[str, ...]
-    """Those that need it, as `VERSION-PLATFORM`."""
+    """Those that need it, as `VERSION-PLATFORM`; none for files of the page for people."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +74,43 @@ def inspect(remote: ReadableRemote, catalogue: PublishedCatalogue, *, reporter: 
     return Inspection(
         bundles=len(entries), blobs=len(layers), size=sum(blob.size for blob in layers), findings=tuple(findings)
     )
+
+
+def inspect_page(remote: ReadableRemote, signed: str | None) -> list[Finding]:
+    """Read all files of the page for people, and compare them with its index.
+
+    Args:
+        signed: the SHA-256 that a pinned root vouches for, empty if it vouches for no page; None if there is no root.
+    """
+    if not isinstance(remote, ReadableFileRemote):
+        return []
+    try:
+        content = remote.page_file(INDEX)
+        if content is None:
+            gone = Finding(kind="missing", what=INDEX, detail="The signed metadata names it.", bundles=())
+            return [gone] if signed else []
+        if signed is not None and sha256(content).hexdigest() != signed:
+            return [_changed(INDEX, "The signed metadata names another." if signed else "It is not signed.")]
+        files = Index.from_bytes(content).all_files()
+        if unknown := next((path for path in files if not (_OF_ALL.fullmatch(path) or bundle_of(path))), None):
+            return [_changed(INDEX, f"It names {unknown!r:.80}.")]
+    except (ValueError, RecursionError, IntegrityError) as error:
+        return [_changed(INDEX, str(error))]
+
+    def compare(path: str) -> Finding | None:
+        try:
+            found = remote.page_file(path)
+        except IntegrityError as error:
+            return _changed(path, str(error))
+        if found is None:
+            return Finding(kind="missing", what=path, detail=f"{INDEX} names it.", bundles=())
+        return None if sha256(found).hexdigest() == files[path] else _changed(path, f"{INDEX} names another.")
+
+    return [one for one in all_of(in_parallel(compare, sorted(files), threads=_AT_ONCE)) if one is not None]
+
+
+def _changed(what: str, detail: str) -> Finding:
+    return Finding(kind="changed", what=what, detail=detail, bundles=())
 
 
 def damaged(remote: ReadableRemote, blobs: Iterable[Blob], *, reporter: Reporter) -> dict[Blob, BundleError]:

@@ -22,10 +22,11 @@ from bundle.model.config.project import parse_version
 from bundle.model.manifest import PythonRecord
 from bundle.model.records import from_json, to_json
 
-FORMAT = 2
+FORMAT = 3
+"""The format of a remote, which its catalogue names: entries of 1 have no inputs, and documents of 3 are compressed."""
 
-_READABLE = (1, FORMAT)
-"""Formats that are read; documents and entries of 1 have no inputs."""
+DOCUMENT_FORMAT = 2
+"""The format of a bundle's document; those of 1 have no inputs."""
 
 _Document = TypeVar("_Document")
 
@@ -77,7 +78,7 @@ class PublishedLayer:
 class BundleDocument:
     """One published bundle: its entry in the catalogue of the project that built it, and its layers."""
 
-    format: int = FORMAT
+    format: int = DOCUMENT_FORMAT
     entry: Entry
     """Its `path` is empty, and its `archives` are relative to the remote."""
     layers: tuple[PublishedLayer, ...]
@@ -107,7 +108,7 @@ class BundleDocument:
         Raises:
             IntegrityError: it is none, or contradicts itself.
         """
-        document = _read(cls, "format", content, name)
+        document = _read(cls, "format", DOCUMENT_FORMAT, content, name)
         inputs = _problems_of_inputs(document.inputs)
         _refuse(name, (*_problems_of_names(document.entry), *inputs, *_problems_of_layers(document)))
         return document
@@ -210,7 +211,7 @@ class PublishedCatalogue:
         Raises:
             IntegrityError: it is none.
         """
-        catalogue = _read(cls, "published", content, name)
+        catalogue = _read(cls, "published", FORMAT, content, name)
         problems = [problem for entry in catalogue.bundles for problem in _problems_of_names(entry)]
         if len({entry.name for entry in catalogue.bundles}) < len(catalogue.bundles):
             problems.append("it names a bundle twice")
@@ -228,14 +229,16 @@ def require_digest(digest: str, name: str) -> str:
     return digest
 
 
-def _read(kind: type[_Document], key: str, content: bytes, name: str) -> _Document:
-    """Read a JSON document whose format is under a key."""
-    problem = ""
+def _read(kind: type[_Document], key: str, newest: int, content: bytes, name: str) -> _Document:
+    """Read a JSON document whose format, a number from 1 to the newest, is under a key."""
+    problem = f"{key!r} is no number of a format: it is something else"
     try:
         value = json.loads(content)
-        if isinstance(value, dict) and value.get(key) in _READABLE:
+        found = value.get(key) if isinstance(value, dict) else None
+        if type(found) is int and found > 0:
+            if found > newest:
+                raise _too_new(name, found, newest)
             return from_json(kind, value, lenient=True)
-        problem = f"{key!r} is not {FORMAT}: it is something else, or another version of this program wrote it"
     except (ValueError, RecursionError) as error:
         problem = str(error) or type(error).__name__
     raise _unusable(name, [problem])
@@ -292,10 +295,18 @@ def _refuse(name: str, problems: Iterable[str]) -> None:
         raise _unusable(name, shown)
 
 
+def _too_new(name: str, found: int, newest: int) -> IntegrityError:
+    return IntegrityError(
+        f"{name} has format {found}, and this program is too old for it: it reads formats up to {newest}.",
+        cause="A newer version of this program published there.",
+        remedy="Install a newer version of this program.",
+    )
+
+
 def _unusable(name: str, problems: Iterable[str]) -> IntegrityError:
     return IntegrityError(
         f"{name} cannot be used.",
-        cause="It was changed, or is not what this version of the program knows.",
-        remedy="Publish the bundles again, or install a newer version of this program.",
+        cause="It was changed, or another program wrote it.",
+        remedy="Publish the bundles again.",
         details=problems,
     )

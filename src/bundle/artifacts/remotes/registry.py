@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -23,13 +23,21 @@ from bundle.artifacts.remotes.images import (
     RunnableImage,
     artifact_of,
     artifact_of_files,
+    base_of_other,
     config_of,
     file_descriptor,
     image_descriptor,
     image_of,
     index_of,
 )
-from bundle.artifacts.remotes.published import FORMAT, Blob, BundleDocument, PublishedCatalogue, PublishedEntry
+from bundle.artifacts.remotes.published import (
+    FORMAT,
+    LARGEST_DOCUMENT,
+    Blob,
+    BundleDocument,
+    PublishedCatalogue,
+    PublishedEntry,
+)
 from bundle.artifacts.remotes.registry_files import DIGEST, TAG, RegistryFiles
 from bundle.artifacts.remotes.remote import (
     CatalogueChangedError,
@@ -114,6 +122,14 @@ class Registry(ReadableFileRemote):
                 return
         raise CatalogueChangedError(f"Other processes keep changing {self.url}.")
 
+    def _document(self, entry: PublishedEntry) -> tuple[str, bytes | None]:
+        found = self._there.get(entry.document.sha256, min(entry.document.size, LARGEST_DOCUMENT))
+        return entry.document.sha256, None if found is None else found[0]
+
+    def page_file(self, path: str) -> bytes | None:  # noqa: ARG002 - of the class
+        """Return None: registries have no page."""
+        return None
+
     def put_metadata(self, files: Mapping[str, bytes], token: Token) -> None:
         """Write one manifest that names all metadata, so that readers see all of it or none; see `Remote`."""
         known, state = self._there.metadata_manifest()
@@ -163,6 +179,15 @@ class Registry(ReadableFileRemote):
         self._put_blob(image.config)
         self._put_manifest(tag, image.manifest)
         self._index_runnables(image.version)
+
+    def other_runnable(self, version: str, platform: str, layers: Sequence[Blob]) -> str | None:
+        """Return the base of a bundle's runnable image if its last layers are others than these.
+
+        Returns:
+            Empty if the image does not name its base; None if there is no image, or it has these layers.
+        """
+        content = self._there.manifest(f"image-{version}-{platform}")
+        return None if content is None else base_of_other(content, layers)
 
     def _index_runnables(self, version: str) -> None:
         """Write the index of the runnable images of a version, and of none if it has none any more."""

@@ -19,7 +19,7 @@ MARK, _CONTENT = "CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55\n
 _OWN = re.compile(
     rf"\.{MARK}\..*|({'|'.join(PARTS)})(/([0-9a-f]{{2}}(/[0-9a-f]{{64}}[\w.+-]*)?|[0-9a-f]{{32}}([0-9a-f]{{32}})?"
     r"(\.[\w.-]+)?|locks|wine-[\w-]+|(interpreter|wheel|manifest|copyFiles)(\.lock)?|(../)?\..+\.(staging|replaced)))?"
-    rf"|{FOLDER}(/([0-9a-f]{{32}}(\.lock)?|ephemeral|starts|\..+\.staging))?"
+    rf"|{FOLDER}(/([0-9a-f]{{32}}(\.lock)?|ephemeral|interpreters|locks|starts|\..+\.staging))?"
 )
 """Paths in a store without a mark, down to the folders that are removed as a whole."""
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -180,18 +181,27 @@ class FrameCache:
         self._work = work
         self._reporter = reporter
 
-    def obtain(self, layers: Sequence[tuple[Path, Listing]], compression: Compression, *, threads: int) -> list[Frames]:
-        """Return the frames of layers, all read and verified now; those that are missing or damaged are made.
+    def obtain(
+        self,
+        layers: Sequence[tuple[Path, Listing]],
+        compression: Compression,
+        *,
+        threads: int,
+        verified: bool = True,
+    ) -> list[Frames]:
+        """Return the frames of layers; those that are missing or damaged are made.
 
         Args:
             layers: the tree of each, and its listing.
+            verified: whether every byte is read and compared, in place of the sizes.
 
         Raises:
             DamagedLayerError: a tree does not have its layer's digest.
         """
         compressor = compressor_name(compression)
         places = {listing.digest: self._paths.frames(listing.digest, compressor) for _, listing in layers}
-        found = dict(zip(places, all_of(in_parallel(self._sound, places.values(), threads=threads)), strict=True))
+        sound = partial(self._sound, full=verified)
+        found = dict(zip(places, all_of(in_parallel(sound, places.values(), threads=threads)), strict=True))
         missing = {listing.digest: (tree, listing) for tree, listing in layers if found[listing.digest] is None}
         if missing:
             frame_compressor = FrameCompressor(compression, threads=threads)
@@ -219,8 +229,8 @@ class FrameCache:
                 folder.rename(place)
         return Frames(path=place / _DATA, frames=frames)
 
-    def _sound(self, place: Path) -> Frames | None:
-        problem = frames_damage(place, full=True, content=self._full)
+    def _sound(self, place: Path, *, full: bool = True) -> Frames | None:
+        problem = frames_damage(place, full=full, content=self._full)
         if problem is None and (frames := read_frames(place)):
             touch(place / _RECORD)
             return frames

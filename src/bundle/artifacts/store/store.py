@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -75,6 +76,8 @@ class Store:
         self._trees = Trees(self._paths, reporter=reporter)
         self._frames = FrameCache(self._paths, work=self.work, reporter=reporter, full=full)
         self._swept = False
+        self._read: dict[str, int] = {}
+        """When this process began to read the trees that it has put in their places, by digest."""
 
     def folder(self, name: str) -> Path:
         """Return a folder of the store, one of `paths.PARTS`, for another cache; made if it is missing."""
@@ -133,11 +136,12 @@ class Store:
         """
         entries = scan(tree)
         with self.work() as work:
-            listing = self._stage(tree, entries, work, epoch=self.epoch)
+            listing, began = self._stage(tree, entries, work, epoch=self.epoch)
             with locked(self._paths.part("keys") / f"{kind}.lock", reporter=self._reporter, what="the store"):
                 if first := self.find(kind, key):
                     return first
-                self._trees.put(work / "layer", listing.digest)
+                if self._trees.put(work / "layer", listing.digest):
+                    self._read[listing.digest] = began
                 value = {"digest": listing.digest, "name": name, "version": version, "about": about}
                 return _layer(kind, listing, self._keys.put(self._key(kind, key), value))
 
@@ -170,7 +174,7 @@ class Store:
             epoch: modification time of the layer's files.
         """
         with self.work() as work:
-            listing = self._stage(tree, scan(tree), work, epoch=epoch)
+            listing, _ = self._stage(tree, scan(tree), work, epoch=epoch)
             if listing.digest != checked(record.digest):
                 return None
             self._trees.put(work / "layer", record.digest)
@@ -205,7 +209,8 @@ class Store:
         for path, (layer, entry) in held.items():
             place = f"{root}/{path}"
             if entry.kind == "file":
-                files.append(Placement(f"{sources[layer.digest]}/{path}", place, entry.mode, entry.sha256))
+                read = self._read.get(layer.digest, 0)
+                files.append(Placement(f"{sources[layer.digest]}/{path}", place, entry.mode, entry.sha256, read))
             elif entry.kind == "folder":
                 os.mkdir(place)  # noqa: PTH102 - a path object for each of thousands of folders is slow
                 folders.append(place)
@@ -237,8 +242,11 @@ class Store:
         """Return the folder with a layer's files, to be read only."""
         return self._trees.path(layer.digest)
 
-    def frames(self, layers: Sequence[Layer], compression: Compression) -> list[Frames]:
-        """Return the frames of layers, read and verified now; those that are missing are made, several at once.
+    def frames(self, layers: Sequence[Layer], compression: Compression, *, verified: bool = True) -> list[Frames]:
+        """Return the frames of layers; those that are missing are made, several at once.
+
+        Args:
+            verified: whether they are read and compared with their hashes now; otherwise what reads them does that.
 
         Raises:
             DamagedLayerError: a layer has other bytes than it was made with; it is removed.
@@ -251,7 +259,7 @@ class Store:
             for layer in layers
         ]
         with self.dropping_damaged():
-            return self._frames.obtain(trees, compression, threads=_cores())
+            return self._frames.obtain(trees, compression, threads=_cores(), verified=verified)
 
     @contextmanager
     def dropping_damaged(self) -> Iterator[None]:
@@ -294,7 +302,7 @@ class Store:
     def _key(self, kind: str, key: Mapping[str, Any]) -> dict[str, Any]:
         return {"kind": kind, "epoch": self.epoch, "key": key}
 
-    def _stage(self, tree: Path, entries: Sequence[Entry], work: Path, *, epoch: int) -> Listing:
+    def _stage(self, tree: Path, entries: Sequence[Entry], work: Path, *, epoch: int) -> tuple[Listing, int]:
         folder = work / "layer"
         folder.mkdir()
         try:
@@ -304,9 +312,10 @@ class Store:
                 raise
             shutil.move(tree, folder / "tree")
         normalise(folder / "tree", entries, epoch=epoch)
+        began = time.time_ns()
         listing = listing_of(folder / "tree", entries, epoch=epoch)
         write_listing(folder, listing)
-        return listing
+        return listing, began
 
 
 def _layer(kind: LayerKind, listing: Listing, made: _Made) -> Layer:

@@ -161,12 +161,18 @@ class Trees:
             self.drop(digest)
         return None
 
-    def put(self, folder: Path, digest: str) -> None:
-        """Move a finished layer, a folder on the store's file system, to its place, unless a sound one is there."""
+    def put(self, folder: Path, digest: str) -> bool:
+        """Move a finished layer, a folder on the store's file system, to its place, unless a sound one is there.
+
+        Returns:
+            Whether it was moved.
+        """
         place = self._paths.layer(digest)
         for _ in range(10):
-            if place_new(folder, place) or self.get(digest, full=False):
-                return
+            if place_new(folder, place):
+                return True
+            if self.get(digest, full=False):
+                return False
         raise OSError(errno.EBUSY, "another process keeps replacing it", str(place))
 
     def drop(self, digest: str) -> None:

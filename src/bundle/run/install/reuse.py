@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from bundle.artifacts.store.layers import Entry, Layer
 from bundle.artifacts.store.unpacking import entry_obstacle
+from bundle.base.files import sha256_of
 from bundle.base.folders import listing
 from bundle.base.reflink import ChangedBytesError, Placement, place_tree
-from bundle.model.file_list import ListedLayer
+from bundle.model.file_list import DESCRIPTIONS, ListedLayer
 from bundle.model.manifest import MANIFEST, LayerRecord
 from bundle.run.install.documents import read_file_list
 
@@ -48,6 +49,23 @@ def layers_from(tree: Path, wanted: Sequence[LayerRecord], store: Store) -> Iter
                 continue
             if layer := store.adopt(record, copy, epoch=int(found[MANIFEST].st_mtime)):
                 yield layer
+
+
+def documents_from(tree: Path, store: Store) -> Layer | None:
+    """Make the layer of an install's documents again, whose digest no list names; None where there is no list."""
+    files = read_file_list(tree)
+    listed = [_entries(layer) for layer in files.layers if not layer.digest] if files else [None]
+    if None in listed:
+        return None
+    entries = [entry for some in listed for entry in some or ()]
+    hashes = {path: sha256_of(tree / path) for path in sorted(DESCRIPTIONS)}
+    own = [Entry(path, "file", False, (tree / path).stat().st_size, sha256, None) for path, sha256 in hashes.items()]
+    with store.work() as work:
+        try:
+            _copy(tree, [*entries, *own], work / "tree")
+        except (ChangedBytesError, OSError):
+            return None
+        return store.add("manifest", {"installed": hashes}, work / "tree", name=MANIFEST, version="", about={})
 
 
 def _entries(layer: ListedLayer) -> list[Entry] | None:
