@@ -9,6 +9,7 @@ from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient import Updater, UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 
+from bundle.artifacts.documents.page.site import INDEX
 from bundle.artifacts.remotes.files import CATALOGUE, TIMESTAMP
 from bundle.artifacts.remotes.published import PublishedCatalogue
 from bundle.artifacts.remotes.remote import ReadableRemote
@@ -42,7 +43,12 @@ class _Fetcher(FetcherInterface):
 
 
 def trusted_catalogue(remote: ReadableRemote, pin: Pin) -> PublishedCatalogue:
-    """Return the catalogue of a source, and remember what was trusted for the next time.
+    """Return the catalogue of a source, and remember what was trusted for the next time; see `trusted`."""
+    return trusted(remote, pin)[0]
+
+
+def trusted(remote: ReadableRemote, pin: Pin) -> tuple[PublishedCatalogue, str]:
+    """Return the catalogue of a source and the SHA-256 of its page's index, which is empty if none is signed.
 
     Raises:
         TrustError: the root does not vouch for what is there.
@@ -51,12 +57,12 @@ def trusted_catalogue(remote: ReadableRemote, pin: Pin) -> PublishedCatalogue:
     fetcher = _Fetcher(remote)
     with pin.opened() as folder:
         with refusals(pin.source, lambda: fetcher.last):
-            content = _fetch(folder, fetcher, pin)
+            content, page = _fetch(folder, fetcher, pin)
         require_unambiguous(content, f"The catalogue of {pin.source}")
-        return PublishedCatalogue.from_bytes(content, f"The catalogue of {pin.source}")
+        return PublishedCatalogue.from_bytes(content, f"The catalogue of {pin.source}"), page
 
 
-def _fetch(folder: Path, fetcher: _Fetcher, pin: Pin) -> bytes:
+def _fetch(folder: Path, fetcher: _Fetcher, pin: Pin) -> tuple[bytes, str]:
     config = UpdaterConfig(
         root_max_length=LARGEST["root.json"],
         timestamp_max_length=LARGEST[TIMESTAMP],
@@ -70,4 +76,5 @@ def _fetch(folder: Path, fetcher: _Fetcher, pin: Pin) -> bytes:
         raise TrustError(f"The metadata of {pin.source} names no catalogue.")
     content = fetcher.download_bytes(f"{_BASE}{target.hashes['sha256']}.{CATALOGUE}", LARGEST[CATALOGUE])
     target.verify_length_and_hashes(content)
-    return content
+    page = updater.get_targetinfo(INDEX)
+    return content, page.hashes.get("sha256", "") if page else ""

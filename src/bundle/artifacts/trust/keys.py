@@ -15,13 +15,14 @@ from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from securesystemslib.signer import CryptoSigner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from securesystemslib.signer import CryptoSigner, Key, SSlibKey
 from tuf.api.metadata import Root
 
 from bundle.base.errors import ConfigError
-from bundle.base.files import open_regular
+from bundle.base.files import open_regular, read_regular
 from bundle.base.http.urls import conceal
+from bundle.base.staging import write_atomically
 
 PASSPHRASE = "BUNDLE_TRUST_PASSPHRASE"  # noqa: S105 - the name of a variable
 KEYS = "BUNDLE_TRUST_KEYS"
@@ -103,6 +104,32 @@ def make_key(path: Path, passphrase: bytes | None) -> CryptoSigner:
         path.unlink(missing_ok=True)
         raise
     return CryptoSigner(key)
+
+
+def write_public_key(path: Path, key: Key) -> None:
+    """Write the public part of a key, for those who give it a role."""
+    public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key.keyval["public"]))
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    write_atomically(path, public.public_bytes(serialization.Encoding.PEM, form))
+
+
+def read_public_key(path: Path) -> Key | None:
+    """Return the public key in a file; None if it holds something else, or is not there.
+
+    Raises:
+        ConfigError: it is a public key that is not Ed25519.
+    """
+    try:
+        content = read_regular(path, most=_LARGEST)
+    except OSError:
+        return None
+    if not content.startswith(b"-----BEGIN PUBLIC KEY-----"):
+        return None
+    with suppress(ValueError, UnsupportedAlgorithm):
+        key = serialization.load_pem_public_key(content)
+        if isinstance(key, Ed25519PublicKey):
+            return SSlibKey.from_crypto(key)
+    raise ConfigError(f"{path} holds no Ed25519 key.", remedy="Name the file that `bundle trust make-key` wrote.")
 
 
 def read_key(path: Path, passphrases: Passphrases) -> CryptoSigner:

@@ -1,7 +1,8 @@
 """Signed metadata (TUF) of a published catalogue: names, bounds, lives, signatures.
 
-The specification is https://theupdateframework.github.io/specification/latest/. The catalogue is the only target; it
-names documents and these name blobs, all by SHA-256.
+The specification is https://theupdateframework.github.io/specification/latest/. The catalogue is a target; it names
+documents and these name blobs, all by SHA-256. The index of the page for people is the other target; it names the
+files of the page. A file of the page is replaced under its own name, so the index is, too.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def pin_of(address: str, access: Access) -> Pin | None:
         return None
     folder = access.data / "trust" / sha256(_identity(address).encode()).hexdigest()[:32]
     pinned = _read(folder / _PINNED)
-    root = pinned if access.root is None else _root_in(access.root)
+    root = pinned if access.root is None else root_in(access.root)
     if root is None:
         return None
     history = (folder / _METADATA / "root_history").glob("*.json")
@@ -104,7 +104,12 @@ def is_signed(remote: ReadableRemote) -> bool:
     return False
 
 
-def _root_in(path: Path) -> bytes:
+def root_in(path: Path) -> bytes:
+    """Return the root in a file.
+
+    Raises:
+        ConfigError: it holds none.
+    """
     from tuf.api.exceptions import RepositoryError
 
     from bundle.artifacts.trust.metadata import read_root

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from securesystemslib.signer import CryptoSigner, Key
-from tuf.api.metadata import Root
+from tuf.api.metadata import Metadata, Root
 
-from bundle.artifacts.remotes.files import TIMESTAMP
+from bundle.artifacts.documents.page.site import INDEX
+from bundle.artifacts.remotes.files import TIMESTAMP, FileRemote
 from bundle.artifacts.remotes.remote import CatalogueChangedError, Remote
 from bundle.artifacts.trust.keys import require_signers, signers_of
 from bundle.artifacts.trust.metadata import DAYS, LARGEST, ONLINE, ROLES, days_of, expiry, keys_of, set_days, sign
@@ -96,7 +97,8 @@ def found_trust(remote: Remote, change: Change, keys: Sequence[CryptoSigner], no
     require_signers(root, ROLES, keys)
     content = sign(root, signers_of([root], "root", keys))
     catalogue, _ = remote.catalogue()
-    files = renewed(remote, None, [root], catalogue, keys, now)
+    page = remote.page_file(INDEX) if isinstance(remote, FileRemote) else None
+    files = renewed(remote, None, [root], catalogue, keys, now, page)
     remote.put_metadata({f"{number}.root.json": content, **files}, None)
     return content
 
@@ -104,26 +106,52 @@ def found_trust(remote: Remote, change: Change, keys: Sequence[CryptoSigner], no
 def change_root(remote: Remote, pin: Pin, change: Change, keys: Sequence[CryptoSigner], now: datetime) -> State:
     """Write the next root, and sign anew what its keys did not sign; return the state after it.
 
-    Metadata that both roots vouch for is written before the root, so that readers find no other.
-
     Raises:
         ConfigError: keys are missing, or the root would have no valid form.
         TrustError: the root does not vouch for what is there.
     """
     state = read_state(remote, pin)
+    root = next_root(state, change, now)
+    require_signers(state.root, ["root"], keys)
+    require_signers(root, ["root"], keys)
+    metadata = Metadata(root)
+    for signer in signers_of([state.root, root], "root", keys):
+        metadata.sign(signer, append=True)
+    return write_root(remote, pin, state, metadata, keys, now)
+
+
+def next_root(state: State, change: Change, now: datetime) -> Root:
+    """Return the root that follows by a change.
+
+    Raises:
+        ConfigError: it would have no valid form.
+    """
     root = deepcopy(state.root)
     root.version += 1
     change.apply(root)
     root.expires = expiry(root, "root", now)
+    return root
+
+
+def write_root(
+    remote: Remote, pin: Pin, state: State, metadata: Metadata[Root], keys: Sequence[CryptoSigner], now: datetime
+) -> State:
+    """Write the next root, which is signed, and sign anew what its keys did not sign; return the state after it.
+
+    Metadata that both roots vouch for is written before the root, so that readers find no other.
+
+    Raises:
+        ConfigError: online keys are missing.
+    """
+    root = metadata.signed
     stale = [
         role
         for role in ONLINE
         if len(state.signed_by[role].intersection(root.roles[role].keyids)) < root.roles[role].threshold
     ]
-    require_signers(state.root, ["root"], keys)
-    require_signers(root, ["root", *(ONLINE if stale else ())], keys)
+    require_signers(root, ONLINE if stale else (), keys)
     files: dict[str, bytes] = {}
-    new = {f"{root.version}.root.json": sign(root, signers_of([state.root, root], "root", keys))}
+    new = {f"{root.version}.root.json": metadata.to_bytes()}
     parts = [new]
     if stale:
         files = renewed(remote, state, [state.root, root], state.catalogue, keys, now)

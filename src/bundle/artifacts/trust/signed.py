@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
+from bundle.artifacts.documents.page.site import INDEX
 from bundle.artifacts.remotes.addresses import Access
 from bundle.artifacts.remotes.files import CATALOGUE, TIMESTAMP
 from bundle.artifacts.remotes.published import PublishedCatalogue
@@ -67,7 +68,26 @@ class SignedCatalogue:
         state = self._state
         if state is None or state.token != token:
             raise CatalogueChangedError(f"The signed catalogue of {self._remote.url} was not read before.")
-        files = renewed(self._remote, state, [state.root], catalogue, self._keys, self._clock())
+        self._put(renewed(self._remote, state, [state.root], catalogue, self._keys, self._clock()), token)
+
+    def page(self) -> str:
+        """Return the SHA-256 of the signed index of the page for people; empty if none is signed."""
+        target = self._read().targets.targets.get(INDEX)
+        return target.hashes.get("sha256", "") if target else ""
+
+    def sign_page(self, index: bytes, token: Token) -> None:
+        """Sign the index of the page that was made of the token's catalogue.
+
+        Raises:
+            CatalogueChangedError: the catalogue, or the page, is another now.
+        """
+        state = self._read()
+        if state.token != token:
+            raise CatalogueChangedError(f"Another process changed the signed catalogue of {self._remote.url}.")
+        now = self._clock()
+        self._put(renewed(self._remote, state, [state.root], state.catalogue, self._keys, now, index), token)
+
+    def _put(self, files: dict[str, bytes], token: Token) -> None:
         self._remote.put_metadata(files, token)
         self._pin.remember(newest(files))
 
@@ -135,12 +155,14 @@ def renewed(
     catalogue: PublishedCatalogue,
     keys: Sequence[CryptoSigner],
     now: datetime,
+    page: bytes | None = None,
 ) -> dict[str, bytes]:
     """Return the files of new metadata for a catalogue.
 
     Args:
         state: the one before; None if it is the first.
         roots: those whose keys sign, the newest last.
+        page: the index of the page for people; None for the one that is signed already, if any.
     """
     content = catalogue.to_bytes()
     number = 1 + (max(state.targets.version, state.snapshot.version) if state else 0)
@@ -149,8 +171,13 @@ def renewed(
         number += 1
     root = roots[-1]
     target = TargetFile.from_data(CATALOGUE, content, ["sha256"])
+    signed = {CATALOGUE: target}
+    if page is not None:
+        signed[INDEX] = TargetFile.from_data(INDEX, page, ["sha256"])
+    elif state and INDEX in state.targets.targets:
+        signed[INDEX] = state.targets.targets[INDEX]
     targets = sign(
-        Targets(version=number, expires=expiry(root, "targets", now), targets={CATALOGUE: target}),
+        Targets(version=number, expires=expiry(root, "targets", now), targets=signed),
         signers_of(roots, "targets", keys),
     )
     snapshot = sign(

@@ -26,19 +26,26 @@ def unpublish(
 ) -> Result:
     """Remove VERSION from a remote's catalogue; its layers stay until `bundle gc`."""
     from bundle.artifacts.remotes.addresses import open_writable
+    from bundle.artifacts.remotes.files import FileRemote
     from bundle.make.publish.collect import unpublish as remove
+    from bundle.make.publish.installer import withdraw_installer
     from bundle.make.publish.page import has_page, publish_page
 
     access = app.access(root=root)
     remote = open_writable(url, access)
     with changing(app, remote, url, access, keys) as catalogue:
         gone = remove(remote, version, platforms, catalogue)
+    scripts = []
+    if isinstance(remote, FileRemote):
+        scripts = withdraw_installer(remote, version, [entry.platform for entry in gone])
     if has_page(remote):
-        publish_page(remote, reporter=app.reporter)
+        publish_page(remote, reporter=app.reporter, catalogue=catalogue)
 
     def text(console: Console) -> None:
         console.print(f"{remote.url} no longer has {version} for {', '.join(entry.platform for entry in gone)}.")
+        if scripts:
+            console.print(f"{' and '.join(scripts)} no longer install it; publish another version with --installer.")
         console.print("`bundle gc --from URL` removes the layers that nothing needs any more.")
 
-    data = {"from": remote.url, "removed": [{"version": one.version, "platform": one.platform} for one in gone]}
-    return Result(data=data, text=text)
+    removed = [{"version": one.version, "platform": one.platform} for one in gone]
+    return Result(data={"from": remote.url, "removed": removed, "scripts": scripts}, text=text)
