@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle.base.errors import ConfigError
+from bundle.base.errors import ConfigError, IntegrityError
 from bundle.cli.app import Result
 from tests.cli.results import result_of, text_of
 from tests.make.publish.built import Built
@@ -53,8 +53,8 @@ def test_a_bundle_is_published_listed_unpublished_and_collected(built: Built, tm
     assert "Would remove 5" in text_of(said)
     assert len(call(built, "gc", "--from", remote, "--grace", "0s").data["removed"]) == 5
     left = {path.relative_to(remote).as_posix() for path in Path(remote).rglob("*") if path.is_file()}
-    pages = {"index.html", *(f"page/{name}" for name in ("difference.html", "shared.html", "index.js"))}
-    assets = {"page/page.css", "page/page.js", "page/difference.js"}
+    pages = {"index.html", *(f"page/{name}" for name in ("difference.html", "shared.html", "index.json.zst"))}
+    assets = {f"page/{name}" for name in ("page.css", "page.js", "difference.js", "search.js", "sharing.js")}
     assert left - {".catalogue.json.lock"} == {"catalogue.json"} | pages | assets
 
 
@@ -96,3 +96,45 @@ def test_the_installer_needs_a_remote_of_files_and_a_version_with_the_tool(built
         with pytest.raises(ConfigError, match=problem):
             call(built, "publish", "--all", *words)
     assert not Path(remote).exists()
+
+
+def test_a_refused_bundle_keeps_no_other_from_being_published(built: Built, tmp_path: Path) -> None:
+    remote = str(tmp_path / "remote")
+    built.bundle("3.12.10-other", python="3.12.1")
+    done = call(built, "publish", "--all", "--to", remote)
+    assert done.exit_code == 2
+    assert [one["version"] for one in done.data["bundles"]] == ["3.12.10"]
+    assert [(one["version"], one["platform"], one["exitCode"]) for one in done.data["failed"]] == [
+        ("3.12.10-other", "linux-x64", 2)
+    ]
+    assert "3.12.10-other for linux-x64: failed: 3.12.10-other-linux-x64 holds Python 3.12.1" in text_of(done)
+    unverified = built.project.output / "3.12.10" / "windows-x64"
+    unverified.mkdir(parents=True)
+    (unverified / "bundle.json").write_text("{}")
+    done = call(built, "publish", "--all", "--to", remote, "--allow-substitute")
+    assert done.exit_code == 5
+    assert [one["version"] for one in done.data["bundles"]] == ["3.12.10", "3.12.10-other"]
+    built.archive().write_bytes(b"")
+    built.archive("3.12.10-other").write_bytes(b"")
+    done = call(built, "publish", "--all", "--to", remote, "--platform", "linux-x64")
+    assert (done.exit_code, done.data["bundles"], len(done.data["failed"])) == (4, [], 2)
+    assert "no bundle yet" not in text_of(done)
+
+
+def test_one_bundle_that_is_refused_alone_is_an_error(built: Built, tmp_path: Path) -> None:
+    built.archive().write_bytes(b"")
+    with pytest.raises(IntegrityError):
+        call(built, "publish", "--all", "--to", str(tmp_path / "remote"))
+    assert not (tmp_path / "remote").exists()
+
+
+def test_scripts_go_with_the_version_that_they_install(built: Built, tmp_path: Path) -> None:
+    remote = tmp_path / "remote"
+    call(built, "publish", "--all", "--to", str(remote))
+    (remote / "install.sh").write_text(
+        "# Installs 3.12.10, which\n    linux-x64) archive=archives/x.tar.gz size=1 ;;\n"
+    )
+    done = call(built, "unpublish", "3.12.10", "--from", str(remote))
+    assert done.data["scripts"] == ["install.sh"]
+    assert "install.sh no longer install it" in text_of(done)
+    assert not (remote / "install.sh").exists()

@@ -49,7 +49,7 @@ def test_what_only_an_unpublished_bundle_needed_goes(remote: FileRemote, tmp_pat
     done = collect(remote, grace=DAY, reporter=Reporter())
     own = document().layers[1].blob
     assert {one.name for one in done.removed} == {own.sha256, gone.document.sha256}
-    assert done.freed == own.size + gone.document.size
+    assert own.size < done.freed < own.size + gone.document.size
     (entry,) = remote.catalogue()[0].bundles
     assert names(remote) == {entry.document.sha256, *(blob.sha256 for blob in remote.bundle(entry).blobs)}
 
@@ -87,7 +87,7 @@ def test_nothing_is_removed_when_a_document_cannot_be_read(remote: FileRemote, t
     publish(remote, document("3.12.10-third"))
     unpublish(remote, "3.12.10", [])
     age(tmp_path)
-    next((tmp_path / "bundles" / "3.12.10-third").rglob("*.json")).unlink()
+    next((tmp_path / "bundles" / "3.12.10-third").rglob("*.json.zst")).unlink()
     before = names(remote)
     with pytest.raises(MissingBlobError):
         collect(remote, grace=0, reporter=Reporter())

@@ -24,7 +24,14 @@ from bundle.base.errors import ConfigError, IntegrityError
 from bundle.base.report import Reporter
 from bundle.make.publish.candidates import part_of
 from bundle.make.publish.collect import collect
-from bundle.make.publish.installer import TOOL, Installer, installer_of, publish_installer, require_address
+from bundle.make.publish.installer import (
+    TOOL,
+    Installer,
+    installer_of,
+    publish_installer,
+    require_address,
+    withdraw_installer,
+)
 from tests.artifacts.remotes.stores import SECRET
 from tests.base.server import Site, serving
 from tests.foreign.bundles import found, program
@@ -113,6 +120,24 @@ class TestPublishing:
         with pytest.raises(IntegrityError):
             publish_installer(made, remote, "", reporter=Reporter())
         assert not (Path(remote.url) / "install.sh").exists()
+
+    def test_scripts_name_no_platform_that_is_unpublished(self, remote: FileRemote, tmp_path: Path) -> None:
+        folder = published(remote, tmp_path)
+        both = installer(archive_of(tmp_path), "linux-x64", "macosx-x64", "windows-x64")
+        publish_installer(both, remote, "", reporter=Reporter())
+        before = (folder / "install.sh").read_text(), (folder / "install.ps1").read_text()
+        assert withdraw_installer(remote, "3.12.10", ["linux-x64"]) == []
+        assert withdraw_installer(remote, VERSION, ["linux-aarch64"]) == []
+        assert ((folder / "install.sh").read_text(), (folder / "install.ps1").read_text()) == before
+        assert withdraw_installer(remote, VERSION, ["linux-x64"]) == ["install.sh"]
+        left = (folder / "install.sh").read_text()
+        assert "linux-x64) archive" not in left
+        assert before[0].replace(left[left.index("    macosx-x64) archive") :], "") in before[0]
+        assert withdraw_installer(remote, VERSION, ["windows-x64"]) == ["install.ps1"]
+        assert sorted(remote.installer()) == ["install.ps1", "install.sh"]
+        assert withdraw_installer(remote, VERSION, ["macosx-x64"]) == ["install.sh", "install.ps1"]
+        assert remote.installer() == {}
+        assert [one.kind for one in collect(remote, grace=0, reporter=Reporter()).removed] == ["archive"]
 
     def test_scripts_are_the_same_for_the_same_archives(self, tmp_path: Path) -> None:
         made = installer(archive_of(tmp_path), "linux-x64", "windows-x64")

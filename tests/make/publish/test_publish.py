@@ -78,7 +78,7 @@ def test_what_is_damaged_on_the_remote_is_replaced_where_that_is_asked_for(
 ) -> None:
     built.bundle()
     send(built, remote, "3.12.10")
-    (document,) = (tmp_path / "remote/bundles").rglob("*.json")
+    (document,) = (tmp_path / "remote/bundles").rglob("*.json.zst")
     blob = next(path for path in (tmp_path / "remote/blobs").rglob("*") if path.is_file())
     for path in (blob, document):
         path.write_bytes(bytes(path.stat().st_size))

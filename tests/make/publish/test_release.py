@@ -16,7 +16,9 @@ from bundle.artifacts.remotes.published import PublishedEntry
 from bundle.base.folders import remove_tree
 from bundle.base.report import Reporter
 from bundle.make.sources.wheel_cache import hand_over
+from tests.artifacts.wheelmaker import make_wheel
 from tests.make.projects import VERSION, SmallProject, World, small_world
+from tests.make.publish.images import pushed_base, skopeo
 
 pytestmark = pytest.mark.real
 
@@ -28,6 +30,7 @@ OPTIONS = ("--platform", "linux-x64", "--allow-substitute")
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with small_world(tmp_path_factory) as world:
+        make_wheel(world.registry.root / "bundle-toolchain", "bundle_toolchain", files={"bundle_tool.py": ""})
         yield world
 
 
@@ -199,3 +202,51 @@ def test_native_wheels_of_another_machine_are_taken_in(world: World, tmp_path: P
     damaged.write_bytes(b"x" + damaged.read_bytes()[1:])
     refused = project.run("release", VERSION, *key, "--to", remote, "--wheels", str(tmp_path / "from-windows"))
     assert refused.code == 4
+
+
+def test_the_installer_of_the_tool_is_published_with_its_bundle(
+    project: SmallProject, remote: str, tmp_path: Path
+) -> None:
+    done = project.run("release", "--to", remote, *OPTIONS, "--installer")
+    assert done.code == 2
+    assert "asks for the package bundle-toolchain" in done.errors
+    configure(
+        project,
+        OTHER,
+        packages={"dependencies": ["bundle-toolchain"]},
+        build={"archives": {"linux-x64": ["tar.zst", "tar.gz"]}},
+    )
+    assert project.run("lock", OTHER, "--platform", "linux-x64").code == 0
+    released(project, remote, "--installer")
+    script = (Path(remote) / "install.sh").read_text()
+    assert f"# Installs {OTHER}," in script
+    (archive,) = (Path(remote) / "archives").iterdir()
+    assert archive.name in script
+
+    other = bare(project, tmp_path)
+    again = released(other, remote, "--installer", "--address", "https://cdn.example")
+    assert statuses(again)[OTHER] == ("unchanged", [])
+    assert (Path(remote) / "install.sh").read_text() == script
+    (Path(remote) / "install.ps1").unlink()
+    released(other, remote, "--installer")
+    assert (Path(remote) / "install.sh").read_text() == script
+
+
+def test_images_are_made_of_the_bundles_that_are_published(project: SmallProject, host: str, tmp_path: Path) -> None:
+    base = f"{host}/team/base-of-releases:12"
+    pinned = f"{base}@{pushed_base(base, tmp_path)}"
+    remote = f"oci://{host}/team/releases"
+    said = released(project, remote, "--base", base, "--dry-run")
+    assert (said["bases"], said["images"]) == ({"linux-x64": pinned}, [])
+    first = released(project, remote, "--base", base)
+    assert [(one["version"], one["base"]) for one in first["images"]] == [(OTHER, pinned), (VERSION, pinned)]
+    for one in first["images"]:
+        name, _, digest = one["reference"].rpartition("@")
+        assert name == f"{host}/team/releases:run-{one['version']}"
+        assert skopeo("inspect", "--raw", "--tls-verify=false", f"docker://{host}/team/releases@{digest}")
+
+    configure(project, OTHER, packages={"dependencies": ["hello"]})
+    assert project.run("lock", OTHER, "--platform", "linux-x64").code == 0
+    again = released(project, remote, "--base", base)
+    assert statuses(again) == {VERSION: ("unchanged", []), OTHER: ("changed", ["configuration", "lock"])}
+    assert [one["version"] for one in again["images"]] == [OTHER]

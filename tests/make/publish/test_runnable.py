@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import json
-import platform
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bundle.artifacts.remotes.images import Base, RunnableImage, runnable_config_of, runnable_image_of
+from bundle.artifacts.remotes.images import (
+    Base,
+    RunnableImage,
+    artifact_of,
+    base_of_other,
+    runnable_config_of,
+    runnable_image_of,
+)
 from bundle.artifacts.remotes.published import Blob
 from bundle.artifacts.remotes.registry import Registry
 from bundle.base.errors import ConfigError
 from bundle.base.processes.run import run
 from bundle.base.report import Reporter
-from bundle.make.publish.runnable import require_registry
+from bundle.make.publish.candidates import Candidate
+from bundle.make.publish.runnable import require_registry, warn_of_outdated
 from bundle.model.manifest import Manifest, PythonRecord
 from tests.artifacts.remotes.made import CONTENT, document, publish
+from tests.artifacts.remotes.made import layer as layer_of
 from tests.artifacts.remotes.pushed import TAR
 from tests.artifacts.remotes.stores import registry
 from tests.cli.results import result_of
-from tests.foreign.bundles import found, program
-from tests.foreign.systems import only_the_c_library, system
+from tests.foreign.bundles import program
 from tests.make.projects import VERSION, SmallProject, World, small_world, this_machine
 from tests.make.publish.built import Built
+from tests.make.publish.images import pushed_base, skopeo, umoci
+from tests.reporters import Told
 
 real = pytest.mark.real
 
@@ -89,6 +97,17 @@ class TestConfiguration:
         assert annotations["org.opencontainers.image.base.name"] == "host.example/debian:12"
         assert annotations["org.opencontainers.image.base.digest"] == base().digest
 
+    def test_an_image_of_other_layers_tells_its_base(self) -> None:
+        config = runnable_config_of(document(), base(), BUNDLE, 0)
+        image = runnable_image_of(document(), base(), config, 0)
+        own = [one.blob for one in document().layers]
+        assert base_of_other(image, own) is None
+        assert base_of_other(image, own[::-1]) == "host.example/debian:12"
+        assert base_of_other(image.replace(b"host.example/debian:12", b"\\u202e"), own[::-1]) == ""
+        assert [base_of_other(one, own) for one in (artifact_of("removed"), b"", b"[]", b'{"layers":[5]}')] == 4 * [
+            None
+        ]
+
     def test_a_remote_of_files_has_no_use_for_a_base(self, tmp_path: Path) -> None:
         built = Built(tmp_path / "project")
         built.bundle()
@@ -96,12 +115,6 @@ class TestConfiguration:
         with pytest.raises(ConfigError, match="no use for --base"):
             result_of(built.project.root, *words, environ={"BUNDLE_CACHE_DIR": str(built.store.root)})
         assert not (tmp_path / "remote").exists()
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with registry(tmp_path_factory.mktemp("registry")) as host:
-        yield host
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +155,13 @@ def test_the_index_follows_from_the_images_of_all_platforms(host: str) -> None:
     assert set(CONTENT) >= set(document("3.12.10").blobs)
     digests = [put("3.12.10", key) for key in keys]
     assert index() == digests
+    told = Told()
+    other = document("3.12.10", "linux-x64", layers=[layer_of("cpython", b"one")])
+    for one in (document("3.12.10", "linux-x64"), other, document("3.12.11")):
+        warn_of_outdated([Candidate(document=one, sources={})], remote, reporter=told)
+    (warning,) = told.warnings
+    assert warning.startswith("The image run-3.12.10 for linux-x64 still holds an earlier bundle;")
+    assert "`bundle publish 3.12.10 --base host.example/debian:12` renews it." in warning
     catalogue, token = remote.catalogue()
     remote.replace_catalogue(catalogue.without("3.12.10", keys[:1]), token)
     assert index() == digests[1:]
@@ -200,29 +220,3 @@ def published(project: SmallProject, host: str, name: str, reference: str, diges
     plain = json.loads(skopeo("inspect", "--tls-verify=false", f"docker://{host}/{name}/runtimes:{VERSION}"))
     assert inspected["Layers"][1:] == plain["Layers"]
     return f"{host}/{name}/runtimes:run-{VERSION}"
-
-
-def pushed_base(reference: str, tmp_path: Path) -> str:
-    """Push an image of a C library and nothing else, made by umoci; return its digest."""
-    release = platform.freedesktop_os_release()
-    suite = found(release.get("VERSION_CODENAME") if release["ID"] == "debian" else None, "this system is no Debian")
-    root = only_the_c_library(system(suite, "libc6"), this_machine(), tmp_path / "root")
-    layout = tmp_path / "base"
-    umoci("init", "--layout", str(layout))
-    umoci("new", "--image", f"{layout}:12")
-    umoci("insert", "--rootless", "--image", f"{layout}:12", str(root), "/")
-    umoci("config", "--image", f"{layout}:12", "--config.env", "LANG=C.UTF-8")
-    skopeo("copy", "--quiet", "--dest-tls-verify=false", f"oci:{layout}:12", f"docker://{reference}")
-    return skopeo("inspect", "--tls-verify=false", "--format", "{{.Digest}}", f"docker://{reference}").strip()
-
-
-def skopeo(*words: str) -> str:
-    command = [program("skopeo", "skopeo"), "--insecure-policy", *words]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def umoci(*words: str) -> None:
-    done = subprocess.run([program("umoci", "umoci"), *words], check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr

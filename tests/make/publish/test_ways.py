@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
-from threading import Barrier, Event, Thread
+from threading import Barrier, Event
 
 import pytest
 
@@ -17,9 +18,10 @@ from bundle.artifacts.remotes.remote import Remote
 from bundle.artifacts.trust.client import trusted_catalogue
 from bundle.artifacts.trust.signed import catalogue_of
 from bundle.base.report import Reporter
+from bundle.base.threads import all_of, in_parallel
 from bundle.make.publish.candidates import candidate_of, entries_of
 from bundle.make.publish.publish import publish
-from tests.artifacts.remotes.stores import SECRET, gcs, registry, s3
+from tests.artifacts.remotes.stores import SECRET, address, registry, s3
 from tests.artifacts.trust.publisher import Publisher
 from tests.make.projects import SmallProject, leftovers
 from tests.make.publish.built import Built
@@ -31,20 +33,10 @@ KILLS = 4
 
 
 @pytest.fixture(params=["folder", "s3", "gs", "oci"])
-def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of a new remote."""
-    if request.param == "folder":
-        yield str(tmp_path / "remote")
-        return
-    if request.param == "oci":
-        (tmp_path / "registry").mkdir()
-        with registry(tmp_path / "registry") as host:
-            yield f"oci://{host}/runtimes"
-        return
-    with {"s3": s3, "gs": gcs}[request.param]() as environ:
-        for name, value in environ.items():
-            monkeypatch.setenv(name, value)
-        yield f"{request.param}://runtimes/{token_hex(4)}"
+    with address(request.param, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture
@@ -69,80 +61,49 @@ def whole(remote: Remote) -> PublishedCatalogue:
     return catalogue
 
 
-def test_two_publishers_at_the_same_time_lose_no_entry(built: Built, url: str) -> None:
+def at_once(*actions: Callable[[], None]) -> None:
+    """Run all at the same time, and raise the first error."""
+    all_of(in_parallel(lambda action: action(), actions, threads=len(actions)))
+
+
+@pytest.mark.parametrize("trust", [False, True], ids=["unsigned", "signed"])
+def test_two_publishers_at_the_same_time_lose_no_entry(built: Built, url: str, tmp_path: Path, *, trust: bool) -> None:
     shared = {"numpy": os.urandom(3000)}
     names = [f"3.12.10-v{number}" for number in range(2 * ROUNDS)]
     for name in names:
         built.bundle(name, {**shared, name: name.encode()})
-    ready = [
-        candidate_of(entry, built.project, built.store, substitutes=False)
-        for entry in entries_of(built.project, names, [])
-    ]
-    remotes = [opened(url), opened(url)]
-    start = Barrier(2)
-    failed: list[Exception] = []
-
-    def run(own: int) -> None:
-        for number in range(ROUNDS):
-            start.wait(60)
-            try:
-                publish([ready[2 * number + own]], remotes[own], reporter=Reporter())
-            except Exception as error:  # noqa: BLE001 - shown by the test
-                failed.append(error)
-
-    threads = [Thread(target=run, args=(own,)) for own in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failed == []
-    assert sorted(whole(opened(url)).versions()) == sorted(names)
-
-
-@pytest.mark.parametrize("url", ["folder", "s3"], indirect=True)
-def test_two_publishers_at_the_same_time_lose_no_signed_entry(built: Built, url: str, tmp_path: Path) -> None:
-    names = [f"3.12.10-v{number}" for number in range(2 * ROUNDS)]
-    for name in names:
-        built.bundle(name, {name: name.encode()})
-    ready = [
-        candidate_of(entry, built.project, built.store, substitutes=False)
-        for entry in entries_of(built.project, names, [])
-    ]
-    publisher = Publisher(url, tmp_path / "publisher")
-    publisher.start()
-    reader = Publisher(url, tmp_path / "reader")
-    reader.folder.mkdir()
-    reader.root.write_bytes(publisher.root.read_bytes())
+    entries = entries_of(built.project, names, [])
+    ready = [candidate_of(entry, built.project, built.store, substitutes=False) for entry in entries]
+    publisher, reader = (Publisher(url, tmp_path / name) for name in ("publisher", "reader"))
+    if trust:
+        publisher.start()
+        reader.folder.mkdir()
+        reader.root.write_bytes(publisher.root.read_bytes())
     start = Barrier(2)
     done = Event()
-    failed: list[Exception] = []
 
     def run(own: int) -> None:
-        for number in range(ROUNDS):
-            start.wait(60)
-            try:
-                with catalogue_of(publisher.remote, url, publisher.access, lambda: publisher.keys) as catalogue:
-                    publish([ready[2 * number + own]], publisher.remote, reporter=Reporter(), catalogue=catalogue)
-            except Exception as error:  # noqa: BLE001 - shown by the test
-                failed.append(error)
+        remote = opened(url)
+        try:
+            for number in range(ROUNDS):
+                start.wait(600)
+                with catalogue_of(remote, url, publisher.access, lambda: publisher.keys) as catalogue:
+                    publish([ready[2 * number + own]], remote, reporter=Reporter(), catalogue=catalogue)
+        except BaseException:
+            start.abort()
+            raise
+        finally:
+            done.set()
+
+    def seen() -> PublishedCatalogue:
+        return trusted_catalogue(reader.remote, reader.pin) if trust else reader.remote.catalogue()[0]
 
     def read() -> None:
         while not done.wait(0.2):
-            try:
-                trusted_catalogue(reader.remote, reader.pin)
-            except Exception as error:  # noqa: BLE001 - shown by the test
-                failed.append(error)
+            seen()
 
-    threads = [Thread(target=run, args=(own,)) for own in range(2)]
-    watcher = Thread(target=read)
-    for thread in (watcher, *threads):
-        thread.start()
-    for thread in threads:
-        thread.join()
-    done.set()
-    watcher.join()
-    assert failed == []
-    assert sorted(trusted_catalogue(reader.remote, reader.pin).versions()) == sorted(names)
+    at_once(partial(run, 0), partial(run, 1), read)
+    assert sorted(seen().versions()) == sorted(names)
     assert sorted(whole(opened(url)).versions()) == sorted(names)
 
 

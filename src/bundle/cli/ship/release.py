@@ -19,6 +19,7 @@ from bundle.cli.app import (
     root_option,
 )
 from bundle.cli.selection import select
+from bundle.cli.ship.extras import Extras, extra_options, print_images
 from bundle.cli.signing import changing, key_option
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     help="Wheels that `bundle wheel --hand-over` built on machines of other platforms.",
 )
 @page_option
+@extra_options
 @interpreter_option
 @root_option
 @key_option
@@ -63,6 +65,7 @@ def release(
     from bundle.artifacts.remotes.addresses import open_writable
     from bundle.make.build_request import BuildRequest
     from bundle.make.publish.page import publish_page
+    from bundle.make.publish.release import installer_of_release, require_tool
     from bundle.make.publish.release import release as release_all
     from bundle.make.sources.wheel_cache import take_in
 
@@ -72,6 +75,7 @@ def release(
         raise ConfigError("This project has no versions.", remedy="`bundle new VERSION` starts one.")
     access = app.access(root=options["root"])
     remote = open_writable(url, access)
+    extras = Extras(app, remote, options)
     context = app.context(project)
     if wheels is not None:
         taken = take_in(wheels, context.store, reporter=app.reporter)
@@ -89,12 +93,19 @@ def release(
         for config, platform in select(app, project, wanted, platforms, default="all")
     ]
     dry_run, substitutes = options["dry_run"], options["allow_substitute"]
+    if extras.files:
+        require_tool(requests)
+    extras.read_bases(request.platform.key for request in requests)
     with changing(app, remote, url, access, options["keys"], dry_run=dry_run) as catalogue:
         done, failed = release_all(
             requests, context, remote, substitutes=substitutes, catalogue=catalogue, dry_run=dry_run
         )
-    if options["page"] and not dry_run:
-        publish_page(remote, reporter=app.reporter)
+    installer, images = None, []
+    if not dry_run:
+        installer = installer_of_release(requests, done, context, extras.files) if extras.files else None
+        images = extras.publish([one.candidate for one in done if one.candidate], installer, project)
+        if options["page"]:
+            publish_page(remote, reporter=app.reporter, catalogue=catalogue)
     failures = [
         {"version": one.request.config.version, "platform": one.request.platform.key, **one.error.as_json()}
         for one in failed
@@ -110,6 +121,9 @@ def release(
             if (sent := one.publication) is not None:
                 line += f"; {sent.sent} of {sent.layers} layers, {decimal(sent.bytes_sent)} sent"
             console.print(line)
+        if installer:
+            console.print(f"installer: {installer.version} for {', '.join(installer.archives)}")
+        print_images(console, images)
         print_failures(console, failures)
         sent_all = sum(one.publication.bytes_sent for one in done if one.publication)
         changed = sum(one.planned.status != "unchanged" for one in done)
@@ -125,5 +139,6 @@ def release(
         "dryRun": dry_run,
         "bundles": [one.as_json() for one in done],
         "failed": failures,
+        **extras.as_json(images),
     }
     return Result(data=data, text=text, exit_code=1 if failed else 0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from bundle.artifacts.archives.bundle_archive import IndexedFrame, IndexedLayer, read_index
 from bundle.artifacts.catalogue import Catalogue
@@ -42,19 +43,46 @@ class Candidate:
         return f"{self.document.entry.version}-{self.document.entry.platform}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """A bundle that may not be published, and the reason."""
+
+    version: str
+    platform: str
+    error: BundleError
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the JSON value of a report."""
+        return {"version": self.version, "platform": self.platform, **self.error.as_json()}
+
+
 def entries_of(project: Project, versions: Sequence[str], platforms: Sequence[str]) -> list[Entry]:
-    """Return the catalogue's entries of some versions.
+    """Return the catalogue's entries of some versions; see `entries_with_refused`.
+
+    Raises:
+        VerificationError: one was built, but is not in the catalogue, which holds verified bundles alone.
+    """
+    entries, refused = entries_with_refused(project, versions, platforms)
+    for one in refused:
+        raise one.error
+    return entries
+
+
+def entries_with_refused(
+    project: Project, versions: Sequence[str], platforms: Sequence[str]
+) -> tuple[list[Entry], list[Refused]]:
+    """Return the catalogue's entries of some versions, and the bundles that were built and are not in it.
 
     Args:
         platforms: their keys; all that a version was built for if there are none, or `all`.
 
     Raises:
         ConfigError: a version, or a platform of it, was not built.
-        VerificationError: it was built, but is not in the catalogue, which holds verified bundles alone.
     """
     catalogue = Catalogue.load(project.catalogue)
     everywhere = not platforms or "all" in platforms
     found: list[Entry] = []
+    refused: list[Refused] = []
     for version in dict.fromkeys(versions):
         built = [key for key in PLATFORMS if (project.output / version / key / MANIFEST).is_file()]
         known = [entry.platform for entry in catalogue.entries if entry.version == version]
@@ -64,12 +92,28 @@ def entries_of(project: Project, versions: Sequence[str], platforms: Sequence[st
             raise _not_built(version, "" if version in names else did_you_mean(version, names))
         for platform in wanted:
             entry = catalogue.find(version, platform)
-            if entry is None and platform in built:
-                raise _unverified(f"{version}-{platform}", "It was built with --no-verify or --no-archive.")
-            if entry is None:
+            if entry is not None:
+                found.append(entry)
+            elif platform in built:
+                error = _unverified(f"{version}-{platform}", "It was built with --no-verify or --no-archive.")
+                refused.append(Refused(version=version, platform=platform, error=error))
+            else:
                 raise _not_built(f"{version} for {platform}", "")
-            found.append(entry)
-    return found
+    return found, refused
+
+
+def candidates_of(
+    entries: Sequence[Entry], project: Project, store: Store, *, substitutes: bool, archives: bool = False
+) -> tuple[list[Candidate], list[Refused]]:
+    """Return those of some bundles that may be published, and the others; see `candidate_of`."""
+    ready: list[Candidate] = []
+    refused: list[Refused] = []
+    for entry in entries:
+        try:
+            ready.append(candidate_of(entry, project, store, substitutes=substitutes, archives=archives))
+        except (ConfigError, IntegrityError, VerificationError) as error:
+            refused.append(Refused(version=entry.version, platform=entry.platform, error=error))
+    return ready, refused
 
 
 def candidate_of(

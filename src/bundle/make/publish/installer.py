@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import resources
@@ -21,6 +21,9 @@ from bundle.model.platforms import PLATFORMS
 
 TOOL = "bundle-toolchain"
 """The package that brings the command."""
+
+_ROW = re.compile(rb"^    (?:([a-z0-9-]+)\) archive=|'([a-z0-9-]+)' = '[0-9a-f]{64}').*\n", re.MULTILINE)
+"""The line of a script that names the archive of a platform."""
 
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~%+-]+)*/?")
 """Addresses that need no quotes in any shell, and name no user."""
@@ -140,3 +143,22 @@ def publish_installer(installer: Installer, remote: FileRemote, address: str, *,
     with reporter.step("sending the installer"):
         sources = {archive: installer.sources[key] for key, archive in installer.archives.items()}
         return remote.put_installer(installer.scripts(address), sources)
+
+
+def withdraw_installer(remote: FileRemote, version: str, platforms: Collection[str]) -> list[str]:
+    """Take the archives of some platforms out of the scripts that install a version; return the changed scripts.
+
+    Scripts that name no archive any more are removed; the archives are left to a collection.
+
+    Args:
+        platforms: their keys.
+    """
+    gone = {key.encode() for key in platforms}
+    before = {name: text for name, text in remote.installer().items() if f"# Installs {version},".encode() in text}
+    after = {
+        name: _ROW.sub(lambda row: b"" if (row[1] or row[2]) in gone else row[0], text) for name, text in before.items()
+    }
+    left = any(map(_ROW.search, after.values()))
+    changed = {name: text if left else None for name, text in after.items() if not left or text != before[name]}
+    remote.replace_installer(changed)
+    return list(changed)

@@ -5,19 +5,24 @@ What a bundle of the remote was made from stands in the remote's catalogue, so n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from packaging.utils import canonicalize_name
+
 from bundle.artifacts.context import Context
+from bundle.artifacts.remotes.files import INSTALLERS, FileRemote
 from bundle.artifacts.remotes.published import PublishedEntry
 from bundle.artifacts.remotes.remote import CatalogueHolder, Remote
-from bundle.base.errors import BundleError
+from bundle.base.errors import BundleError, ConfigError
 from bundle.make.build import build_bundle
 from bundle.make.build_request import BuildRequest
 from bundle.make.interpreter.prepare import coming_identity
 from bundle.make.portable_inputs import lock_digest, portable_inputs
 from bundle.make.publish.candidates import Candidate, candidate_of, entries_of
+from bundle.make.publish.installer import TOOL, Installer, installer_of
 from bundle.make.publish.publish import Publication, publish
 
 
@@ -53,6 +58,8 @@ class Released:
     planned: Planned
     publication: Publication | None = None
     """None if it was unchanged, or if this was a dry run."""
+    candidate: Candidate | None = None
+    """What was published, if anything."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON value of a report."""
@@ -112,9 +119,58 @@ def release(
             failed.append(Failed(request=request, error=error))
     candidates = [candidate for _, candidate in ready]
     sent = publish(candidates, remote, reporter=context.reporter, catalogue=holder) if ready else ()
-    done += [Released(planned=one, publication=of) for (one, _), of in zip(ready, sent, strict=True)]
+    done += [
+        Released(planned=one, publication=of, candidate=candidate)
+        for (one, candidate), of in zip(ready, sent, strict=True)
+    ]
     order = {request.name: place for place, request in enumerate(requests)}
     return sorted(done, key=lambda one: order[one.planned.request.name]), failed
+
+
+def require_tool(requests: Sequence[BuildRequest]) -> list[BuildRequest]:
+    """Return the requests for bundles of the tool itself, by what they ask for.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    found = [one for one in requests if any(map(_is_tool, one.config.packages_for(one.platform.key).dependencies))]
+    if not found:
+        raise ConfigError(
+            f"None of these versions asks for the package {TOOL}, so there is no installer.",
+            remedy="Release a version that has it, such as 3.12.10-bundle of this tool's repository.",
+        )
+    return found
+
+
+def installer_of_release(
+    requests: Sequence[BuildRequest], done: Sequence[Released], context: Context, remote: FileRemote
+) -> Installer | None:
+    """Return the installer of the tool's version, whose bundles are built here where they were not; None to leave it.
+
+    It is left if the remote has its scripts and no bundle of the tool was published, and if one of these failed.
+
+    Raises:
+        ConfigError: several versions hold the tool, or an archive is missing.
+        BundleError: a build failed.
+    """
+    tools = require_tool(requests)
+    own = [one for one in done if one.planned.request in tools]
+    if len(own) < len(tools):
+        context.reporter.warning("The installer stays as it is, because a bundle of the tool failed.")
+        return None
+    if len(remote.installer()) == len(INSTALLERS) and not any(one.publication for one in own):
+        return None
+    for one in own:
+        if one.publication is None:
+            build_bundle(one.planned.request, context, expected=one.planned.inputs)
+    names = [one.planned.name for one in own]
+    entries = [entry for version, key in names for entry in entries_of(context.project, [version], [key])]
+    return installer_of(entries, context.project)
+
+
+def _is_tool(requirement: str) -> bool:
+    # The requirement of a folder is no PEP 508 text.
+    return canonicalize_name(re.split(r"[^A-Za-z0-9._-]", requirement.strip(), maxsplit=1)[0]) == TOOL
 
 
 def plan(request: BuildRequest, context: Context, published: PublishedEntry | None) -> Planned:

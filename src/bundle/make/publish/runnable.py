@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bundle.artifacts.remotes.base_image import BaseImage, read_base_image
@@ -49,16 +49,16 @@ def require_registry(remote: Remote) -> Registry:
 
 
 def bases_of(
-    reference: str, candidates: Sequence[Candidate], environ: Mapping[str, str], *, reporter: Reporter
+    reference: str, platforms: Iterable[str], environ: Mapping[str, str], *, reporter: Reporter
 ) -> dict[str, BaseImage]:
-    """Return a base image for each platform of some bundles that images exist for, by its key.
+    """Return a base image for each of some platforms, named by their keys, that images exist for.
 
     Raises:
         ConfigError: none of them is for Linux, or there is no such image for one of them.
         NetworkError: the registry does not answer.
         IntegrityError: the image is malformed.
     """
-    keys = dict.fromkeys(candidate.document.entry.platform for candidate in candidates)
+    keys = dict.fromkeys(platforms)
     linux = [key for key in keys if PLATFORMS[key].system == "linux"]
     if not linux:
         raise ConfigError(
@@ -125,6 +125,19 @@ def publish_runnables(
             )
         )
     return done
+
+
+def warn_of_outdated(candidates: Sequence[Candidate], registry: Registry, *, reporter: Reporter) -> None:
+    """Name the runnable images that hold other layers than the bundles of their version, and their bases."""
+    for candidate in candidates:
+        entry = candidate.document.entry
+        layers = [layer.blob for layer in candidate.document.layers]
+        base = registry.other_runnable(entry.version, entry.platform, layers)
+        if base is not None:
+            reporter.warning(
+                f"The image run-{entry.version} for {entry.platform} still holds an earlier bundle; "
+                f"`bundle publish {entry.version} --base {base or 'IMAGE'}` renews it."
+            )
 
 
 def _manifest(candidate: Candidate, project: Project) -> Manifest:
