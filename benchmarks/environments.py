@@ -1,8 +1,10 @@
 """Environments: first use and ready start, beside `uv venv` with `uv pip install`, and beside `uv run`.
 
 Run it from the repository: `.venv/bin/python -m benchmarks.environments [ROUNDS [REQUIREMENT...]]`. The requirements
-are locked once; then all take turns. First use is measured with the wheels in uv's cache and, in the first round, with
-an empty cache, which needs the network. The start is that of `python -c pass`; the interpreter itself is beside it.
+are locked once; then all take turns. The first use of a lock by a command that is known is measured with the wheels in
+uv's cache; that of a command that bundle has never seen; and, in the first round, that with all caches empty, which
+needs the network. All ways run `python -c pass` in the end. Beside the time stands the processor time of all programs.
+The start is that in a ready environment; the interpreter itself is beside it.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ class Bench:
     folder: Path
     cache: Path
     seconds: dict[str, list[float]] = field(default_factory=dict)
+    processor: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def environ(self) -> dict[str, str]:
@@ -48,9 +51,10 @@ class Bench:
 
     def measure(self, what: str, work: Callable[[], object]) -> None:
         """Add the time of some work."""
-        started = time.perf_counter()
+        before, started = _processor(), time.perf_counter()
         work()
         self.seconds.setdefault(what, []).append(time.perf_counter() - started)
+        self.processor.setdefault(what, []).append(_processor() - before)
 
     def prepare(self, requirements: Sequence[str]) -> None:
         """Write and lock the application and the project."""
@@ -66,13 +70,19 @@ class Bench:
             uv, "export", "--quiet", "--frozen", "--no-emit-project", "--format", "pylock.toml", "-o", "pylock.toml"
         )
 
-    def first_uses(self, label: str, *, online: bool) -> None:
-        """Measure each way to a new environment."""
+    def first_uses(self, label: str, *, online: bool = False, known: bool = False) -> None:
+        """Measure each way to a new environment.
+
+        Args:
+            online: whether all caches are empty.
+            known: whether the command has run before, with another lock.
+        """
         uv, bundle = find_uv_bin(), Path(sys.executable).with_name("bundle")
 
         def plain() -> None:
             self.run(uv, "venv", "--no-project", "--python", sys.executable, "plain")
             self.run(uv, "pip", "install", "--python", "plain", "-r", "pylock.toml")
+            self.run(self.folder / "plain" / "bin" / "python", "-c", "pass")
 
         ways: dict[str, Callable[[], None]] = {
             "uv venv + uv pip install": plain,
@@ -80,8 +90,10 @@ class Bench:
             "bundle env run": lambda: self.run(bundle, "env", "run", "app.yml", "nothing"),
         }
         for name, work in ways.items():
-            for place in ("plain", ".venv", "cache"):
+            for place in ("plain", ".venv", *(() if known else ("cache",))):
                 shutil.rmtree(self.folder / place, ignore_errors=True)
+            with (self.folder / "pylock.toml").open("a") as lock:
+                lock.write("\n")
             if online:
                 shutil.rmtree(self.cache, ignore_errors=True)
             self.measure(f"{label}: {name}", work)
@@ -89,10 +101,10 @@ class Bench:
     def starts(self) -> None:
         """Measure each ready start, in turns."""
         bundle = Path(sys.executable).with_name("bundle")
-        self.first_uses("unmeasured", online=False)
+        self.first_uses("unmeasured")
         self.run(find_uv_bin(), "sync", "--frozen", "--python", sys.executable)
         self.run(bundle, "env", "run", "app.yml", "nothing")
-        (made,) = self.folder.glob("cache/bundle/envs/*/.provisioned")
+        made = next(self.folder.glob("cache/bundle/envs/*/.provisioned"))
         for _ in range(STARTS):
             self.measure("start: the interpreter", lambda: self.run(made.parent / "bin" / "python", "-c", "pass"))
             self.measure("start: bundle env run", lambda: self.run(bundle, "env", "run", "app.yml", "nothing"))
@@ -121,20 +133,28 @@ def main() -> None:
         bench.prepare(sys.argv[2:] or REQUIREMENTS)
         bench.first_uses("empty cache", online=True)
         for _ in range(rounds):
-            bench.first_uses("first use", online=False)
+            bench.first_uses("new command")
+            bench.first_uses("first use", known=True)
             bench.starts()
         bench.sharing()
     medians = {what: statistics.median(found) for what, found in bench.seconds.items() if "unmeasured" not in what}
     least = {what: min(found) for what, found in bench.seconds.items()}
     for what, seconds in medians.items():
-        print(f"{what:40} median {seconds * 1000:8.1f} ms   least {least[what] * 1000:8.1f} ms")
-    for label in ("empty cache", "first use"):
-        own = medians[f"{label}: bundle env run"]
+        used = statistics.median(bench.processor[what])
+        print(f"{what:40} median {seconds * 1000:8.1f} ms   least {least[what] * 1000:8.1f}   cpu {used * 1000:8.1f}")
+    for label in ("empty cache", "new command", "first use"):
         for peer in ("uv venv + uv pip install", "uv run"):
-            print(f"{label}: {own / medians[f'{label}: {peer}']:.2f} times {peer}")
+            ratios = [found[f"{label}: bundle env run"] / found[f"{label}: {peer}"] for found in (medians, least)]
+            print(f"{label}: {ratios[0]:.2f} times {peer} (median), {ratios[1]:.2f} (least)")
     for kind, found in (("median", medians), ("least", least)):
         above = found["start: bundle env run"] - found["start: the interpreter"]
         print(f"start: {above * 1000:.1f} ms above the interpreter itself ({kind})")
+
+
+def _processor() -> float:
+    """Return the seconds of the processor that ended programs have taken."""
+    used = os.times()
+    return used.children_user + used.children_system
 
 
 def _usage(*folders: Path) -> int:

@@ -14,9 +14,12 @@ def main() -> NoReturn:
     """Start a command whose environment is ready, or run the command line."""
     words = sys.argv[1:]
     if words[:2] == ["env", "run"] and len(words) >= 4 and not any(word.startswith("-") for word in words[2:4]):
-        from bundle.run.environments.start import start_ready
+        from bundle.run.environments.quick import start_ready
 
-        code = start_ready(words[2], words[3], words[4:], os.environ)
+        try:
+            code = start_ready(words[2], words[3], words[4:], os.environ)
+        except KeyboardInterrupt:
+            code = 130
         if code is not None:
             sys.exit(code)
     from bundle.cli.main import main as run

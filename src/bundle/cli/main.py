@@ -12,16 +12,19 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import click
 
 import bundle
 from bundle.base.errors import BundleError, ConfigError, InterruptedRunError, WorkError
 from bundle.cli.app import App, Result
+from bundle.cli.plain_console import PlainConsole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rich.console import Console
 
 COMMANDS = {
     "build": "make",
@@ -50,6 +53,7 @@ COMMANDS = {
     "run": "use",
     "schema": "project",
     "serve": "jobs",
+    "session": "sessions",
     "tree": "project",
     "trust": "ship",
     "uninstall": "use",
@@ -60,6 +64,7 @@ COMMANDS = {
     "wheel": "make",
     "which": "use",
     "why": "project",
+    "worker": "jobs",
 }
 """The folder of each command's module, so that a command imports no other; its docstring is its help."""
 
@@ -190,6 +195,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         from bundle.base.processes.become import end_as
 
         end_as(code)
+    if arguments is None:
+        # The process ends: what is left needs no search for garbage.
+        gc.freeze()
     sys.exit(_flushed(code))
 
 
@@ -233,9 +241,7 @@ def _render(app: App, result: object) -> int:
         json.dump(result.data, sys.stdout, indent=2, ensure_ascii=False)
         sys.stdout.write("\n")
     else:
-        from bundle.base.console import PrintableConsole
-
-        result.text(PrintableConsole(highlight=False, emoji=False, markup=False, soft_wrap=True))
+        result.text(cast("Console", PlainConsole()))
     sys.stdout.flush()
     return result.exit_code
 

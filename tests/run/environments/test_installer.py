@@ -7,7 +7,8 @@ import pytest
 
 from bundle.base.errors import BundleError, ConfigError, IntegrityError, NetworkError, WorkError
 from bundle.base.report import Reporter
-from bundle.run.environments.installer import Installer, find_installer, installer_variables
+from bundle.run.environments.installer import Installer, find_installer
+from bundle.run.environments.making import installer_variables
 
 
 def fake(tmp_path: Path, script: str) -> Installer:

@@ -9,8 +9,8 @@ import pytest
 
 from bundle.base.errors import ConfigError
 from bundle.base.report import Reporter
-from bundle.run.environments.environments import IDENTITY
 from bundle.run.environments.kept import kept, named, prune, remove
+from bundle.run.environments.making import IDENTITY
 
 A, B = "a" * 32, "ab" * 16
 

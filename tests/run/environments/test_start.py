@@ -40,7 +40,7 @@ def test_variables_are_applied_in_their_order() -> None:
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
-    lists = [["subject", "b", "c"], [], ["", "ü\udcff"], ["a\n", "b"], ["x"], [], ["k", "v"], []]
+    lists = [["subject", "b", "c"], [], ["", "ü\udcff"], ["a\n", "b"], ["x"], [], ["k", "v"], [], ["uv", "place", "{}"]]
     path = tmp_path / "record"
     path.write_bytes(Record(b"content\0with\0nulls", lists).dump())
     found = read_record(str(path))
@@ -53,14 +53,14 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     "content",
     [
         b"",
-        b"1",
-        b"2\0" + b"0\0" * 8,
-        b"1\0x\0",
-        b"1\0-1\0a\0",
-        b"1\0" + b"9" * 5000,
-        b"1\0003\0a\0",
+        b"2",
+        b"1\0" + b"0\0" * 9,
+        b"2\0x\0",
+        b"2\0-1\0a\0",
+        b"2\0" + b"9" * 5000,
+        b"2\0003\0a\0",
         b"\0" * 100,
-        b"1\0" * 9,
+        b"2\0" * 10,
     ],
 )
 def test_a_damaged_record_is_none(tmp_path: Path, content: bytes) -> None:

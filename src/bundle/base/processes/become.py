@@ -10,7 +10,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import FrameType
     from typing import NoReturn
 
@@ -45,6 +45,39 @@ def become(arguments: Sequence[str], *, env: Mapping[str, str]) -> int:
         for number, handler in ignored.items():
             _signal.signal(number, handler)
         _refuse(arguments, error)
+
+
+def silently(arguments: Sequence[str], *, env: Mapping[str, str], folder: str, inherited: Iterable[int]) -> int:
+    """Run a program that prints nothing to its end, in the process group of this one; return its exit code.
+
+    Args:
+        folder: where it runs.
+        inherited: descriptors that it inherits.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    here = os.getcwd()  # noqa: PTH109
+    nothing = os.open(os.devnull, os.O_RDWR)
+    descriptors = list(inherited)
+    before = [os.get_inheritable(one) for one in descriptors]
+    try:
+        for one in descriptors:
+            os.set_inheritable(one, True)
+        os.chdir(folder)
+        actions = [(os.POSIX_SPAWN_DUP2, nothing, number) for number in (0, 1, 2)]
+        pid = os.posix_spawn(arguments[0], list(arguments), dict(env), file_actions=actions)
+    finally:
+        os.chdir(here)
+        os.close(nothing)
+        for one, inheritable in zip(descriptors, before, strict=True):
+            os.set_inheritable(one, inheritable)
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    except BaseException:
+        os.kill(pid, 15)
+        os.waitpid(pid, 0)
+        raise
 
 
 def accompany(arguments: Sequence[str], *, env: Mapping[str, str], inherited: tuple[int, ...] = ()) -> int:

@@ -231,11 +231,13 @@ def _environments(app: App, *, offline: bool = False, timeout: float | None = No
 
     from bundle.run.environments.environments import Environments
     from bundle.run.environments.interpreter import Interpreters
+    from bundle.run.environments.making import FOLDER
 
     os.umask(os.umask(0o077) | 0o022)
-    interpreters = Interpreters(data=app.data, machine=app.machine, environ=app.environ)
+    root = _root(app)
+    interpreters = Interpreters(data=app.data, machine=app.machine, environ=app.environ, memory=root / FOLDER)
     return Environments(
-        root=_root(app),
+        root=root,
         interpreters=interpreters,
         environ=app.environ,
         reporter=app.reporter,

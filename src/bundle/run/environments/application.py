@@ -8,7 +8,6 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +47,7 @@ class PythonCommand:
 @cache
 def schema_text() -> str:
     """Return the schema as it is shipped."""
-    return resources.files("bundle.run.environments").joinpath("application.schema.json").read_text(encoding="utf-8")
+    return Path(__file__).with_name("application.schema.json").read_text(encoding="utf-8")
 
 
 @cache

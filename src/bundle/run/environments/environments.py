@@ -7,27 +7,34 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundle.base.errors import ConfigError, IntegrityError, WorkError
-from bundle.base.files import pretty_json, read_regular, sha256_of
+from bundle.base.files import read_regular, sha256_of
 from bundle.base.folders import remove_tree
 from bundle.base.processes import lock as locks
-from bundle.model.records import to_json
 from bundle.run.environments import start
 from bundle.run.environments.identity import Identity, identify, read_sources, watched
-from bundle.run.environments.installer import Installer, find_installer, installer_variables, python_in
+from bundle.run.environments.installer import Installer, find_installer, python_in
+from bundle.run.environments.making import (
+    CONTENT,
+    FOLDER,
+    IDENTITY,
+    OPTIONS,
+    TIME,
+    Place,
+    copy_small,
+    installer_variables,
+    place_name,
+)
 
 if TYPE_CHECKING:
     from bundle.base.processes.lock import Lock
     from bundle.base.report import Reporter
     from bundle.run.environments.application import PythonCommand
     from bundle.run.environments.interpreter import BaseInterpreter, Interpreters
-
-IDENTITY = ".identity.json"
-"""The file in an environment that says what it was made from."""
 
 EPHEMERAL = "ephemeral"
 _STARTS = "starts"
@@ -149,13 +156,15 @@ class Environments:
         """Write what the next start of a command needs to find its environment without any of this."""
         command, interpreter = wanted.command, wanted.interpreter
         watching = [*interpreter.files, *watched(command.extras)]
-        stamps = [(str(path), start.stamp(str(path))) for path in dict.fromkeys(watching)]
+        uv = find_installer()
+        stamps = [(path, start.stamp(path)) for path in dict.fromkeys([*map(str, watching), uv])]
         newest = max(path.stat().st_ctime for path in watching)
         if newest > time.time() - _RACY:
             return  # A change in this moment could not be told from the state of before.
         pairs = (stamps, interpreter.below.items(), {**interpreter.above, **command.variables}.items())
         flat = [[text for pair in one for text in pair] for one in pairs]
         subject = [str(command.application), command.name, wanted.identity.name]
+        pattern = replace(wanted.identity, content=CONTENT, mtime=TIME).text.decode(errors="surrogateescape")
         record = start.Record(
             read_regular(command.application),
             [
@@ -166,11 +175,12 @@ class Environments:
                 command.words,
                 command.prepended,
                 *flat[1:],
+                [] if command.extras or os.name != "posix" else [uv, self._place(wanted, uv).name, pattern],
             ],
         )
         with suppress(OSError):  # A cache that is only readable stays as it is.
             path = start.record_path(str(self.root), subject[0], subject[1], self.environ)
-            start.write_record(path, record)
+            start.write_whole(path, record.dump())
 
     def _take(self, folder: Path, what: str) -> Lock:
         path = f"{folder}.lock"
@@ -196,18 +206,59 @@ class Environments:
                 ) from error
             raise
 
+    def _place(self, wanted: Wanted, uv: str) -> Path:
+        """Return the folder where environments of an interpreter are made."""
+        variables = installer_variables(self.variables(self.root, wanted))
+        return self.root / FOLDER / place_name(str(wanted.interpreter.executable), uv, variables)
+
     def _provision(self, folder: Path, wanted: Wanted, held: Lock) -> None:
+        uv = find_installer()
+        place = Place(str(self._place(wanted, uv)))
+        lock = place.take()
+        if lock is None:
+            self._install(folder, wanted, uv, (held.descriptor,), None)
+            (folder / start.MARKER).touch()
+            return
+        new, empty = Path(place.new), Path(place.empty)
+        try:
+            if os.path.lexists(new):
+                remove_tree(new)
+            self._install(new, wanted, uv, (held.descriptor, lock.descriptor), place)
+            new.rename(folder)
+            (folder / start.MARKER).touch()
+        except BaseException:
+            for path in (new, empty):  # One that lacks something would fail again.
+                with suppress(OSError):
+                    remove_tree(path)
+            raise
+        finally:
+            lock.release()
+
+    def _install(self, folder: Path, wanted: Wanted, uv: str, inherited: tuple[int, ...], place: Place | None) -> None:
+        """Make an environment in a folder, all but its marker.
+
+        Args:
+            place: the folder's, if it is one of those where environments are made.
+        """
         command = wanted.command
         installer = Installer(
-            program=find_installer(),
+            program=uv,
             environ=installer_variables(self.variables(folder, wanted)),
             folder=command.application.parent,
-            inherited=(held.descriptor,),
+            inherited=inherited,
             reporter=self.reporter,
         )
-        installer.make(folder, wanted.interpreter.executable)
-        (folder / IDENTITY).write_text(pretty_json(to_json(wanted.identity)), encoding="utf-8")
-        lock = ["--require-hashes", "--requirements", str(command.pylock)]
+        if place is None:
+            installer.make(folder, wanted.interpreter.executable)
+        else:
+            if not place.is_prepared():
+                if os.path.lexists(place.empty):
+                    remove_tree(Path(place.empty))
+                installer.make(folder, wanted.interpreter.executable)
+                folder.rename(place.empty)
+            copy_small(place.empty, str(folder))
+        (folder / IDENTITY).write_bytes(wanted.identity.text)
+        lock = [*OPTIONS, str(command.pylock)]
         installer.install(folder, lock, offline=self.offline, subject=str(command.pylock))
         if command.extras:
             extras = ["--no-deps", *map(str, command.extras)]
@@ -216,7 +267,6 @@ class Environments:
         (folder / start.LOCK_COPY).write_bytes(wanted.pylock)
         if not python_in(folder).exists():
             raise WorkError(f"{folder} has no interpreter after all.", remedy="Run the same command again.")
-        (folder / start.MARKER).touch()
 
 
 def is_ready(folder: Path) -> bool:

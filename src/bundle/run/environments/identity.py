@@ -45,16 +45,21 @@ class Identity:
     interpreter: Mapping[str, str]
     pylock: str
     """Absolute path."""
-    mtime: int
+    mtime: int | str
     """Of the pylock, in nanoseconds."""
     content: str
     """sha256 of the pylock."""
     extras: tuple[Extra, ...]
 
     @property
+    def text(self) -> bytes:
+        """JSON, the same for the same values."""
+        return canonical_json(to_json(self))
+
+    @property
     def name(self) -> str:
         """The name of the environment's folder."""
-        return hashlib.sha256(canonical_json(to_json(self))).hexdigest()[:32]
+        return hashlib.sha256(self.text).hexdigest()[:32]
 
 
 def identify(command: PythonCommand, interpreter: BaseInterpreter, pylock: bytes, host: str) -> Identity:

@@ -129,18 +129,6 @@ def find_installer() -> str:
         ) from error
 
 
-def installer_variables(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return a command's variables with those that let uv download no interpreter and print plain text."""
-    features = filter(None, [variables.get("UV_PREVIEW_FEATURES"), "pylock"])
-    return {
-        **variables,
-        "UV_PYTHON_DOWNLOADS": "never",
-        "UV_NO_PROGRESS": "1",
-        "UV_PREVIEW_FEATURES": ",".join(features),
-        "NO_COLOR": "1",
-    }
-
-
 def python_in(environment: Path) -> Path:
     """Return the interpreter of an environment."""
     return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
+from binascii import crc32
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bundle.artifacts.interpreters import on_machine
+from bundle.artifacts.interpreters.portable.host_discovery import Candidate, answer_of, ask
 from bundle.base.errors import ConfigError
-from bundle.base.files import sha256_of
+from bundle.base.files import read_regular, sha256_of
+from bundle.run.environments import start
 
 if TYPE_CHECKING:
     from bundle.artifacts.interpreters.portable.host_discovery import Answer
@@ -18,6 +24,8 @@ if TYPE_CHECKING:
 
 BUNDLE = "bundle:"
 """Stands before the version of a bundle."""
+
+_LIBC = "CS_GNU_LIBC_VERSION"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +72,8 @@ class Interpreters:
     """The folder with the records of installs."""
     machine: Platform | None
     environ: Mapping[str, str]
+    memory: Path | None = None
+    """The folder that keeps what interpreters have answered; nothing is kept if None."""
 
     def find(self, version: str, base: Path) -> BaseInterpreter:
         """Return the interpreter of a `python_version`.
@@ -77,9 +87,9 @@ class Interpreters:
         if version.startswith(BUNDLE):
             return self._of_bundle(version.removeprefix(BUNDLE), base)
         if "/" in version or "\\" in version:
-            return _of_answer(on_machine.look(base / Path(version).expanduser(), self.environ))
+            return _of_answer(on_machine.look(base / Path(version).expanduser(), self.environ, self._ask))
         try:
-            return _of_answer(on_machine.find(version, self.environ))
+            return _of_answer(on_machine.find(version, self.environ, self._ask))
         except ConfigError as error:
             from bundle.run.install.records import Records
 
@@ -90,6 +100,26 @@ class Interpreters:
                 ) from error
             raise
 
+    def _ask(self, candidate: Candidate, environ: Mapping[str, str]) -> Answer:
+        """Ask an interpreter, unless it has answered since its files have changed."""
+        if self.memory is None:
+            return ask(candidate, environ)
+        executable = os.path.abspath(candidate.executable)  # noqa: PTH100 - no link is followed
+        # The second file decides which Python a virtual environment stands for.
+        files = (executable, os.path.join(os.path.dirname(executable), "..", "pyvenv.cfg"))  # noqa: PTH118, PTH120
+        libc = os.confstr(_LIBC) if _LIBC in getattr(os, "confstr_names", ()) else ""
+        key = [executable, libc, *map(start.stamp, files)]
+        path = self.memory / f"{crc32(os.fsencode(executable)):08x}.json"
+        with suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
+            known = json.loads(read_regular(path, most=2**20))
+            if known["key"] == key:
+                return answer_of(candidate, known["facts"])
+        answer = ask(candidate, environ)
+        with suppress(OSError):  # A cache that is only readable stays as it is.
+            content = json.dumps({"key": key, "facts": dict(answer.facts)})
+            start.write_whole(str(path), content.encode(errors="surrogateescape"))
+        return answer
+
     def _of_bundle(self, version: str, base: Path) -> BaseInterpreter:
         from bundle.model.manifest import MANIFEST
 
@@ -99,7 +129,7 @@ class Interpreters:
                 f"{runtime.root} is a bundle for {runtime.platform.key}, whose programs do not run here.",
                 remedy="Name a bundle for this machine.",
             )
-        found = _of_answer(on_machine.look(runtime.executable, self.environ))
+        found = _of_answer(on_machine.look(runtime.executable, self.environ, self._ask))
         return BaseInterpreter(
             executable=runtime.executable,
             python=found.python,

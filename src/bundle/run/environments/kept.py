@@ -17,12 +17,16 @@ from bundle.base.files import read_regular, sha256_of
 from bundle.base.folders import remove_tree, size_of
 from bundle.base.processes import lock as locks
 from bundle.run.environments import start
-from bundle.run.environments.environments import IDENTITY, is_ready
+from bundle.run.environments.environments import is_ready
+from bundle.run.environments.making import FOLDER, IDENTITY, Place
 
 if TYPE_CHECKING:
     from bundle.base.report import Reporter
 
 _NAME = re.compile(r"[0-9a-f]{32}")
+
+LOCKS = "locks"
+"""The folder of locks that are kept for jobs, by their content."""
 
 _DAY = 24 * 3600.0
 
@@ -113,12 +117,26 @@ def prune(root: Path, *, days: float, reporter: Reporter) -> dict[str, int]:
         record = start.read_record(str(path))
         if record is None or not (root / record.subject[-1]).is_dir():
             path.unlink(missing_ok=True)
+    _prune_places(root, oldest)
     for path in root.glob("*.lock"):
         if _NAME.fullmatch(path.stem) and not path.with_suffix("").exists():
             with suppress(OSError):
                 if lock := locks.attempt(str(path)):
                     lock.remove()
     return freed
+
+
+def _prune_places(root: Path, oldest: float) -> None:
+    """Remove what was kept of interpreters, unless an environment is being made there, and the locks of jobs."""
+    for path in (*(root / FOLDER).glob("*"), *(root / LOCKS).glob("*")):
+        with suppress(OSError):
+            if path.stat().st_mtime >= oldest:
+                continue
+            if path.parent.name == LOCKS or not path.is_dir():
+                remove_tree(path)
+            elif lock := Place(str(path)).take():
+                remove_tree(path)
+                lock.release()
 
 
 def _identity(folder: Path) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 
 from bundle.artifacts.python_variables import MISLEADING
-from bundle.artifacts.store.environment_place import environments_folder
 from bundle.base.processes.lock import attempt
 
 TYPE_CHECKING = False
@@ -26,7 +25,7 @@ LOCK_COPY = ".pylock.toml"
 
 SCRIPTS, SUFFIX = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
 
-_FORMAT = b"1"
+_FORMAT = b"2"
 
 _DECISIVE = (
     *("PATH", "HOME", "USERPROFILE", "PYENV_ROOT", "XDG_DATA_HOME", "UV_PYTHON_INSTALL_DIR", "BUNDLE_DATA_DIR"),
@@ -133,7 +132,7 @@ class Record:
     Its parts are texts, so that it is read without a parser: `lists` holds them.
     """
 
-    NAMES = ("subject", "circumstances", "pylock", "stamps", "words", "prepended", "below", "above")
+    NAMES = ("subject", "circumstances", "pylock", "stamps", "words", "prepended", "below", "above", "making")
 
     def __init__(self, content: bytes, lists: Sequence[Sequence[str]]) -> None:
         self.content = content
@@ -147,7 +146,20 @@ class Record:
             self.prepended,
             self.below,
             self.above,
+            self.making,
         ) = lists
+        """`making` holds uv, the place and the identity for another lock; it is empty if others of them are needed."""
+
+    def with_lock(self, name: str, time: str) -> Record:
+        """Return it for another time of the lock, and another environment."""
+        lists = [getattr(self, each) for each in self.NAMES]
+        lists[0], lists[2] = [*self.subject[:2], name], [self.pylock[0], time]
+        return Record(self.content, lists)
+
+    def variables(self, folder: str, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the variables of the command in an environment."""
+        below, above = (dict(zip(part[::2], part[1::2], strict=True)) for part in (self.below, self.above))
+        return variables_of(folder, environ, prepended=self.prepended, below=below, above=above)
 
     def dump(self) -> bytes:
         """Return the form of a record that a file holds."""
@@ -175,12 +187,12 @@ def read_record(path: str) -> Record | None:
         return None
 
 
-def write_record(path: str, record: Record) -> None:
-    """Write a record whole or not at all."""
+def write_whole(path: str, content: bytes) -> None:
+    """Write a file whole or not at all."""
     os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
     beside = f"{path}.{os.getpid()}"
     with open(beside, "wb") as file:  # noqa: PTH123
-        file.write(record.dump())
+        file.write(content)
     os.replace(beside, path)  # noqa: PTH105
 
 
@@ -209,37 +221,3 @@ def is_private(root: str) -> bool:
         if found.st_uid not in (0, os.geteuid()) or (found.st_mode & 0o022 and not found.st_mode & 0o1000):
             return False
     return True
-
-
-def start_ready(application: str, command: str, arguments: Sequence[str], environ: Mapping[str, str]) -> int | None:
-    """Become the program of a command whose environment is ready; None if that is not certain.
-
-    Returns:
-        On Windows, which cannot replace a process, the program's exit code.
-    """
-    application = os.path.abspath(application)  # noqa: PTH100
-    root = environments_folder(environ)
-    record = read_record(record_path(root, application, command, environ))
-    if record is None or record.subject[:2] != [application, command]:
-        return None
-    folder = f"{root}/{record.subject[2]}"
-    try:
-        pylock, mtime = record.pylock
-        unchanged = (
-            record.circumstances == circumstances(environ)
-            and record.content == read_bytes(application)
-            and mtime == str(os.stat(pylock).st_mtime_ns)  # noqa: PTH116
-            and all(stamp(path) == known for path, known in zip(record.stamps[::2], record.stamps[1::2], strict=True))
-            and is_private(root)
-            and read_bytes(pylock) == read_bytes(f"{folder}/{LOCK_COPY}")
-        )
-    except (OSError, ValueError):
-        return None
-    if not unchanged or enter(folder) is None:
-        return None
-    from bundle.base.processes.become import become
-
-    below, above = (dict(zip(part[::2], part[1::2], strict=True)) for part in (record.below, record.above))
-    words = program_of(folder, [*record.words, *arguments], os.path.dirname(application))  # noqa: PTH120
-    env = variables_of(folder, environ, prepended=record.prepended, below=below, above=above)
-    return become(words, env=env)
