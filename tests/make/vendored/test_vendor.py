@@ -163,3 +163,23 @@ def test_a_lock_of_another_tool_stays(station: Station) -> None:
     assert done.code == 2
     assert "was not made by `bundle vendor`" in done.errors
     assert 'created-by = "uv"' in other.read_text()
+
+
+def test_packages_that_want_different_versions_are_told(station: Station) -> None:
+    station.registry.wheel("low", "2.0")
+    station.packages.package("beta", "low>=2")
+    station.packages.package("gamma", "low")
+    (station.packages.root / "broken").mkdir()
+    (station.packages.root / "broken" / "package.json").write_text("{")
+    wanted = ("--platform", "linux-x64", "--python", "3.12")
+    for name in ("beta", "gamma"):
+        folder = station.packages.root / name
+        done = command("vendor", folder, *wanted, folder=station.root, UV_DEFAULT_INDEX=station.registry.url)
+        assert (done.code, "together" in done.errors) == (0, False), done.errors
+    station.packages.package("alpha", "top", "low<2")
+    done = station.run(*wanted)
+    assert done.code == 0
+    assert "alpha cannot be provisioned together with beta" in " ".join(done.errors.split())
+    assert "beta wants low>=2" in done.errors
+    station.packages.package("alpha", "top")
+    assert "together" not in station.run().errors

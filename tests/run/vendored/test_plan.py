@@ -81,7 +81,7 @@ def test_a_wheel_that_the_lock_names_and_that_is_gone_is_named(packages: Package
     packages.lock("alpha", "linux-x64", "3.12")
     wheel.unlink()
     plan = planned(packages, target(tmp_path / "env"))
-    assert problems_of(plan)[0] == ("alpha lacks 1 of the wheels that pylock.linux-x64.toml names.", 1)
+    assert problems_of(plan) == [("alpha lacks 1 of the wheels that pylock.linux-x64.toml names.", 1)]
 
 
 @pytest.mark.parametrize("tag", ["cp311-cp311-manylinux_2_17_x86_64", "cp312-cp312-win_amd64"])
@@ -104,12 +104,17 @@ def test_locks_for_other_platforms_or_pythons_are_named(packages: Packages, tmp_
     packages.package("alpha", "top")
     packages.wheel("alpha", "top")
     packages.lock("alpha", "windows-x64", "3.12")
-    ((what, code),) = problems_of(planned(packages, target(tmp_path / "env")))[:1]
+    ((what, code),) = problems_of(planned(packages, target(tmp_path / "env")))
     assert (what, code) == ("alpha carries wheels for windows-x64, and none for linux-x64.", 1)
     packages.lock("alpha", "linux-x64", "3.11")
-    ((what, code), *_) = problems_of(planned(packages, target(tmp_path / "env")))
-    assert "is not for Python 3.12.7 on linux-x64" in what
+    plan = planned(packages, target(tmp_path / "env"))
+    ((what, code),) = problems_of(plan)
+    assert what.endswith("is not for Python 3.12.7 on linux-x64.")
     assert code == 2
+    (error,) = plan.problems.errors
+    assert error.cause == "It was made for Python 3.11 on linux-x64."
+    assert error.remedy is not None
+    assert "--python 3.11 --python 3.12" in error.remedy
 
 
 def test_packages_that_contradict_each_other_are_both_named(packages: Packages, tmp_path: Path) -> None:

@@ -171,12 +171,7 @@ class LockFile:
         try:
             chosen = list(self.pylock.select(environment=environment, tags=platform.tags(python, floors)))
         except (PylockSelectError, ValueError, RecursionError) as error:
-            raise ConfigError(
-                f"{self.path} is not for Python {python} on {platform.key}: {str(error)[:300]}",
-                cause=f"It was made for Python {' and '.join(self.pythons)} on {self.platform}." if self.own else None,
-                remedy=f"Run `bundle vendor {self.path.parent.parent} --platform {platform.key} --python X.Y` with "
-                "all Pythons that are needed.",
-            ) from error
+            raise self._unfit(platform, python, str(error)[:300]) from error
         wheels = []
         for package, file in chosen:
             if not isinstance(file, PackageWheel):
@@ -186,6 +181,22 @@ class LockFile:
                 )
             wheels.append(self._wheel(package.name, file))
         return tuple(sorted(wheels))
+
+    def _unfit(self, platform: Platform, python: str, reason: str) -> ConfigError:
+        what = f"{self.path} is not for Python {python} on {platform.key}"
+        short = ".".join(python.split(".")[:2])
+        pythons = " ".join(f"--python {one}" for one in dict.fromkeys((*self.pythons, short)))
+        folder = self.path.parent.parent
+        remedy = f"Run `bundle vendor {folder} --platform {platform.key} {pythons}` where there is a network."
+        if not self.own:
+            return ConfigError(f"{what}: {reason}", remedy=remedy)
+        return ConfigError(
+            f"{what}.",
+            cause=f"It was made for Python {' and '.join(self.pythons)} on {self.platform}.",
+            remedy=f"Name a Python that it is for with --python. To use this one: {remedy}"
+            if self.platform == platform.key
+            else remedy,
+        )
 
     def as_value(self, floors: Floors) -> VendoredLock:
         """Return the wheels for each of its Pythons.

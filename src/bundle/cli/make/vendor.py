@@ -61,6 +61,7 @@ def vendor(
     packages = _read(folders)
     if options["check"]:
         return _checked(packages)
+    from bundle.make.vendored.neighbours import disagreements
     from bundle.make.vendored.vendor import Vendoring, VendorRequest
 
     vendoring = Vendoring(
@@ -82,6 +83,9 @@ def vendor(
             done.append(vendoring.vendor(request))
             for warning in done[-1].warnings:
                 app.reporter.warning(warning)
+    for one in done:
+        for warning in disagreements(one.package):
+            app.reporter.warning(warning)
     return _vendored(done, problems)
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundle.base.report import Reporter
-from bundle.run.environments.installer import Installer, find_installer, installer_variables
+from bundle.run.environments.installer import Installer, find_installer
+from bundle.run.environments.making import installer_variables
 from bundle.run.vendored.plan import Plan
 
 _WORK = ".bundle-work"

@@ -176,7 +176,9 @@ def _unmet(selection: Selection, house: Wheelhouse, target: Target, problems: Pr
         if carried:
             problems.add(_contradiction(name, demands, carried, target))
         elif lacking := [one for one in demands if one.package in house.carriers]:
-            problems.add(_gap(name, lacking, house, target))
+            # What a package lacks since its wheels are unfit is said with these.
+            if not house.unfit.issuperset(one.package for one in lacking):
+                problems.add(_gap(name, lacking, house, target))
         else:
             for asker in askers:
                 missing.setdefault(asker, []).extend(one for one in demands if one.package == asker)

@@ -32,6 +32,8 @@ class Wheelhouse:
     """Names of the packages that have wheels."""
     locked: set[str] = field(default_factory=set)
     """Names of those whose wheels a lock describes."""
+    unfit: set[str] = field(default_factory=set)
+    """Names of those whose wheels do not serve this environment, each a problem of its own."""
 
 
 def look(packages: Sequence[Package], target: Target, problems: Problems) -> Wheelhouse:
@@ -62,6 +64,7 @@ def _add(package: Package, target: Target, house: Wheelhouse, problems: Problems
         _add_locked(package, lock, target, house, problems)
         return
     if others:
+        house.unfit.add(package.name)
         raise MissingPackageError(
             f"{package.name} carries wheels for {' and '.join(others)}, and none for {target.platform.key}.",
             remedy=_vendor(package, target),
@@ -90,7 +93,12 @@ def _add(package: Package, target: Target, house: Wheelhouse, problems: Problems
 
 def _add_locked(package: Package, lock: LockFile, target: Target, house: Wheelhouse, problems: Problems) -> None:
     lacking = []
-    for one in lock.select(target.platform, target.python, target.floors):
+    try:
+        selected = lock.select(target.platform, target.python, target.floors)
+    except ConfigError:
+        house.unfit.add(package.name)
+        raise
+    for one in selected:
         path = package.wheels / one.filename
         if not path.is_file():
             lacking.append(one.filename)
@@ -100,6 +108,7 @@ def _add_locked(package: Package, lock: LockFile, target: Target, house: Wheelho
             checked_hash(offer, target.record.get(one.name))
             house.offers.add(offer)
     if lacking:
+        house.unfit.add(package.name)
         problems.add(
             MissingPackageError(
                 f"{package.name} lacks {len(lacking)} of the wheels that {lock.path.name} names.",
