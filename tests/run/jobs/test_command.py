@@ -99,3 +99,11 @@ def test_a_script_that_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
         (tmp_path / "app.py").symlink_to(__file__)
     with pytest.raises(ConfigError):
         built(tmp_path)
+
+
+def test_lines_that_are_no_entries_are_told_and_nothing_else_is(tmp_path: Path) -> None:
+    told: list[str] = []
+    (tmp_path / ".env").write_text("A=1\n=x\nB=2\n" + "not valid at all = \n" * 10)
+    assert env_file_entries(tmp_path / ".env", {}, told.append) == {"A": "1", "B": "2"}
+    (warning,) = told
+    assert "2, 4, 5, 6, 7 and others" in warning

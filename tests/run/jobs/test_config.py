@@ -7,6 +7,7 @@ import pytest
 
 from bundle.base.errors import ConfigError
 from bundle.run.jobs.config import Macro, Meaning, parse_job_config, script_name, size_in_bytes
+from bundle.run.jobs.environment import JobEnvironment
 
 LEAST: dict[str, Any] = {"jobId": "1", "engineType": "python", "packageName": "app.py"}
 
@@ -97,7 +98,7 @@ def test_limits_and_exit_codes() -> None:
         4: Meaning(state="finished_error", text="no input"),
         5: Meaning(state="finished_ok", text="nothing new"),
     }
-    assert found.environment == "bundle:3.12.10"
+    assert found.environment == JobEnvironment(python="bundle:3.12.10")
 
 
 @pytest.mark.parametrize(

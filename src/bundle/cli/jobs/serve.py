@@ -68,6 +68,5 @@ def serve(app: App, /, token_file: Path | None, **options: Any) -> int:
             {"version": one.mark.version, "platform": one.mark.platform, "path": str(one.target.path)} for one in found
         ]
 
-    app.reporter.info(f"bundle serves jobs on http://{settings.host}:{settings.port}")
     run(settings, around, runtimes, app.reporter)
     return 0

@@ -42,12 +42,17 @@ def surroundings(app: App, properties: Path | None, path: str | None) -> Surroun
         properties: the file that names the Python; the search path has it if None.
         path: an installPath in its place.
     """
+    from bundle.artifacts.store.claim import claim
+    from bundle.artifacts.store.environment_place import environments_folder
+    from bundle.run.environments.interpreter import Interpreters
+    from bundle.run.environments.making import FOLDER
     from bundle.run.install.records import Records
     from bundle.run.install.start import native, runtime_of
     from bundle.run.jobs.engine import Surroundings
     from bundle.run.jobs.installation import Installation, Validator
     from bundle.run.jobs.keys import load_keys
     from bundle.run.jobs.properties import read_properties
+    from bundle.run.jobs.provisioning import Provisioning
 
     validator = Validator(lambda version: native(runtime_of(version, Records(app.data)), app.machine))
 
@@ -61,4 +66,12 @@ def surroundings(app: App, properties: Path | None, path: str | None) -> Surroun
             app.reporter.warning(warning)
         return validator.validate(read)
 
-    return Surroundings(python=python, environ=app.environ, keys=load_keys(key_file(app), app.environ))
+    root = Path(environments_folder(app.environ))
+    claim(root.parent, trusted=app.trust_store)
+    interpreters = Interpreters(data=app.data, machine=app.machine, environ=app.environ, memory=root / FOLDER)
+    return Surroundings(
+        python=python,
+        environ=app.environ,
+        keys=load_keys(key_file(app), app.environ),
+        provisioning=Provisioning(root=root, interpreters=interpreters),
+    )

@@ -6,7 +6,7 @@ import io
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,9 @@ _PRIVATE = frozenset({VARIABLE, TOKEN_VARIABLE})
 
 _MOST_ENV_FILE, _MOST_SCRIPT = 2**20, 2**24
 """Bytes of a `.env`, and of a script that is searched for the trap of `load_dotenv`."""
+
+_MOST_TOLD = 5
+"""Lines of a `.env` that a warning names."""
 
 _OVERRIDES = re.compile(rb"load_dotenv\([^)]*override\s*=\s*True")
 
@@ -87,7 +90,7 @@ class CommandBuilder:
         # Without it, a script's output comes in blocks, most of it at its end.
         env.setdefault("PYTHONUNBUFFERED", "1")
         warnings = list(job.config.warnings)
-        entries = env_file_entries(job.folder / ENV_FILE, env)
+        entries = env_file_entries(job.folder / ENV_FILE, env, warnings.append)
         if job.env_file_as_macros:
             for name, value in entries.items():
                 _set(env, name, value)
@@ -126,16 +129,19 @@ class CommandBuilder:
         return value
 
 
-def env_file_entries(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
+def env_file_entries(
+    path: Path, environ: Mapping[str, str], warn: Callable[[str], object] = lambda _: None
+) -> dict[str, str]:
     """Return the entries of a `.env` as python-dotenv reads them, none if there is no such file.
 
     Args:
         environ: the variables that `${NAME}` may stand for, besides entries of the file itself.
+        warn: is told which lines are left out.
 
     Raises:
         ConfigError: the file cannot be read.
     """
-    from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
     from dotenv.variables import parse_variables
 
     try:
@@ -148,7 +154,12 @@ def env_file_entries(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
         reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
         raise ConfigError(f"{path.name} cannot be read: {reason}.", remedy="Correct or remove it.") from error
     found: dict[str, str] = {}
-    for name, value in dotenv_values(stream=io.StringIO(text), interpolate=False).items():
+    # `dotenv_values` would tell each wrong line on standard error.
+    statements = list(parse_stream(io.StringIO(text)))
+    if wrong := [str(one.original.line) for one in statements if one.error]:
+        more = " and others" if len(wrong) > _MOST_TOLD else ""
+        warn(f"Lines of {path.name} are no NAME=VALUE, and are left out: {', '.join(wrong[:_MOST_TOLD])}{more}.")
+    for name, value in {one.key: one.value for one in statements if one.key is not None}.items():
         if value is None or name_obstacle(name) is not None or "\0" in value:
             continue
         known: dict[str, str | None] = {**environ, **found}

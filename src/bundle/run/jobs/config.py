@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bundle.base.errors import ConfigError, Problems
-from bundle.base.filenames import path_obstacle, windows_obstacle
+from bundle.base.filenames import portable_obstacle
 from bundle.base.processes.supervised import Limits
 from bundle.base.text import nearest
 from bundle.model.config.json_source import Node, origin_of, parse, path_text, plain, read
+from bundle.run.jobs.environment import JobEnvironment, read_environment
 
 ENGINES = ("python",)
 
@@ -57,8 +58,8 @@ class JobConfig:
     engine: str = "python"
     macros: tuple[Macro, ...] = ()
     """In order; of several with one name, the last counts."""
-    environment: str = ""
-    """`bundle:VERSION`, whose Python takes the place of the configured one; empty for none."""
+    environment: JobEnvironment = field(default_factory=JobEnvironment)
+    """What its script finds installed."""
     exit_codes: Mapping[int, Meaning] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     warnings: tuple[str, ...] = ()
@@ -101,7 +102,7 @@ def script_name(package: str) -> str:
         ConfigError: it leads out of the job's folder, or no system or not every system can have it.
     """
     name = package if package.endswith(".py") else f"{package}.py"
-    obstacle = path_obstacle(name) or next(filter(None, map(windows_obstacle, name.split("/"))), None)
+    obstacle = portable_obstacle(name)
     if obstacle or not all(part.strip(".") for part in name.removesuffix(".py").split("/")):
         raise ConfigError(
             f"{package!r:.80} names no script: it {obstacle or 'is empty'}.",
@@ -225,13 +226,12 @@ class _Reader:
             self.problem((*path, "value"), f"holds a zero byte, or more than {LONGEST_VALUE} characters.")
         return None
 
-    def environment(self, value: Any) -> str:
-        if value is None:
-            return ""
-        if isinstance(value, str) and value.startswith("bundle:") and value != "bundle:":
-            return value
-        self.problem(("runtimeConfig", "environment"), 'must be "bundle:VERSION".')
-        return ""
+    def environment(self, value: Any) -> JobEnvironment:
+        try:
+            return read_environment(value)
+        except ValueError as error:
+            self.problem(("runtimeConfig", "environment"), f"{error}.")
+            return JobEnvironment()
 
     def exit_codes(self, value: Any) -> dict[int, Meaning]:
         path = ("runtimeConfig", "exitCodes")

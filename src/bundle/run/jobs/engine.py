@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bundle.base.errors import BundleError
+from bundle.base.errors import BundleError, ConfigError, WorkError
 from bundle.base.processes.stream import Sink
-from bundle.base.processes.supervised import Ended, Supervised
+from bundle.base.processes.supervised import Ended, Limits, Supervised
 from bundle.run.jobs.command import CommandBuilder, Job, Launch
+from bundle.run.jobs.environment import BUNDLE
 from bundle.run.jobs.installation import Installation
 from bundle.run.jobs.keys import Keys
 from bundle.run.jobs.masking import Masker
@@ -26,13 +28,16 @@ from bundle.run.jobs.outcome import (
     state_of,
     written,
 )
+from bundle.run.jobs.provisioning import Asked, Provided, Provisioning
 
 _SLICE = 0.5
 """Seconds of one wait; on Windows a longer one could not be interrupted."""
 
 
+_EARLY = "It was stopped before its start."
+
 FindPython = Callable[[str], Installation]
-"""Returns the Python for an `environment` of a job, which may be empty, or raises ConfigError."""
+"""Returns the Python for the `bundle:VERSION` of a job, which may be empty, or raises ConfigError."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +49,17 @@ class Surroundings:
     """The variables that scripts inherit."""
     keys: Keys = field(default_factory=Keys)
     """Decrypt secure values."""
+    provisioning: Provisioning | None = None
+    """Makes environments; without it, jobs that ask for packages are refused."""
+
+
+class _NotMadeError(WorkError):
+    """An environment was not made, because of what became of the program that makes it."""
+
+    def __init__(self, what: str, state: State, reason: str) -> None:
+        super().__init__(what)
+        self.state = state
+        self.reason = reason
 
 
 class Engine:
@@ -75,7 +91,10 @@ class Engine:
         self._masker = Masker()
         self._warnings: list[str] = []
         self._launch: Launch | None = None
+        self._python: Installation
         self._running: Supervised | None = None
+        self._provided: Provided | None = None
+        self._begun = 0.0
         self._asked = False
         self._guard = threading.Lock()
         self.state = State.WAITING
@@ -102,8 +121,8 @@ class Engine:
         """
         self._enter(State.INITIALIZING)
         try:
-            python = self._surroundings.python(self._job.config.environment)
-            launch = CommandBuilder(self._surroundings.environ, self._surroundings.keys).build(self._job, python)
+            self._python = self._base()
+            launch = self._build(self._python)
         except BundleError as error:
             self._finish(self._unstarted(error))
             raise
@@ -123,11 +142,16 @@ class Engine:
         if self._launch is None:
             self.init()
         assert self._launch is not None  # noqa: S101 - init sets it or raises
-        before = snapshot(self._job.folder)
-        started = time.time()
+        started, self._begun = time.time(), time.monotonic()
         try:
-            running = self._start(self._launch)
+            launch = self._prepared(self._launch)
+            before = snapshot(self._job.folder)
+            running = self._start(launch.command, launch.env, self._job.folder, self._limits())
+            if running is not None:
+                self._enter(State.RUNNING)
             ended = self._wait(running) if running is not None else None
+        except _NotMadeError as error:
+            return self._finish(self._told(error.state, error.reason, started))
         except BundleError as error:
             self._finish(self._unstarted(error))
             raise
@@ -175,19 +199,58 @@ class Engine:
         if running is not None:
             running.stop(kill=True)
             running.wait()
+        if self._provided is not None:
+            self._provided.release()
+            self._provided = None
 
-    def _start(self, launch: Launch) -> Supervised | None:
+    def _base(self) -> Installation:
+        wanted = self._job.config.environment
+        if wanted.installs and self._surroundings.provisioning is None:
+            raise ConfigError("Jobs get no environments here.", remedy="Remove runtimeConfig.environment.")
+        return self._surroundings.python(wanted.python if wanted.python.startswith(BUNDLE) else "")
+
+    def _build(self, python: Installation) -> Launch:
+        return CommandBuilder(self._surroundings.environ, self._surroundings.keys).build(self._job, python)
+
+    def _prepared(self, launch: Launch) -> Launch:
+        """Return what is started once the job's environment is there.
+
+        Raises:
+            _NotMadeError: it was stopped, took too long, or its installer failed, whose words are in the output.
+        """
+        config, provisioning = self._job.config, self._surroundings.provisioning
+        if not config.environment.installs or provisioning is None:
+            return launch
+        asked = Asked(environment=config.environment, folder=self._job.folder, base=self._python, variables=launch.env)
+        self._provided = provisioning.provide(asked, self._run_before)
+        return self._build(self._provided.python)
+
+    def _run_before(self, what: str, command: Sequence[str], env: Mapping[str, str], folder: Path) -> None:
+        """Run a program that the job needs first, with the job's time limit and its stop."""
+        running = self._start(command, env, folder, replace(self._limits(), memory=None))
+        if running is None:
+            raise _NotMadeError(f"{what} is not made.", State.CANCELLED, _EARLY)
+        self._enter(State.INITIALIZING)  # Tells the mark of this program.
+        ended = self._wait(running)
+        self._flush()
+        if ended.code == 0 and ended.reason is None:
+            return
+        state, reason = state_of(ended.code, ended.reason, {})
+        reason = f"{what} could not be made: {reason or 'the log tells why'}"
+        raise _NotMadeError(reason, state, reason)
+
+    def _limits(self) -> Limits:
+        """Return the limits of what is left of the job."""
+        limits = self._job.config.limits
+        if limits.timeout is None:
+            return limits
+        return replace(limits, timeout=max(0.1, limits.timeout - (time.monotonic() - self._begun)))
+
+    def _start(self, command: Sequence[str], env: Mapping[str, str], folder: Path, limits: Limits) -> Supervised | None:
         with self._guard:
             if self._asked:
                 return None
-            self._running = Supervised(
-                launch.command,
-                env=launch.env,
-                cwd=self._job.folder,
-                limits=self._job.config.limits,
-                output=self._hand_on,
-            )
-        self._enter(State.RUNNING)
+            self._running = Supervised(command, env=env, cwd=folder, limits=limits, output=self._hand_on)
         return self._running
 
     def _wait(self, running: Supervised) -> Ended:
@@ -226,7 +289,7 @@ class Engine:
         return self._told(State.FINISHED_ERROR, reason, time.time())
 
     def _cancelled(self, at: float) -> Outcome:
-        return self._told(State.CANCELLED, "It was stopped before its start.", at)
+        return self._told(State.CANCELLED, _EARLY, at)
 
     def _told(self, state: State, reason: str, at: float) -> Outcome:
         return Outcome(

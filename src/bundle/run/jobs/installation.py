@@ -12,12 +12,10 @@ from bundle.artifacts.runtime import Runtime
 from bundle.base.errors import ConfigError, WorkError
 from bundle.base.processes.run import run
 from bundle.base.text import last_lines
+from bundle.run.jobs.environment import BUNDLE
 from bundle.run.jobs.properties import Properties
 
 ENABLED, INSTALL_PATH = "python.enabled", "python.installPath"
-
-BUNDLE = "bundle:"
-"""Begins an installPath that names an installed bundle."""
 
 _NAMES = ("bin/python3", "bin/python", "python3", "python", "python.exe")
 """Where a Python is looked for in an installPath, in order."""
@@ -41,9 +39,13 @@ class Installation:
     version: str
     runtime: Runtime | None = None
     """The bundle that it belongs to."""
+    variables: Callable[[Mapping[str, str]], dict[str, str]] | None = None
+    """Makes the variables of programs in its environment out of those of a person; None outside of one."""
 
     def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the variables that its programs inherit from those of a person or a service."""
+        if self.variables is not None:
+            return self.variables(environ)
         return dict(environ) if self.runtime is None else self.runtime.environment_of_user(environ)
 
 

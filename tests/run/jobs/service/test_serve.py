@@ -4,6 +4,8 @@ import base64
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -128,6 +130,48 @@ def test_a_second_service_on_the_same_folder_is_refused(served: Served) -> None:
     assert "Another service uses" in (served.root / "service.log").read_text()
 
 
+def test_an_address_that_is_taken_or_not_there_is_refused(served: Served, tmp_path: Path) -> None:
+    token = {"BUNDLE_SERVE_TOKEN": "0123456789abcdef0123"}
+    for words in (["--port", str(served.port)], ["--host", "192.0.2.1"], ["--host", "no.such.invalid"]):
+        command = [sys.executable, "-m", "bundle", "serve", "--python", sys.executable, *words]
+        environ = {**served.environ, **token, "BUNDLE_DATA_DIR": str(tmp_path / "other")}
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, "Nothing can listen" in done.stderr) == (2, True), done.stderr
+
+
+def test_every_refusal_has_one_form(served: Served) -> None:
+    client, url = served.client, f"{served.url}/api/jobs"
+    multipart = {"content-type": "multipart/form-data; boundary=y"}
+    answers = [
+        (404, client.get(f"{served.url}/api/none", timeout=30)),
+        (404, client.get(f"{url}/ffffffffffffffffffff/log", timeout=30)),
+        (405, client.put(url, timeout=30)),
+        (422, client.get(url, params={"limit": "x"}, timeout=30)),
+        (422, client.get(url, params={"state": "no"}, timeout=30)),
+        (422, client.post(url, timeout=30)),
+        (400, client.post(url, data="x", headers=multipart, timeout=30)),
+        (413, client.post(url, files={"script": ("app.py", "")}, data={"config": " " * 2**19 + "{}"}, timeout=30)),
+        (421, client.get(url, headers={"host": "evil.example"}, timeout=30)),
+    ]
+    for status, answer in answers:
+        assert answer.status_code == status, answer.text
+        assert answer.json()["error"]
+
+
+def test_a_job_gets_the_environment_that_it_asks_for(served: Served) -> None:
+    lock = 'lock-version = "1.0"\ncreated-by = "tests"\npackages = []\n'
+    asked = {"runtimeConfig": {"environment": lock}}
+    script = "import sys; print(sys.prefix)"
+    names = [served.upload(script, config=asked)["id"] for _ in range(3)]
+    outcomes = [served.wait(name) for name in names]
+    logs = [served.log(name) for name in names]
+    assert [one["state"] for one in outcomes] == ["finished_ok"] * 3, logs
+    assert len({log.splitlines()[-1] for log in logs}) == 1
+    missing = served.upload(script, config={"runtimeConfig": {"environment": "pylock.toml"}})["id"]
+    assert served.wait(missing)["state"] == "finished_error"
+    assert b"pylock.toml cannot be read" in served.log(missing)
+
+
 def test_a_planted_secret_is_found_nowhere(served: Served) -> None:
     script = (
         "import base64, json, os, urllib.parse\npw = os.environ['PW']\n"
@@ -207,6 +251,7 @@ def test_an_upload_that_is_too_large_is_cut_off(served: Served) -> None:
     [
         ({"name": "app.sh"}, 422),
         ({"name": "../app.py"}, 422),
+        ({"config": {"runtimeConfig": {"environment": "../pylock.toml"}}}, 422),
         ({"files": {"files": ("../../evil", "x")}}, 422),
         ({"files": {"files": ("nul.txt", "x")}}, 422),
         ({"config": "{"}, 422),

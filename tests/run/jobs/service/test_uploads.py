@@ -50,6 +50,14 @@ def test_names_that_leave_the_folder_or_are_none_are_refused(tmp_path: Path, nam
     assert [path for path in tmp_path.rglob("*") if path.is_file() and b"evil" in path.read_bytes()] == []
 
 
+def test_a_binary_is_no_script(tmp_path: Path) -> None:
+    with JobStore(tmp_path) as store:
+        with pytest.raises(ConfigError, match="zero bytes"):
+            accept(Upload(script=("app.py", io.BytesIO(b"\x7fELF\0"))), store, KEYS)
+        assert store.jobs() == []
+    assert uploaded(tmp_path / "other") == {"app.py": "print()"}
+
+
 def test_there_are_not_too_many_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="more than"):
         uploaded(tmp_path, files=[(f"{number}", io.BytesIO()) for number in range(MOST_FILES + 1)])

@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from typing import IO, Annotated, Any
 
 from fastapi import FastAPI, Header, HTTPException, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException as StarletteHTTPException
 
 import bundle
 from bundle.base.errors import BundleError, ConfigError
@@ -73,9 +75,15 @@ def _add_errors(app: FastAPI) -> None:
         status = 422 if isinstance(error, ConfigError) else 500
         return JSONResponse({"error": error.what, "details": error.details, "remedy": error.remedy}, status)
 
-    @app.exception_handler(HTTPException)
-    def failed(_: Request, error: HTTPException) -> JSONResponse:
-        return JSONResponse({"error": error.detail}, error.status_code)
+    @app.exception_handler(StarletteHTTPException)  # Of which that of FastAPI is one.
+    def failed(_: Request, error: StarletteHTTPException) -> JSONResponse:
+        too_large = error.status_code == 400 and "exceeded maximum size" in str(error.detail)
+        return JSONResponse({"error": error.detail}, 413 if too_large else error.status_code, error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    def wrong(_: Request, error: RequestValidationError) -> JSONResponse:
+        found = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        return JSONResponse({"error": "The request has wrong values.", "details": found}, 422)
 
 
 def _add_jobs(app: FastAPI, runner: Runner) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from bundle.base.errors import ConfigError
+from bundle.base.errors import ConfigError, WorkError
 from bundle.base.report import Reporter
 from bundle.run.jobs.engine import Surroundings
 from bundle.run.jobs.log import MOST_LOG
@@ -57,8 +59,8 @@ def serve(
     """Run the service until a signal ends it; jobs that run then are aborted, and queued ones wait for the next.
 
     Raises:
-        ConfigError: a library is missing, another service uses the folder, or others could connect without a token.
-        OSError: the address is taken.
+        ConfigError: a library is missing, another service uses the folder or the address, or others could connect
+            without a token.
     """
     require_libraries()
     import uvicorn
@@ -84,18 +86,35 @@ def serve(
 
         cleaner = threading.Thread(target=clean, daemon=True)
         cleaner.start()
+        config = uvicorn.Config(
+            service(runner, access, runtimes),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
+            timeout_keep_alive=30,
+            limit_concurrency=500,
+        )
+        server = uvicorn.Server(config)
         try:
-            uvicorn.run(
-                service(runner, access, runtimes),
-                host=settings.host,
-                port=settings.port,
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=2,
-                timeout_keep_alive=30,
-                limit_concurrency=500,
-            )
+            with _listening(settings) as listening, suppress(KeyboardInterrupt):  # It ends by that, too.
+                reporter.info(f"bundle serves jobs on http://{settings.host}:{listening.getsockname()[1]}")
+                server.run(sockets=[listening])
         finally:
             ended.set()
             cleaner.join()
+    if not server.started:
+        raise WorkError("The service did not start.", remedy="Read what stands above.")
+
+
+def _listening(settings: Settings) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(
+            f"Nothing can listen on {settings.host}, port {settings.port}: {why}.",
+            cause="Another program uses the port, or this machine does not have the address.",
+            remedy="Name another one with --port or --host.",
+        ) from error

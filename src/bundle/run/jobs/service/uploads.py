@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bundle.base.errors import ConfigError
-from bundle.base.filenames import folded, path_obstacle, windows_obstacle
+from bundle.base.filenames import folded, portable_obstacle
 from bundle.run.jobs.command import ENV_FILE
 from bundle.run.jobs.config import parse_job_config
 from bundle.run.jobs.keys import Keys, is_token
@@ -46,6 +46,9 @@ def accept(upload: Upload, store: JobStore, keys: Keys) -> Row:
     script = upload.script[0]
     if not script.endswith(".py") or "/" in script:
         raise ConfigError(f"{script!r:.80} is no script.", remedy="Upload one .py file as the script.")
+    if b"\0" in upload.script[1].read(_PART):
+        raise ConfigError(f"{script!r:.80} holds zero bytes: it is no script.", remedy="Upload the Python source.")
+    upload.script[1].seek(0)
     if len(upload.files) > MOST_FILES:
         raise ConfigError(f"There are more than {MOST_FILES} files.", remedy="Put them into an archive.")
     with store.new_folder() as id:  # noqa: A001 - the name that the interface has for it
@@ -78,11 +81,8 @@ def encrypted(config: str, keys: Keys) -> str:
 
 
 def _write(folder: Path, name: str, content: IO[bytes], taken: set[str]) -> None:
-    obstacle = path_obstacle(name) or next(filter(None, map(windows_obstacle, name.split("/"))), None)
-    if obstacle or any(part in ("", ".") for part in name.split("/")):
-        raise ConfigError(
-            f"{name!r:.80} is no name for a file: it {obstacle or 'has an empty part'}.", remedy="Rename it."
-        )
+    if obstacle := portable_obstacle(name):
+        raise ConfigError(f"{name!r:.80} is no name for a file: it {obstacle}.", remedy="Rename it.")
     if folded(name) in taken:
         raise ConfigError(
             f"{name!r:.80} is uploaded twice.", remedy="Give each file its own name; case does not count."
