@@ -46,3 +46,11 @@ def assert_dies(pid: int) -> None:
         while process.status() != psutil.STATUS_ZOMBIE:
             assert time.monotonic() < deadline, f"{pid} lives"
             time.sleep(0.01)
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -72,7 +72,7 @@ from bundle.model.manifest import MANIFEST, LayerRecord, read_manifest
 from bundle.model.platforms import PLATFORMS, Floors
 from bundle.model.wheeltags import tags_of
 from tests.artifacts.wheelmaker import make_wheel
-from tests.hostile.fuzz import samples
+from tests.hostile.fuzz import samples, using
 from tests.hostile.fuzz.harness import Target
 from tests.hostile.fuzz.mutations import (
     as_json,
@@ -292,13 +292,12 @@ def site(content: bytes, folder: Path) -> None:
         maker = IndexMaker(revision="")
         for entry in Catalogue.load(folder / "catalogue.json", validate=False).entries:
             described = Described.by(entry, {layer.digest: layer.size for layer in entry.layers}, {})
-            maker.add(described)
-            made.of_bundle(described)
+            maker.add(described, made.of_bundle(described))
         made.of_all(maker.made())
 
     read_and_forget(make)
     with suppress(ValueError, RecursionError):
-        index_of = Index.from_script(b"bundlePage.take('index', '" + content.replace(b"\\", b"\\\\") + b"');\n")
+        index_of = Index.from_bytes(zstandard.compress(content))
         read_and_forget(lambda: made.of_all(index_of))
 
 
@@ -539,4 +538,5 @@ TARGETS: Mapping[str, Target] = {
     "arriving-layer": Target(inputs=changed_bytes(samples.LAYER_STREAMS), feed=arriving, weight=4),
     "native": Target(inputs=changed_bytes(samples.NATIVES), feed=native, weight=2),
     "installers": Target(inputs=st.tuples(changed_lines([UV]), changed_lines([PIP])), feed=installers),
+    **using.TARGETS,
 }

@@ -23,8 +23,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 _SUBREAPER = 36
 """Of prctl(2)."""
@@ -48,8 +47,7 @@ _events: queue.SimpleQueue[str] = queue.SimpleQueue()
 """What the loop waits for. Module state, because handlers of signals fill it; a `SimpleQueue` permits that."""
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """One process of the tree."""
 
     pid: int
@@ -93,6 +91,22 @@ class Tree:
         elif thorough:
             self._seen.update(_marked(self._mark))
         return [one for process in tuple(self._seen) for one in self._alive(process)]
+
+    def ask(self) -> None:
+        """Ask all to end."""
+        for member in self.members(thorough=True):
+            with suppress(OSError):
+                os.kill(member.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill what lives; what appears meanwhile lives on."""
+        members = self.members(thorough=True)
+        for group in {member.group for member in members} - {0, _own_group()}:
+            # All at once: none of a group can start another meanwhile.
+            with suppress(OSError):
+                os.killpg(group, signal.SIGKILL)
+        for member in members:
+            _kill(member.pid)
 
     def _alive(self, process: Any) -> Iterator[Member]:
         import psutil
@@ -229,13 +243,7 @@ class Supervised:
                     break
         deadline = time.monotonic() + _PATIENCE
         while not self._gone(thorough=True) and time.monotonic() < deadline:
-            members = self._tree.members(thorough=True)
-            for group in {member.group for member in members} - {0, _own_group()}:
-                # All at once: none of a group can start another meanwhile.
-                with suppress(OSError):
-                    os.killpg(group, signal.SIGKILL)
-            for member in members:
-                _kill(member.pid)
+            self._tree.kill()
             time.sleep(0.005)
 
     def _ask(self) -> None:
@@ -243,9 +251,7 @@ class Supervised:
             with suppress(OSError):
                 self._process.send_signal(signal.CTRL_BREAK_EVENT)
             return
-        for member in self._tree.members(thorough=True):
-            with suppress(OSError):
-                os.kill(member.pid, signal.SIGTERM)
+        self._tree.ask()
 
     def _gone(self, *, thorough: bool = False) -> bool:
         """Return whether nothing of the program lives; on Linux the system itself says so."""
