@@ -85,6 +85,39 @@ def build_bundle(
         return value
 
 
+def unchanged(request: BuildRequest, context: Context) -> dict[str, Any] | None:
+    """Return the JSON value of a bundle that is up to date; None for one that has to be built.
+
+    Raises:
+        ConfigError: files of the user are in its place.
+    """
+    require_own(request)
+    locks = tuple(context.lock_status(one, request.platform) for one in request.config.members)
+    if any(one.state != "fresh" for one in locks):
+        return None
+    record = _current(request, _inputs(_asked(request, context), [one.digest for one in locks]))
+    return None if record is None else {**record.result, "status": "unchanged", "seconds": {}}
+
+
+def record_taken_in(request: BuildRequest, context: Context, made: Record, value: Mapping[str, Any]) -> None:
+    """Keep the record of a bundle that another machine built, so that the next build finds it unchanged.
+
+    Args:
+        made: the record of that machine.
+        value: the report of the build, with the places of its files here.
+    """
+    locks = [context.lock_status(one, request.platform).digest for one in request.config.members]
+    paths = (*(one["path"] for one in value["archives"]), *value["documents"].values())
+    record = replace(
+        made,
+        inputs=_inputs(_asked(request, context), locks),
+        tree=_stamp(request),
+        archives={path.name: file_stamp(path) for path in map(Path, paths)},
+        result=value,
+    )
+    write_record(_record_path(request), record)
+
+
 def _current(request: BuildRequest, inputs: str) -> Record | None:
     record = read_record(_record_path(request))
     if record is None or record.inputs != inputs:

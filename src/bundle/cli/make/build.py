@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +10,14 @@ import click
 
 from bundle.base.errors import BundleError, ConfigError
 from bundle.cli.app import App, Result, complete_version, interpreter_option, offline_option, pass_app, platform_option
+from bundle.cli.clusters import check_options, scheduler_options, tls_of
 from bundle.cli.make.loose import Asked, asked_options
 from bundle.cli.selection import select
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bundle.artifacts.context import Context
     from bundle.make.build_request import BuildRequest
     from bundle.model.config.project import Project
 
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
 @click.option("--no-verify", is_flag=True, help="Skip the verification; the bundle is not catalogued.")
 @click.option("--keep-failed", is_flag=True, help="Keep what a failed build leaves; the error names the folder.")
 @click.option("--verify-store", is_flag=True, help="Read every byte of the stored layers before using them.")
+@scheduler_options
+@click.option("--results-to", metavar="URL", help="The remote that results of workers come back through.")
 @pass_app
 def build(app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[str, ...], **options: Any) -> Result:
     """Build bundles: all steps from configuration to catalogue.
@@ -51,10 +56,16 @@ def build(app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[
     """
     from bundle.artifacts.store.json_cache import JsonCache
     from bundle.artifacts.store.paths import StorePaths
-    from bundle.make.build import build_bundle
 
+    check_options(options, "results_to")
+    options["tls"] = tls_of(options)
     asked = Asked(**{name: options.pop(name) for name in Asked.__dataclass_fields__})
     asked.check(("--all",) if every else versions)
+    if asked.loose and options["scheduler"]:
+        raise ConfigError(
+            "--scheduler is for the versions of a project, and -r and --with go without one.",
+            remedy="Make a project of them with `bundle init`, or build here.",
+        )
     if asked.loose:
         options["output"] = options["output"] or Path("pydist")
         project: Project = asked.open(app, platforms, options)
@@ -71,16 +82,16 @@ def build(app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[
     built: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
     codes = [0]
-    for request in requests:
-        try:
-            built.append(build_bundle(request, context))
-        except BundleError as error:
-            error = asked.explained(error)
+    for request, outcome in _outcomes(app, requests, context, options):
+        if isinstance(outcome, BundleError):
+            error = asked.explained(outcome)
             if len(requests) == 1 and not app.json:
-                raise
+                raise error
             app.warn_of_failure(request.name, error)
             failed.append({"version": request.config.version, "platform": request.platform.key, **error.as_json()})
             codes.append(error.exit_code)
+        else:
+            built.append(outcome)
 
     def text(console: Console) -> None:
         from bundle.cli.failures import print_failures
@@ -93,6 +104,24 @@ def build(app: App, /, versions: tuple[str, ...], every: bool, platforms: tuple[
             console.print(line)
 
     return Result(data={"bundles": built, "failed": failed}, text=text, exit_code=max(codes))
+
+
+def _outcomes(
+    app: App, requests: list[BuildRequest], context: Context, options: dict[str, Any]
+) -> Iterator[tuple[BuildRequest, dict[str, Any] | BundleError]]:
+    """Yield what came of each build."""
+    if options["scheduler"]:
+        from bundle.cli.make.on_workers import built_on_workers
+
+        yield from built_on_workers(app, requests, context, options)
+        return
+    from bundle.make.build import build_bundle
+
+    for request in requests:
+        try:
+            yield request, build_bundle(request, context)
+        except BundleError as error:
+            yield request, error
 
 
 def _requests(
