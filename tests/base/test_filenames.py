@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from bundle.base.filenames import climbs, folded, leaves, path_obstacle, stays_inside, text_obstacle, windows_obstacle
+from bundle.base.filenames import (
+    climbs,
+    folded,
+    leaves,
+    path_obstacle,
+    portable_obstacle,
+    stays_inside,
+    text_obstacle,
+    windows_obstacle,
+)
 from tests.base.names import IMPOSSIBLE_ON_WINDOWS, POSSIBLE_ON_WINDOWS
 
 
@@ -93,3 +102,20 @@ def test_links_on_the_disk_are_followed(tmp_path: Path) -> None:
         link = root / "a" / name
         link.symlink_to(target)
         assert leaves(link, root) == out, name
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("a/b.py", None),
+        (".env", None),
+        ("a//b", "has an empty part"),
+        ("./a", "has an empty part"),
+        ("", "has an empty part"),
+        ("a/nul.txt", "is not possible everywhere: 'nul.txt' is a device on Windows"),
+        ("a./b", "is not possible everywhere: Windows has no name 'a.'"),
+        ("../a", "leads upward"),
+    ],
+)
+def test_a_path_that_some_system_cannot_have_is_told_with_its_reason(path: str, why: str | None) -> None:
+    assert portable_obstacle(path) == why

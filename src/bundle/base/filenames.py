@@ -32,6 +32,20 @@ def windows_obstacle(name: str) -> str | None:
     return f"Windows has no name {name!r}" if _IMPOSSIBLE.search(name) else None
 
 
+def portable_obstacle(path: str) -> str | None:
+    """Return why a path with `/` between its parts is unsafe below some root, or on some system; None if it is not.
+
+    It continues a sentence whose subject is the path.
+    """
+    if obstacle := path_obstacle(path):
+        return obstacle
+    parts = path.split("/")
+    if any(part in ("", ".") for part in parts):
+        return "has an empty part"
+    found = next(filter(None, map(windows_obstacle, parts)), None)
+    return None if found is None else f"is not possible everywhere: {found}"
+
+
 def text_obstacle(text: str) -> str | None:
     """Return why a path or the target of a link is unsafe in itself, None if it is not."""
     if _FORBIDDEN.search(text):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -118,6 +117,8 @@ class _Told:
 
 
 def _told(pyproject: Path) -> _Told | None:
+    import tomllib
+
     with suppress(OSError, ValueError, RecursionError, LookupError, AttributeError, TypeError):
         value = tomllib.loads(read_regular(pyproject, most=2**22).decode())
         project = value["project"]

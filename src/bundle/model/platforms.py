@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from packaging.tags import Tag, compatible_tags, cpython_tags, mac_platforms
 from packaging.version import Version
 
 from bundle.base.native.formats import Format
+
+if TYPE_CHECKING:
+    from packaging.tags import Tag
 
 System = Literal["linux", "macosx", "windows"]
 Launcher = Literal["posix", "win-amd64", "win-arm64"]
@@ -144,6 +146,9 @@ class Platform:
 
     def tags(self, python: str, floors: Floors) -> tuple[Tag, ...]:
         """Return the wheel tags that fit, best first, down from the floors (PEP 425, 600)."""
+        # Its import takes longer than most commands.
+        from packaging.tags import compatible_tags, cpython_tags
+
         version = Version(python).release[:2]
         names = list(self._tag_names(floors))
         interpreter = f"cp{version[0]}{version[1]}"
@@ -153,6 +158,8 @@ class Platform:
         if self.system == "windows":
             yield self.plain_tag
         elif self.system == "macosx":
+            from packaging.tags import mac_platforms
+
             major, minor = (int(part) for part in floors.macos.split("."))
             yield from mac_platforms((major, minor), self.machine)
         else:

@@ -25,7 +25,7 @@ FRAME = 2
 ARCHIVE_INDEX = 2
 """The index of an archive; see `docs/bundles.md`."""
 
-VERIFICATION = 17
+VERIFICATION = 18
 """The checks of a bundle, and their rules."""
 
 

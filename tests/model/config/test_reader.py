@@ -100,6 +100,7 @@ def test_every_key_arrives(tmp_path: Path) -> None:
     assert windows.build_wheel == {}, "a permission alone asks for no source build"
     assert linux.skip == {}
     assert config.packages_for("macosx-x64").skip == {"torch": "no wheel"}
+    assert config.packages_for("macosx-x64").skip_origins["torch"] == "shared-config.json:14"
     assert config.packages_for("linux-aarch64").force_source == {"parasail": "no wheel"}
     assert linux.resolution.allow_source == {"free-sasa"}
     assert not linux.resolution.strict_missing

@@ -101,6 +101,7 @@ class _Timed(HTTPConnection):
             raise
         finally:
             timer.cancel()
+            timer.join()  # Past this, it can't shut down a connection that the next request uses.
         if late.is_set():
             response.close()
             raise slow

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bundle.artifacts.store.json_cache import JsonCache
 from bundle.base.folders import listing
-from bundle.make.verify.checks.byte_scan import patterns_for, scan
+from bundle.make.verify.checks.byte_scan import names_any, patterns_for
 from bundle.make.verify.checks.findings import Finding, Report
 from bundle.make.verify.checks.policy import Policy
 from bundle.model import revisions
@@ -83,5 +83,4 @@ def _names(tree: Path, folders: list[Path], target: Platform) -> bool:
     """Return whether some file of a bundle names one of the folders, or may do so unseen."""
     patterns, common = patterns_for(folders, (), target)
     sizes = {path: status.st_size for path, status in listing(tree).items() if stat.S_ISREG(status.st_mode)}
-    found = scan(tree, sizes, patterns, jobs=os.cpu_count() or 1)
-    return bool(common) or any(scanned.hits for scanned in found.values())
+    return bool(common) or names_any(tree, sizes, patterns, jobs=os.cpu_count() or 1)

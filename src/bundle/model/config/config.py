@@ -235,6 +235,8 @@ class PlatformPackages:
     """Name to version; wins over every requirement on that name."""
     skip: Mapping[str, str] = field(default_factory=dict)
     """Name to reason."""
+    skip_origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Name to file and line of the entry in `skip`, for messages."""
     force_source: Mapping[str, str] = field(default_factory=dict)
     """Name to reason."""
     build_wheel: Mapping[str, BuildWheel] = field(default_factory=dict)

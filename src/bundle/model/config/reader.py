@@ -149,6 +149,7 @@ class Reader:
         value = folded.value.get("packages", {})
         resolution = value.get("resolution", {})
         builds = _there(value.get("buildWheel", {}), platform_key)
+        skipped = _there(value.get("skip", {}), platform_key)
         return PlatformPackages(
             dependencies=tuple(value.get("dependencies", ())),
             folders=dict(self._folders(("packages", "dependencies"), value.get("dependencies", ()), folded)),
@@ -160,7 +161,10 @@ class Reader:
                 }
             ),
             overrides=value.get("overrides", {}),
-            skip=ByName(_there(value.get("skip", {}), platform_key)),
+            skip=ByName(skipped),
+            skip_origins=ByName(
+                {name: str(origin_of(folded.tree, ("packages", "skip", name, platform_key))) for name in skipped}
+            ),
             force_source=ByName(_there(value.get("forceSource", {}), platform_key)),
             build_wheel=ByName(
                 {

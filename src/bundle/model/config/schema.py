@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
-from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bundle.base.errors import ConfigError
@@ -34,7 +34,7 @@ _TYPES = {
 @cache
 def schema_text() -> str:
     """Return the schema as it is shipped."""
-    return resources.files("bundle.model.config").joinpath("config.schema.json").read_text(encoding="utf-8")
+    return Path(__file__).with_name("config.schema.json").read_text(encoding="utf-8")
 
 
 @cache

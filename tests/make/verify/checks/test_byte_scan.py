@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundle.make.verify.checks.byte_scan import Pattern, patterns_for, scan, search
+from bundle.make.verify.checks.byte_scan import Pattern, names_any, patterns_for, scan, search
 from bundle.model.platforms import PLATFORMS
 
 PATTERN = Pattern(path="/srv/builder", data=b"/srv/builder", severity="error")
@@ -88,3 +88,14 @@ def test_of_a_home_with_a_common_name_the_folders_inside_are_searched_for() -> N
         assert bool(list(search(text.encode(), patterns))) == found, text
     assert patterns_for([home], [], LINUX) == ((), (home,))
     assert patterns_for([], [Path("/usr/lib")], LINUX) == ((), (Path("/usr/lib"),))
+
+
+def test_whether_some_file_names_a_folder_is_told_without_hashes(tmp_path: Path) -> None:
+    patterns, _ = patterns_for([HOME], [], LINUX)
+    files = {f"{number}": b"x" * number for number in range(30)}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    sizes = {name: len(content) for name, content in files.items()}
+    assert not names_any(tmp_path, sizes, patterns, jobs=2)
+    (tmp_path / "17").write_bytes(str(HOME).encode())
+    assert names_any(tmp_path, sizes, patterns, jobs=2)

@@ -22,7 +22,10 @@ def test_a_subject_has_normalised_names_and_reads_every_file_once(tmp_path: Path
         version="3.12.10",
         platform="linux-x64",
         python=PythonRecord(actual="3.12.10"),
-        skipped=(SkippedRecord(name="Nvidia_NCCL", reason="no GPU there"),),
+        skipped=(
+            SkippedRecord(name="Nvidia_NCCL", reason="no GPU there."),
+            SkippedRecord(name="triton", reason="no wheel"),
+        ),
         overrides=("NumPy",),
         no_deps=("open.mm",),
         copied=("bin/tool",),
@@ -31,11 +34,11 @@ def test_a_subject_has_normalised_names_and_reads_every_file_once(tmp_path: Path
     subject = Subject(
         contents=read_contents(tmp_path, python="3.12.10", platform=PLATFORMS["linux-x64"]),
         manifest=manifest,
-        policy=Policy(forbidden=(Path("/srv/builder"), Path("/srv"))),
+        policy=Policy(forbidden=(Path("/srv/builder"), Path("/srv")), skip_origins={"nvidia-nccl": "config.json:12"}),
         jobs=1,
         reporter=Reporter(),
     )
-    assert subject.skipped == {"nvidia-nccl": "no GPU there"}
+    assert subject.skipped == {"nvidia-nccl": "no GPU there (config.json:12)", "triton": "no wheel"}
     assert subject.relaxed == {"numpy", "open-mm"}
     assert subject.copied == {"bin/tool"}
     assert subject.contested == {"bin/f2py"}

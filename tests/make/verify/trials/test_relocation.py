@@ -142,3 +142,10 @@ def test_what_was_imported_elsewhere_is_imported_once(
     seen.unlink()
     assert tiny_bundle.verify(tmp_path / "work", "imports").ok
     assert seen.read_text() == f"{tiny_bundle.root}\n"
+
+
+def test_an_environment_without_the_wheel_of_pip_is_named(tiny_bundle: TinyBundle, tmp_path: Path) -> None:
+    (wheel,) = (tiny_bundle.root / tiny_bundle.platform.stdlib(tiny_bundle.python)).glob("ensurepip/_bundled/pip-*.whl")
+    wheel.unlink()
+    report = tiny_bundle.verify(tmp_path / "work", "relocation")
+    assert set(errors(report)) == {"a virtual environment's ensurepip"}

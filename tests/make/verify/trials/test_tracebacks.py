@@ -63,6 +63,8 @@ def test_a_module_of_a_package_that_was_left_out_is_explained() -> None:
     assert explanation(alone(missing.format("nvidia.cublas")), left_out) == "nvidia-cublas was left out: no GPU"
     assert explanation(alone(missing.format("other")), left_out) == ""
     assert explanation(alone("ImportError: mdurl"), left_out) == ""
+    wrapped = alone("ImportError: cannot import what plot requires:\nmdurl: No module named 'mdurl'")
+    assert explanation(wrapped, left_out) == "mdurl was left out: Not needed here"
     assert explanation(CHAIN, {}) == "this interpreter comes without Tk"
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from bundle.base.threads import all_of, in_parallel
 from bundle.make.verify.checks.findings import Severity
 from bundle.model.platforms import Platform
+
+Result = TypeVar("Result")
 
 _MAPPED = 8 * 2**20
 """Bytes from which a file is mapped instead of copied."""
@@ -84,8 +88,11 @@ def patterns_for(
     return tuple(patterns.values()), tuple(dict.fromkeys(unused))
 
 
-def search(data: bytes | mmap.mmap, patterns: Iterable[Pattern]) -> Iterator[tuple[Pattern, int]]:
+def search(data: bytes | mmap.mmap, patterns: Sequence[Pattern]) -> Iterator[tuple[Pattern, int]]:
     """Yield each pattern that some bytes contain, with its first offset; `/a/bc` does not count as `/a/b`."""
+    # Nearly all files contain none, and one pass for all of them takes a third of the time.
+    if _any_of(tuple(pattern.data for pattern in patterns)).search(data) is None:
+        return
     for pattern in patterns:
         offset = data.find(pattern.data)
         while offset >= 0:
@@ -123,6 +130,32 @@ def scan(
     for result in all_of(in_parallel(read, _batches(files), threads=jobs)):
         found.update(result)
     return found
+
+
+def names_any(root: Path, files: Mapping[str, int], patterns: Sequence[Pattern], *, jobs: int) -> bool:
+    """Return whether one of some files contains a pattern; nothing is hashed.
+
+    Args:
+        files: size in bytes by path relative to the root.
+        jobs: how many threads.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+
+    def names(data: bytes | mmap.mmap) -> bool:
+        return next(search(data, patterns), None) is not None
+
+    def read(batch: Sequence[str]) -> bool:
+        return any(_with_bytes(f"{root}/{path}", files[path], names) for path in batch)
+
+    return any(all_of(in_parallel(read, _batches(files), threads=jobs)))
+
+
+@cache
+def _any_of(texts: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    """Return the expression that finds one of some texts; with none, it finds the start of any."""
+    return re.compile(b"|".join(map(re.escape, texts)))
 
 
 def _stands(data: bytes | mmap.mmap, offset: int, text: bytes) -> bool:
@@ -174,12 +207,16 @@ def _batches(files: Mapping[str, int]) -> Iterable[list[str]]:
 
 
 def _scan_file(path: str, size: int, patterns: Sequence[Pattern]) -> Scanned:
+    return _with_bytes(path, size, lambda data: _scan_bytes(data, patterns))
+
+
+def _with_bytes(path: str, size: int, use: Callable[[bytes | mmap.mmap], Result]) -> Result:
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     try:
         if size < _MAPPED:
-            return _scan_bytes(_read(descriptor, size), patterns)
+            return use(_read(descriptor, size))
         with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as data:
-            return _scan_bytes(data, patterns)
+            return use(data)
     finally:
         os.close(descriptor)
 

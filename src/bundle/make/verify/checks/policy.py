@@ -49,6 +49,8 @@ class Policy:
     """Folders of the building machine whose names are a warning, because other machines have them, too."""
     known: Known | None = None
     """None where the bundle was made a moment ago."""
+    skip_origins: Mapping[str, str] = field(default_factory=dict)
+    """File and line of each entry of `packages.skip`, by normalised name, for messages."""
     copies: bool = True
     """Whether the version may have files of its own (copyFiles)."""
 
@@ -57,7 +59,7 @@ class Policy:
         return replace(self, forbidden=tuple(dict.fromkeys((*self.forbidden, folder))))
 
     def as_json(self) -> dict[str, Any]:
-        """Return the JSON value, equal for equal conditions."""
+        """Return the JSON value, equal for conditions under which the same bundles pass."""
         return {
             "floors": {"glibc": self.floors.glibc, "macos": self.floors.macos},
             "acceptances": [acceptance.as_json() for acceptance in self.acceptances],
@@ -94,6 +96,7 @@ def policy_for(
         harmless=known_findings() if (manifest.known if config is None else config.verify.known) else (),
         forbidden=tuple(dict.fromkeys(folders)),
         suspicious=(Path.home(),),
+        skip_origins={} if config is None else config.packages_for(manifest.platform).skip_origins,
         copies=config is None or bool(config.packages_for(manifest.platform).copy_files),
     )
 

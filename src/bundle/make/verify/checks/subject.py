@@ -43,8 +43,13 @@ class Subject:
 
     @cached_property
     def skipped(self) -> Mapping[str, str]:
-        """Reason by normalised name of each package that was left out."""
-        return {canonicalize_name(package.name): package.reason for package in self.manifest.skipped}
+        """Reason, with its place in the configuration, by normalised name of each package that was left out."""
+        reasons = {canonicalize_name(package.name): package.reason for package in self.manifest.skipped}
+        origins = self.policy.skip_origins
+        return {
+            name: f"{reason.rstrip('.')} ({origins[name]})" if name in origins else reason
+            for name, reason in reasons.items()
+        }
 
     @cached_property
     def fetched(self) -> frozenset[str]:

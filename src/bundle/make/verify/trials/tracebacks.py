@@ -17,6 +17,7 @@ _BETWEEN = (
     "During handling of the above exception, another exception occurred:",
 )
 _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '(?P<module>[\w.]+)'")
+_NAMED_MODULE = re.compile(r"No module named '(?P<module>[\w.]+)'")
 _THREADS = re.compile(r"(Current thread|Thread) 0x[0-9a-f]+ ")
 """Begins what Python tells of its threads after a crash."""
 _SHOWN = 6
@@ -65,14 +66,15 @@ def explanation(text: str, left_out: Mapping[str, str]) -> str:
     Args:
         left_out: normalised names of packages that the bundle does without, each with the reason.
     """
-    module = missing_module(text)
-    if module.partition(".")[0] in ("tkinter", "_tkinter"):
+    if missing_module(text).partition(".")[0] in ("tkinter", "_tkinter"):
         return WITHOUT_TK
-    parts = module.split(".") if module else []
-    for count in range(len(parts), 0, -1):
-        name = canonicalize_name("-".join(parts[:count]))
-        if name in left_out:
-            return f"{name} was left out: {left_out[name].rstrip('.')}"
+    # A package such as pandas raises an error of its own, and names what it misses in the lines of its message.
+    for found in _NAMED_MODULE.finditer("\n".join(next(iter(messages(text)), ()))):
+        parts = found["module"].split(".")
+        for count in range(len(parts), 0, -1):
+            name = canonicalize_name("-".join(parts[:count]))
+            if name in left_out:
+                return f"{name} was left out: {left_out[name].rstrip('.')}"
     return ""
 
 
