@@ -34,6 +34,15 @@ def _refuse(*arguments: object, **options: object) -> NoReturn:
     raise AssertionError("unit tests need no network and no subprocess; mark the test `real` if it does")
 
 
+@pytest.fixture(scope="session")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The host and port of a container registry; each test takes a repository of its own."""
+    from tests.artifacts.remotes.stores import registry
+
+    with registry(tmp_path_factory.mktemp("registry")) as host:
+        yield host
+
+
 @pytest.fixture(autouse=True)
 def closed_world(request: pytest.FixtureRequest) -> Iterator[None]:
     """Let only tests marked `real` start programs and open connections."""

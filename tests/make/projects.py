@@ -392,7 +392,9 @@ def rows_of(root: Path) -> dict[str, Row]:
 def leftovers(*folders: Path) -> list[Path]:
     """Return what a killed run left and nobody swept away: staging, scratch, half downloads."""
     marks = (".staging", ".replaced", ".part")
-    return [path for folder in folders for path in folder.rglob("*") if path.name.endswith(marks)]
+    # Unlike Path.rglob, os.walk passes over a folder that a child of the killed run removes meanwhile.
+    walked = (found for folder in folders for found in os.walk(folder))
+    return [Path(root, name) for root, inner, files in walked for name in (*inner, *files) if name.endswith(marks)]
 
 
 def output_of(

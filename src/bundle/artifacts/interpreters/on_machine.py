@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from bundle.artifacts.interpreters.portable.host_discovery import Answer, Candidate, ask, candidates
@@ -13,8 +13,11 @@ _VERSION = re.compile(r"3(\.(?P<minor>[0-9]{1,2})(\.[0-9]{1,3})?)?")
 _MINORS = range(40, 5, -1)
 """Minor versions of Python 3 that are looked for, newest first."""
 
+Ask = Callable[[Candidate, Mapping[str, str]], Answer]
+"""Asks an interpreter for its properties, or remembers them."""
 
-def find(version: str, environ: Mapping[str, str]) -> Answer:
+
+def find(version: str, environ: Mapping[str, str], ask: Ask = ask) -> Answer:
     """Return the first CPython of a version: the running one, then those on PATH, under pyenv and managed by uv.
 
     Args:
@@ -29,12 +32,12 @@ def find(version: str, environ: Mapping[str, str]) -> Answer:
             f"{version!r} is not a version of Python.", remedy="Write a version such as 3.12 or 3.12.10, in quotes."
         )
     minors = [int(match["minor"])] if match["minor"] else _MINORS
-    for answer in _answers(minors, environ):
+    for answer in _answers(minors, environ, ask):
         if fits(answer, version):
             return answer
     found = [
         f"{one.python} {'' if one.facts['level'] == 'final' else '(a pre-release) '}in {one.candidate.executable}"
-        for one in _answers(_MINORS, environ)
+        for one in _answers(_MINORS, environ, ask)
     ]
     raise ConfigError(
         f"There is no Python {version} on this machine.",
@@ -43,7 +46,7 @@ def find(version: str, environ: Mapping[str, str]) -> Answer:
     )
 
 
-def look(executable: Path, environ: Mapping[str, str]) -> Answer:
+def look(executable: Path, environ: Mapping[str, str], ask: Ask = ask) -> Answer:
     """Return the CPython of a path.
 
     Raises:
@@ -67,7 +70,7 @@ def fits(answer: Answer, version: str) -> bool:
     return answer.facts["level"] == "final" and f"{answer.python}.".startswith(f"{version}.")
 
 
-def _answers(minors: range | list[int], environ: Mapping[str, str]) -> Iterator[Answer]:
+def _answers(minors: range | list[int], environ: Mapping[str, str], ask: Ask) -> Iterator[Answer]:
     prefixes = set()
     for minor in minors:
         for candidate in candidates(f"3.{minor}", environ):

@@ -122,6 +122,8 @@ def fetch(
             arrived(file.sha256, path)
             return path
 
+        # What takes longest begins first, so that all end together.
+        missing.sort(key=lambda file: -(file.size or 0))
         for file, outcome in zip(missing, in_parallel(get, missing, threads=parallel), strict=True):
             with problems.collecting():
                 if isinstance(outcome, NetworkError):

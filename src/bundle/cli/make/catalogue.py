@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -143,19 +143,24 @@ def _code_of(findings: Sequence[Finding | RemoteFinding]) -> int:
 
 def _verify_remote(app: App, url: str) -> Result:
     from bundle.artifacts.remotes.addresses import open_remote
-    from bundle.artifacts.remotes.inspection import inspect
-    from bundle.artifacts.trust.reading import read_catalogue
+    from bundle.artifacts.remotes.inspection import inspect, inspect_page
+    from bundle.artifacts.trust.client import trusted
+    from bundle.artifacts.trust.pins import pin_of
     from bundle.base.text import counted
 
     access = app.access()
     remote = open_remote(url, access)
-    found = inspect(remote, read_catalogue(remote, url, access)[0], reporter=app.reporter)
+    pin = pin_of(url, access)
+    catalogue, page = (remote.catalogue()[0], None) if pin is None else trusted(remote, pin)
+    found = inspect(remote, catalogue, reporter=app.reporter)
+    found = replace(found, findings=(*found.findings, *inspect_page(remote, page)))
 
     def text(console: Console) -> None:
         from rich.filesize import decimal
 
         for finding in found.findings:
-            console.print(f"{finding.kind}: {finding.what}, needed by {', '.join(finding.bundles)}: {finding.detail}")
+            needed = f", needed by {', '.join(finding.bundles)}" if finding.bundles else ""
+            console.print(f"{finding.kind}: {finding.what}{needed}: {finding.detail}")
         if found.findings:
             console.print("`bundle publish --repair`, from where these bundles were built, sends it again.")
         else:

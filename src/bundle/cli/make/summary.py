@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.filesize import decimal
 
 from bundle.cli.tables import FLOOR_NAMES, asked_by
 from bundle.model.manifest import Manifest, PythonRecord
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def print_bundle(console: Console, bundle: Mapping[str, Any], here: Path) -> None:

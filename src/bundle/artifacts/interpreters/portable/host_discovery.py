@@ -147,16 +147,24 @@ def ask(candidate: Candidate, environ: Mapping[str, str]) -> Answer:
     completed = run([candidate.executable, "-I", "-S", "-B", "-c", _QUESTION], env=env, timeout=20)
     check(completed, f"Asking {candidate.executable} about itself")
     try:
-        facts = json.loads(completed.output)
-        return Answer(
-            candidate=candidate,
-            python=facts["version"],
-            prefix=Path(facts["base_prefix"]),
-            stdlib=Path(facts["stdlib"]),
-            include=Path(facts["include"]),
-            facts=facts,
-        )
+        return answer_of(candidate, json.loads(completed.output))
     except (ValueError, TypeError, LookupError) as error:
         raise WorkError(
             f"{candidate.executable} does not answer as a Python would: {completed.output[:80]!r}"
         ) from error
+
+
+def answer_of(candidate: Candidate, facts: Mapping[str, Any]) -> Answer:
+    """Return the answer that an interpreter gave.
+
+    Raises:
+        TypeError, LookupError: none of them gives these facts.
+    """
+    return Answer(
+        candidate=candidate,
+        python=facts["version"],
+        prefix=Path(facts["base_prefix"]),
+        stdlib=Path(facts["stdlib"]),
+        include=Path(facts["include"]),
+        facts=facts,
+    )
