@@ -79,7 +79,7 @@ def test_bundles_that_are_recorded_at_once_all_arrive(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "null", "{}", '{"format": 2, "bundles": []}', '{"format": 1, "bundles": [{}]}', '{"bundles": []}'],
+    ["", "{", "[]", "null", "{}", '{"format": 0, "bundles": []}', '{"format": 1, "bundles": [{}]}', '{"bundles": []}'],
 )
 def test_a_file_that_is_no_catalogue_is_an_error_and_stays_untouched(path: Path, text: str) -> None:
     path.parent.mkdir()
@@ -91,6 +91,17 @@ def test_a_file_that_is_no_catalogue_is_an_error_and_stays_untouched(path: Path,
     with pytest.raises(IntegrityError, match="not a catalogue"):
         record(path, bundle(), reporter=REPORTER)
     assert path.read_text() == text
+
+
+def test_a_program_that_is_too_old_for_a_catalogue_says_so(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text('{"format": 2, "runtimes": {}}')
+    for validate in (True, False):
+        with pytest.raises(IntegrityError, match="has format 2, and this program is too old"):
+            Catalogue.load(path, validate=validate)
+    with pytest.raises(IntegrityError, match="too old"):
+        record(path, bundle(), reporter=REPORTER)
+    assert path.read_text() == '{"format": 2, "runtimes": {}}'
 
 
 @pytest.mark.parametrize(

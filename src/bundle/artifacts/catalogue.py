@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bundle.artifacts.catalogue_entry import ArchiveRecord, DocumentRecord, Entry
-from bundle.base.errors import IntegrityError
+from bundle.base.errors import IntegrityError, too_new
 from bundle.base.filenames import climbs
 from bundle.base.files import locked, pretty_json, read_regular, sha256_of
 from bundle.base.staging import sweep_staging, write_atomically
@@ -60,6 +60,9 @@ class Catalogue:
         """
         try:
             value = json.loads(content)
+            found = value.get("format") if isinstance(value, dict) else None
+            if type(found) is int and found > _FORMAT:
+                raise too_new(name, found, _FORMAT)
             if validate and (problems := _schema_problems(value)):
                 raise _no_catalogue(name, problems)
             if value["format"] != _FORMAT:

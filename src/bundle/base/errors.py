@@ -88,6 +88,21 @@ class IntegrityError(BundleError):
     default_remedy = "Do not use the file. Find out who changed it; `bundle cache verify` checks the store."
 
 
+def too_new(name: str, found: int, newest: int) -> IntegrityError:
+    """Return the error for a file in a format that came after this program.
+
+    Args:
+        name: of the file.
+        found: the number of its format.
+        newest: the highest number that is understood.
+    """
+    return IntegrityError(
+        f"{name} has format {found}, and this program is too old for it: it reads formats up to {newest}.",
+        cause="A newer version of this program wrote it.",
+        remedy="Install a newer version of this program.",
+    )
+
+
 class VerificationError(BundleError):
     """The bundle is not portable, or does not import."""
 

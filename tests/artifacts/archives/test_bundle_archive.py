@@ -198,6 +198,15 @@ def test_an_index_that_makes_no_sense_is_an_error(
         read_index(archive)
 
 
+def test_an_index_of_a_later_format_says_that_this_program_is_too_old(
+    store: Store, layers: list[Layer], tmp_path: Path
+) -> None:
+    archive = pack(store, layers, tmp_path / "out.tar.zst", Compression(format="tar.zst")).path
+    archive.write_bytes(archive.read_bytes().replace(b'"format":2', b'"format":3'))
+    with pytest.raises(IntegrityError, match="has format 3, and this program is too old for it"):
+        read_index(archive)
+
+
 @pytest.mark.skipif(zstandard.ZSTD_VERSION != (1, 5, 7), reason="another compressor makes other bytes")
 def test_the_bytes_of_an_archive_never_change_between_releases(
     store: Store, layers: list[Layer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
+import zstandard
 
+from bundle.artifacts.remotes.published import FORMAT
 from bundle.base.errors import ConfigError, IntegrityError
 from bundle.cli.app import Result
 from tests.cli.results import result_of, text_of
@@ -18,7 +22,7 @@ def built(tmp_path: Path) -> Built:
 
 
 def call(built: Built, *arguments: str) -> Result:
-    environ = {"BUNDLE_CACHE_DIR": str(built.store.root)}
+    environ = {"BUNDLE_CACHE_DIR": str(built.store.root), "BUNDLE_DATA_DIR": str(built.project.root / "data")}
     return result_of(built.project.root, *arguments, environ=environ)
 
 
@@ -76,6 +80,62 @@ def test_a_remote_is_verified_and_repaired(built: Built, tmp_path: Path) -> None
     assert (found.exit_code, [one["kind"] for one in found.data["findings"]]) == (4, ["changed"])
     assert "needed by 3.12.10-linux-x64" in text_of(found)
     call(built, "publish", "3.12.10", "--to", str(remote), "--repair")
+    assert call(built, "catalogue", "verify", "--from", str(remote)).exit_code == 0
+
+
+LATER = FORMAT + 1
+
+
+def files_of(remote: Path) -> dict[str, bytes]:
+    found = {path.relative_to(remote).as_posix(): path for path in remote.rglob("*") if path.is_file()}
+    return {name: path.read_bytes() for name, path in found.items() if not name.endswith(".lock")}
+
+
+def test_nothing_is_read_of_or_written_to_a_remote_of_a_later_format(built: Built, tmp_path: Path) -> None:
+    remote = tmp_path / "remote"
+    call(built, "publish", "3.12.10", "--to", str(remote))
+    for path in remote.rglob("*"):
+        os.utime(path, (0, 0))
+    catalogue = remote / "catalogue.json"
+    catalogue.write_text(json.dumps({"published": LATER, "runtimes": {"3.12.10": "a value of another shape"}}))
+    before = files_of(remote)
+    for words in (
+        ("publish", "3.12.10", "--to"),
+        ("publish", "3.12.10", "--repair", "--to"),
+        ("publish", "3.12.10", "--dry-run", "--to"),
+        ("unpublish", "3.12.10", "--from"),
+        ("gc", "--grace", "0s", "--from"),
+        ("catalogue", "list", "--from"),
+        ("catalogue", "verify", "--from"),
+        ("catalogue", "page", "--output", str(tmp_path / "page"), "--from"),
+        ("install", "3.12.10", "--into", str(tmp_path / "into"), "--from"),
+        ("diff", "3.12.10"),
+    ):
+        last = f"{remote}@3.12.10" if words[0] == "diff" else str(remote)
+        with pytest.raises(IntegrityError, match=f"has format {LATER}, and this program is too old for it") as raised:
+            call(built, *words, last)
+        assert raised.value.remedy == "Install a newer version of this program."
+        assert files_of(remote) == before, words
+    assert not (tmp_path / "page").exists()
+    assert not (tmp_path / "into").exists()
+
+
+def test_a_remote_of_the_second_format_is_read_and_taken_on_to_the_newest(built: Built, tmp_path: Path) -> None:
+    remote = tmp_path / "remote"
+    call(built, "publish", "3.12.10", "--to", str(remote))
+    (packed,) = (remote / "bundles").rglob("*.json.zst")
+    packed.with_suffix("").write_bytes(zstandard.ZstdDecompressor().decompress(packed.read_bytes(), 2**20))
+    packed.unlink()
+    catalogue = remote / "catalogue.json"
+    catalogue.write_text(json.dumps(json.loads(catalogue.read_text()) | {"published": 2}))
+
+    assert call(built, "catalogue", "verify", "--from", str(remote)).exit_code == 0
+    built.bundle("3.12.10-other")
+    call(built, "publish", "3.12.10-other", "--to", str(remote))
+    assert call(built, "gc", "--from", str(remote), "--grace", "0s").data["removed"] == []
+    listed = call(built, "catalogue", "list", "--from", str(remote)).data["bundles"]
+    assert [one["version"] for one in listed] == ["3.12.10", "3.12.10-other"]
+    assert json.loads(catalogue.read_text())["published"] == FORMAT
     assert call(built, "catalogue", "verify", "--from", str(remote)).exit_code == 0
 
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 import os
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from bundle.base.errors import IntegrityError, NetworkError
 from bundle.base.folders import remove_tree
@@ -38,6 +40,18 @@ def test_an_upgrade_from_a_remote_fetches_what_differs(shop: Shop, machine: Mach
         remove_tree(machine.root / "cache")
     assert machine.install(remote, NEWER).fetched == 2
     assert machine.tree() == shop.tree(NEWER)
+
+
+def test_an_install_from_a_remote_of_an_earlier_format_is_the_bundle(
+    shop: Shop, machine: Machine, remote: Path
+) -> None:
+    for packed in list((remote / "bundles").rglob("*.json.zst")):
+        packed.with_suffix("").write_bytes(zstandard.ZstdDecompressor().decompress(packed.read_bytes(), 2**20))
+        packed.unlink()
+    catalogue = json.loads((remote / "catalogue.json").read_text())
+    (remote / "catalogue.json").write_text(json.dumps(catalogue | {"published": 2}))
+    machine.install(remote)
+    assert machine.tree() == shop.tree()
 
 
 def blobs(remote: Path) -> list[Path]:

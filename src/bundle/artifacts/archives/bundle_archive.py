@@ -25,7 +25,7 @@ from bundle.artifacts.archives.self_extracting import script
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.frames import Frames, end_frame
 from bundle.artifacts.store.layers import TOP, Layer
-from bundle.base.errors import IntegrityError
+from bundle.base.errors import IntegrityError, too_new
 from bundle.base.files import CHUNK, PartFile, canonical_json, sha256_of
 from bundle.base.staging import staged_file, sweep_staging
 from bundle.model import revisions
@@ -223,8 +223,11 @@ def read_open_index(file: BinaryIO, name: str) -> list[IndexedLayer]:
     end = file.tell()
     try:
         value = json.loads(text)
-        if value["format"] != revisions.ARCHIVE_INDEX:
-            raise ValueError(f"its format is {value['format']}, not {revisions.ARCHIVE_INDEX}")
+        found, known = value["format"], revisions.ARCHIVE_INDEX
+        if type(found) is int and found > known:
+            raise too_new(f"The index of {name}", found, known)
+        if found != known:
+            raise ValueError(f"its format is {found}, not {known}")
         layers = [_indexed(layer) for layer in value["layers"]]
         position = 0
         for frame in (frame for layer in layers for frame in layer.frames):

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from bundle.artifacts.archives.bundle_archive import IndexedFrame
 from bundle.artifacts.catalogue import natural_order
 from bundle.artifacts.catalogue_entry import ArchiveRecord, Entry, bundle_digest
-from bundle.base.errors import ConfigError, IntegrityError
+from bundle.base.errors import ConfigError, IntegrityError, too_new
 from bundle.base.files import canonical_json, pretty_json
 from bundle.model.config.project import parse_version
 from bundle.model.manifest import PythonRecord
@@ -237,7 +237,7 @@ def _read(kind: type[_Document], key: str, newest: int, content: bytes, name: st
         found = value.get(key) if isinstance(value, dict) else None
         if type(found) is int and found > 0:
             if found > newest:
-                raise _too_new(name, found, newest)
+                raise too_new(name, found, newest)
             return from_json(kind, value, lenient=True)
     except (ValueError, RecursionError) as error:
         problem = str(error) or type(error).__name__
@@ -293,14 +293,6 @@ def _problems_of_layers(document: BundleDocument) -> Iterable[str]:
 def _refuse(name: str, problems: Iterable[str]) -> None:
     if shown := list(dict.fromkeys(problems))[:10]:
         raise _unusable(name, shown)
-
-
-def _too_new(name: str, found: int, newest: int) -> IntegrityError:
-    return IntegrityError(
-        f"{name} has format {found}, and this program is too old for it: it reads formats up to {newest}.",
-        cause="A newer version of this program published there.",
-        remedy="Install a newer version of this program.",
-    )
 
 
 def _unusable(name: str, problems: Iterable[str]) -> IntegrityError:
