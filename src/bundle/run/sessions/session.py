@@ -251,12 +251,14 @@ class Session:
             except (RuntimeError, ValueError) as error:
                 self._broken = True
                 return ActionResult(state=State.FAILED, message=str(error), environment=environment)
-        while not (self._ended.wait(_POLL) and not actions.running):
+        while not self._ended.wait(_POLL):
             pass
         return self._result(environment, time.monotonic() - started)
 
     def _told(self, status: Any) -> None:
-        if status.state.value != "running":
+        actions = self._actions
+        # An action that a message has failed, and that is still being ended, tells its state already.
+        if status.state.value != "running" and actions is not None and not actions.running:
             self._status = status
             self._ended.set()
 
