@@ -22,6 +22,9 @@ _LONGEST_ELEMENT = 1024
 _NUMBERS = ("timeout", "notifyPeriodInSeconds", "min", "max")
 """Fields that are numbers, and with FEATURE_BUNDLE_1 also format strings."""
 
+_NAMED = ("variables", "parameterSpace")
+"""Fields whose keys are, or may be, names of variables and of parameters."""
+
 
 def check(template: Mapping[str, Any]) -> None:
     """Refuse what breaks a rule; what is no template at all is left to the library.
@@ -86,19 +89,25 @@ def _check_bounds(definition: Mapping[str, Any], what: str) -> None:
         _check_bounds(item, f"an item of {what}")
 
 
-def _check_file_names(value: Any) -> None:
-    """Refuse names of embedded files that are no names of files."""
+def _inner_mappings(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Return all mappings in a value whose keys are names of fields."""
     ahead = [value]
     while ahead:
         one = ahead.pop()
         if isinstance(one, list):
             ahead += one
         elif isinstance(one, dict):
-            ahead += one.values()
-            for file in _mappings(one.get("embeddedFiles")):
-                name = file.get("filename")
-                if isinstance(name, str) and (name in (".", "..") or _CONTROL.search(name)):
-                    raise ValueError(f"{name!r:.80} is no name for an embedded file")
+            yield one
+            ahead += (inner for key, inner in one.items() if key not in _NAMED)
+
+
+def _check_file_names(value: Any) -> None:
+    """Refuse names of embedded files that are no names of files."""
+    for one in _inner_mappings(value):
+        for file in _mappings(one.get("embeddedFiles")):
+            name = file.get("filename")
+            if isinstance(name, str) and (name in (".", "..") or _CONTROL.search(name)):
+                raise ValueError(f"{name!r:.80} is no name for an embedded file")
 
 
 def _check_space(space: Any) -> None:
@@ -121,19 +130,11 @@ def _check_space(space: Any) -> None:
 
 def _check_numbers(value: Any) -> None:
     """Refuse texts and truth values in place of numbers."""
-    ahead = [value]
-    while ahead:
-        one = ahead.pop()
-        if isinstance(one, list):
-            ahead += one
-        elif isinstance(one, dict):
-            for key, inner in one.items():
-                # Names of variables and of parameters are keys, too.
-                if key in ("variables", "parameterSpace"):
-                    continue
-                if key in _NUMBERS and (isinstance(inner, bool) or (isinstance(inner, str) and _FORMAT not in inner)):
-                    raise ValueError(f"{key} is {inner!r:.40}, and no number")
-                ahead.append(inner)
+    for one in _inner_mappings(value):
+        for key in _NUMBERS:
+            inner = one.get(key)
+            if isinstance(inner, bool) or (isinstance(inner, str) and _FORMAT not in inner):
+                raise ValueError(f"{key} is {inner!r:.40}, and no number")
 
 
 def _mappings(value: Any) -> Iterator[Mapping[str, Any]]:
