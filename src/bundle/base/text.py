@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 _SHOWN = 10
 
@@ -40,6 +39,8 @@ def counted(count: int, noun: str) -> str:
 
 def nearest(word: str, known: Iterable[str], *, count: int = 1) -> list[str]:
     """Return at most `count` known words that are most like `word`, best first, letter case aside."""
+    from difflib import get_close_matches
+
     by_lower_case = {name.lower(): name for name in known}
     near = get_close_matches(word.lower(), by_lower_case, n=count, cutoff=0.55)
     return [by_lower_case[name] for name in near]

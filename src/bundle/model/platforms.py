@@ -6,12 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from packaging.version import Version
-
-from bundle.base.native.formats import Format
-
 if TYPE_CHECKING:
     from packaging.tags import Tag
+
+    from bundle.base.native.formats import Format
 
 System = Literal["linux", "macosx", "windows"]
 Launcher = Literal["posix", "win-amd64", "win-arm64"]
@@ -146,8 +144,9 @@ class Platform:
 
     def tags(self, python: str, floors: Floors) -> tuple[Tag, ...]:
         """Return the wheel tags that fit, best first, down from the floors (PEP 425, 600)."""
-        # Its import takes longer than most commands.
+        # Their imports take longer than most commands.
         from packaging.tags import compatible_tags, cpython_tags
+        from packaging.version import Version
 
         version = Version(python).release[:2]
         names = list(self._tag_names(floors))

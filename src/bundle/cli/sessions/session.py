@@ -128,7 +128,6 @@ def run(app: App, /, template: Path, parameters: tuple[str, ...], extensions: st
     """
     from bundle.cli.sessions.shared import job_input, work_of
     from bundle.run.sessions.job import load
-    from bundle.run.sessions.state import Kept, spec_of
 
     _check(options)
     starters = _starters(options)
@@ -142,6 +141,8 @@ def run(app: App, /, template: Path, parameters: tuple[str, ...], extensions: st
     work = work_of(job, **selection)
     kept = None
     if state is not None:
+        from bundle.run.sessions.state import Kept, spec_of
+
         kept = Kept.create(state, spec_of(inputs, work, keep_going=options["keep_going"], secrets=secrets))
     return _run(app, job, inputs, kept, starters, work=work, secrets=secrets, **options)
 

@@ -5,12 +5,14 @@ The libraries come as arguments, because `library` alone imports them.
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,6 +28,23 @@ _MOST_BUFFERED = 2 * 2**20
 """Characters of an ended action that may not have been read yet; Linux buffers one MiB at most."""
 
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
+
+
+@contextmanager
+def quick_import() -> Iterator[None]:
+    """Import without the search for plugins of pydantic in all packages, and without one for garbage: there is none."""
+    name = "PYDANTIC_DISABLE_PLUGINS"
+    before, collects = os.environ.get(name), gc.isenabled()
+    os.environ[name] = "__all__"
+    gc.disable()
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
+        if collects:
+            gc.enable()
 
 
 def apply(model: Any, sessions: Any, start: Callable[[Mapping[str, Any]], Any]) -> None:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -38,7 +37,6 @@ Start = Callable[[Mapping[str, Any]], Any]
 
 Records = Callable[[logging.LogRecord], object]
 
-
 _ONCE = threading.Lock()
 
 
@@ -56,7 +54,7 @@ def require() -> None:
 def _load() -> None:
     remedy = "pip install 'bundle-toolchain[jobs]'"
     try:
-        with _no_plugins():
+        with corrections.quick_import():
             import openjd.model
             import openjd.sessions
     except ImportError as error:
@@ -70,20 +68,6 @@ def _load() -> None:
     openjd.sessions.LOG.setLevel(logging.INFO)
     openjd.sessions.LOG.propagate = False
     openjd.sessions.LOG.addHandler(_Router())
-
-
-@contextmanager
-def _no_plugins() -> Iterator[None]:
-    """Keep pydantic from searching all installed packages for plugins, which takes a tenth of the import."""
-    name = "PYDANTIC_DISABLE_PLUGINS"
-    before = os.environ.get(name)
-    os.environ[name] = "__all__"
-    try:
-        yield
-    finally:
-        del os.environ[name]
-        if before is not None:
-            os.environ[name] = before
 
 
 def kind_of(document: Mapping[str, Any]) -> str:
