@@ -1,9 +1,11 @@
 """A first build with empty caches, a rebuild, an unchanged build and five locks, against uv plus tar in the same run.
 
-Run it from the repository: `.venv/bin/python -m benchmarks.first_build [VERSION] [--rounds N]`. Both sides take turns,
-so that a machine whose speed drifts treats both alike. The bundle's side makes more: it holds an interpreter, and is
-verified. It runs from an environment as its users make one, without the packages of developers: one of these takes a
-second and a half to import. Cold: both caches are empty, the operating system's is not.
+Run it from the repository: `.venv/bin/python -m benchmarks.first_build [VERSION] [--rounds N] [--archive]`. With
+--archive the interpreter comes from an archive, as that of a release does, instead of being made portable; the archive
+is made of this machine's interpreter before the first round. Both sides take turns, so that a machine whose speed
+drifts treats both alike. The bundle's side makes more: it holds an interpreter, and is verified. It runs from an
+environment as its users make one, without the packages of developers: one of these takes a second and a half to
+import. Cold: both caches are empty, the operating system's is not.
 
 Each task writes to new folders, and nothing is removed before the last: ext4 creates files up to ten times slower for
 some minutes after a removal, since it searches for inodes that were not freed lately, and neither a machine of CI nor
@@ -13,6 +15,7 @@ a newcomer removes anything first.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import statistics
@@ -33,6 +36,9 @@ from bundle.model.config.project import Project
 from bundle.model.platforms import PLATFORMS
 
 ROOT = Path(__file__).resolve().parent.parent
+EMPTY = "3.12.10-empty"
+NEWER_GLIBC = {"rule": "glibc-above-floor", "files": "*", "package": "python", "reason": "made on this machine"}
+"""Of an archive, unlike of a host interpreter, it is expected that it runs on old systems."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +50,8 @@ class Bench:
     caches: Path
     python: Path
     """The interpreter of the tool's environment."""
+    interpreter: Path | None = None
+    """The archive of the bundle's interpreter; None takes what the configuration says."""
 
     @property
     def project(self) -> Path:
@@ -60,6 +68,11 @@ class Bench:
         self.project.mkdir(parents=True)
         shutil.copy(ROOT / "shared-config.json", self.project)
         shutil.copytree(ROOT / "versions" / self.version, self.versions)
+        if self.interpreter:
+            path = self.project / "shared-config.json"
+            config = json.loads(path.read_text())
+            config.setdefault("verify", {}).setdefault("accept", []).append(NEWER_GLIBC)
+            path.write_text(json.dumps(config))
         return self
 
     def bundle(self, command: str, *options: str) -> float:
@@ -70,7 +83,8 @@ class Bench:
 
     def build(self, *options: str) -> float:
         """Build the version; return the seconds."""
-        return self.bundle("build", self.version, "--locked", *options)
+        source = ("--interpreter", str(self.interpreter)) if self.interpreter else ()
+        return self.bundle("build", self.version, "--locked", *source, *options)
 
     def lock(self) -> float:
         """Lock five platforms from nothing; return the seconds."""
@@ -97,13 +111,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("version", nargs="?", default="3.12.10")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--archive", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         print("seconds of bundle / seconds of the others; `unchanged` stands beside `bundle --version`")
         python = installed(Path(name, "tool"))
+        interpreter = archived(Path(name, "archived"), python) if asked.archive else None
         measured: dict[str, list[tuple[float, float]]] = {}
         for number in range(1, asked.rounds + 1):
-            for task, (ours, theirs) in tasks(asked.version, Path(name, str(number)), python).items():
+            for task, (ours, theirs) in tasks(asked.version, Path(name, str(number)), python, interpreter).items():
                 here, there = ours(), theirs()
                 measured.setdefault(task, []).append((here, there))
                 print(f"round {number}: {task:18} {here:6.2f} / {there:6.2f} = {here / there:5.2f}", flush=True)
@@ -123,15 +139,36 @@ def installed(folder: Path) -> Path:
     return python
 
 
-def tasks(version: str, folder: Path, python: Path) -> dict[str, tuple[Callable[[], float], Callable[[], float]]]:
+def archived(folder: Path, python: Path) -> Path:
+    """Return an archive of the interpreter that a bundle without packages has.
+
+    Args:
+        folder: for all files; must not exist.
+        python: of the environment that the tool is installed in.
+    """
+    bench = Bench(version=EMPTY, folder=folder, caches=folder, python=python).prepare()
+    bench.build("--no-verify")
+    (prefix,) = (bench.project / "pydist" / EMPTY).glob("*/bin")
+    archive = folder / "cpython.tar.gz"
+    folders = [name for name in ("bin", "include", "lib", "share") if (prefix.parent / name).exists()]
+    timed("tar", "-czf", archive, "--transform=s,^,python/,S", "-C", prefix.parent, *folders)
+    return archive
+
+
+def tasks(
+    version: str, folder: Path, python: Path, interpreter: Path | None
+) -> dict[str, tuple[Callable[[], float], Callable[[], float]]]:
     """Return the tasks of one round, for both sides, in their order.
 
     Args:
         folder: for all files of the round; must not exist.
         python: of the environment that the tool is installed in.
+        interpreter: the archive of the bundles' interpreter; None takes what the configuration says.
     """
     cold, warm, unverified, locks = (
-        Bench(version=version, folder=folder / task, caches=folder / caches, python=python).prepare()
+        Bench(
+            version=version, folder=folder / task, caches=folder / caches, python=python, interpreter=interpreter
+        ).prepare()
         for task, caches in (("cold", "cold"), ("warm", "cold"), ("unverified", "unverified"), ("locks", "locks"))
     )
     return {
