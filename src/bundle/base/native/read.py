@@ -33,6 +33,7 @@ def read_native(path: Path, machine: str = "") -> Native | None:
     import lief
 
     lief.logging.disable()
+    lief.disable_leak_warning()  # Else a program that ends with an error prints 40 lines about LIEF after it.
     with warnings.catch_warnings():
         # LIEF warns of machines that it does not know; the audit reports them itself.
         warnings.simplefilter("ignore", RuntimeWarning)
