@@ -2,14 +2,14 @@
 
 Run it from the repository: `.venv/bin/python -m benchmarks.environments [ROUNDS [REQUIREMENT...]]`. The requirements
 are locked once; then all take turns. The first use of a lock by a command that is known is measured with the wheels in
-uv's cache; that of a command that bundle has never seen; and, in the first round, that with all caches empty, which
-needs the network. All ways run `python -c pass` in the end. Beside the time stands the processor time of all programs.
+uv's cache; that of a command that bundle has never seen, on a machine where it has made other environments; that where
+it has made none; and, in the first round, that with all caches empty, which needs the network. All ways run
+`python -c pass` in the end. Beside the time stands the processor time of all programs.
 The start is that in a ready environment; the interpreter itself is beside it.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import statistics
@@ -25,6 +25,7 @@ from uv import find_uv_bin
 
 REQUIREMENTS = ("numpy", "requests", "click", "jinja2", "pyyaml", "packaging")
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
+ALL = ("cache",)
 STARTS = 30
 """Ready starts in each round."""
 
@@ -62,20 +63,21 @@ class Bench:
         (self.folder / "pyproject.toml").write_text(
             f'[project]\nname = "bench"\nversion = "1"\nrequires-python = "=={PYTHON}.*"\ndependencies = [{listed}]\n'
         )
-        command = {"type": "python_env", "pylock": "pylock.toml", "command": "-c pass", "python_version": PYTHON}
-        (self.folder / "app.yml").write_text(json.dumps({"commands": {"nothing": command}}))
+        lines = ["type: python_env", "pylock: pylock.toml", "command: -c pass", f'python_version: "{PYTHON}"']
+        text = "\n".join(["commands:", "  nothing:", *(f"    {line}" for line in lines), ""])
+        (self.folder / "app.yml").write_text(text)
         uv = find_uv_bin()
         self.run(uv, "lock", "--python", sys.executable)
         self.run(
             uv, "export", "--quiet", "--frozen", "--no-emit-project", "--format", "pylock.toml", "-o", "pylock.toml"
         )
 
-    def first_uses(self, label: str, *, online: bool = False, known: bool = False) -> None:
+    def first_uses(self, label: str, *, online: bool = False, forgotten: Sequence[str] = ()) -> None:
         """Measure each way to a new environment.
 
         Args:
             online: whether all caches are empty.
-            known: whether the command has run before, with another lock.
+            forgotten: folders with what bundle knows; if there are none, the command has run before with another lock.
         """
         uv, bundle = find_uv_bin(), Path(sys.executable).with_name("bundle")
 
@@ -90,7 +92,7 @@ class Bench:
             "bundle env run": lambda: self.run(bundle, "env", "run", "app.yml", "nothing"),
         }
         for name, work in ways.items():
-            for place in ("plain", ".venv", *(() if known else ("cache",))):
+            for place in ("plain", ".venv", *forgotten):
                 shutil.rmtree(self.folder / place, ignore_errors=True)
             with (self.folder / "pylock.toml").open("a") as lock:
                 lock.write("\n")
@@ -101,7 +103,7 @@ class Bench:
     def starts(self) -> None:
         """Measure each ready start, in turns."""
         bundle = Path(sys.executable).with_name("bundle")
-        self.first_uses("unmeasured")
+        self.first_uses("unmeasured", forgotten=ALL)
         self.run(find_uv_bin(), "sync", "--frozen", "--python", sys.executable)
         self.run(bundle, "env", "run", "app.yml", "nothing")
         made = next(self.folder.glob("cache/bundle/envs/*/.provisioned"))
@@ -131,10 +133,11 @@ def main() -> None:
         bench = Bench(Path(name, "app"), Path(name, "uv"))
         bench.folder.mkdir()
         bench.prepare(sys.argv[2:] or REQUIREMENTS)
-        bench.first_uses("empty cache", online=True)
+        bench.first_uses("empty cache", online=True, forgotten=ALL)
         for _ in range(rounds):
-            bench.first_uses("new command")
-            bench.first_uses("first use", known=True)
+            bench.first_uses("new machine", forgotten=ALL)
+            bench.first_uses("new command", forgotten=["cache/bundle/envs/starts"])
+            bench.first_uses("first use")
             bench.starts()
         bench.sharing()
     medians = {what: statistics.median(found) for what, found in bench.seconds.items() if "unmeasured" not in what}
@@ -142,7 +145,7 @@ def main() -> None:
     for what, seconds in medians.items():
         used = statistics.median(bench.processor[what])
         print(f"{what:40} median {seconds * 1000:8.1f} ms   least {least[what] * 1000:8.1f}   cpu {used * 1000:8.1f}")
-    for label in ("empty cache", "new command", "first use"):
+    for label in ("empty cache", "new machine", "new command", "first use"):
         for peer in ("uv venv + uv pip install", "uv run"):
             ratios = [found[f"{label}: bundle env run"] / found[f"{label}: {peer}"] for found in (medians, least)]
             print(f"{label}: {ratios[0]:.2f} times {peer} (median), {ratios[1]:.2f} (least)")

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bundle.artifacts.store.claim import MARK, claim
+from bundle.artifacts.store.claim import claim
 from bundle.artifacts.store.compression import Compression
+from bundle.artifacts.store.environment_place import MARK
 from bundle.artifacts.store.paths import PARTS
 from bundle.artifacts.store.store import Store
 from bundle.base.errors import ConfigError

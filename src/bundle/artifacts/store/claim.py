@@ -8,13 +8,13 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from bundle.artifacts.store.environment_place import FOLDER
+from bundle.artifacts.store.environment_place import FOLDER, MARK
 from bundle.artifacts.store.paths import PARTS
 from bundle.base.errors import ConfigError
 from bundle.base.files import read_regular
 from bundle.base.staging import write_atomically
 
-MARK, _CONTENT = "CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55\n# The store of `bundle`.\n"
+_CONTENT = b"Signature: 8a477f597d28d172789f06886806bc55\n# The store of `bundle`.\n"
 
 _OWN = re.compile(
     rf"\.{MARK}\..*|({'|'.join(PARTS)})(/([0-9a-f]{{2}}(/[0-9a-f]{{64}}[\w.+-]*)?|[0-9a-f]{{32}}([0-9a-f]{{32}})?"

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 FOLDER = "envs"
 
+MARK = "CACHEDIR.TAG"
+"""The file that says that a folder is a store."""
+
 
 def environments_folder(environ: Mapping[str, str]) -> str:
     """Return the folder with all environments: `BUNDLE_CACHE_DIR`, else `bundle` in `XDG_CACHE_HOME` or `~/.cache`."""

@@ -47,8 +47,8 @@ def become(arguments: Sequence[str], *, env: Mapping[str, str]) -> int:
         _refuse(arguments, error)
 
 
-def silently(arguments: Sequence[str], *, env: Mapping[str, str], folder: str, inherited: Iterable[int]) -> int:
-    """Run a program that prints nothing to its end, in the process group of this one; return its exit code.
+def begin_silently(arguments: Sequence[str], *, env: Mapping[str, str], folder: str, inherited: Iterable[int]) -> int:
+    """Start a program that prints nothing, in the process group of this one; return its number.
 
     Args:
         folder: where it runs.
@@ -66,18 +66,27 @@ def silently(arguments: Sequence[str], *, env: Mapping[str, str], folder: str, i
             os.set_inheritable(one, True)
         os.chdir(folder)
         actions = [(os.POSIX_SPAWN_DUP2, nothing, number) for number in (0, 1, 2)]
-        pid = os.posix_spawn(arguments[0], list(arguments), dict(env), file_actions=actions)
+        return os.posix_spawn(arguments[0], list(arguments), dict(env), file_actions=actions)
     finally:
         os.chdir(here)
         os.close(nothing)
         for one, inheritable in zip(descriptors, before, strict=True):
             os.set_inheritable(one, inheritable)
+
+
+def end_of(pid: int) -> int:
+    """Wait for a program that was begun, and return its exit code; it is ended if this is interrupted."""
     try:
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     except BaseException:
-        os.kill(pid, 15)
-        os.waitpid(pid, 0)
+        end(pid)
         raise
+
+
+def end(pid: int) -> None:
+    """End a program that was begun."""
+    os.kill(pid, 15)
+    os.waitpid(pid, 0)
 
 
 def accompany(arguments: Sequence[str], *, env: Mapping[str, str], inherited: tuple[int, ...] = ()) -> int:

@@ -175,7 +175,7 @@ class Environments:
                 command.words,
                 command.prepended,
                 *flat[1:],
-                [] if command.extras or os.name != "posix" else [uv, self._place(wanted, uv).name, pattern],
+                [] if command.extras or os.name != "posix" else [uv, self.making_place(wanted, uv).name, pattern],
             ],
         )
         with suppress(OSError):  # A cache that is only readable stays as it is.
@@ -206,14 +206,14 @@ class Environments:
                 ) from error
             raise
 
-    def _place(self, wanted: Wanted, uv: str) -> Path:
+    def making_place(self, wanted: Wanted, uv: str) -> Path:
         """Return the folder where environments of an interpreter are made."""
         variables = installer_variables(self.variables(self.root, wanted))
         return self.root / FOLDER / place_name(str(wanted.interpreter.executable), uv, variables)
 
     def _provision(self, folder: Path, wanted: Wanted, held: Lock) -> None:
         uv = find_installer()
-        place = Place(str(self._place(wanted, uv)))
+        place = Place(str(self.making_place(wanted, uv)))
         lock = place.take()
         if lock is None:
             self._install(folder, wanted, uv, (held.descriptor,), None)

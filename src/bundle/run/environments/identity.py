@@ -15,9 +15,7 @@ from bundle.model.own_folder import own_files
 from bundle.model.records import to_json
 from bundle.run.environments.application import PythonCommand
 from bundle.run.environments.interpreter import BaseInterpreter
-
-_FORMAT = 1
-"""Raised when environments are made in another way, so that those of before are found no more."""
+from bundle.run.environments.making import FORMAT
 
 _LOCK_NAME = re.compile(r"pylock\.([^.]+\.)?toml")
 """The names that PEP 751 permits."""
@@ -38,7 +36,7 @@ class Extra:
 class Identity:
     """What an environment was made from, and for."""
 
-    format: int = _FORMAT
+    format: int = FORMAT
     host: str
     python: str
     """As the application file says it."""

@@ -14,6 +14,7 @@ from bundle.base.http.urls import redact
 from bundle.base.processes.run import MOST_OUTPUT
 from bundle.base.processes.stream import Program, stream
 from bundle.base.text import last_lines
+from bundle.run.environments.making import has_distributions
 
 if TYPE_CHECKING:
     from bundle.base.report import Reporter
@@ -90,7 +91,8 @@ class Installer:
             WorkError: uv fails for another reason.
         """
         words = ("pip", "install", "--python", str(python_in(environment)), *what)
-        code, said = self._run(*words, "--offline")
+        # With an empty cache, the first attempt would take time for nothing.
+        code, said = self._run(*words, *(["--offline"] if offline or has_distributions(self.environ) else []))
         if code and not offline and _OFFLINE.search(said):
             code, said = self._run(*words)
         if code:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-from binascii import crc32
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,7 +13,7 @@ from bundle.artifacts.interpreters import on_machine
 from bundle.artifacts.interpreters.portable.host_discovery import Candidate, answer_of, ask
 from bundle.base.errors import ConfigError
 from bundle.base.files import read_regular, sha256_of
-from bundle.run.environments import start
+from bundle.run.environments import making, start
 
 if TYPE_CHECKING:
     from bundle.artifacts.interpreters.portable.host_discovery import Answer
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
 
 BUNDLE = "bundle:"
 """Stands before the version of a bundle."""
-
-_LIBC = "CS_GNU_LIBC_VERSION"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,20 +100,15 @@ class Interpreters:
         """Ask an interpreter, unless it has answered since its files have changed."""
         if self.memory is None:
             return ask(candidate, environ)
-        executable = os.path.abspath(candidate.executable)  # noqa: PTH100 - no link is followed
-        # The second file decides which Python a virtual environment stands for.
-        files = (executable, os.path.join(os.path.dirname(executable), "..", "pyvenv.cfg"))  # noqa: PTH118, PTH120
-        libc = os.confstr(_LIBC) if _LIBC in getattr(os, "confstr_names", ()) else ""
-        key = [executable, libc, *map(start.stamp, files)]
-        path = self.memory / f"{crc32(os.fsencode(executable)):08x}.json"
+        path, key = making.answer_place(str(self.memory), str(candidate.executable))
         with suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
-            known = json.loads(read_regular(path, most=2**20))
+            known = json.loads(read_regular(Path(path), most=2**20))
             if known["key"] == key:
                 return answer_of(candidate, known["facts"])
         answer = ask(candidate, environ)
         with suppress(OSError):  # A cache that is only readable stays as it is.
             content = json.dumps({"key": key, "facts": dict(answer.facts)})
-            start.write_whole(str(path), content.encode(errors="surrogateescape"))
+            start.write_whole(path, content.encode(errors="surrogateescape"))
         return answer
 
     def _of_bundle(self, version: str, base: Path) -> BaseInterpreter:

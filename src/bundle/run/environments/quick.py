@@ -33,6 +33,9 @@ def start_ready(application: str, command: str, arguments: Sequence[str], enviro
     root = environments_folder(environ)
     record = read_record(record_path(root, application, command, environ))
     if record is None or record.subject[:2] != [application, command]:
+        from bundle.run.environments.unseen import start_unseen
+
+        start_unseen(application, command, arguments, environ)
         return None
     try:
         known = (
