@@ -129,7 +129,7 @@ DOORS: Mapping[str, frozenset[str]] = {
         }
     ),
     "make/publish": frozenset({"candidates", "collect", "installer", "page", "publish", "release", "runnable"}),
-    "make/vendored": frozenset({"completeness", "neighbours", "vendor"}),
+    "make/vendored": frozenset({"audited", "completeness", "neighbours", "vendor"}),
     "make/cluster": frozenset({"plan", "results", "take_in"}),
     "make/inputs": frozenset({"inputs", "loose_project", "pyproject"}),
     "make/interpreter": frozenset({"bytecode", "compilers", "prepare"}),

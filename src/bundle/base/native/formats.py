@@ -52,6 +52,7 @@ def machines_in(head: bytes) -> tuple[Format, tuple[str, ...]] | None:
     """
     import lief
 
+    lief.disable_leak_warning()  # As in `read_native`.
     kind = native_format(head)
     try:
         if kind == "elf":

@@ -33,7 +33,8 @@ def read_native(path: Path, machine: str = "") -> Native | None:
     import lief
 
     lief.logging.disable()
-    lief.disable_leak_warning()  # Else a program that ends with an error prints 40 lines about LIEF after it.
+    # At the end of a process it would tell of its own objects that were not collected, which is nobody's concern.
+    lief.disable_leak_warning()
     with warnings.catch_warnings():
         # LIEF warns of machines that it does not know; the audit reports them itself.
         warnings.simplefilter("ignore", RuntimeWarning)

@@ -11,6 +11,7 @@ import click
 from bundle.base.errors import BundleError, ConfigError, Problems
 from bundle.base.text import counted
 from bundle.cli.app import App, Result, offline_option, pass_app, platform_option, select_platforms
+from bundle.cli.tables import FLOOR_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from bundle.artifacts.vendored.package import Package
     from bundle.make.vendored.vendor import Vendored
+    from bundle.make.verify.checks.findings import Report
 
 _PYTHON = re.compile(r"3\.[0-9]{1,3}")
 
@@ -37,6 +39,12 @@ _PYTHON = re.compile(r"3\.[0-9]{1,3}")
     "--check",
     is_flag=True,
     help="Write nothing; exit 1 if wheels are missing or locks are stale, 4 if a wheel was changed.",
+)
+@click.option(
+    "--audit",
+    is_flag=True,
+    help="Check, and lay all wheels out to read their native files; exit 5 if one lacks a library, or is for another "
+    "machine or system.",
 )
 @click.option("--upgrade", is_flag=True, help="Take the newest versions in place of those of the locks.")
 @offline_option
@@ -59,8 +67,8 @@ def vendor(
         if not _PYTHON.fullmatch(python):
             raise ConfigError(f"--python {python} is no Python X.Y.", remedy="Name it as in --python 3.12.")
     packages = _read(folders)
-    if options["check"]:
-        return _checked(packages)
+    if options["check"] or options["audit"]:
+        return _checked(app, packages, audit=options["audit"])
     from bundle.make.vendored.neighbours import disagreements
     from bundle.make.vendored.vendor import Vendoring, VendorRequest
 
@@ -117,30 +125,59 @@ def _vendored(done: Sequence[Vendored], problems: Problems) -> Result:
     )
 
 
-def _checked(packages: Sequence[Package]) -> Result:
+def _checked(app: App, packages: Sequence[Package], *, audit: bool) -> Result:
     from bundle.make.vendored.completeness import check_wheels
 
     problems = Problems()
+    checked = [(package, check_wheels(package, problems)) for package in packages]
+    audited = _audited(app, packages, problems) if audit else {}
     values: list[dict[str, Any]] = [
         {
             "name": package.name,
             "checked": [
                 {"platform": one.platform, "python": one.python, "complete": one.complete, "wheels": len(one.wheels)}
-                for one in check_wheels(package, problems)
+                | ({"audit": report.as_json()} if (report := audited.get((package, one.platform, one.python))) else {})
+                for one in found
             ],
         }
-        for package in packages
+        for package, found in checked
     ]
     problems.raise_if_any(f"The wheels are not as they should be: {len(problems.errors)} problems.")
 
     def text(console: Console) -> None:
-        for value in values:
-            for one in value["checked"]:
-                wheels = counted(one["wheels"], "wheel")
-                where = f"Python {one['python']} on {one['platform']}"
-                console.print(f"{value['name']}, {where}: {wheels}, complete", markup=False)
+        for package, found in checked:
+            for one in found:
+                wheels = counted(len(one.wheels), "wheel")
+                where = f"Python {one.python} on {one.platform}"
+                console.print(f"{package.name}, {where}: {wheels}, complete", markup=False)
+                if report := audited.get((package, one.platform, one.python)):
+                    _print_report(console, report)
 
     return Result(data={"packages": values}, text=text)
+
+
+def _audited(app: App, packages: Sequence[Package], problems: Problems) -> dict[tuple[Package, str, str], Report]:
+    from bundle.make.vendored.audited import audit_wheels
+    from bundle.make.verify.verify import VerificationHost
+
+    host = VerificationHost(machine=app.machine, work=app.store().folder("work"), reporter=app.reporter)
+    return {
+        (package, one.platform, one.python): one.report
+        for package in packages
+        for one in audit_wheels(package, host, problems)
+    }
+
+
+def _print_report(console: Console, report: Report) -> None:
+    from bundle.make.verify.checks.findings import rows
+
+    for row in rows((*report.of("warning"), *report.of("note"))):
+        console.print(f"  {row.finding.severity}: {row.head}", markup=False)
+        for line in row.lines[1:]:
+            console.print(f"  {line}", markup=False)
+    files = counted(report.checked["binaries"], "native file")
+    floor = [f"{FLOOR_NAMES[name]} >= {value}" for name, value in report.floor.items()]
+    console.print(f"  {', '.join([f'{files}, nothing missing', *floor])}", markup=False)
 
 
 def _failure(problems: Problems) -> BundleError | None:
