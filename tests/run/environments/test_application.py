@@ -95,6 +95,12 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         assert part in whole
 
 
+def test_two_keys_that_are_missing_are_told_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        commands_of(tmp_path, "commands: {a: {type: python_env}}")
+    assert caught.value.as_text().count('"pylock" is missing') == 1
+
+
 def test_an_unknown_command_is_told_with_those_that_there_are(tmp_path: Path) -> None:
     commands = commands_of(tmp_path, WHOLE)
     assert choose(commands, "process", tmp_path).name == "process"

@@ -75,7 +75,7 @@ def violations(node: Node, under: dict[str, Any] | None = None, *, remedy: str |
         for error in Draft202012Validator(whole).iter_errors(plain(node))
         for problem in _Explanation(whole, node).of(error, tuple(error.absolute_path))
     ]
-    return [ConfigError(text, remedy=remedy) for _, text in sorted(found)]
+    return [ConfigError(text, remedy=remedy) for _, text in sorted({*found})]
 
 
 def fingerprint(node: Node) -> str:
