@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import io
+import os
 import subprocess
 import sys
 import threading
@@ -117,3 +120,16 @@ def test_a_small_file_is_read_in_little_memory_whatever_it_may_hold(tmp_path: Pa
         tracemalloc.stop()
     with pytest.raises(OSError, match="Larger"):
         read_regular(path, most=4)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with (
+        pytest.raises(ConfigError, match="has no locks"),
+        locked(tmp_path / "a.lock", reporter=Reporter(), what="the store"),
+    ):
+        raise AssertionError("not locked")

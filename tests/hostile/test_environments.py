@@ -188,6 +188,21 @@ def test_without_locks_nothing_is_made(app: App, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.real
+@pytest.mark.parametrize("words", [("remove",), ("prune", "--older-than", "0d")])
+def test_without_locks_nothing_is_removed(app: App, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    assert app.run("env", "create", "app.yml")[0] == 0
+    (made,) = app.made()
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    names = [made.name] if words == ("remove",) else []
+    with pytest.raises(ConfigError, match="has no locks"):
+        result_of(None, "env", *words, *names, environ=app.environ)
+    assert app.made() == [made]
+
+
+@pytest.mark.real
 def test_a_cache_that_is_only_readable_serves_what_is_ready(app: App) -> None:
     assert app.run("env", "run", "app.yml", "greet")[0] == 0
     app.write(greet={"command": "greeter"}, other={"command": "greeter", "pylock": "pylock.other.toml"})

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 CHUNK = 2**20
 """Bytes read at once: large enough that calls cost nothing, small enough for any cache."""
 
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+"""What systems say where a file system has no locks."""
+
 _EPOCH = 315532800
 """1980-01-01 UTC, the earliest time that a zip file can hold."""
 
@@ -122,13 +125,17 @@ def locked(path: Path, *, reporter: Reporter, what: str) -> Iterator[None]:
         path: the lock file; it is made, and stays.
         reporter: gets a message when the lock is not free after a second.
         what: what is locked, as in "waiting for another process that uses {what}".
+
+    Raises:
+        ConfigError: the file system has no locks.
     """
     from filelock import FileLock, Timeout
 
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=1, poll_interval=0.02)
+        with locks_required(path.parent):
+            lock.acquire(timeout=1, poll_interval=0.02)
     except Timeout:
         reporter.info(f"waiting for another process that uses {what} ({path})")
         lock.acquire(poll_interval=0.1)
@@ -136,6 +143,26 @@ def locked(path: Path, *, reporter: Reporter, what: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@contextmanager
+def locks_required(folder: Path) -> Iterator[None]:
+    """Explain a failure of the block to take a lock.
+
+    Raises:
+        ConfigError: the file system of the folder has no locks.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        raise ConfigError(
+            f"The file system of {folder} has no locks: {error.strerror}.",
+            cause="It is a network file system that is mounted without them. Without a lock, two processes could "
+            "change it at once, so nothing is changed.",
+            remedy="Name a folder on a local disk, for caches in XDG_CACHE_HOME or BUNDLE_CACHE_DIR.",
+        ) from error
 
 
 def canonical_json(value: object) -> bytes:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bundle.base.processes.lock import NO_LOCKS, attempt, holder, take
+from bundle.base.files import NO_LOCKS
+from bundle.base.processes.lock import attempt, holder, take
 
 
 def test_one_has_the_lock_or_several_share_it(tmp_path: Path) -> None:

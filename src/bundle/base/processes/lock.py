@@ -5,16 +5,12 @@ Imports little, because the start of a program waits for it.
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
-"""What systems say where a file system has no locks."""
 
 _POLLS = (0.01, 0.02, 0.05, 0.1)
 """Seconds between attempts; the last goes on."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bundle.base.errors import ConfigError, IntegrityError, WorkError
-from bundle.base.files import read_regular, sha256_of
+from bundle.base.errors import IntegrityError, WorkError
+from bundle.base.files import locks_required, read_regular, sha256_of
 from bundle.base.folders import remove_tree
 from bundle.base.processes import lock as locks
 from bundle.run.environments import start
@@ -185,26 +185,18 @@ class Environments:
     def _take(self, folder: Path, what: str) -> Lock:
         path = f"{folder}.lock"
         try:
-            return locks.take(
-                path,
-                timeout=self.timeout,
-                waiting=lambda who: self.reporter.info(f"waiting for {who}, which makes {what} ({folder.name})"),
-            )
+            with locks_required(folder.parent):
+                return locks.take(
+                    path,
+                    timeout=self.timeout,
+                    waiting=lambda who: self.reporter.info(f"waiting for {who}, which makes {what} ({folder.name})"),
+                )
         except TimeoutError as error:
             raise WorkError(
                 f"After {self.timeout:g} s, {error} still makes {what}.",
                 cause="It installs large packages, or it hangs.",
                 remedy="Wait longer (--timeout), or look at that process and end it.",
             ) from error
-        except OSError as error:
-            if error.errno in locks.NO_LOCKS:
-                raise ConfigError(
-                    f"The file system of {folder.parent} has no locks: {error.strerror}.",
-                    cause="It is a network file system that is mounted without them. Without a lock, two processes "
-                    "could make one environment at once, so none is made.",
-                    remedy="Let XDG_CACHE_HOME name a folder on a local disk.",
-                ) from error
-            raise
 
     def making_place(self, wanted: Wanted, uv: str) -> Path:
         """Return the folder where environments of an interpreter are made."""

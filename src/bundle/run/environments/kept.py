@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bundle.base.errors import ConfigError, WorkError
-from bundle.base.files import read_regular, sha256_of
+from bundle.base.files import locks_required, read_regular, sha256_of
 from bundle.base.folders import remove_tree, size_of
 from bundle.base.processes import lock as locks
 from bundle.run.environments import start
@@ -87,8 +87,10 @@ def remove(folder: Path) -> int:
 
     Raises:
         WorkError: a program runs in it, or it is being made.
+        ConfigError: the file system has no locks.
     """
-    lock = locks.attempt(f"{folder}.lock")
+    with locks_required(folder.parent):
+        lock = locks.attempt(f"{folder}.lock")
     if lock is None:
         raise WorkError(
             f"The environment {folder.name} is in use: {locks.holder(f'{folder}.lock')}.",
