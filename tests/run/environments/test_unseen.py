@@ -126,8 +126,10 @@ def test_a_store_that_is_none_gets_nothing(warm: App) -> None:
     shutil.rmtree(store)
     store.mkdir()
     (store / "thesis.txt").touch()
+    # That of another tool.
+    (store / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
     assert warm.run("env", "run", "app.yml", "greet")[0] == 2
-    assert [path.name for path in store.iterdir()] == ["thesis.txt"]
+    assert sorted(path.name for path in store.iterdir()) == ["CACHEDIR.TAG", "thesis.txt"]
 
 
 @pytest.mark.real

@@ -8,13 +8,11 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from bundle.artifacts.store.environment_place import FOLDER, MARK
+from bundle.artifacts.store.environment_place import FOLDER, MARK, MARKED
 from bundle.artifacts.store.paths import PARTS
 from bundle.base.errors import ConfigError
 from bundle.base.files import read_regular
 from bundle.base.staging import write_atomically
-
-_CONTENT = b"Signature: 8a477f597d28d172789f06886806bc55\n# The store of `bundle`.\n"
 
 _OWN = re.compile(
     rf"\.{MARK}\..*|({'|'.join(PARTS)})(/([0-9a-f]{{2}}(/[0-9a-f]{{64}}[\w.+-]*)?|[0-9a-f]{{32}}([0-9a-f]{{32}})?"
@@ -55,11 +53,11 @@ def claim(root: Path, *, trusted: bool) -> None:
                 )
     with suppress(OSError):  # Some commands need no store that can be written to; the others fail at their first write.
         if not marked:
-            write_atomically(root / MARK, _CONTENT)
+            write_atomically(root / MARK, MARKED)
 
 
 def _is_marked(root: Path) -> bool:
     try:
-        return read_regular(root / MARK) == _CONTENT
+        return read_regular(root / MARK) == MARKED
     except OSError:
         return False

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 FOLDER = "envs"
 
-MARK = "CACHEDIR.TAG"
-"""The file that says that a folder is a store."""
+MARK, MARKED = "CACHEDIR.TAG", b"Signature: 8a477f597d28d172789f06886806bc55\n# The store of `bundle`.\n"
+"""The file that says that a folder is a store, and its content; other tools write others into files of that name."""
 
 
 def environments_folder(environ: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from bundle.artifacts.store.environment_place import MARK, environments_folder
+from bundle.artifacts.store.environment_place import MARK, MARKED, environments_folder
 from bundle.run.environments.making import (
     FOLDER,
     FORMAT,
@@ -136,7 +136,6 @@ def _finished(
     """Read everything with care, and finish the environment if it is the one that is wanted."""
     from pathlib import Path
 
-    from bundle.artifacts.store.claim import claim
     from bundle.base.errors import BundleError
     from bundle.base.report import Reporter
     from bundle.run.environments.application import choose, read_commands
@@ -149,7 +148,10 @@ def _finished(
     interpreters = Interpreters(data=root, machine=None, environ=environ, memory=root / FOLDER)
     environments = Environments(root=root, interpreters=interpreters, environ=environ, reporter=Reporter())
     try:
-        claim(root.parent, trusted=False)
+        if not _is_marked(str(root.parent)):  # The import takes long.
+            from bundle.artifacts.store.claim import claim
+
+            claim(root.parent, trusted=False)
         wanted = environments.wanted(choose(read_commands(file), command, file))
         environments.sweep()
         if (
@@ -229,5 +231,12 @@ def _is_ours(root: str) -> bool:
     store = os.path.dirname(root)  # noqa: PTH120
     if not os.path.lexists(store):
         return True
-    usable = os.path.exists(f"{store}/{MARK}") or not os.listdir(store)  # noqa: PTH110, PTH208
+    usable = _is_marked(store) or not os.listdir(store)  # noqa: PTH208
     return usable and is_private(root if os.path.lexists(root) else store)
+
+
+def _is_marked(store: str) -> bool:
+    try:
+        return read_bytes(f"{store}/{MARK}") == MARKED
+    except OSError:
+        return False
