@@ -133,3 +133,11 @@ def test_a_file_system_without_locks_is_told(tmp_path: Path, monkeypatch: pytest
         locked(tmp_path / "a.lock", reporter=Reporter(), what="the store"),
     ):
         raise AssertionError("not locked")
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no /proc")
+def test_a_lock_that_can_never_be_made_is_not_waited_for() -> None:
+    told = Told()
+    with pytest.raises(OSError, match=r"no\.lock"), locked(Path("/proc/no.lock"), reporter=told, what="the store"):
+        pass
+    assert told.messages == []

@@ -128,6 +128,7 @@ def locked(path: Path, *, reporter: Reporter, what: str) -> Iterator[None]:
 
     Raises:
         ConfigError: the file system has no locks.
+        OSError: the lock file cannot be made or opened.
     """
     from filelock import FileLock, Timeout
 
@@ -137,6 +138,9 @@ def locked(path: Path, *, reporter: Reporter, what: str) -> Iterator[None]:
         with locks_required(path.parent):
             lock.acquire(timeout=1, poll_interval=0.02)
     except Timeout:
+        # Where no file can be made, nobody ever gets the lock; this raises what the system says.
+        with path.open("ab"):
+            pass
         reporter.info(f"waiting for another process that uses {what} ({path})")
         lock.acquire(poll_interval=0.1)
     try:
