@@ -94,6 +94,15 @@ def test_nothing_is_removed_when_a_document_cannot_be_read(remote: FileRemote, t
     assert names(remote) == before
 
 
+def test_nothing_is_removed_where_no_catalogue_tells_what_is_needed(remote: FileRemote, tmp_path: Path) -> None:
+    (tmp_path / "catalogue.json").unlink()
+    age(tmp_path)
+    before = names(remote)
+    with pytest.raises(ConfigError, match="has no catalogue, so nothing tells what is needed"):
+        collect(remote, grace=0, reporter=Reporter())
+    assert names(remote) == before != set()
+
+
 def test_only_what_is_there_is_unpublished(remote: FileRemote) -> None:
     with pytest.raises(ConfigError, match=r"has no 3\.12\.11\.") as caught:
         unpublish(remote, "3.12.11", [])

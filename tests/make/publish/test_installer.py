@@ -20,6 +20,7 @@ import pytest
 from bundle.artifacts.catalogue_entry import ArchiveRecord, Entry, PackageRecord
 from bundle.artifacts.remotes.files import FileRemote
 from bundle.artifacts.remotes.folder import Folder
+from bundle.artifacts.remotes.published import PublishedCatalogue
 from bundle.base.errors import ConfigError, IntegrityError
 from bundle.base.report import Reporter
 from bundle.make.publish.candidates import part_of
@@ -88,7 +89,9 @@ def installer(path: Path, *keys: str) -> Installer:
 
 @pytest.fixture
 def remote(tmp_path: Path) -> FileRemote:
-    return FileRemote(Folder(tmp_path / "a remote", reporter=Reporter()))
+    remote = FileRemote(Folder(tmp_path / "a remote", reporter=Reporter()))
+    remote.replace_catalogue(PublishedCatalogue(), None)
+    return remote
 
 
 def published(remote: FileRemote, tmp_path: Path, *, address: str = "", content: str = TOOL_SCRIPT) -> Path:

@@ -146,12 +146,23 @@ def _verify_remote(app: App, url: str) -> Result:
     from bundle.artifacts.remotes.inspection import inspect, inspect_page
     from bundle.artifacts.trust.client import trusted
     from bundle.artifacts.trust.pins import pin_of
+    from bundle.base.errors import ConfigError
     from bundle.base.text import counted
 
     access = app.access()
     remote = open_remote(url, access)
     pin = pin_of(url, access)
-    catalogue, page = (remote.catalogue()[0], None) if pin is None else trusted(remote, pin)
+    if pin is None:
+        catalogue, token = remote.catalogue()
+        page = None
+        if token is None:
+            raise ConfigError(
+                f"{remote.url} has no catalogue.",
+                cause="Nothing was published there, or the address is wrong.",
+                remedy="Name the address that `bundle publish --to` was given.",
+            )
+    else:
+        catalogue, page = trusted(remote, pin)
     found = inspect(remote, catalogue, reporter=app.reporter)
     found = replace(found, findings=(*found.findings, *inspect_page(remote, page)))
 

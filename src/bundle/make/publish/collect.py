@@ -50,11 +50,11 @@ def unpublish(
         there = [entry.platform for entry in before.bundles if entry.version == version]
         wanted = there if not platforms or "all" in platforms else platforms
         if missing := [key for key in wanted if key not in there] if there else [version]:
+            unknown = "" if there else did_you_mean(version, before.versions())
             raise ConfigError(
                 f"{remote.url} has no {version}" + (f" for {', '.join(missing)}." if there else "."),
                 cause=f"It has it for {', '.join(there)}." if there else None,
-                remedy="`bundle catalogue list --from URL` shows what is there."
-                + did_you_mean(version, before.versions()),
+                remedy=f"`bundle catalogue list --from URL` shows what is there.{unknown}",
             )
         return before.without(version, wanted)
 
@@ -73,6 +73,7 @@ def collect(remote: Remote, *, grace: float, reporter: Reporter, dry_run: bool =
         dry_run: only find out what would be removed.
 
     Raises:
+        ConfigError: there is no catalogue.
         MissingBlobError: a document that the catalogue names is not there, so nothing tells which blobs are needed.
         IntegrityError: one is malformed.
     """
@@ -96,7 +97,14 @@ def collect(remote: Remote, *, grace: float, reporter: Reporter, dry_run: bool =
 def _needed(remote: Remote) -> set[tuple[str, str]]:
     """Return kind and name of everything that the catalogue and the signed metadata name."""
     files, signed = named_by_metadata(remote)
-    listed = (*remote.catalogue()[0].bundles, *signed.bundles)
+    catalogue, token = remote.catalogue()
+    if token is None and not files:
+        raise ConfigError(
+            f"{remote.url} has no catalogue, so nothing tells what is needed; nothing was removed.",
+            cause="The address is wrong, nothing was published there yet, or catalogue.json was removed.",
+            remedy="`bundle publish VERSION --to URL` writes one; a remote that is not needed is removed whole.",
+        )
+    listed = (*catalogue.bundles, *signed.bundles)
     entries = {entry.document.sha256: entry for entry in listed}.values()
     documents = all_of(in_parallel(remote.bundle, entries, threads=_AT_ONCE))
     return {
