@@ -34,6 +34,22 @@ def test_what_is_no_address_of_a_remote_is_refused(url: str) -> None:
     assert "hunter2" not in caught.value.as_text()
 
 
+@pytest.mark.parametrize("url", ["", " "])
+def test_an_empty_address_is_not_the_current_folder(url: str) -> None:
+    for opened in (open_remote, open_writable):
+        with pytest.raises(ConfigError, match="address of the remote is empty"):
+            opened(url, ACCESS)
+
+
+def test_a_file_is_no_folder_of_a_remote(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"")
+    with pytest.raises(ConfigError, match="cannot be a folder: it is a file"):
+        open_writable(str(file), ACCESS)
+    with pytest.raises(ConfigError, match=f"cannot be a folder: {file} is a file"):
+        open_remote((file / "a" / "b").as_uri(), ACCESS)
+
+
 def test_offline_reads_folders_alone(tmp_path: Path) -> None:
     offline = Access(environ={}, reporter=Reporter(), offline=True)
     assert open_remote(str(tmp_path), offline).url == str(tmp_path)

@@ -139,6 +139,22 @@ def test_a_remote_of_the_second_format_is_read_and_taken_on_to_the_newest(built:
     assert call(built, "catalogue", "verify", "--from", str(remote)).exit_code == 0
 
 
+def test_an_address_without_a_catalogue_is_not_sound(built: Built, tmp_path: Path) -> None:
+    nothing = str(tmp_path / "nothing")
+    for words in (("catalogue", "verify"), ("gc",)):
+        with pytest.raises(ConfigError, match="has no catalogue"):
+            call(built, *words, "--from", nothing)
+    assert not Path(nothing).exists()
+
+
+def test_no_other_platform_of_a_version_is_taken_for_a_slip_in_its_name(built: Built, tmp_path: Path) -> None:
+    remote = str(tmp_path / "remote")
+    call(built, "publish", "3.12.10", "--to", remote)
+    with pytest.raises(ConfigError, match=r"no 3\.12\.10 for windows-x64") as raised:
+        call(built, "unpublish", "3.12.10", "--platform", "windows-x64", "--from", remote)
+    assert "Did you mean" not in raised.value.as_text()
+
+
 def test_versions_are_named_or_all_are_meant(built: Built, tmp_path: Path) -> None:
     for arguments in ((), ("3.12.10", "--all")):
         with pytest.raises(ConfigError, match="either versions or --all"):

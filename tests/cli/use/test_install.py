@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bundle.base.errors import ConfigError
 from tests.artifacts.trees import File
 from tests.cli.conftest import Run
 from tests.cli.results import result_of, text_of
@@ -124,6 +125,24 @@ def test_what_is_not_installed_is_told(run: Run, environ: dict[str, str], monkey
     code, _, errors = run("install", VERSION)
     assert code == 2
     assert "--from" in errors
+
+
+def test_words_that_name_no_install_are_refused(
+    shop: Shop, environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    source = str(shop.folder)
+    for words, problem in (
+        ((VERSION, "--from", ""), "address of the remote is empty"),
+        ((VERSION, "--from", source, "--into", "/"), "/ cannot be a bundle"),
+        ((VERSION, "--from", source, "--into", ".."), f"{tmp_path} is there and is no install"),
+        ((str(shop.archive()), "--from", source), "is an archive, which comes from no source"),
+    ):
+        with pytest.raises(ConfigError, match=problem):
+            result_of(None, "install", *words, environ=environ)
+    assert list(folder.iterdir()) == []
 
 
 def test_integrity_is_exit_code_4(

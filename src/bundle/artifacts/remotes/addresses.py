@@ -59,6 +59,9 @@ def open_writable(url: str, access: Access) -> Remote:
     scheme = _scheme(url)
     if scheme in (None, "file"):
         path = (local_path(url) if scheme else None) or Path(url).expanduser().absolute()
+        if file := next((one for one in (path, *path.parents) if one.is_file()), None):
+            why = "it" if file == path else str(file)
+            raise ConfigError(f"{path} cannot be a folder: {why} is a file.", remedy=f"Give {_KINDS}.")
         return FileRemote(Folder(path, reporter=access.reporter))
     if scheme in ("http", "https"):
         raise ReadOnlyError(
@@ -75,8 +78,23 @@ def open_writable(url: str, access: Access) -> Remote:
     raise ConfigError(f"{redact(url)} is no address of a remote.", remedy=f"Give {_KINDS}.")
 
 
+def require_address(url: str) -> None:
+    """Refuse what names nothing, which a path would take for the current folder.
+
+    Raises:
+        ConfigError: the address is empty.
+    """
+    if not url.strip():
+        raise ConfigError(
+            "The address of the remote is empty.",
+            cause="A variable that the command names is not set.",
+            remedy=f"Give {_KINDS}; `.` is the current folder.",
+        )
+
+
 def _scheme(url: str) -> str | None:
     """Return the scheme of an address, None for the path of a folder."""
+    require_address(url)
     scheme, separator, _ = url.partition("://")
     if separator and not is_readable(url):
         raise ConfigError(f"{redact(url)} is not an address.", remedy=f"Give {_KINDS}.")

@@ -66,6 +66,10 @@ def install(
                 remedy="Name its source with --from URL, or an archive in place of the version.",
             )
         return _result(install_archive(Path(version), place, reporter=app.reporter))
+    if version.endswith(_SUFFIXES):
+        raise ConfigError(
+            f"{version} is an archive, which comes from no source.", remedy="Leave --from away, or name a version."
+        )
     key = platform or (app.machine.key if app.machine else "")
     if not key:
         raise ConfigError(

@@ -46,7 +46,11 @@ class Place:
             ConfigError: another platform's bundle has no place by default, nor has what is no version.
         """
         if self.into is not None:
-            return Target(self.into.absolute())
+            path = self.into.absolute()
+            path = path.resolve() if path.name == ".." else path
+            if not path.name:
+                raise ConfigError(f"{path} cannot be a bundle.", remedy="Name a folder in it with --into.")
+            return Target(path)
         from bundle.model.config.project import parse_version
 
         parse_version(version)

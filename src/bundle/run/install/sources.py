@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from bundle.artifacts.remotes.addresses import Access, open_remote
+from bundle.artifacts.remotes.addresses import Access, open_remote, require_address
 from bundle.artifacts.remotes.published import LARGEST_CATALOGUE, PublishedCatalogue
 from bundle.artifacts.trust.pins import pin_of
 from bundle.base.errors import ConfigError
@@ -33,6 +33,7 @@ def open_source(location: str, access: Access) -> Source:
         NetworkError: it does not answer.
         IntegrityError: its catalogue is none, or is not what the pinned root vouches for.
     """
+    require_address(location)
     address = (location if "://" in location else Path(location).absolute().as_uri()).rstrip("/")
     if (pin := pin_of(address, access)) is not None:
         from bundle.artifacts.trust.client import trusted_catalogue
