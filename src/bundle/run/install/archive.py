@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
 
 from bundle.artifacts.archives.bundle_archive import IndexedLayer, open_layer, read_index
 from bundle.artifacts.catalogue_entry import bundle_digest
@@ -17,7 +18,6 @@ from bundle.artifacts.store.unpacking import unpack as unpack_layer
 from bundle.base.errors import ConfigError, IntegrityError
 from bundle.base.extract import extract, read_selected
 from bundle.base.folders import remove_tree
-from bundle.base.threads import all_of, in_parallel
 from bundle.model.file_list import DESCRIPTIONS, FileList
 from bundle.model.manifest import MANIFEST, Manifest, read_manifest
 from bundle.run.install.documents import change_in, read_file_list
@@ -72,14 +72,31 @@ def is_indexed(archive: Path) -> bool:
 
 
 def _unpack_indexed(archive: Path, tree: Path) -> list[IndexedLayer]:
-    """Unpack a `.tar.zst` by its index, several layers at once; return them."""
+    """Unpack a `.tar.zst` by its index; return its layers.
+
+    One layer follows the other: other threads decompress and hash ahead, and what is left, entries and files, is work
+    of the interpreter, which two threads would only take from each other.
+    """
     indexed = read_index(archive)
     _, files = _documents(archive, indexed, tree.with_name("documents"))
-    writer = _BundleWriter(archive, files, tree)
-    threads = os.cpu_count() or 1
-    all_of(in_parallel(lambda job: writer.take(*job), writer.jobs(indexed), threads=threads))
-    writer.finish()
+    with _uncollected():
+        writer = _BundleWriter(archive, files, tree)
+        for layer in indexed:
+            writer.take(layer, "" if layer is indexed[-1] else layer.digest)
+        writer.finish()
     return indexed
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the collector of cycles from walking the list of all files again and again; the block makes no cycles."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def unpack_whole(archive: Path, tree: Path) -> None:
@@ -137,7 +154,7 @@ def _documents(archive: Path, indexed: list[IndexedLayer], folder: Path) -> tupl
 
 
 class _BundleWriter:
-    """Writes what each layer supplies to a bundle; layers may come at once, in any order."""
+    """Writes what each layer supplies to a bundle."""
 
     def __init__(self, archive: Path, files: FileList, tree: Path) -> None:
         self._archive = archive
@@ -145,7 +162,6 @@ class _BundleWriter:
         self._supplied = {path: (layer.digest, entry) for path, (layer, entry) in files.paths.items()}
         self._written = 0
         self._epoch = 0
-        self._turn = Lock()
         self._folders = [self._root]
         self._links: list[Entry] = []
         tree.chmod(0o755)
@@ -160,38 +176,27 @@ class _BundleWriter:
                 os.mkdir(f"{self._root}/{path}")  # noqa: PTH102 - a path object for each of thousands is slow
                 self._folders.append(f"{self._root}/{path}")
 
-    def jobs(self, indexed: list[IndexedLayer]) -> Iterable[tuple[IndexedLayer, str]]:
-        """Return all layers, largest first, each with the digest by which the list names it: none for documents."""
-        named = [(layer, "" if layer is indexed[-1] else layer.digest) for layer in indexed]
-        return sorted(named, key=lambda job: -sum(frame.length for frame in job[0].frames))
-
     def take(self, layer: IndexedLayer, digest: str) -> None:
-        """Write what a layer supplies."""
-        count = 0
-        links: list[Entry] = []
+        """Write what a layer supplies; the list names it by the digest, and documents by none."""
 
         def put(entry: Entry, chunks: Iterator[bytes], epoch: int) -> None:
-            nonlocal count
             supplier, listed = self._supplied.get(entry.path, (None, None))
             if supplier is None and not (entry.path in DESCRIPTIONS and not digest):
                 raise self._strange(layer, entry, "the list does not have it")
             if listed is not None and supplier == digest:
                 if (listed.kind, listed.size, listed.target) != (entry.kind, entry.size, entry.target):
                     raise self._strange(layer, entry, "the list has something else of that name")
-                count += 1
+                self._written += 1
             elif supplier is not None:
                 return
             if entry.kind == "file":
                 write_file(f"{self._root}/{entry.path}", entry, chunks, epoch=epoch)
             elif entry.kind == "symlink":
-                links.append(entry)
+                self._links.append(entry)
 
         with open_layer(self._archive, layer) as file:
-            epoch = unpack_layer(file, layer.frames, layer.digest, put, name=f"{layer.name} {layer.version}".rstrip())
-        with self._turn:
-            self._written += count
-            self._epoch = epoch
-            self._links += links
+            name = f"{layer.name} {layer.version}".rstrip()
+            self._epoch = unpack_layer(file, layer.frames, layer.digest, put, name=name)
 
     def finish(self) -> None:
         """Make the links, and set the times of all but files."""
