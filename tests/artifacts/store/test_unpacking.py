@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import errno
 import io
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from bundle.artifacts.store import frames as frames_module
 from bundle.artifacts.store.compression import Compression
 from bundle.artifacts.store.layers import Entry, Layer
 from bundle.artifacts.store.store import Store
-from bundle.artifacts.store.unpacking import entry_obstacle
+from bundle.artifacts.store.unpacking import entry_obstacle, write_file
 from bundle.base.errors import IntegrityError
 from bundle.base.report import Reporter
 from tests.artifacts.conftest import AddLayer
@@ -132,3 +134,14 @@ def test_unsafe_entries_are_told(path: str, kind: str, target: str | None) -> No
 def test_safe_entries_are_none() -> None:
     assert entry_obstacle(Entry("a/b", "symlink", False, 0, None, "../c")) is None
     assert entry_obstacle(Entry("Grüße 你好", "file", False, 0, None, None)) is None
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"first"
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = str(tmp_path / "file")
+    with pytest.raises(OSError, match="No space") as raised:
+        write_file(path, Entry("file", "file", False, 9, None, None), chunks(), epoch=0)
+    assert raised.value.filename == path

@@ -299,6 +299,6 @@ def _unusable(name: str, problems: Iterable[str]) -> IntegrityError:
     return IntegrityError(
         f"{name} cannot be used.",
         cause="It was changed, or another program wrote it.",
-        remedy="Publish the bundles again.",
+        remedy="Restore it from a copy, or remove it and publish all bundles again.",
         details=problems,
     )

@@ -122,6 +122,9 @@ def write_file(path: str, entry: Entry, chunks: Iterable[bytes], *, epoch: int) 
             os.fchmod(file, entry.mode)
         if os.utime in os.supports_fd:
             os.utime(file, (epoch, epoch))
+    except OSError as error:
+        error.filename = error.filename or path  # Of a file that is open, the system names none.
+        raise
     finally:
         os.close(file)
     if os.utime not in os.supports_fd:
