@@ -86,7 +86,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "base": ALL,
     "base/http": frozenset({"client", "ranges", "registry", "responses", "urls"}),
     "base/native": frozenset({"elf", "formats", "native", "read"}),
-    "base/processes": frozenset({"become", "bubblewrap", "lock", "run", "started", "stream", "supervised"}),
+    "base/processes": frozenset({"become", "bubblewrap", "lock", "run", "started", "stream", "supervised", "users"}),
     "model": ALL,
     "model/config": frozenset(
         {"config", "json_source", "merge", "project", "schema", "version_files", "json_edit"} | {"yaml_source"}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bundle.base.errors import ConfigError, WorkError
+from bundle.base.processes.users import other_user
 from bundle.run.sessions import checks, corrections
 
 if TYPE_CHECKING:
@@ -103,10 +104,13 @@ def decode(document: Mapping[str, Any], kind: str, extensions: Sequence[str]) ->
     """
     found = kind_of(document)
     if found != kind:
-        raise ConfigError(f"It is no {kind} but an {found}." if kind == JOB else f"It is no {kind} but a {found}.")
+        raise ConfigError(
+            f"It is no {kind} but an {found}." if kind == JOB else f"It is no {kind} but a {found}.",
+            remedy=f"Name a file that holds the {kind}.",
+        )
     from openjd.model import decode_environment_template, decode_job_template
 
-    with _refusals("It is not valid"):
+    with _refusals(f"The {kind} is not valid"):
         checks.check(document)
         if kind == JOB:
             return decode_job_template(template=dict(document), supported_extensions=list(extensions))
@@ -219,7 +223,8 @@ def task_of(step: Any, space: Any, given: Mapping[str, str]) -> Any:
         if set(given) != set(names):
             raise ConfigError(
                 f"The task parameters of step {step.name!r} are {', '.join(sorted(names)) or 'none'}, "
-                f"not {', '.join(sorted(given)) or 'none'}."
+                f"not {', '.join(sorted(given)) or 'none'}.",
+                remedy="Give a value for each of them, and no other.",
             )
         definitions = step.parameterSpace.taskParameterDefinitions if step.parameterSpace else {}
         values = {
@@ -263,12 +268,14 @@ def _start(options: Mapping[str, Any]) -> Any:
     return None if start is None else start(options)
 
 
-def _user(name: str) -> Any:
-    """Return a user of this machine, with the group that `USER:GROUP` names."""
+def _user(name: str | None, root: Path) -> Any:
+    """Return a user of this machine, with a group, as `USER` or `USER:GROUP` names them; None for none."""
+    if name is None:
+        return None
     from openjd.sessions import PosixSessionUser
 
-    user, _, group = name.partition(":")
-    return PosixSessionUser(user, group=group or None)
+    user, group = other_user(name, root)
+    return PosixSessionUser(user, group=group)
 
 
 class Actions:
@@ -296,9 +303,9 @@ class Actions:
 
         self._created = created
         self._id = str(settings["session_id"])
+        user = _user(settings["user"], settings["root"])
         with _guard:
             _sinks[self._id] = records
-        user = settings["user"]
         try:
             self._session = Session(
                 session_id=self._id,
@@ -306,7 +313,7 @@ class Actions:
                 job_name=created.job.name,
                 path_mapping_rules=path_rules(settings["rules"]),
                 retain_working_dir=settings["keep"],
-                user=None if user is None else _user(user),
+                user=user,
                 callback=lambda _, status: ended(status),  # type: ignore[arg-type]
                 os_env_vars=environ,  # type: ignore[arg-type]  # None removes a variable
                 session_root_directory=settings["root"],
@@ -315,7 +322,9 @@ class Actions:
         except (RuntimeError, ValueError, OSError) as error:
             with _guard:
                 del _sinks[self._id]
-            raise WorkError(f"The session cannot begin: {error}") from error
+            raise WorkError(
+                f"The session cannot begin: {error}", remedy="Free space, or name another folder with --root."
+            ) from error
         self.folder = self._session.working_directory
         if start is not None:
             with _guard:
