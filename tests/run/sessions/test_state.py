@@ -140,3 +140,22 @@ def test_the_submissions_to_a_cluster_are_kept(tmp_path: Path, found: Job) -> No
     (tmp_path / RUNS).write_bytes(b"one\ntwo\nth")
     assert kept.begin("four") == ["one", "two"]
     kept.close()
+
+
+def test_a_folder_of_another_format_is_refused_by_its_number(tmp_path: Path, found: Job) -> None:
+    create(tmp_path, found).close()
+    document = json.loads((tmp_path / JOB).read_text())
+    (tmp_path / JOB).write_text(json.dumps({**document, "format": 2, "more": True}))
+    with pytest.raises(ConfigError, match="format 2, not 1"):
+        Kept.open(tmp_path)
+
+
+def test_a_run_of_more_tasks_than_there_are_is_refused(tmp_path: Path, found: Job) -> None:
+    create(tmp_path, found).close()
+    document = json.loads((tmp_path / JOB).read_text())
+    document["work"][0]["count"] = 50_000
+    (tmp_path / JOB).write_text(json.dumps(document))
+    kept, spec, _ = Kept.open(tmp_path)
+    kept.close()
+    with pytest.raises(ConfigError, match="has 3 tasks, not 50000"):
+        spec.work_of(found)

@@ -55,7 +55,18 @@ class Spec:
     """Names of parameters and variables; the values of such parameters are not kept."""
 
     def work_of(self, job: Job) -> list[StepWork]:
-        """Return the tasks that are to run."""
+        """Return the tasks that are to run.
+
+        Raises:
+            ConfigError: the job has not as many.
+        """
+        for one in self.work:
+            if one.tasks is None and one.count > job.step(one.step).count:
+                raise ConfigError(
+                    f"Step {one.step!r} has {job.step(one.step).count} tasks, not {one.count}.",
+                    cause="The folder of the run was changed.",
+                    remedy="Run the template again with another folder.",
+                )
         return [StepWork(job.step(one.step), range(one.count) if one.tasks is None else one.tasks) for one in self.work]
 
 
@@ -113,7 +124,10 @@ class Kept:
                 )
             write_atomically(folder / JOB, content)
         except OSError as error:
-            raise WorkError(f"The run cannot be kept in {folder}: {error.strerror}.") from error
+            raise WorkError(
+                f"The run cannot be kept in {folder}: {error.strerror}.",
+                remedy="Free space, or name a folder that can be written to with --state.",
+            ) from error
         return kept
 
     @classmethod
@@ -127,9 +141,11 @@ class Kept:
             raise ConfigError(f"{folder} keeps no run.", remedy="Name the folder that --state named.")
         kept = cls._open(folder)
         try:
-            spec = from_json(Spec, json.loads(_read(folder / JOB)))
-            if spec.format != FORMAT:
-                raise MalformedError(f"it has the format {spec.format}")
+            document = json.loads(_read(folder / JOB))
+            found = document.get("format") if isinstance(document, dict) else None
+            if found != FORMAT:
+                raise MalformedError(f"it has the format {found!r:.40}, not {FORMAT}")
+            spec = from_json(Spec, document)
             return kept, spec, tuple(_results(folder))
         except (ValueError, OSError, RecursionError) as error:
             kept.close()
