@@ -125,3 +125,22 @@ def test_a_signal_ends_all_and_exits_environments(tmp_path: Path, number: int) -
     assert "left it" in rest
     assert_dies(child)
     assert list((tmp_path / "data" / "sessions").iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs pipes of POSIX")
+def test_an_output_that_nobody_reads_ends_the_run(tmp_path: Path) -> None:
+    path = written(tmp_path, step("S", script("import time\nfor n in range(50_000): print(n)\ntime.sleep(600)")))
+    start = "from bundle.cli.sessions.openjd import main; main()"
+    environ = {**os.environ, "BUNDLE_DATA_DIR": str(tmp_path / "data")}
+    with subprocess.Popen(
+        [sys.executable, "-c", start, "run", str(path)],
+        env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        told = process.stderr.read()
+    assert process.returncode == 1
+    assert told == ""
+    assert list((tmp_path / "data" / "sessions").iterdir()) == []

@@ -3,10 +3,12 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -233,3 +235,99 @@ def test_the_programs_of_a_bundle_come_first(bundle: Bundle, tmp_path: Path) -> 
     path = written(tmp_path, step("S", {"command": "python", "args": ["-V"]}))
     done = bundle("run", path, "--runtime", root)
     assert (done.returncode, done.stdout.splitlines()[0]) == (0, f"the bundle: {root}"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (["--step", "missing"], "no step 'missing'"),
+        (["--tasks", '[{"N": 1}'], "not usable JSON"),
+        (["--tasks", '{"N": 1}'], "no list of mappings"),
+        (["--tasks", '[{"M": 1}]'], "are N, not M"),
+        (["--tasks", '[{"N": 77}]'], "no such task"),
+        (["--task-param", "N"], "NAME=VALUE"),
+        (["--env", "template.json"], "no environment template but a job template"),
+        (["--path-mapping-rules", "[]"], "pathmapping-1.0"),
+        (["--user", "nobody-of-this-name"], "no user 'nobody-of-this-name'"),
+    ],
+)
+def test_what_is_wrong_runs_nothing(bundle: Bundle, tmp_path: Path, words: list[str], why: str) -> None:
+    written(tmp_path, step("S", touches(tmp_path / "ran"), space=numbers("1-2")))
+    done = bundle(
+        "run", tmp_path / "template.json", *(str(tmp_path / one) if "template" in one else one for one in words)
+    )
+    assert done.returncode == 2, done.stderr
+    assert why in done.stderr
+    assert "to do: " in done.stderr
+    assert "bundle check" not in done.stderr
+    assert list((tmp_path / "ran").iterdir()) == []
+
+
+def test_logs_that_cannot_be_written_are_told_of(bundle: Bundle, tmp_path: Path) -> None:
+    path = written(tmp_path, step("S", touches(tmp_path / "ran", "print('x')"), space=numbers("1-2")))
+    (tmp_path / "file").touch()
+    done = bundle("run", path, "--logs", tmp_path / "file")
+    assert done.returncode == 1
+    assert "The logs cannot be written" in done.stderr
+    assert "--logs" in done.stderr
+    assert list((tmp_path / "ran").iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full")
+@pytest.mark.parametrize("where", ["logs", "output"])
+def test_a_full_disk_ends_a_run_that_goes_on(bundle: Bundle, tmp_path: Path, where: str) -> None:
+    path = written(tmp_path, step("S", touches(tmp_path / "ran", "print('x')"), space=numbers("1-3")))
+    state = tmp_path / "state"
+    if where == "logs":
+        (tmp_path / "logs").mkdir()
+        (tmp_path / "logs" / "session-1.log").symlink_to("/dev/full")
+        done = bundle("run", path, "--state", state, "--logs", tmp_path / "logs")
+    else:
+        with Path("/dev/full").open("w") as full:
+            command = [sys.executable, "-c", CODE, "session", "run", str(path), "--state", str(state)]
+            done = subprocess.run(
+                command, env=bundle.environ, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False
+            )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "No space left" in done.stderr
+    assert bundle.json("resume", state)["state"] == "ok"
+    assert sorted(one.name for one in (tmp_path / "ran").iterdir()) == ["1", "2", "3"]
+
+
+@pytest.fixture
+def other_user() -> Iterator[str]:
+    """A user that is made for a test."""
+    if sys.platform != "linux" or os.geteuid() != 0 or not all(map(shutil.which, ("sudo", "useradd", "userdel"))):
+        pytest.skip("needs sudo, and the right to make a user")
+    name = f"bundle-{os.getpid()}"
+    made = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/", "--shell", "/bin/sh", name]
+    subprocess.run(made, check=True)
+    try:
+        yield name
+    finally:
+        subprocess.run(["userdel", name], check=True)
+
+
+def test_a_session_of_another_user_leaves_nothing(bundle: Bundle, tmp_path: Path, other_user: str) -> None:
+    own = {"command": "sh", "args": ["-c", "id -un; echo told > made; setsid sleep 600 & echo child $!"]}
+    path = written(tmp_path, step("S", own, space=numbers("1-2")))
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as place:
+        Path(place).chmod(0o755)
+        done = bundle("run", path, "--user", other_user, "--root", place, "--parallel", "2")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert list(Path(place).iterdir()) == []
+    assert done.stdout.count(f"] {other_user}\n") == 2
+    children = [int(line.split()[-1]) for line in done.stdout.splitlines() if "] child " in line]
+    assert len(children) == 2
+    for child in children:
+        assert_dies(child)
+
+
+def test_a_user_that_cannot_reach_the_folder_is_told(bundle: Bundle, tmp_path: Path, other_user: str) -> None:
+    (tmp_path / "closed").mkdir(mode=0o700)
+    path = written(tmp_path, step("S", touches(tmp_path / "ran"), space=numbers("1-2")))
+    done = bundle("run", path, "--user", other_user, "--root", tmp_path / "closed" / "root")
+    assert done.returncode == 2
+    assert "cannot reach" in done.stderr
+    assert "--root" in done.stderr

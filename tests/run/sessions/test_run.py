@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Sequence
@@ -163,3 +164,21 @@ def test_many_sessions_do_not_mix_their_lines(root: Path) -> None:
     result = run(found, root, lines, parallel=8)
     told = {(line.session, line.text) for line in lines if line.output}
     assert told == {(one.session, f"n{one.parameters['N']}") for one in result.tasks}
+
+
+def test_a_log_that_cannot_be_written_ends_the_run(root: Path) -> None:
+    told: list[str] = []
+
+    def full(line: Line) -> None:
+        if line.output:
+            told.append(line.text)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    # More than a pipe takes: the task would never end if nobody read it.
+    writes = script("import time\nfor n in range(100_000): print('x' * 20)\ntime.sleep(600)")
+    found = job(step("A", writes, space=numbers("1-3")))
+    plan = Plan(work=[StepWork(found.steps[0], range(3))], settings=Settings(root=root, environ=os.environ), parallel=2)
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        Run(found, plan, output=full).run()
+    assert told == ["x" * 20]
+    assert list(root.iterdir()) == []

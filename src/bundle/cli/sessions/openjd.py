@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from dataclasses import dataclass, field
@@ -189,6 +190,9 @@ def execute(arguments: Sequence[str]) -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort, BrokenPipeError):
         return 1
+    except OSError as error:
+        print(f"ERROR: {error}", file=sys.stderr)  # noqa: T201 - the standard output may be what takes nothing more
+        return 1
     return code if isinstance(code, int) else 0
 
 
@@ -199,4 +203,11 @@ def main() -> NoReturn:
     # The same as an interrupt: what runs is cancelled, and environments are exited.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a text stream
-    sys.exit(execute(sys.argv[1:]))
+    code = execute(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 import click
 
-from bundle.base.errors import ConfigError
+from bundle.base.errors import ConfigError, WorkError
 from bundle.cli.app import App, Result, pass_app
 from bundle.cli.clusters import check_options, connected, scheduler_options, tls_of
 
@@ -301,27 +302,43 @@ class _Log:
         self._folder = folder
         self._files: dict[str, IO[str]] = {}
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+            with _logs_in(folder):
+                folder.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
         for file in self._files.values():
-            file.close()
+            with suppress(OSError):  # What could not be written was told before.
+                file.close()
 
     def __call__(self, line: Line) -> None:
         if not (line.output or self._all):
             return
         if self._folder is not None:
-            if line.session not in self._files:
-                path = self._folder / f"{line.session}.log"
-                self._files[line.session] = path.open("a", encoding="utf-8", errors="backslashreplace")
-            self._files[line.session].write(f"{line.text}\n")
-            self._files[line.session].flush()
+            with _logs_in(self._folder):
+                self._write(self._folder / f"{line.session}.log", line)
         elif self._stream is not None:
             try:
                 self._stream.write(f"[{line.session}] {line.text}\n" if self._prefix else f"{line.text}\n")
                 self._stream.flush()
             except BrokenPipeError:
                 self._stream = None  # The run goes on.
+
+    def _write(self, path: Path, line: Line) -> None:
+        if line.session not in self._files:
+            self._files[line.session] = path.open("a", encoding="utf-8", errors="backslashreplace")
+        self._files[line.session].write(f"{line.text}\n")
+        self._files[line.session].flush()
+
+
+@contextmanager
+def _logs_in(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise WorkError(
+            f"The logs cannot be written in {folder}: {error.strerror}.",
+            remedy="Free space, or name a folder that can be written to with --logs.",
+        ) from error

@@ -115,6 +115,8 @@ class Run:
         self._failure: BaseException | None = None
         self._count = self._lanes = 0
         self._over = threading.Event()
+        self._mute = False
+        """Whether the output takes nothing more."""
         self._cancelled: tuple[float | None] | None = None
         self._attempts = {(one.step, one.task): one.attempts for one in plan.before}
         self._losses: dict[tuple[str, int], int] = {}
@@ -129,7 +131,8 @@ class Run:
         An interrupt cancels them, in the way that their templates say; a second one does so at once.
 
         Raises:
-            BundleError: a session cannot begin, or a result cannot be kept.
+            BundleError: a session cannot begin, or a result cannot be kept, or the output takes no more lines.
+            OSError: the output takes no more lines.
         """
         started = time.monotonic()
         self._lanes = self._width()
@@ -258,7 +261,13 @@ class Run:
 
     def _line(self, line: Line) -> None:
         with self._writing:
-            self._output(line)
+            try:
+                if not self._mute:
+                    self._output(line)
+            except (OSError, BundleError) as error:
+                # Not here: the library may hold a session while it tells of it.
+                self._mute = True
+                threading.Thread(target=self._fail, args=(error,), daemon=True).start()
 
     def _concluded(self, seconds: float) -> RunResult:
         steps = self._schedule.results()
