@@ -6,6 +6,7 @@ import pytest
 
 from bundle.base.errors import ConfigError
 from bundle.run.cluster import library
+from bundle.run.cluster.connection import require_scheduler
 from bundle.run.cluster.library import Tls, checked_address, is_loopback, local_workers, require
 
 SOME = Tls(ca_file=Path("ca"), cert=Path("cert"), key=Path("key"))
@@ -41,6 +42,13 @@ def test_encryption_needs_all_files(tmp_path: Path) -> None:
         Tls(ca_file=tmp_path).security()
     with pytest.raises(ConfigError, match="--tls-ca-file: there is no file"):
         Tls(ca_file=tmp_path / "no", cert=tmp_path, key=tmp_path).security()
+
+
+def test_files_that_hold_something_else_are_no_fault_of_the_scheduler(tmp_path: Path) -> None:
+    (tmp_path / "odd.pem").write_text("odd")
+    for path, why in ((tmp_path / "no.pem", "there is no file"), (tmp_path / "odd.pem", "cannot be used")):
+        with pytest.raises(ConfigError, match=why):
+            require_scheduler("tls://127.0.0.1:1", Tls(ca_file=path, cert=path, key=path))
 
 
 @pytest.mark.parametrize(("address", "count"), [("local", 0), ("local:4", 4), ("tcp://local:4", None)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from bundle.base.errors import NetworkError
@@ -45,10 +46,12 @@ def require_scheduler(address: str, tls: Tls) -> None:
     """Check that a Dask scheduler answers at an address; Dask itself would wait for ever for a peer that says nothing.
 
     Raises:
+        ConfigError: the files for encryption cannot be used.
         NetworkError: it does not.
     """
+    options = tls.connection()
     try:
-        told = asyncio.run(asyncio.wait_for(_identity(address, tls), CONNECT))
+        told = asyncio.run(asyncio.wait_for(_identity(address, options), CONNECT))
     except Exception as error:
         # A peer that is no scheduler fails in as many ways as there are protocols.
         raise no_scheduler(address, _first_line(error)) from error
@@ -56,10 +59,10 @@ def require_scheduler(address: str, tls: Tls) -> None:
         raise no_scheduler(address, f"a Dask {told} answers")
 
 
-async def _identity(address: str, tls: Tls) -> Any:
+async def _identity(address: str, options: Mapping[str, Any]) -> Any:
     from distributed.comm.core import connect
 
-    comm = await connect(address, timeout=CONNECT, **tls.security().get_connection_args("client"))
+    comm = await connect(address, timeout=CONNECT, **options)
     try:
         await comm.write({"op": "identity", "n_workers": 0, "reply": True})
         told = await comm.read()
@@ -87,4 +90,8 @@ def unreachable(address: str) -> NetworkError:
 
 
 def _first_line(error: Exception) -> str:
+    if isinstance(error, TimeoutError) and not str(error):
+        return f"nothing in {CONNECT:.0f} s"
+    if isinstance(error, MemoryError):
+        return "what answers speaks something else"  # Its first bytes were taken for a length.
     return (str(error).splitlines() or [type(error).__name__])[0]

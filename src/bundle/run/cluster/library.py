@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from bundle.base.errors import ConfigError
@@ -73,6 +73,21 @@ class Tls:
             f"tls_{role}_{kind}": path for role in ("client", "worker") for kind, path in (("cert", cert), ("key", key))
         }
         return Security(require_encryption=True, tls_ca_file=ca, **roles)
+
+    def connection(self) -> dict[str, Any]:
+        """Return how a client connects, as Dask has it.
+
+        Raises:
+            ConfigError: as `security`, or a file holds something else.
+        """
+        found = self.security()
+        try:
+            return dict(found.get_connection_args("client"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"The files for encryption cannot be used: {error}.",
+                remedy="Give certificates and their key in PEM format, those of --tls-cert and --tls-key of one pair.",
+            ) from error
 
 
 def checked_address(address: str, tls: Tls) -> str:
