@@ -12,6 +12,7 @@ from bundle.base.errors import (
     Problems,
     VerificationError,
     WorkError,
+    error_of,
 )
 
 
@@ -90,3 +91,11 @@ def test_what_is_no_problem_of_the_user_is_not_collected() -> None:
     with pytest.raises(ZeroDivisionError), problems.collecting():
         raise ZeroDivisionError
     assert problems.errors == ()
+
+
+def test_an_error_of_another_process_is_the_same_here() -> None:
+    told = ConfigError("The key is unknown.", cause="A typing mistake.", details=["so and so"]).as_json()
+    found = error_of(told)
+    assert isinstance(found, ConfigError)
+    assert found.as_json() == told
+    assert type(error_of({**told, "error": "Problems"})) is WorkError

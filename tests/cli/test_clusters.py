@@ -20,6 +20,8 @@ RESUME = ("session", "resume", "state")
         ((*SESSION, "--tls-ca-file", "ca.pem"), "--tls-ca-file is for work on a cluster"),
         ((*SESSION, "--tls-ca-file", "ca.pem", "--scheduler", "local"), "is for the scheduler of an address"),
         ((*SESSION, "--runtime-from", "folder", "--scheduler", "local"), "--runtime-from needs the version"),
+        ((*SESSION, "--preserve", "--scheduler", "local"), "--preserve is for sessions on this machine"),
+        ((*SESSION, "--root", "folder", "--scheduler", "local"), "--root is for sessions on this machine"),
         ((*RESUME, "--runtime", "3.12", "--runtime-from", "folder"), "--runtime-from is for work on a cluster"),
         ((*RESUME, "--tls-key", "key.pem"), "--tls-key is for work on a cluster"),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -115,6 +115,13 @@ class InterruptedRunError(BundleError):
 
     exit_code = 130
     default_remedy = "Nothing was lost. Run the same command again; it continues from here."
+
+
+def error_of(document: Mapping[str, Any]) -> BundleError:
+    """Return the error that another process told by its JSON value; one of an unknown kind is a failure of the work."""
+    kind = globals().get(str(document["error"]))
+    known = kind if isinstance(kind, type) and issubclass(kind, BundleError) else WorkError
+    return known(document["what"], cause=document["cause"], remedy=document["remedy"], details=document["details"])
 
 
 class Problems:

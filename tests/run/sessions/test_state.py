@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle.base.errors import ConfigError
+from bundle.base.errors import ConfigError, IntegrityError
 from bundle.run.sessions.job import Job
 from bundle.run.sessions.result import Begun, RunResult, State, TaskResult
 from bundle.run.sessions.schedule import StepWork
@@ -91,7 +91,7 @@ def test_one_process_at_a_time_uses_it(tmp_path: Path, found: Job) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", "{}", "[" * 100_000, '{"format": 1}', "\x00", '{"format": 99, "inputs": 1, "work": [], "keepGoing": 1}'],
+    ["", "[]", "{}", "[" * 100_000, '{"format": 1}', "\x00", '{"format": 0, "inputs": 1, "work": [], "keepGoing": 1}'],
 )
 def test_a_damaged_folder_is_refused(tmp_path: Path, found: Job, content: str) -> None:
     create(tmp_path, found).close()
@@ -146,7 +146,10 @@ def test_a_folder_of_another_format_is_refused_by_its_number(tmp_path: Path, fou
     create(tmp_path, found).close()
     document = json.loads((tmp_path / JOB).read_text())
     (tmp_path / JOB).write_text(json.dumps({**document, "format": 2, "more": True}))
-    with pytest.raises(ConfigError, match="format 2, not 1"):
+    with pytest.raises(IntegrityError, match="has format 2, and this program is too old"):
+        Kept.open(tmp_path)
+    (tmp_path / JOB).write_text(json.dumps({**document, "format": "odd"}))
+    with pytest.raises(ConfigError, match="format 'odd', not 1"):
         Kept.open(tmp_path)
 
 

@@ -189,6 +189,11 @@ def _check(options: dict[str, Any]) -> None:
     check_options(options, "runtime_from")
     if options["runtime_from"] is not None and options["runtime"] is None:
         raise ConfigError("--runtime-from needs the version that it is for.", remedy="Name it with --runtime VERSION.")
+    if options["scheduler"] is not None and (given := [name for name in ("preserve", "root") if options[name]]):
+        raise ConfigError(
+            f"--{given[0]} is for sessions on this machine.",
+            remedy="Leave it, or --scheduler, out; the folder of a worker is that of `bundle worker --root DIR`.",
+        )
 
 
 def _starters(options: dict[str, Any]) -> list[Starter]:
@@ -241,10 +246,6 @@ def _run(
             from bundle.run.sessions.cluster.host import SessionHost
             from bundle.run.sessions.cluster.sessions import sessions_on
 
-            if keep:
-                raise ConfigError(
-                    "--preserve is for sessions on this machine.", remedy="Leave it, or --scheduler, out."
-                )
             cluster = stack.enter_context(connected(app, remote))
             name = new_run()
             if kept is not None:
@@ -265,7 +266,7 @@ def _run(
             if result.state == "ok":
                 app.reporter.detail(f"{name}: ok ({result.seconds:.1f} s)")
             else:
-                app.reporter.warning(f"{name}: {result.state}: {result.message}")
+                app.reporter.warning(": ".join(filter(None, (name, result.state, result.message))))
 
         began = kept.began if kept is not None else lambda _: None
         found = Run(job, plan, output=shown, ended=ended, began=began, starters=starters, opened=opened).run()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Self
 
-from bundle.base.errors import ConfigError, WorkError
+from bundle.base.errors import BundleError, ConfigError, WorkError, too_new
 from bundle.base.processes.lock import Lock, attempt
 from bundle.base.staging import write_atomically
 from bundle.model.records import MalformedError, from_json, to_json
@@ -136,6 +136,7 @@ class Kept:
 
         Raises:
             ConfigError: it is no such folder, or another process uses it, or a file in it is damaged.
+            IntegrityError: a newer version of this program wrote it.
         """
         if not (folder / JOB).is_file():
             raise ConfigError(f"{folder} keeps no run.", remedy="Name the folder that --state named.")
@@ -143,10 +144,15 @@ class Kept:
         try:
             document = json.loads(_read(folder / JOB))
             found = document.get("format") if isinstance(document, dict) else None
+            if isinstance(found, int) and found > FORMAT:
+                raise too_new(str(folder), found, FORMAT)
             if found != FORMAT:
                 raise MalformedError(f"it has the format {found!r:.40}, not {FORMAT}")
             spec = from_json(Spec, document)
             return kept, spec, tuple(_results(folder))
+        except BundleError:
+            kept.close()
+            raise
         except (ValueError, OSError, RecursionError) as error:
             kept.close()
             raise ConfigError(

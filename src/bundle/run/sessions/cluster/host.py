@@ -70,7 +70,7 @@ def _one(session: Session, command: Mapping[str, Any], context: WorkContext) -> 
     try:
         told: dict[str, Any] = {"result": asdict(session.run(command["step"], command["task"], command["attempt"]))}
     except BundleError as error:
-        told = {"error": error.as_text()}
+        told = {"error": error.as_json()}
     if context.stopped.is_set():
         return  # It did not end by itself, and runs again elsewhere.
     environment = session.failed_environment

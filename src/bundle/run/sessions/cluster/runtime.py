@@ -12,8 +12,7 @@ from typing import Any
 
 from bundle.artifacts.remotes.addresses import Access
 from bundle.artifacts.work import Machine, WorkContext
-from bundle.base import errors
-from bundle.base.errors import BundleError, ConfigError, IntegrityError, InterruptedRunError, WorkError
+from bundle.base.errors import ConfigError, IntegrityError, InterruptedRunError, error_of
 from bundle.base.report import Reporter, Task
 from bundle.model.manifest import MANIFEST
 from bundle.model.records import from_json
@@ -136,7 +135,7 @@ class _OfSubmitter:
             while not self._context.stopped.is_set():
                 answer = self._context.receive(_POLL)
                 if isinstance(answer, dict) and "error" in answer:
-                    raise _told(answer["error"])
+                    raise error_of(answer["error"])
                 if isinstance(answer, dict) and "do" in answer:
                     break
                 if answer is not None:
@@ -160,12 +159,6 @@ class _Stopping(Reporter):
                     raise InterruptedRunError("The run has ended.")
 
         yield Watched()
-
-
-def _told(error: Mapping[str, Any]) -> BundleError:
-    kind = getattr(errors, str(error["error"]), WorkError)
-    known = kind if isinstance(kind, type) and issubclass(kind, BundleError) else WorkError
-    return known(error["what"], cause=error["cause"], remedy=error["remedy"], details=error["details"])
 
 
 def _nowhere(version: str, machine: Machine, why: str) -> ConfigError:

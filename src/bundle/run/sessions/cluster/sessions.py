@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle.artifacts.work import SESSION, Piece, session_resource
-from bundle.base.errors import BundleError, ConfigError, WorkError
+from bundle.base.errors import BundleError, ConfigError, error_of
 from bundle.run.cluster.cluster import Cluster
 from bundle.run.cluster.messages import Told
 from bundle.run.cluster.submission import Submission
@@ -64,7 +64,7 @@ class WorkerSession:
 
         Raises:
             SessionLostError: the worker is gone, and nothing of the task runs any more.
-            WorkError: the session cannot begin on any worker.
+            BundleError: the session cannot begin on its worker.
         """
         if not self._began:
             self._began = True
@@ -80,7 +80,7 @@ class WorkerSession:
         while "closed" in told:  # The worker ends, and has given the task back.
             told = self._next()
         if "error" in told:
-            raise WorkError(told["error"])
+            raise error_of(told["error"])
         self._usable = told["usable"]
         if told["environment"]:
             name, of = told["environment"]
