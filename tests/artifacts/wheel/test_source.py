@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import stat
 import zipfile
 from base64 import urlsafe_b64encode
@@ -30,6 +31,13 @@ def test_bytecode_and_an_installers_own_files_are_left_out(tmp_path: Path) -> No
     files = content(tmp_path / "tree")
     assert files[f"{SITE}/demo-1.0.dist-info/INSTALLER"][0] == b"bundle\n"
     assert {Path(path).name for path in files} == {"demo.py", "INSTALLER", "METADATA", "RECORD", "WHEEL"}
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("long", [b"", bytes(5 * 2**20), random.Random(0).randbytes(3 * 2**20), b"line\n" * 2**20])
+def test_a_long_file_arrives_whole(tmp_path: Path, compression: int, long: bytes) -> None:
+    lay(make_wheel(tmp_path, files={"demo.py": "", "demo.bin": long}, compression=compression), tmp_path / "tree")
+    assert content(tmp_path / "tree")[f"{SITE}/demo.bin"][0] == long
 
 
 def test_a_data_folder_spelt_in_another_way_is_understood(tmp_path: Path) -> None:

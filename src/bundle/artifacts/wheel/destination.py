@@ -106,13 +106,18 @@ class WheelTree(WheelDestination):
             if f"{self._platform.scripts}/{script.name}" not in self.written:
                 self._write_script(script)
         rows = [
-            (posixpath.relpath(path, self._site_packages), f"sha256={digest}", str(size))
+            (self._from_site_packages(path), f"sha256={digest}", str(size))
             for path, (digest, size) in self.written.items()
         ]
         text = io.StringIO(newline="")
         csv.writer(text, lineterminator="\n").writerows(sorted([*rows, (record_file_path, "", "")]))
         path = f"{self._site_packages}/{record_file_path}"
         self._write(path, io.BytesIO(text.getvalue().encode()), executable=False)
+
+    def _from_site_packages(self, path: str) -> str:
+        inside = path.removeprefix(f"{self._site_packages}/")
+        # The library compares all parts of both paths, for each of thousands of files.
+        return inside if inside != path else posixpath.relpath(path, self._site_packages)
 
     def _write_script(self, script: ScriptFile) -> RecordEntry:
         return self._write(f"{self._platform.scripts}/{script.name}", io.BytesIO(script.content), executable=True)
@@ -127,8 +132,9 @@ class WheelTree(WheelDestination):
             while chunk := member.read(CHUNK):
                 file.write(chunk)
         os.chmod(target, 0o755 if executable else 0o644)  # noqa: PTH101
-        self.written[path] = (member.sha256, member.size)
-        return RecordEntry(path, Hash("sha256", member.sha256), member.size)
+        digest = member.sha256
+        self.written[path] = (digest, member.size)
+        return RecordEntry(path, Hash("sha256", digest), member.size)
 
     def _claim(self, path: str) -> None:
         """Make the folders of a path, and make sure that it can be a file of its own."""

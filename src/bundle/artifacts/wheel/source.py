@@ -16,12 +16,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import IO, BinaryIO, Literal, cast
+from typing import IO, Any, BinaryIO, Literal, cast
 
 from installer.exceptions import InstallerError
 from installer.records import InvalidRecordEntry, RecordEntry, parse_record_file
 from installer.sources import WheelContentElement, WheelFile
 from installer.utils import SCHEME_NAMES, parse_entrypoints, parse_metadata_file
+from isal import isal_zlib
 from packaging.metadata import RawMetadata, parse_email
 from packaging.tags import Tag, parse_tag
 from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name
@@ -52,6 +53,7 @@ _INSTALLERS_OWN = frozenset({"INSTALLER", "REQUESTED", "direct_url.json"})
 _BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
+    cast("type[Exception]", isal_zlib.error),
     struct.error,
     csv.Error,
     EOFError,
@@ -122,6 +124,7 @@ class CheckedWheel(WheelFile):
         for name, info in self._files.items():
             mode = info.external_attr >> 16
             with self._archive.open(info) as stream:
+                _inflate_quickly(stream, info)
                 member = Member(stream, self._record.get(name))
                 if self._is_installed(name):
                     yield (name, "", ""), cast("BinaryIO", member), bool(stat.S_ISREG(mode) and mode & 0o111)
@@ -277,6 +280,17 @@ class Member:
         digest = _encoded(self._other.digest()) if self._other else self.sha256
         right_hash = self._entry.hash_ is None or self._entry.hash_.value.rstrip("=") == digest
         return right_hash and self._entry.size in {None, self.size}
+
+
+def _inflate_quickly(stream: Any, info: zipfile.ZipInfo) -> None:
+    """Let a member that nothing was read of be unpacked by ISA-L, which takes half of zlib's time for the same bytes.
+
+    Args:
+        stream: as the zip module gives it; it goes on to count the bytes and to compare their CRC-32.
+    """
+    if info.compress_type == zipfile.ZIP_DEFLATED:
+        # There is no public way. Where a release of Python has another name for it, this changes nothing.
+        stream._decompressor = isal_zlib.decompressobj(-zlib.MAX_WBITS)
 
 
 def _encoded(digest: bytes) -> str:
