@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 from securesystemslib.signer import CryptoSigner
 
-from bundle.artifacts.trust.keys import FILES, KEYS, PASSPHRASE, Passphrases, find_keys, make_key, read_key
+from bundle.artifacts.trust.keys import (
+    FILES,
+    KEYS,
+    PASSPHRASE,
+    Passphrases,
+    find_keys,
+    make_key,
+    read_key,
+    write_public_key,
+)
 from bundle.base.errors import ConfigError
 
 WORDS = "correct horse battery"
@@ -36,6 +45,13 @@ def test_a_key_that_others_may_use_is_refused(tmp_path: Path, mode: int) -> None
     (tmp_path / "key.pem").chmod(mode)
     with pytest.raises(ConfigError, match="Other users may use the key"):
         read_key(tmp_path / "key.pem", Passphrases({}, None))
+
+
+def test_the_public_part_of_a_key_signs_nothing(tmp_path: Path) -> None:
+    made = make_key(tmp_path / "key.pem", None)
+    write_public_key(tmp_path / "key.pem.pub", made.public_key)
+    with pytest.raises(ConfigError, match="has the public part of a key"):
+        read_key(tmp_path / "key.pem.pub", Passphrases({}, None))
 
 
 def test_a_wrong_passphrase_and_none_are_refused(tmp_path: Path) -> None:

@@ -76,6 +76,13 @@ def test_a_remote_is_signed_published_to_shown_and_refreshed(built: Built, tmp_p
     assert not any(SECRET.encode() in content or b"PRIVATE KEY" in content for content in written)
 
 
+def test_a_remote_that_was_never_signed_is_not_taken_for_one_of_an_unknown_root(built: Built, tmp_path: Path) -> None:
+    nothing = str(tmp_path / "nothing")
+    for words in (("show", "--from"), ("refresh", "--to"), ("rotate", "--to")):
+        with pytest.raises(ConfigError, match="has no signed metadata"):
+            call(built, "trust", *words, nothing)
+
+
 @pytest.mark.parametrize("value", ["root", "root=", "root=0", "root=-1", "nobody=2", "timestamp=99999", "root=²"])
 def test_what_is_no_role_with_a_number_is_refused(built: Built, value: str) -> None:
     with pytest.raises(Exception, match="is not like root=2"):

@@ -34,6 +34,7 @@ SHORTEST = 12
 """Characters of a passphrase: PKCS #8 makes guessing cheap."""
 
 _LARGEST = 2**16
+_PUBLIC = b"-----BEGIN PUBLIC KEY-----"
 _PEM = re.compile(r"-----BEGIN ([A-Z ]*)PRIVATE KEY-----.*?-----END \1PRIVATE KEY-----", re.DOTALL)
 
 Ask = Callable[[str], str]
@@ -123,7 +124,7 @@ def read_public_key(path: Path) -> Key | None:
         content = read_regular(path, most=_LARGEST)
     except OSError:
         return None
-    if not content.startswith(b"-----BEGIN PUBLIC KEY-----"):
+    if not content.startswith(_PUBLIC):
         return None
     with suppress(ValueError, UnsupportedAlgorithm):
         key = serialization.load_pem_public_key(content)
@@ -146,6 +147,11 @@ def read_key(path: Path, passphrases: Passphrases) -> CryptoSigner:
         raise ConfigError(
             f"The key file {path} cannot be read: {error.strerror}.", remedy="Name the file that holds the key."
         ) from error
+    if content.startswith(_PUBLIC):
+        raise ConfigError(
+            f"{path} has the public part of a key, which signs nothing.",
+            remedy="Name the file of the key itself, which has that name without `.pub`.",
+        )
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
         raise ConfigError(
             f"Other users may use the key in {path}: its mode is {stat.S_IMODE(mode):04o}.",

@@ -19,7 +19,7 @@ from bundle.artifacts.documents.page.site import INDEX
 from bundle.artifacts.remotes.addresses import Access
 from bundle.artifacts.remotes.files import CATALOGUE, TIMESTAMP
 from bundle.artifacts.remotes.published import PublishedCatalogue
-from bundle.artifacts.remotes.remote import CatalogueChangedError, CatalogueHolder, Remote, Token
+from bundle.artifacts.remotes.remote import CatalogueChangedError, CatalogueHolder, ReadableRemote, Remote, Token
 from bundle.artifacts.trust.keys import require_signers, signers_of
 from bundle.artifacts.trust.metadata import LARGEST, ONLINE, expiry, sign
 from bundle.artifacts.trust.pins import Pin, pin_of
@@ -127,21 +127,27 @@ def catalogue_of(
     if pin is None and remote.metadata(TIMESTAMP, LARGEST[TIMESTAMP]) is None:
         yield remote
         return
-    signed = SignedCatalogue(remote, require_pin(pin, remote.url), keys(), clock)
+    signed = SignedCatalogue(remote, require_pin(pin, remote), keys(), clock)
     signed.require_keys()
     yield signed
     signed.follow()
 
 
-def require_pin(pin: Pin | None, url: str) -> Pin:
+def require_pin(pin: Pin | None, remote: ReadableRemote) -> Pin:
     """Return the pin of a remote with signed metadata.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is none, or no signed metadata.
     """
+    if pin is None and remote.metadata(TIMESTAMP, LARGEST[TIMESTAMP]) is None:
+        raise ConfigError(
+            f"{remote.url} has no signed metadata.",
+            cause="Its catalogue was never signed, or the address is wrong.",
+            remedy="`bundle trust init --to URL` signs a remote for the first time.",
+        )
     if pin is None:
         raise ConfigError(
-            f"{url} has signed metadata, and this machine does not know its root.",
+            f"{remote.url} has signed metadata, and this machine does not know its root.",
             cause="What is there could be anybody's, and signing would vouch for it.",
             remedy="Name the root that `bundle trust init` wrote with --root FILE or in BUNDLE_TRUST_ROOT.",
         )

@@ -83,7 +83,7 @@ def init(app: App, /, url: str, root_keys: tuple[Path, ...], online_keys: tuple[
     change = Change(add=add, thresholds=options["thresholds"], days=options["days"])
     content = found_trust(remote, change, list(keys.values()), utc_now())
     write_atomically(save, content)
-    pin = require_pin(pin_of(url, app.access(root=save)), remote.url)
+    pin = require_pin(pin_of(url, app.access(root=save)), remote)
     with pin.opened():
         pass
     return told(remote, pin, f"Signed {remote.url}. Give {save} to its users, in a way that nobody can change.")
@@ -104,7 +104,7 @@ def show(app: App, url: str, root: Path | None, save: Path | None) -> Result:
 
     access = app.access(root=root)
     remote = open_remote(url, access)
-    pin = require_pin(pin_of(url, access), remote.url)
+    pin = require_pin(pin_of(url, access), remote)
     if save is not None:
         write_atomically(save, read_state(remote, pin).root_file)
     return told(remote, pin, f"Wrote the root to {save}." if save else "")

@@ -73,7 +73,7 @@ def opened(app: App, url: str, root: Path | None) -> tuple[Remote, Pin]:
 
     access = app.access(root=root)
     remote = open_writable(url, access)
-    return remote, require_pin(pin_of(url, access), remote.url)
+    return remote, require_pin(pin_of(url, access), remote)
 
 
 def key_of(path: Path, passphrases: Passphrases, *, unencrypted: bool) -> CryptoSigner:
