@@ -17,10 +17,9 @@ from bundle.model.config.json_source import Leaf, Node, Table, at, plain
 from bundle.model.config.schema import located, violations
 from bundle.model.config.yaml_source import read
 from bundle.model.variables import obstacle
+from bundle.run.environments.start import DEFAULT_PYTHON
 
 KIND = "python_env"
-
-DEFAULT_PYTHON = "3.13"
 
 _REMEDY = "Correct the file; `bundle env schema` prints its schema, and docs/environments.md describes it."
 

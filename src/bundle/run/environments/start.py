@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from bundle.base.processes.lock import Lock
 
+DEFAULT_PYTHON = "3.13"
+"""For commands that name no version."""
+
 MARKER = ".provisioned"
 """The file that is made last; its time tells the last use."""
 

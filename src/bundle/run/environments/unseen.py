@@ -22,7 +22,7 @@ from bundle.run.environments.making import (
     installer_variables,
     place_name,
 )
-from bundle.run.environments.start import enter, host, is_private, program_of, read_bytes, variables_of
+from bundle.run.environments.start import DEFAULT_PYTHON, enter, host, is_private, program_of, read_bytes, variables_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 _KEYS = frozenset({"type", "pylock", "command", "python_version", "refresh"})
 """Commands with other keys go the usual way."""
-
-_PYTHON = "3.13"
 
 _ANYTHING = (OSError, TimeoutError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 """What a wrong guess may raise."""
@@ -93,7 +91,7 @@ def _begin(application: str, command: str, environ: Mapping[str, str]) -> _Begun
         return None
     if not _is_ours(root) or not has_distributions(environ):
         return None
-    version = values.get("python_version", _PYTHON)
+    version = values.get("python_version", DEFAULT_PYTHON)
     executable = _executable(version, environ)
     facts = _facts(executable, f"{root}/{FOLDER}") if executable else {}
     if not facts:
