@@ -68,7 +68,7 @@ class Starter:
         while not self._gone() and time.monotonic() < deadline:
             self._tree.kill()
             time.sleep(0.005)
-        return [member.pid for member in self._tree.members(thorough=True)]
+        return [] if self._gone() else [member.pid for member in self._tree.members(thorough=True)]
 
     def tell(self, **answer: Any) -> None:
         """Send an answer to the client, which may be gone."""
