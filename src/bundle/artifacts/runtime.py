@@ -133,6 +133,11 @@ class Runtime:
         return self.root
 
     @property
+    def files(self) -> Path:
+        """The folder in which this process finds the files of `root`."""
+        return self.root
+
+    @property
     def executable(self) -> Path:
         """The interpreter."""
         return self.root / self.platform.executable(self.python)
@@ -183,7 +188,7 @@ class Runtime:
         Args:
             caches: the folder for compiled modules, used unless the bundle brings its own.
         """
-        if (self.root / self.platform.stdlib(self.python) / "__pycache__").is_dir():
+        if (self.files / self.platform.stdlib(self.python) / "__pycache__").is_dir():
             return ("-I", "-B")
         return ("-I", "-X", f"pycache_prefix={self.runner.translate(caches)}")
 
@@ -206,8 +211,10 @@ class Runtime:
         own = Path(self.certificates)
         if (own / "cert.pem").exists() or any((own / "certs").glob("*.0")):
             return {}
-        packaged = self.root / self.platform.site_packages(self.python) / CERTIFI
-        found = next((file for file in (*map(Path, SYSTEM_FILES), packaged) if file.is_file()), None)
+        packaged = Path(self.platform.site_packages(self.python), CERTIFI)
+        found = next((file for file in map(Path, SYSTEM_FILES) if file.is_file()), None)
+        if found is None and (self.files / packaged).is_file():
+            found = self.root / packaged
         return {} if found is None else {"SSL_CERT_FILE": str(found)}
 
     def _system_environment(self) -> dict[str, str]:

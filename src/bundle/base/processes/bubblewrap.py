@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from bundle.base.errors import WorkError
-from bundle.base.processes.run import run
+from bundle.base.processes.run import Completed, run
+from bundle.base.processes.stream import unstartable
 from bundle.base.text import last_lines
 
 _SYSTEM = (
@@ -32,6 +34,11 @@ _ORDINARY = "1000"
 """The user and group that root becomes inside: programs that see root change the owners of files, which fails there."""
 
 _PROBE_SECONDS = 30
+
+_KILLED, _SIGNALS = 128, 65
+"""Bubblewrap ends with the sum of the first and the number of the signal that ended the program."""
+
+_REFUSED = re.compile(r"bwrap: execvp (?P<program>.*): (?P<why>[^:]*)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +97,40 @@ def enclosed(command: Sequence[str | Path], view: View, path: str) -> list[str |
     for place in _outermost(_both_ways([view.writable])):
         parts += ["--bind", place, place]
     return [*parts, "--remount-ro", "/", "--", *command]
+
+
+def mounted(folder: Path, place: Path) -> tuple[str, ...] | None:
+    """Return the beginning of a command line that shows a folder in another place, too, where nothing can change it.
+
+    Args:
+        folder: stays where it is as well.
+        place: an empty folder.
+
+    Returns:
+        None where bubblewrap cannot do that.
+    """
+    program, entry = shutil.which("bwrap"), next(folder.iterdir(), None)
+    if program is None or entry is None:
+        return None
+    prefix = (program, "--die-with-parent", "--dev-bind", "/", "/", "--ro-bind", str(folder), str(place), "--")
+    probe = ("/bin/sh", "-c", 'test -e "$0"', str(place / entry.name))
+    try:
+        tried = run([*prefix, *probe], env={}, timeout=_PROBE_SECONDS)
+    except WorkError:
+        return None
+    return prefix if tried.code == 0 and not tried.timed_out else None
+
+
+def as_without(completed: Completed) -> Completed:
+    """Return the end of a program that ran below bubblewrap as it would have been without.
+
+    Raises:
+        WorkError: the program cannot be started.
+    """
+    if completed.code == 1 and (refused := _REFUSED.fullmatch(completed.errors.rstrip())):
+        raise unstartable(refused["program"], refused["why"])
+    killed = completed.code - _KILLED
+    return replace(completed, code=-killed) if 0 < killed < _SIGNALS else completed
 
 
 def _system() -> Iterator[str]:

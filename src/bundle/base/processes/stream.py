@@ -111,14 +111,22 @@ def _start(program: Program, *, merge: bool, reads: bool) -> subprocess.Popen[by
             raise  # It says nothing about the program.
         if cwd is not None and not cwd.is_dir():
             raise WorkError(f"{command[0]} cannot start in {cwd}: the folder does not exist.") from error
-        missing = isinstance(error, FileNotFoundError)
-        raise WorkError(
-            f"The program {command[0]} " + ("does not exist." if missing else f"cannot be started: {error.strerror}."),
-            cause="It is not installed or not on PATH, or the interpreter in the script's first line is missing."
-            if missing
-            else None,
-            remedy="Install it or put it on PATH, then run the same command again." if missing else None,
-        ) from error
+        raise unstartable(command[0], str(error.strerror)) from error
+
+
+def unstartable(program: str, why: str) -> WorkError:
+    """Return the error of a program that does not exist or cannot be started.
+
+    Args:
+        why: the words of the system.
+    """
+    if why != os.strerror(errno.ENOENT):
+        return WorkError(f"The program {program} cannot be started: {why}.")
+    return WorkError(
+        f"The program {program} does not exist.",
+        cause="It is not installed or not on PATH, or the interpreter in the script's first line is missing.",
+        remedy="Install it or put it on PATH, then run the same command again.",
+    )
 
 
 def inheritance(descriptors: tuple[int, ...]) -> dict[str, Any]:

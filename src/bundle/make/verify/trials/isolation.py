@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bundle.artifacts.runtime import Runner, Runtime
 from bundle.base.errors import WorkError
+from bundle.base.processes.bubblewrap import as_without
 from bundle.base.processes.run import Completed, run
 from bundle.make.verify.trials.failure import Failure
 
@@ -43,7 +44,9 @@ class Isolation(Runtime):
     imported: set[tuple[Path, str]] = field(default_factory=set, compare=False)
     """The modules that were imported, by origin and dotted name, here or in a copy elsewhere."""
     copied: Path | None = None
-    """The root of which `root` is a copy elsewhere."""
+    """The root of which `root` is a copy elsewhere, or which is shown there."""
+    mount: tuple[str, ...] = ()
+    """The beginning of the command line of all programs, which shows `copied` at `root`; empty where that is a copy."""
     base: Path | None = None
     """The bundle, if `root` is a virtual environment of it."""
 
@@ -56,6 +59,11 @@ class Isolation(Runtime):
     def bundle(self) -> Path:
         """The bundle's folder."""
         return self.base or self.root
+
+    @property
+    def files(self) -> Path:
+        """The folder in which this process finds the files of `root`."""
+        return self.origin if self.mount else self.root
 
     @property
     def executable(self) -> Path:
@@ -145,13 +153,14 @@ class Isolation(Runtime):
         return self.runner.inconclusive(tried, again)
 
     def _run(self, start: Start) -> Completed:
-        return run(
-            self.command(start.arguments),
+        completed = run(
+            [*self.mount, *self.command(start.arguments)],
             env={**self.variables, **start.variables},
             cwd=start.folder,
             timeout=start.timeout * self.runner.patience,
             stdin=start.stdin,
         )
+        return as_without(completed) if self.mount else completed
 
     def relative(self, text: str) -> str:
         """Return a text in which the bundle's files are named by their paths inside the bundle."""

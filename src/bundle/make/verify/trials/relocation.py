@@ -1,4 +1,7 @@
-"""The relocation check: a read-only copy of the bundle in another place must work like the bundle itself."""
+"""The relocation check: in another place, where it is read-only, the bundle must work as in its own.
+
+Bubblewrap shows the bundle there, which takes no space and no time; where it cannot be used, the bundle is copied.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ import ntpath
 import os
 import posixpath
 import stat
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -15,6 +20,7 @@ from typing import Any
 from bundle.artifacts.runtime import NATIVE
 from bundle.base.errors import WorkError
 from bundle.base.folders import copy_tree, listing, remove_tree
+from bundle.base.processes.bubblewrap import mounted
 from bundle.base.text import last_lines
 from bundle.base.threads import all_of, in_parallel
 from bundle.make.verify.checks.contents import INTERPRETER
@@ -31,7 +37,7 @@ from bundle.make.verify.trials.scripts import start_scripts
 CHECK = "relocation"
 
 PLACE = "räume & spaces"
-"""Name of the copy's folder, with a space, an accent, and a character that is special in shells."""
+"""Name of the other folder, with a space, an accent, and a character that is special in shells."""
 
 _TIMEOUT = 300.0
 _STDLIB = ("bz2", "ctypes", "hashlib", "lzma", "readline", "sqlite3", "ssl", "zlib")
@@ -61,18 +67,14 @@ ensurepip.bootstrap(upgrade=True, default_pip=True)
 
 
 def check_relocation(subject: Subject, isolation: Isolation) -> Outcome:
-    """Copy a bundle to a path with a space and an accent, make it read-only, and use it there.
+    """Use a bundle at a path with a space and an accent, where it is read-only.
 
     Its `sys.prefix` and sysconfig must name the new place; native modules, scripts and virtual environments must
     work; nothing may be written into it.
     """
-    place = isolation.scratch / PLACE
-    moved = replace(isolation, root=place / "python", copied=isolation.root)
-    with subject.reporter.task("copying the bundle"):
-        copy_tree(isolation.root, moved.root, read_only=True)
-    try:
+    with _elsewhere(subject, isolation) as moved:
         _share_caches(isolation, moved)
-        before = _state(moved.root)
+        before = _state(moved.files)
         trials: list[Callable[[], Outcome]] = [
             lambda: _where(subject, moved),
             lambda: _modules(subject, isolation, moved),
@@ -82,17 +84,33 @@ def check_relocation(subject: Subject, isolation: Isolation) -> Outcome:
         # Some emulators share one server.
         at_once = subject.jobs if isolation.runner is NATIVE else 1
         outcomes = all_of(in_parallel(lambda trial: trial(), trials, threads=at_once))
-        outcomes.append(_untouched(before, _state(moved.root)))
-    finally:
-        remove_tree(place)
+        outcomes.append(_untouched(before, _state(moved.files)))
     return Outcome(
         findings=tuple(finding for outcome in outcomes for finding in outcome.findings),
         checked=sum(outcome.checked for outcome in outcomes),
     )
 
 
+@contextmanager
+def _elsewhere(subject: Subject, isolation: Isolation) -> Iterator[Isolation]:
+    """Show the bundle in another place, or copy it there."""
+    place = isolation.scratch / PLACE
+    moved = replace(isolation, root=place / "python", copied=isolation.root)
+    moved.root.mkdir(parents=True)
+    try:
+        if isolation.runner is NATIVE and sys.platform == "linux" and (mount := mounted(isolation.root, moved.root)):
+            yield replace(moved, mount=mount)
+            return
+        moved.root.rmdir()
+        with subject.reporter.task("copying the bundle"):
+            copy_tree(isolation.root, moved.root, read_only=True)
+        yield moved
+    finally:
+        remove_tree(place)
+
+
 def _share_caches(here: Isolation, moved: Isolation) -> None:
-    """Let the copy and the import check use each other's compiled modules; the cache mirrors the sources' paths."""
+    """Let both places use each other's compiled modules; the cache mirrors the sources' paths."""
     if here.platform.is_windows and here.runner is NATIVE:
         return  # Windows restricts symlinks; under Wine this machine makes them.
     made = here.caches.joinpath(*here.root.parts[1:])

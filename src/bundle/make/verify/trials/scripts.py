@@ -130,7 +130,7 @@ def start_scripts(subject: Subject, moved: Isolation) -> Outcome:
 def _first_of_same(moved: Isolation, scripts: Iterable[str]) -> dict[str, str]:
     """Return for each script the first one with the same bytes; links are followed."""
     first: dict[str, str] = {}
-    return {path: first.setdefault(sha256_of(moved.root / path), path) for path in scripts}
+    return {path: first.setdefault(sha256_of(moved.files / path), path) for path in scripts}
 
 
 def _ways(moved: Isolation, scripts: Mapping[str, str]) -> tuple[dict[str, _Way], list[Finding]]:
@@ -142,11 +142,11 @@ def _ways(moved: Isolation, scripts: Mapping[str, str]) -> tuple[dict[str, _Way]
     ways: dict[str, _Way] = {}
     notes: list[Finding] = []
     for path, package in scripts.items():
-        file = moved.root / path
+        file, shown = moved.files / path, moved.root / path
         if _is_polyglot(file):
-            ways[path] = (path, _starter(moved, [moved.executable, file]))
+            ways[path] = (path, _starter(moved, [moved.executable, shown]))
         elif not _has_header(file):
-            ways[path] = (path, _starter(moved, [file]))
+            ways[path] = (path, _starter(moved, [shown]))
         else:
             what = f"not started: {moved.runner.name} has no shell, and it is a script for another program than Python."
             notes.append(RULES["tried-in-part"].about(f"{package}: {path}", what))
@@ -163,7 +163,7 @@ def _starter(moved: Isolation, command: Sequence[Path]) -> _Start:
 
 def _other_ways(moved: Isolation, scripts: Mapping[str, str]) -> dict[str, _Way]:
     """Return how to start one script by a symlink from another folder, and through PATH."""
-    headed = [path for path in scripts if _has_header(moved.root / path)]
+    headed = [path for path in scripts if _has_header(moved.files / path)]
     if moved.platform.is_windows or not headed:
         return {}
     path = headed[0]
@@ -207,7 +207,7 @@ def _is_program(moved: Isolation, path: str) -> bool:
     """Return whether the platform starts a file by itself; a shell that is told to read one may take any text."""
     if moved.platform.is_windows:
         return True
-    with (moved.root / path).open("rb") as file:
+    with (moved.files / path).open("rb") as file:
         return file.read(4).startswith(_PROGRAMS)
 
 
