@@ -57,13 +57,22 @@ _BASE = "import json, sys; print(json.dumps(sys.base_prefix))"
 """As JSON, because programs on Windows write to a pipe in an encoding of their own."""
 
 _PIP = """
-import ensurepip
-start = getattr(ensurepip, "_run_pip", None)
-if start:
+import ensurepip, subprocess, sys
+start, own = getattr(ensurepip, "_run_pip", None), sys.argv[1:]
+if start and own:
+    command = [sys.executable, *own]
+    ensurepip._run_pip = lambda options, *_: subprocess.run([*command, *options, "--no-compile"], check=True)
+elif start:
     ensurepip._run_pip = lambda options, *more: start([*options, "--no-compile"], *more)
 ensurepip.bootstrap(upgrade=True, default_pip=True)
 """
-"""What `python -m venv` runs in a new environment, but without compiling all of pip, half of its time."""
+"""What `python -m venv` runs in a new environment, without compiling all of pip twice, most of its time.
+
+The pip that installs is the bundle's, whose compiled modules are kept, if its own way to run for another interpreter is
+given; else that in the wheel, as usual.
+"""
+
+_PIP_RUNNER = "pip/__pip-runner__.py"
 
 
 def check_relocation(subject: Subject, isolation: Isolation) -> Outcome:
@@ -78,8 +87,9 @@ def check_relocation(subject: Subject, isolation: Isolation) -> Outcome:
         trials: list[Callable[[], Outcome]] = [
             lambda: _where(subject, moved),
             lambda: _modules(subject, isolation, moved),
-            lambda: _environment(moved),
             lambda: start_scripts(subject, moved),
+            # The last: by now others have compiled much of pip.
+            lambda: _environment(moved),
         ]
         # Some emulators share one server.
         at_once = subject.jobs if isolation.runner is NATIVE else 1
@@ -243,7 +253,7 @@ def _environment(moved: Isolation) -> Outcome:
         ("python -m venv", [moved.executable, *moved.options, "-m", "venv", "--without-pip", folder]),
         ("a virtual environment's python", [python, *moved.options, "-c", _BASE]),
         # Without options: an isolated one starts pip without the folder for compiled modules.
-        ("a virtual environment's ensurepip", [python, "-c", _PIP]),
+        ("a virtual environment's ensurepip", [python, "-c", _PIP, *_runner_of_pip(moved)]),
         ("a virtual environment's pip", [python, *moved.options, "-m", "pip", "--version"]),
     ]
     findings: list[Finding] = []
@@ -267,6 +277,12 @@ def _environment(moved: Isolation) -> Outcome:
             if not _path(moved, base).is_relative_to(new):
                 findings.append(RULES["venv-fails"].about(subject, f"has the base {base}, not {new}."))
     return Outcome(findings=tuple(findings), checked=len(steps))
+
+
+def _runner_of_pip(moved: Isolation) -> list[Path]:
+    """Return the program by which the bundle's pip works for another interpreter, if it has one."""
+    runner = Path(moved.platform.site_packages(moved.python), _PIP_RUNNER)
+    return [moved.root / runner] if (moved.files / runner).is_file() else []
 
 
 def _path(moved: Isolation, text: str) -> PurePath:
