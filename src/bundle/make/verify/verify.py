@@ -109,7 +109,7 @@ CHECKS = (
     Check(name="requirements", title="Checking requirements", trial=check_requirements),
     Check(
         name="relocation",
-        title="Using a read-only copy elsewhere",
+        title="Using the bundle elsewhere, read-only",
         trial=check_relocation,
         imports=True,
         of_bundle=True,
