@@ -248,7 +248,6 @@ TESTED_ELSEWHERE: Mapping[str, str] = {
     "base/native/formats": "base/native/test_read.py",
     "base/native/macho": "base/native/test_macho_signature.py",
     "base/native/native": "base/native/test_read.py",
-    "base/processes/bubblewrap": "hostile/test_source_builds.py",
     "base/processes/reaper": "hostile/test_source_builds.py",
     "base/processes/supervisor": "base/processes/test_supervised.py",
     "base/processes/starter": "base/processes/test_started.py",

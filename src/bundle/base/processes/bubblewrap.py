@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -107,8 +108,10 @@ def mounted(folder: Path, place: Path) -> tuple[str, ...] | None:
         place: an empty folder.
 
     Returns:
-        None where bubblewrap cannot do that.
+        None where bubblewrap cannot do that, such as on other systems than Linux.
     """
+    if sys.platform != "linux":
+        return None
     program, entry = shutil.which("bwrap"), next(folder.iterdir(), None)
     if program is None or entry is None:
         return None

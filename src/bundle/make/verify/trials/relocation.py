@@ -10,7 +10,6 @@ import ntpath
 import os
 import posixpath
 import stat
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -108,7 +107,7 @@ def _elsewhere(subject: Subject, isolation: Isolation) -> Iterator[Isolation]:
     moved = replace(isolation, root=place / "python", copied=isolation.root)
     moved.root.mkdir(parents=True)
     try:
-        if isolation.runner is NATIVE and sys.platform == "linux" and (mount := mounted(isolation.root, moved.root)):
+        if isolation.runner is NATIVE and (mount := mounted(isolation.root, moved.root)):
             yield replace(moved, mount=mount)
             return
         moved.root.rmdir()
