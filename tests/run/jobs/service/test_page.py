@@ -48,6 +48,13 @@ def opened(browser: Browser, url: str, errors: list[str]) -> Page:
     return page
 
 
+def fits(page: Page) -> bool:
+    """Return whether nothing is wider than the window, once its style sheet has come."""
+    page.wait_for_load_state()
+    narrow: bool = page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    return narrow
+
+
 def test_a_job_is_uploaded_followed_searched_and_stopped(served: Served, browser: Browser, tmp_path: Path) -> None:
     errors: list[str] = []
     script = tmp_path / "app.py"
@@ -65,13 +72,13 @@ def test_a_job_is_uploaded_followed_searched_and_stopped(served: Served, browser
     expect(page.locator("#hits")).to_have_text("1 hit")
     page.get_by_label("Search").fill("")
     expect(page.locator("mark")).to_have_count(0)
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert fits(page)
     page.get_by_role("button", name="Stop").press("Enter")
     expect(page.locator("#state")).to_have_text("cancelled", timeout=30_000)
     expect(page.get_by_text("It was stopped.")).to_be_visible()
     page.get_by_role("link", name="Jobs").click()
     expect(page.locator("#rows")).to_contain_text("cancelled")
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert fits(page)
     assert errors == []
 
 
