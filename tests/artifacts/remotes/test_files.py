@@ -12,7 +12,7 @@ from bundle.artifacts.remotes.files import FileRemote
 from bundle.artifacts.remotes.folder import Folder
 from bundle.artifacts.remotes.published import LARGEST_CATALOGUE, Blob
 from bundle.artifacts.remotes.remote import CatalogueChangedError, MissingBlobError
-from bundle.base.errors import IntegrityError, NetworkError
+from bundle.base.errors import IntegrityError
 from bundle.base.report import Reporter
 from tests.artifacts.remotes.made import CONTENT, document, publish
 
@@ -106,7 +106,7 @@ def test_a_document_of_another_bundle_is_refused(remote: FileRemote) -> None:
 def test_a_blob_that_is_missing_or_short_is_an_error(remote: FileRemote, tmp_path: Path) -> None:
     publish(remote, document())
     path_of(BLOB, tmp_path).write_bytes(b"onet")
-    with pytest.raises(NetworkError, match="fewer bytes"):
+    with pytest.raises(IntegrityError, match="fewer bytes"):
         list(remote.read(BLOB))
     path_of(BLOB, tmp_path).unlink()
     with pytest.raises(MissingBlobError):

@@ -11,7 +11,7 @@ from bundle.artifacts.remotes.files import FileRemote
 from bundle.artifacts.remotes.folder import Folder
 from bundle.artifacts.remotes.published import Blob, PublishedCatalogue
 from bundle.artifacts.remotes.remote import MissingBlobError
-from bundle.base.errors import IntegrityError, NetworkError
+from bundle.base.errors import IntegrityError
 from bundle.base.report import Reporter
 from tests.artifacts.remotes.made import CONTENT, document, publish
 from tests.base.server import Site, serving
@@ -70,7 +70,7 @@ def test_a_missing_blob_is_named(site: Site) -> None:
 def test_a_short_blob_is_an_error(site: Site) -> None:
     name = next(name for name in site.files if BLOB.sha256 in name)
     site.files[name] = b"onet"
-    with pytest.raises(NetworkError, match="fewer bytes"):
+    with pytest.raises(IntegrityError, match="fewer bytes"):
         list(open_remote(site.url, ACCESS).read(BLOB))
 
 

@@ -54,6 +54,8 @@ _DOCUMENT = re.compile(r"bundles/[^/]+/[^/]+/([0-9a-f]{64})\.json(?:\.zst)?")
 _PACKED, _LEVEL = ".zst", 19
 """The suffix of compressed documents, and how well they are compressed."""
 
+_REPAIR = "Do not install from there; `bundle publish --repair` replaces it."
+
 _OVERHEAD = 2**10
 """Bytes that compression may add."""
 
@@ -152,7 +154,7 @@ class ReadableFileRemote:
             raise IntegrityError(
                 f"{self._name(path)} is not the document that the catalogue names.",
                 cause="It was changed, or cut short.",
-                remedy="Do not install from there; `bundle publish --repair` replaces it.",
+                remedy=_REPAIR,
             )
         document = BundleDocument.from_bytes(content, self._name(path))
         # Its hash is right, and written again by another version of this program it may have another.
@@ -191,8 +193,10 @@ class ReadableFileRemote:
             if not left:
                 break
         if left:
-            raise MissingBlobError(
-                f"{self._name(_blob_path(blob))} has fewer bytes than its document says.", cause="It was cut short."
+            raise IntegrityError(
+                f"{self._name(_blob_path(blob))} has fewer bytes than its document says.",
+                cause="It was changed, or cut short.",
+                remedy=_REPAIR,
             )
 
     def _name(self, path: str) -> str:

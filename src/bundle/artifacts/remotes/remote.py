@@ -109,7 +109,7 @@ class ReadableRemote(Protocol):
 
         Raises:
             MissingBlobError: the remote does not hold it.
-            NetworkError: it has fewer bytes.
+            IntegrityError: it has fewer bytes.
         """
 
     def metadata(self, name: str, most: int) -> tuple[bytes, Token] | None:

@@ -118,8 +118,9 @@ def root_in(path: Path) -> bytes:
         content = read_regular(path, most=_LARGEST)
         read_root(content)
     except (OSError, RepositoryError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(
-            f"{path} holds no root of signed metadata: {error}.",
+            f"{path} holds no root of signed metadata: {why}.",
             remedy="Name the file that `bundle trust init` wrote, as you got it from the publisher in a safe way.",
         ) from error
     return content
