@@ -197,6 +197,20 @@ def test_secret_parameters_are_masked_and_not_kept(bundle: Bundle, tmp_path: Pat
     assert bundle("resume", state, *given, "-p", "Other=1").returncode == 2
 
 
+def test_a_secret_that_nothing_has_is_told(bundle: Bundle, tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        step("S", script("")),
+        parameterDefinitions=[{"name": "Password", "type": "STRING", "default": "x"}],
+        jobEnvironments=[{"name": "E", "variables": {"TOKEN": "of-the-environment"}}],
+    )
+    done = bundle("run", path, "--secret", "Pasword", "--secret", "Password", "--secret", "TOKEN", "--secret", "PATH")
+    assert done.returncode == 0
+    (told,) = (line for line in done.stderr.splitlines() if "--secret" in line)
+    assert "--secret Pasword is neither" in told
+    assert 'Did you mean "Password"?' in told
+
+
 def test_an_unknown_runtime_is_refused(bundle: Bundle, tmp_path: Path) -> None:
     path = written(tmp_path, step("S", script("")))
     done = bundle("run", path, "--runtime", "3.99.0")

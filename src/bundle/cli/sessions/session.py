@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bundle.run.sessions.log import Line
     from bundle.run.sessions.result import RunResult, TaskResult
     from bundle.run.sessions.run import Plan
+    from bundle.run.sessions.session import Settings
     from bundle.run.sessions.state import Kept
 
 _TEMPLATE = click.argument("template", type=click.Path(path_type=Path))
@@ -239,6 +240,7 @@ def _run(
             user=options.pop("user"),
             keep=keep,
         )
+        _tell_unknown(app, settings, job)
         opened = None
         if remote["scheduler"]:
             from bundle.cli.sessions.shared import remote_runtime
@@ -273,6 +275,19 @@ def _run(
         if kept is not None:
             kept.conclude(found)
     return Result(data=to_json(found), text=lambda console: _show(console, found), exit_code=_CODES[found.state])
+
+
+def _tell_unknown(app: App, settings: Settings, job: Job) -> None:
+    """Warn of secrets by whose names nothing is known that could be masked: they may be misspelt."""
+    from bundle.base.text import did_you_mean
+
+    known = {*job.values, *job.variables}
+    for name in settings.secrets:
+        if name not in known and name not in settings.environ:
+            app.reporter.warning(
+                f"--secret {name} is neither a parameter of the job nor a variable that is known before it runs."
+                f"{did_you_mean(name, known)}"
+            )
 
 
 _CODES = {"ok": 0, "failed": 1, "cancelled": 130}

@@ -79,6 +79,12 @@ class Job:
         """The job's parameters."""
         return texts(self.created.values)
 
+    @property
+    def variables(self) -> frozenset[str]:
+        """The names of the variables that its environments set."""
+        environments = (*self.environments, *(one for step in self.steps for one in step.environments))
+        return frozenset(name for one in environments for name in one.variables or ())
+
     def step(self, name: str) -> Step:
         """Return a step.
 
