@@ -79,7 +79,7 @@ class TestWork:
         pieces = [Piece(name="fits", work=Say("a")), Piece(name="windows", work=Say("a"), needs={"platform:moon": 1})]
         with opened(three) as cluster, pytest.raises(ConfigError, match="can run windows") as caught:
             list(cluster.run(pieces, lambda _: None))
-        assert caught.value.cause == "None has platform:moon."
+        assert caught.value.cause == "None offers platform:moon."
         assert len(caught.value.details) == 3
         assert "build=1" in caught.value.details[0]
 

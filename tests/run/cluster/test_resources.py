@@ -64,7 +64,7 @@ def test_work_that_no_worker_can_do_is_refused() -> None:
     workers = workers_of(told(one=LINUX))
     with pytest.raises(ConfigError, match="No worker of tcp://s:1 can run b") as caught:
         require_workers([piece("a", build=1), piece("b", **{"platform:windows-x64": 1})], workers, "tcp://s:1")
-    assert caught.value.cause == "None has platform:windows-x64."
+    assert caught.value.cause == "None offers platform:windows-x64."
     assert "platform:linux-x64=1" in caught.value.details[0]
 
 

@@ -125,8 +125,9 @@ def require_workers(pieces: Iterable[Piece], workers: Sequence[WorkerInfo], addr
     lacking = sorted({name for piece in unserved for name in piece.needs if not _anywhere(name, piece, workers)})
     raise ConfigError(
         f"No worker of {address} can run {shortened([piece.name for piece in unserved])}.",
-        cause=f"None has {', '.join(lacking)}." if lacking else "No single worker has all that they need together.",
-        remedy="Start `bundle worker` on such a machine: it serves its own platform, and --resources adds others.",
+        cause=f"None offers {', '.join(lacking)}." if lacking else "No single worker has all that they need together.",
+        remedy="Start `bundle worker` on a machine that can: it offers its own platform, sessions where the extra "
+        "`jobs` is installed, and what --resources names.",
         details=[str(one) for one in workers[:20]],
     )
 
