@@ -80,6 +80,7 @@ def main(rounds: int) -> None:
         template.write_text(json.dumps(job("sleep", 8, "0.5")))
         command = [sys.executable, "-m", "bundle", "session", "run", str(template), "--parallel", "4", "--quiet"]
         environ = {**os.environ, "BUNDLE_DATA_DIR": str(Path(place) / "data")}
+        environ.pop("PYTHONDONTWRITEBYTECODE", None)  # Users do not set it.
         for _ in range(rounds):
             times["the library alone"].append(seconds_of(lambda: bare(found, Path(place))) / TASKS)
             times["a session of ours"].append(seconds_of(lambda: ours(found, Path(place))) / TASKS)
