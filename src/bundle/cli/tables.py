@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +17,12 @@ FLOOR_NAMES = {"glibc": "glibc", "macos": "macOS", "windows": "Windows"}
 def asked_by(names: Iterable[str]) -> str:
     """Return, as text, the names of everything that requires a package; the empty one is the configuration."""
     return ", ".join(name or "the configuration" for name in names)
+
+
+def shown_path(path: str, here: Path) -> str:
+    """Return a path as people read it: relative to a folder that it is below."""
+    place = Path(path)
+    return str(place.relative_to(here)) if place.is_relative_to(here) else path
 
 
 def print_columns(

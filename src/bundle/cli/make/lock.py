@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,11 +13,10 @@ from bundle.base.errors import ConfigError
 from bundle.base.text import counted
 from bundle.cli.app import App, Result, complete_version, offline_option, pass_app, platform_option
 from bundle.cli.selection import names_of, select, title_of, with_sets
-from bundle.cli.tables import print_columns
+from bundle.cli.tables import print_columns, shown_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from rich.console import Console
 
@@ -196,7 +196,7 @@ def _checked(updates: Sequence[LockUpdate], left: Sequence[tuple[Config, Platfor
             if one["problem"]:
                 console.print(one["problem"])
             if one["state"] == "left over":
-                console.print(f"To do: delete {one['path']}")
+                console.print(f"To do: delete {shown_path(one['path'], Path.cwd())}")
         behind = sorted({one["version"] for one in others if one["state"] != "left over"})
         if behind:
             console.print(f"To do: bundle lock {' '.join(behind)}")
@@ -241,7 +241,8 @@ def _summary(one: dict[str, Any]) -> str:
     parts += [f"{counts[kind]} {kind}" for kind in ("skipped", "missing") if counts[kind]]
     shown = ", ".join(parts) or "no packages"
     size = f", {decimal(one['bytes'])} to download" if one["bytes"] else ""
-    return f"{title_of(one)} for {one['platform']}: {shown}{size} ({one['status']}: {one['path']})"
+    place = shown_path(one["path"], Path.cwd())
+    return f"{title_of(one)} for {one['platform']}: {shown}{size} ({one['status']}: {place})"
 
 
 def _print_changes(console: Console, updates: Sequence[LockUpdate]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.filesize import decimal
 
-from bundle.cli.tables import FLOOR_NAMES, asked_by
+from bundle.cli.tables import FLOOR_NAMES, asked_by, shown_path
 from bundle.model.manifest import Manifest, PythonRecord
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ def print_bundle(console: Console, bundle: Mapping[str, Any], here: Path) -> Non
     name = f"{manifest.version} for {manifest.platform}"
     if bundle["status"] == "unchanged":
         console.print(f"{name}: unchanged, nothing to do")
-        console.print(f"  bundle    {_shown(bundle['path'], here)}")
+        console.print(f"  bundle    {shown_path(bundle['path'], here)}")
         for archive in bundle["archives"]:
-            console.print(f"  archive   {_shown(archive['path'], here)}  {decimal(archive['size'])}")
+            console.print(f"  archive   {shown_path(archive['path'], here)}  {decimal(archive['size'])}")
         return
     console.print(f"{name}: built")
     console.print(f"  python    {_python(manifest.python)}")
@@ -43,12 +43,12 @@ def print_bundle(console: Console, bundle: Mapping[str, Any], here: Path) -> Non
             _print_exceptions(console, member)
     for conflict in manifest.conflicts:
         console.print(f"    conflict {conflict.path}: kept the one of {conflict.kept}")
-    console.print(f"  bundle    {_shown(bundle['path'], here)}  {decimal(bundle['size'])}")
+    console.print(f"  bundle    {shown_path(bundle['path'], here)}  {decimal(bundle['size'])}")
     for archive in bundle["archives"]:
-        console.print(f"  archive   {_shown(archive['path'], here)}  {decimal(archive['size'])}")
+        console.print(f"  archive   {shown_path(archive['path'], here)}  {decimal(archive['size'])}")
         console.print(f"            sha256 {archive['sha256']}")
     for title, path in zip(("documents", ""), bundle["documents"].values(), strict=False):
-        console.print(f"  {title:<9} {_shown(path, here)}")
+        console.print(f"  {title:<9} {shown_path(path, here)}")
     spent = [f"{step} {seconds:.1f}" for step, seconds in bundle["seconds"].items() if seconds >= 0.05]
     console.print(f"  seconds   {', '.join(spent)}; in all {sum(bundle['seconds'].values()):.1f}")
 
@@ -71,8 +71,3 @@ def _packages(manifest: Manifest) -> str:
     decisions = [package.decision for package in manifest.packages]
     parts = [f"{decisions.count('wheel')} from wheels", f"{decisions.count('source')} built from source"]
     return ", ".join([*parts, f"{len(manifest.skipped)} left out"])
-
-
-def _shown(path: str, here: Path) -> str:
-    place = Path(path)
-    return str(place.relative_to(here)) if place.is_relative_to(here) else path
