@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from bundle.make.verify.emulators.protocol import Missing
+from bundle.base.processes.run import check, run
+from bundle.base.report import Reporter
+from bundle.make.verify.emulators.protocol import EmulatorWorkspace, Missing
 from bundle.make.verify.emulators.wine import Wine, WineRunner, find_wine
+from tests.foreign.bundles import found
+from tests.foreign.cache import cache_folder
 from tests.make.verify.emulators.fakes import ONCE, TRACEBACK, again, ended, having
 
 WINE = WineRunner(program="/usr/bin/wine", prefix=Path("/prefix"))
@@ -79,3 +85,19 @@ def test_what_the_bundle_does_wrong_is_its_own_under_wine(errors: str, apart: st
 def test_a_file_that_is_no_windows_program_is_not_started() -> None:
     words = 'wine: failed to open "/b/python.exe": c0000135'
     assert WINE.unstarted(ended(f"{words}\n", 53)) == words
+
+
+@pytest.mark.real
+def test_a_server_leaves_nothing_in_the_temporary_folder(tmp_path: Path) -> None:
+    installed = find_wine(shutil.which)
+    wine = found(None if isinstance(installed, Missing) else installed, "Wine is not installed (wine, wine64)")
+    work = cache_folder() / "wine"
+    work.mkdir(parents=True, exist_ok=True)
+    workspace = EmulatorWorkspace(bundle=tmp_path, scratch=tmp_path, work=work, reporter=Reporter())
+    with wine.ready(workspace) as runner:
+        own = runner.prefix.stat()
+        folder = f"*wine-*/server-{own.st_dev:x}-{own.st_ino:x}"
+        env = {"PATH": os.defpath, "HOME": str(tmp_path), **runner.environment}
+        assert "hi" in check(run(runner.command(Path("cmd"), ["/c", "echo hi"]), env=env, timeout=60), "Wine").output
+        assert len(list(Path("/tmp").glob(folder))) == 1
+    assert list(Path("/tmp").glob(folder)) == []

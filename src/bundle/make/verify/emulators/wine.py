@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,6 +27,11 @@ _QUIET = 'exec "$0" "$@" </dev/null >/dev/null 2>&1'
 """Wine's services outlive the program that started them, and would hold its output open."""
 
 _REGISTRY = "system.reg"
+
+_SERVER_FOLDERS = Path("/tmp")  # noqa: S108 - it is Wine that chose it
+_SERVER_FOLDER = re.compile(r"\.?wine-\w+")
+_FOLDER_NAME = "wineserver"
+"""The file of a prefix in which Debian's Wine keeps the name of its server's folder."""
 
 _PREPARING = 300.0
 
@@ -147,12 +152,14 @@ class Wine:
             check(run(first, env=env, timeout=_PREPARING), "Starting Wine")
             yield WineRunner(program=self.program, prefix=prefix)
         finally:
-            self._end_server(env)
+            self._end_server(prefix, env)
             remove_tree(prefix)
 
-    def _end_server(self, env: Mapping[str, str]) -> None:
+    def _end_server(self, prefix: Path, env: Mapping[str, str]) -> None:
         for option in ("-k", "-w"):
             run([self.server, option], env=env, timeout=60)
+        with suppress(OSError):
+            _remove_server_folder(prefix)
 
     def _template(self, workspace: EmulatorWorkspace) -> Path:
         """Return a prefix to copy, made once for this Wine: making one takes longer than verifying a small bundle."""
@@ -175,7 +182,7 @@ class Wine:
                     check(made, "Making a Wine prefix")
                 finally:
                     # The registry is written when the server ends.
-                    self._end_server(env)
+                    self._end_server(folder, env)
                 if not (folder / _REGISTRY).is_file():
                     raise WorkError(
                         "Wine created no prefix.",
@@ -212,6 +219,18 @@ def prefix_environment(prefix: Path) -> dict[str, str]:
 
 def _outer(home: Path, prefix: Path) -> dict[str, str]:
     return {"PATH": os.defpath, "HOME": str(home), "LANG": "C.UTF-8", **prefix_environment(prefix)}
+
+
+def _remove_server_folder(prefix: Path) -> None:
+    """Remove the folder for sockets that the server of a prefix leaves behind."""
+    own = prefix.stat()
+    note = prefix / _FOLDER_NAME
+    name = note.read_text() if note.is_file() else f".wine-{own.st_uid}"
+    place = _SERVER_FOLDERS / name
+    if _SERVER_FOLDER.fullmatch(name) and place.lstat().st_uid == own.st_uid:
+        remove_tree(place / f"server-{own.st_dev:x}-{own.st_ino:x}")
+        # Prefixes that were copied from one share this folder: it stays while another one's server is in it.
+        place.rmdir()
 
 
 def _close(prefix: Path) -> None:
