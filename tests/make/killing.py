@@ -132,7 +132,9 @@ class Killing:
 
     def _start(self, name: str, victim: Victim) -> tuple[SmallProject, Started]:
         project = self._copy(name, victim)
-        return project, project.start(*victim.command)
+        # The library that calls build backends cannot remove its temporary folder when it is killed.
+        temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(project.root.parent))
+        return project, project.start(*victim.command, environ=temporary)
 
     def _copy(self, name: str, victim: Victim) -> SmallProject:
         project = replace(self.project, root=self._folder / name / "project", cache=self._folder / name / "cache")
