@@ -138,7 +138,7 @@ class Created:
     job: Job
     values: Any
     tables: Mapping[str, Any]
-    """The values of names in each step."""
+    """The values of names in each step; only expressions (EXPR) use them, whose engine takes a moment to load."""
     environments: tuple[Any, ...]
     """Those of environment templates."""
     revision: Any
@@ -163,6 +163,7 @@ def create(
     from openjd.model import (
         RevisionExtensions,
         StepDependencyGraph,
+        create_job,
         create_job_with_symbol_tables,
         merge_job_parameter_definitions,
         preprocess_job_parameters,
@@ -170,8 +171,8 @@ def create(
 
     with _refusals("The job cannot be made"):
         definitions = merge_job_parameter_definitions(job_template=template, environment_templates=list(environments))
-        uris = "EXPR" in (template.extensions or ())
-        given = corrections.normal_paths(definitions, parameters, folder=folder, cwd=cwd, uris=uris)
+        expressions = "EXPR" in (template.extensions or ())
+        given = corrections.normal_paths(definitions, parameters, folder=folder, cwd=cwd, uris=expressions)
         values = preprocess_job_parameters(
             job_template=template,
             job_parameter_values=given,
@@ -181,17 +182,20 @@ def create(
         )
         for name, value in values.items():
             checks.check_integers(value.type.value, value.value, f"value of the parameter {name!r}")
-        made = create_job_with_symbol_tables(
-            job_template=template, job_parameter_values=values, environment_templates=list(environments)
-        )
-        order = tuple(step.name for step in StepDependencyGraph(job=made.job).topo_sorted())
-    declared = [*(made.job.extensions or ()), *(name for one in environments for name in one.extensions or ())]
+        parts = {"job_template": template, "job_parameter_values": values, "environment_templates": list(environments)}
+        if expressions:
+            made = create_job_with_symbol_tables(**parts)
+            job, tables = made.job, made.step_symbol_tables
+        else:
+            job, tables = create_job(**parts), {}
+        order = tuple(step.name for step in StepDependencyGraph(job=job).topo_sorted())
+    declared = [*(job.extensions or ()), *(name for one in environments for name in one.extensions or ())]
     return Created(
-        job=made.job,
+        job=job,
         values=values,
-        tables=made.step_symbol_tables,
+        tables=tables,
         environments=tuple(one.environment for one in environments),
-        revision=RevisionExtensions(spec_rev=made.job.revision, supported_extensions=list(dict.fromkeys(declared))),
+        revision=RevisionExtensions(spec_rev=job.revision, supported_extensions=list(dict.fromkeys(declared))),
         order=order,
     )
 
