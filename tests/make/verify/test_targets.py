@@ -64,6 +64,12 @@ def test_what_is_not_there_is_named(
     assert expected in caught.value.what
 
 
+def test_the_command_that_builds_what_is_not_there_is_told(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        folders("3.12.10", project, tmp_path, "linux-x64", "linux-aarch64")
+    assert caught.value.remedy == "Build it first: `bundle build 3.12.10 --platform linux-aarch64`."
+
+
 def test_a_file_that_is_no_archive_is_wrong_usage_and_a_damaged_one_an_alarm(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is neither an archive nor a bundle"):
         folders(__file__, None, tmp_path)

@@ -140,4 +140,5 @@ def _print_mirror(console: Console, data: dict[str, Any]) -> None:
         console.print(f"  to do: {remedy}")
     if errors:
         console.print("  Complete files are kept; run the same command again to continue.")
+        return
     console.print(f"The mirror is {data['mirror']}: name it as interpreter.mirror or BUNDLE_PYTHON_MIRROR.")

@@ -62,9 +62,8 @@ def _built(version: str, project: Project, platforms: Sequence[str], machine: Pl
     if missing or not chosen:
         what = f"for {', '.join(missing)}" if missing else "yet"
         have = f"It is built for {', '.join(built)}." if built else None
-        raise ConfigError(
-            f"{version} is not built {what}.", cause=have, remedy=f"Build it first: `bundle build {version}`."
-        )
+        command = " ".join([f"bundle build {version}", *(f"--platform {key}" for key in missing)])
+        raise ConfigError(f"{version} is not built {what}.", cause=have, remedy=f"Build it first: `{command}`.")
     return [folder / key for key in chosen]
 
 
