@@ -328,9 +328,9 @@ def test_a_session_of_another_user_leaves_nothing(bundle: Bundle, tmp_path: Path
     path = written(tmp_path, step("S", own, space=numbers("1-2")))
     with tempfile.TemporaryDirectory(dir="/var/tmp") as place:
         Path(place).chmod(0o755)
-        done = bundle("run", path, "--user", other_user, "--root", place, "--parallel", "2")
+        done = bundle("run", path, "--user", other_user, "--root", f"{place}/new", "--parallel", "2")
         assert done.returncode == 0, done.stdout + done.stderr
-        assert list(Path(place).iterdir()) == []
+        assert list(Path(place, "new").iterdir()) == []
     assert done.stdout.count(f"] {other_user}\n") == 2
     children = [int(line.split()[-1]) for line in done.stdout.splitlines() if "] child " in line]
     assert len(children) == 2

@@ -24,6 +24,20 @@ def test_a_folder_may_stay(tmp_path: Path) -> None:
         assert (folder / "file").read_text() == "x"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+@pytest.mark.parametrize("keep", [False, True])
+def test_other_users_pass_through_where_sessions_are_theirs(tmp_path: Path, keep: bool) -> None:
+    for shared, mode in ((False, 0o700), (True, 0o711)):
+        root = tmp_path / str(shared)
+        with workplace(root, keep=keep, shared=shared) as folder:
+            assert [one.stat().st_mode & 0o777 for one in (root, folder)] == [mode, mode]
+
+
+def test_what_goes_wrong_in_a_run_is_not_told_as_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), workplace(tmp_path, keep=True) as folder:
+        (folder / "missing").read_text()
+
+
 def test_what_a_killed_run_left_is_removed_and_what_runs_stays(tmp_path: Path) -> None:
     left, fresh = tmp_path / "run-left", tmp_path / "run-fresh"
     for folder in (left, fresh):

@@ -232,7 +232,7 @@ def _run(
             stack.callback(starter.end)
         if kept is not None:
             stack.callback(kept.close)
-        place = stack.enter_context(workplace(session_root(app, root), keep=keep))
+        place = stack.enter_context(workplace(session_root(app, root), keep=keep, shared=options["user"] is not None))
         settings = Settings(
             root=place,
             environ=variables(app, None if remote["scheduler"] else runtime),

@@ -16,27 +16,27 @@ _RUN, _LOCK = "run-", ".lock"
 
 
 @contextmanager
-def workplace(root: Path, *, keep: bool = False) -> Iterator[Path]:
+def workplace(root: Path, *, keep: bool = False, shared: bool = False) -> Iterator[Path]:
     """Make a folder for a run, and remove it at the end; those of runs that were killed are removed at the start.
 
     Args:
-        root: made if it is missing, for its owner alone.
+        root: made if it is missing.
         keep: whether it stays.
+        shared: whether other users pass through what is made, or it is for its owner alone.
 
     Raises:
         WorkError: it cannot be made.
     """
+    mode = 0o711 if shared else 0o700
     try:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not root.is_dir():
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            root.chmod(mode)
         for old in root.glob(f"{_RUN}*"):
             _remove_abandoned(old)
-        if keep:
-            yield Path(tempfile.mkdtemp(prefix="kept-", dir=root))
-            return
-        folder = Path(tempfile.mkdtemp(prefix=_RUN, dir=root))
-        # Users that sessions run as pass through it.
-        folder.chmod(0o711)
-        lock = attempt(str(folder) + _LOCK)
+        folder = Path(tempfile.mkdtemp(prefix="kept-" if keep else _RUN, dir=root))
+        folder.chmod(mode)
+        lock = None if keep else attempt(str(folder) + _LOCK)
     except OSError as error:
         raise WorkError(
             f"No folder for sessions can be made in {root}: {error.strerror}.",
@@ -45,8 +45,9 @@ def workplace(root: Path, *, keep: bool = False) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        with suppress(OSError):
-            remove_tree(folder)
+        if not keep:
+            with suppress(OSError):
+                remove_tree(folder)
         if lock is not None:
             lock.remove()
 
