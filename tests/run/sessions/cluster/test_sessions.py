@@ -211,6 +211,7 @@ def test_a_runtime_that_no_worker_can_run_is_refused_at_the_start(tmp_path: Path
         assert "has no 3.12.10-other, and cannot get it" in errors
         _, errors = ended(started(started_grid, tmp_path, "run", path, "--user", "nobody-of-this-name"), 2)
         assert "no user 'nobody-of-this-name'" in errors
+        assert "on the worker worker-" in errors
 
 
 def test_a_run_whose_submitter_is_killed_goes_on_with_the_rest(tmp_path: Path) -> None:

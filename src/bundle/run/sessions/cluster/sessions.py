@@ -80,7 +80,9 @@ class WorkerSession:
         while "closed" in told:  # The worker ends, and has given the task back.
             told = self._next()
         if "error" in told:
-            raise error_of(told["error"])
+            error = error_of(told["error"])
+            error.details = (*error.details, f"on the worker {told['worker']}")
+            raise error
         self._usable = told["usable"]
         if told["environment"]:
             name, of = told["environment"]
@@ -164,7 +166,7 @@ def sessions_on(
         if told.value is not None and "wants" in told.value:
             senders.submit(send, told)
         elif told.value is not None:
-            sessions[told.piece.name].take(told.value)
+            sessions[told.piece.name].take({**told.value, "worker": told.worker})
 
     def send(told: Told) -> None:
         with suppress(Exception):  # A scheduler that is gone is told elsewhere.
