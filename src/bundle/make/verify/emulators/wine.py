@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bundle.artifacts.runtime import Again
 from bundle.base.errors import WorkError
-from bundle.base.files import locked
+from bundle.base.files import locked, read_regular
 from bundle.base.folders import copy_tree, listing, remove_tree
 from bundle.base.processes.run import Completed, check, run
 from bundle.base.staging import staged_folder
@@ -30,8 +30,8 @@ _REGISTRY = "system.reg"
 
 _SERVER_FOLDERS = Path("/tmp")  # noqa: S108 - it is Wine that chose it
 _SERVER_FOLDER = re.compile(r"\.?wine-\w+")
-_FOLDER_NAME = "wineserver"
-"""The file of a prefix in which Debian's Wine keeps the name of its server's folder."""
+_FOLDER_NAME, _LONGEST_NAME = "wineserver", 255
+"""The file of a prefix in which Debian's Wine keeps the name of its server's folder, and the most bytes of that."""
 
 _PREPARING = 300.0
 
@@ -225,7 +225,8 @@ def _remove_server_folder(prefix: Path) -> None:
     """Remove the folder for sockets that the server of a prefix leaves behind."""
     own = prefix.stat()
     note = prefix / _FOLDER_NAME
-    name = note.read_text() if note.is_file() else f".wine-{own.st_uid}"
+    # A program under Wine may have written it.
+    name = read_regular(note, most=_LONGEST_NAME).decode(errors="replace") if note.exists() else f".wine-{own.st_uid}"
     place = _SERVER_FOLDERS / name
     if _SERVER_FOLDER.fullmatch(name) and place.lstat().st_uid == own.st_uid:
         remove_tree(place / f"server-{own.st_dev:x}-{own.st_ino:x}")

@@ -208,7 +208,7 @@ def _wrong_places(
         name = f"sysconfig.get_config_var({variable!r})"
         values.setdefault(name, value)
         if name not in wrong and old in str(value):
-            wrong[name] = f"names the place that the bundle was copied from: {value}"
+            wrong[name] = f"names the place that the bundle was moved from: {value}"
     fresh = [name for name in wrong if (name, str(values[name])) not in reported]
     reported.update((name, str(values[name])) for name in fresh)
     return [RULES["old-place"].about(name, wrong[name]) for name in fresh]
@@ -239,13 +239,13 @@ def _modules(subject: Subject, here: Isolation, moved: Isolation) -> Outcome:
             continue
         finding = failure.finding("moved-import-fails", named, subject.skipped)
         if failure.emulator is None:
-            finding = replace(finding, message=f"{finding.message} It was imported in a moved copy.")
+            finding = replace(finding, message=f"{finding.message} It was imported in another place.")
         findings.append(finding)
     return Outcome(findings=tuple(findings), checked=len(targets))
 
 
 def _environment(moved: Isolation) -> Outcome:
-    """Make a virtual environment with the copy, and use its pip."""
+    """Make a virtual environment with the bundle there, and use its pip."""
     folder = moved.scratch / "environment"
     python = folder / ("Scripts/python.exe" if moved.platform.is_windows else "bin/python")
     steps: list[tuple[str, list[str | Path]]] = [
